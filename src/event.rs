@@ -1,0 +1,257 @@
+//! What happened, as facts in the past tense. Progress, logs and the report are renderings of these events.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::ErrorKind;
+use crate::spec::WriteDisposition;
+
+/// Receives every event of a run, in order per resource. Must return quickly.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// Takes note of `event`.
+    fn observe(&self, event: &RunEvent);
+}
+
+/// An observer that takes note of nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn observe(&self, _event: &RunEvent) {}
+}
+
+/// Something that happened during a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEvent {
+    /// A resource's turn came.
+    ResourceStarted {
+        /// The resource.
+        resource: String,
+        /// Its table's folder, as a URL or path.
+        table: String,
+        /// What the run does with rows that are there.
+        disposition: WriteDisposition,
+    },
+    /// A commit that an earlier run had made but not published was published.
+    Recovered {
+        /// The resource.
+        resource: String,
+        /// The commit.
+        commit: u64,
+    },
+    /// A request went out.
+    RequestSent {
+        /// The resource.
+        resource: String,
+    },
+    /// A token was fetched from the token endpoint.
+    TokenFetched {
+        /// The resource on whose behalf.
+        resource: String,
+        /// How long it lives.
+        lifetime: Duration,
+    },
+    /// A request failed and will be tried again.
+    RetryScheduled {
+        /// The resource.
+        resource: String,
+        /// The retry.
+        retry: Retry,
+    },
+    /// A page was read and decoded.
+    PageRead {
+        /// The resource.
+        resource: String,
+        /// The page's number, from 0.
+        page: u64,
+        /// Records that it held.
+        records: u64,
+        /// Records of it that were refused.
+        rejected: u64,
+        /// Bytes of its body.
+        bytes: u64,
+        /// Records in the whole listing, where the API says.
+        total: Option<u64>,
+    },
+    /// The listing ended.
+    ListingEnded {
+        /// The resource.
+        resource: String,
+        /// Why, as a [`crate::paginate::StopReason`] is written.
+        stop_reason: String,
+        /// Whether everything that the API offered was read.
+        complete: Completeness,
+    },
+    /// The table's schema changed, or came to be.
+    SchemaChanged {
+        /// The resource.
+        resource: String,
+        /// Each change in words.
+        changes: Vec<String>,
+    },
+    /// Rows went to a staged file.
+    RowsStaged {
+        /// The resource.
+        resource: String,
+        /// How many.
+        rows: u64,
+    },
+    /// The run happened: from here on its rows are the table's.
+    Committed {
+        /// The resource.
+        resource: String,
+        /// The commit's number, from 1.
+        commit: u64,
+        /// What became of the rows.
+        rows: RowCounts,
+        /// Data files that came, changed or went.
+        files: Vec<FileChange>,
+        /// How far the resource has got.
+        checkpoint: Checkpoint,
+    },
+    /// There was nothing to change: no data file was written and no commit made.
+    NothingChanged {
+        /// The resource.
+        resource: String,
+        /// What became of the rows.
+        rows: RowCounts,
+        /// How far the resource has got.
+        checkpoint: Checkpoint,
+    },
+    /// The resource is done, well or badly.
+    ResourceFinished {
+        /// The resource.
+        resource: String,
+        /// How long it took.
+        elapsed: Duration,
+        /// `None` when well.
+        error: Option<ErrorFacts>,
+    },
+}
+
+impl RunEvent {
+    /// The resource that it happened to.
+    pub fn resource(&self) -> &str {
+        match self {
+            Self::ResourceStarted { resource, .. }
+            | Self::Recovered { resource, .. }
+            | Self::RequestSent { resource }
+            | Self::TokenFetched { resource, .. }
+            | Self::RetryScheduled { resource, .. }
+            | Self::PageRead { resource, .. }
+            | Self::ListingEnded { resource, .. }
+            | Self::SchemaChanged { resource, .. }
+            | Self::RowsStaged { resource, .. }
+            | Self::Committed { resource, .. }
+            | Self::NothingChanged { resource, .. }
+            | Self::ResourceFinished { resource, .. } => resource,
+        }
+    }
+}
+
+/// One retry: what failed, and how long was waited.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Retry {
+    /// The status that was answered; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// Seconds from the failure to the next try.
+    pub wait_seconds: f64,
+    /// Why it was tried again.
+    pub reason: String,
+}
+
+/// What became of the rows of one resource in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RowCounts {
+    /// Records that the API gave, refused ones included.
+    pub read: u64,
+    /// Rows in the data files that this run wrote, rows that were only carried over included.
+    pub written: u64,
+    /// Rows with a key that the table did not have.
+    pub inserted: u64,
+    /// Rows that replaced an older version.
+    pub updated: u64,
+    /// Those of the updated rows that went to another partition.
+    pub moved: u64,
+    /// Rows that the table already had as they are.
+    pub unchanged: u64,
+    /// Rows that left the table without a newer version.
+    pub deleted: u64,
+    /// Records that were refused and kept beside the table.
+    pub rejected: u64,
+    /// Rows whose key came again later in the same run; the last arrival won.
+    pub duplicate: u64,
+}
+
+/// A data file that came, changed or went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileChange {
+    /// The file, relative to the table's folder.
+    pub path: String,
+    /// What happened to it.
+    pub change: FileChangeKind,
+    /// Rows that it has now; 0 when it went.
+    pub rows: u64,
+    /// Bytes that it has now; 0 when it went.
+    pub bytes: u64,
+}
+
+/// What happened to a data file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileChangeKind {
+    /// It came.
+    Added,
+    /// It has new content.
+    Replaced,
+    /// It went.
+    Removed,
+}
+
+/// Whether everything that the API offered was read, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Completeness {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How it is known, in words.
+    pub reason: String,
+}
+
+/// Whether everything that the API offered was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Proven.
+    True,
+    /// Disproven.
+    False,
+    /// The API gives no means to tell.
+    Unknown,
+}
+
+/// An error as reports show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorFacts {
+    /// What the operator must do.
+    pub kind: ErrorKind,
+    /// What went wrong, and where.
+    pub message: String,
+    /// The causes, nearest first.
+    pub causes: Vec<String>,
+    /// The next steps.
+    pub hints: Vec<String>,
+}
+
+impl From<&crate::error::Error> for ErrorFacts {
+    fn from(error: &crate::error::Error) -> Self {
+        Self {
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            causes: error.causes(),
+            hints: error.hints().to_vec(),
+        }
+    }
+}

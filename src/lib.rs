@@ -1,0 +1,17 @@
+//! `lakefeed` keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API.
+//!
+//! # Layout, in reading order
+//!
+//! A page of the API becomes rows of the lake in stages, and each stage hands on a named value:
+//! `Document → PipelineSpec → PageRequest → Page → Decoded → StagedFile → Commit → RunReport`.
+//! `ARCHITECTURE.md` has the map with its invariants; `tests/architecture.rs` holds the edges between the modules.
+
+pub mod checkpoint;
+pub mod clock;
+pub mod error;
+pub mod event;
+pub mod paginate;
+pub mod reject;
+pub mod schema;
+pub mod secret;
+pub mod spec;

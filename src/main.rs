@@ -1,0 +1,3 @@
+//! The `lakefeed` command.
+
+fn main() {}

@@ -1,0 +1,117 @@
+//! `offset` and `limit`, with dlt's options and its order of rules.
+//!
+//! Per accepted page, in this order:
+//!
+//! 1. A page without records ends the listing if `stop_after_empty_page`, unless the page itself states a total that
+//!    is not reached yet: then the server filters its pages, and the listing goes on.
+//! 2. With `total_path`, the total must be there and be a whole number; it is read anew on every page.
+//! 3. The offset grows by `limit`. The listing ends when it reaches the total or `maximum_offset` (exclusive).
+//! 4. With `has_more_path`, the value must be there and be a truth value; false ends the listing, true never
+//!    prolongs it past rule 3.
+//!
+//! A short page never ends a listing.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Lookup, PageMeta, PageRequest, PaginationError, Scalar, Step, StopReason};
+use crate::spec::{JsonPath, OffsetSpec, Placement};
+
+/// The state of an offset listing: its options and the offset of the next page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offset {
+    limit: u64,
+    next_offset: u64,
+    offset_in: Placement,
+    limit_in: Placement,
+    total_path: Option<JsonPath>,
+    maximum_offset: Option<u64>,
+    stop_after_empty_page: bool,
+    has_more_path: Option<JsonPath>,
+}
+
+impl Offset {
+    /// A listing that starts at the spec's first offset.
+    pub fn new(spec: &OffsetSpec) -> Self {
+        Self {
+            limit: spec.limit,
+            next_offset: spec.offset,
+            offset_in: spec.offset_in.clone(),
+            limit_in: spec.limit_in.clone(),
+            total_path: spec.total_path.clone(),
+            maximum_offset: spec.maximum_offset,
+            stop_after_empty_page: spec.stop_after_empty_page,
+            has_more_path: spec.has_more_path.clone(),
+        }
+    }
+
+    pub(super) fn request(&self) -> PageRequest {
+        PageRequest { values: vec![(self.offset_in.clone(), self.next_offset), (self.limit_in.clone(), self.limit)] }
+    }
+
+    pub(super) fn lookups(&self) -> Vec<JsonPath> {
+        [&self.total_path, &self.has_more_path].into_iter().flatten().cloned().collect()
+    }
+
+    /// The total that `page` states, where it states a usable one.
+    pub(super) fn stated_total(&self, page: &PageMeta) -> Option<u64> {
+        self.total_path.as_ref()?;
+        match page.values.first()? {
+            Lookup::Found(value) => value.as_u64(),
+            Lookup::Missing => None,
+        }
+    }
+
+    pub(super) fn next(&mut self, page: &PageMeta) -> Result<Step, PaginationError> {
+        let next_offset = self.next_offset.checked_add(self.limit).ok_or(PaginationError::Overflow)?;
+        let stated_total = self.stated_total(page);
+        if page.records == 0 && self.stop_after_empty_page && stated_total.is_none_or(|total| next_offset >= total) {
+            return Ok(Step::Done(match stated_total {
+                Some(_) => StopReason::TotalReached,
+                None => StopReason::EmptyPage,
+            }));
+        }
+        let mut values = page.values.iter();
+        let total = match &self.total_path {
+            None => None,
+            Some(path) => Some(read(values.next(), "total_path", path, "a whole number", Scalar::as_u64)?),
+        };
+        let has_more = match &self.has_more_path {
+            None => None,
+            Some(path) => Some((values.next(), path)),
+        };
+        self.next_offset = next_offset;
+        if total.is_some_and(|total| next_offset >= total) {
+            return Ok(Step::Done(StopReason::TotalReached));
+        }
+        if self.maximum_offset.is_some_and(|maximum| next_offset >= maximum) {
+            return Ok(Step::Done(StopReason::MaximumReached));
+        }
+        if let Some((value, path)) = has_more
+            && !read(value, "has_more_path", path, "true or false", Scalar::as_bool)?
+        {
+            return Ok(Step::Done(StopReason::NoMore));
+        }
+        Ok(Step::Fetch(self.request()))
+    }
+}
+
+fn read<T>(
+    value: Option<&Lookup>,
+    option: &'static str,
+    path: &JsonPath,
+    expected: &'static str,
+    convert: impl Fn(&Scalar) -> Option<T>,
+) -> Result<T, PaginationError> {
+    match value {
+        None | Some(Lookup::Missing) => Err(PaginationError::Missing { option, path: path.clone() }),
+        Some(Lookup::Found(found)) => convert(found).ok_or_else(|| PaginationError::Unusable {
+            option,
+            path: path.clone(),
+            found: found.describe(),
+            expected,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! A record that was refused, and why.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Why a record was refused; bounded, so that reports can count by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectCode {
+    /// The record is not a JSON object.
+    NotAnObject,
+    /// A value is of another JSON type than its column.
+    WrongType,
+    /// A number does not fit its column: out of range, or not exact.
+    OutOfRange,
+    /// A text does not have the form that its column wants (a date-time, a decimal, …).
+    BadFormat,
+    /// A column that must have a value has none.
+    MissingValue,
+    /// A field that the inferred schema does not know.
+    UnknownField,
+    /// The record is nested deeper than the limit.
+    TooDeep,
+}
+
+impl RejectCode {
+    /// The code as it is written in files and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAnObject => "not_an_object",
+            Self::WrongType => "wrong_type",
+            Self::OutOfRange => "out_of_range",
+            Self::BadFormat => "bad_format",
+            Self::MissingValue => "missing_value",
+            Self::UnknownField => "unknown_field",
+            Self::TooDeep => "too_deep",
+        }
+    }
+}
+
+/// A refused record. It is counted, reported and kept beside the table; it never fails the page that it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// The page of the listing that held the record, from 0.
+    pub page: u64,
+    /// The record's place within its page, from 0.
+    pub position: u64,
+    /// Where the refused value is, as a JSON path from the record's root: `$.start_time`.
+    pub path: String,
+    /// The kind of reason.
+    pub code: RejectCode,
+    /// The reason in words: what was found and what was expected.
+    pub reason: String,
+    /// The record's own bytes as they came.
+    pub raw: String,
+}

@@ -1,0 +1,178 @@
+//! The shape of a record.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+/// The shape of a record: its columns, in order. Names are unique within one level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawRecordSchema", into = "RawRecordSchema")]
+pub struct RecordSchema {
+    columns: Vec<Column>,
+}
+
+/// One column, or one field of a nested object. Its name is the JSON key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// The JSON key and the Arrow field's name.
+    pub name: String,
+    /// What its values are.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+    /// Whether a record may lack it. A missing field and `null` are both null.
+    pub nullable: bool,
+}
+
+/// What the values of a column are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// `true`, `false`.
+    Boolean,
+    /// A whole number of 64 bits, signed.
+    Int64,
+    /// An IEEE 754 double.
+    Float64,
+    /// A decimal number of `precision` digits (at most 38), `scale` of them after the point; read exactly from its text.
+    Decimal128 {
+        /// Digits in all.
+        precision: u8,
+        /// Digits after the point.
+        scale: i8,
+    },
+    /// Text.
+    Utf8,
+    /// An instant, in microseconds, UTC; from RFC 3339 with any offset.
+    TimestampUtc,
+    /// A date and time without a zone, in microseconds.
+    TimestampNaive,
+    /// A calendar date.
+    Date32,
+    /// A time of day, in microseconds.
+    Time64,
+    /// An object with known fields.
+    Struct(Vec<Column>),
+    /// An array. Its elements are nullable.
+    List(Box<ColumnType>),
+    /// Anything, kept as its own JSON text.
+    Json,
+}
+
+/// Why a list of columns is not a schema.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// A schema needs at least one column.
+    #[error("{place} has no fields")]
+    Empty {
+        /// The level that is empty.
+        place: String,
+    },
+    /// Two columns of one level share a name.
+    #[error("{place} is defined twice")]
+    Duplicate {
+        /// The column, as a JSON path.
+        place: String,
+    },
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct RawRecordSchema {
+    columns: Vec<Column>,
+}
+
+impl RecordSchema {
+    /// A schema of `columns`.
+    ///
+    /// # Errors
+    /// When a level has no columns or two of one name.
+    pub fn new(columns: Vec<Column>) -> Result<Self, SchemaError> {
+        check_level("$", &columns)?;
+        Ok(Self { columns })
+    }
+
+    /// The columns in order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The Arrow schema of a batch of records.
+    pub fn to_arrow(&self) -> SchemaRef {
+        Arc::new(Schema::new(arrow_fields(&self.columns)))
+    }
+}
+
+impl TryFrom<RawRecordSchema> for RecordSchema {
+    type Error = SchemaError;
+
+    fn try_from(raw: RawRecordSchema) -> Result<Self, SchemaError> {
+        Self::new(raw.columns)
+    }
+}
+
+impl From<RecordSchema> for RawRecordSchema {
+    fn from(schema: RecordSchema) -> Self {
+        Self { columns: schema.columns }
+    }
+}
+
+impl ColumnType {
+    /// The Arrow type of a column of this type.
+    pub fn to_arrow(&self) -> DataType {
+        match self {
+            Self::Boolean => DataType::Boolean,
+            Self::Int64 => DataType::Int64,
+            Self::Float64 => DataType::Float64,
+            Self::Decimal128 { precision, scale } => DataType::Decimal128(*precision, *scale),
+            Self::Utf8 | Self::Json => DataType::Utf8,
+            Self::TimestampUtc => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::TimestampNaive => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Date32 => DataType::Date32,
+            Self::Time64 => DataType::Time64(TimeUnit::Microsecond),
+            Self::Struct(columns) => DataType::Struct(arrow_fields(columns)),
+            Self::List(element) => DataType::List(Arc::new(Field::new("item", element.to_arrow(), true))),
+        }
+    }
+}
+
+fn arrow_fields(columns: &[Column]) -> Fields {
+    columns.iter().map(|column| Field::new(&column.name, column.column_type.to_arrow(), column.nullable)).collect()
+}
+
+fn check_level(place: &str, columns: &[Column]) -> Result<(), SchemaError> {
+    if columns.is_empty() {
+        return Err(SchemaError::Empty { place: place.to_owned() });
+    }
+    let mut seen = std::collections::HashSet::new();
+    for column in columns {
+        let place = format!("{place}.{}", column.name);
+        if !seen.insert(column.name.as_str()) {
+            return Err(SchemaError::Duplicate { place });
+        }
+        check_type(&place, &column.column_type)?;
+    }
+    Ok(())
+}
+
+fn check_type(place: &str, column_type: &ColumnType) -> Result<(), SchemaError> {
+    match column_type {
+        ColumnType::Struct(columns) => check_level(place, columns),
+        ColumnType::List(element) => check_type(&format!("{place}[*]"), element),
+        ColumnType::Boolean
+        | ColumnType::Int64
+        | ColumnType::Float64
+        | ColumnType::Decimal128 { .. }
+        | ColumnType::Utf8
+        | ColumnType::TimestampUtc
+        | ColumnType::TimestampNaive
+        | ColumnType::Date32
+        | ColumnType::Time64
+        | ColumnType::Json => Ok(()),
+    }
+}

@@ -1,0 +1,36 @@
+//! What was agreed: the validated pipeline.
+//!
+//! These types are built by `config::validate` only, so a value of them is always consistent. They hold no I/O and no
+//! defaults that depend on the environment.
+
+pub mod json_path;
+
+mod client;
+mod destination;
+mod limits;
+mod pagination;
+mod resource;
+
+pub use client::{
+    ApiKeyLocation, Auth, ClientAuthentication, ClientSpec, Header, OAuth2Spec, RateLimitSpec, RetrySpec, Timeouts,
+};
+pub use destination::DestinationSpec;
+pub use json_path::JsonPath;
+pub use limits::Limits;
+pub use pagination::{OffsetSpec, PaginationSpec, Placement};
+pub use resource::{EndpointSpec, Method, PartitionField, ResourceSpec, Transform, WriteDisposition};
+
+/// A whole pipeline, ready to be planned and run.
+#[derive(Debug, Clone)]
+pub struct PipelineSpec {
+    /// The pipeline's name; used in logs and reports.
+    pub name: String,
+    /// How to talk to the API.
+    pub client: ClientSpec,
+    /// The listings to read, in the order of the file. Names are unique.
+    pub resources: Vec<ResourceSpec>,
+    /// Where the lake is; `None` when the file does not say (then the command line must).
+    pub destination: Option<DestinationSpec>,
+    /// The bounds of a run.
+    pub limits: Limits,
+}
