@@ -7,9 +7,13 @@
 //! `ARCHITECTURE.md` has the map with its invariants; `tests/architecture.rs` holds the edges between the modules.
 
 pub mod checkpoint;
+pub mod client;
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod event;
+pub mod extract;
+pub mod interrupt;
 pub mod paginate;
 pub mod reject;
 pub mod schema;

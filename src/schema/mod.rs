@@ -1,8 +1,10 @@
 //! What columns mean: the shape of a record and its Arrow form. Pure.
 //!
-//! A [`RecordSchema`] comes from a JSON Schema file (`json_schema`), or from records themselves (`infer`). It is stored
+//! A [`RecordSchema`] comes from a JSON Schema file ([`parse_json_schema`]), or from records themselves (`decode` infers it). It is stored
 //! with the table, so it is a serialisable, versionless value; order of columns is the order of the file.
 
+mod json_schema;
 mod record;
 
+pub use json_schema::{SchemaProblem, parse_json_schema};
 pub use record::{Column, ColumnType, RecordSchema, SchemaError};

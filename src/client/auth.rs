@@ -1,0 +1,122 @@
+//! What authentication does to a request.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use url::Url;
+
+use super::send::Sender;
+use super::token::{SharedTokens, TokenCache};
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+use crate::spec::{ApiKeyLocation, Auth};
+
+/// How the requests of a client are authenticated, tokens included.
+#[derive(Debug)]
+pub(super) enum Authenticator {
+    None,
+    Header(HeaderName, HeaderValue),
+    Query(String, Secret),
+    Cookie(HeaderValue),
+    Token(SharedTokens),
+}
+
+impl Authenticator {
+    pub(super) fn new(auth: &Auth) -> Result<Self> {
+        Ok(match auth {
+            Auth::None => Self::None,
+            Auth::Bearer { token } => Self::Header(header::AUTHORIZATION, bearer(token)?),
+            Auth::HttpBasic { username, password } => {
+                let pair = Secret::new(format!("{username}:{}", password.expose()));
+                let encoded = base64(pair.expose().as_bytes());
+                Self::Header(header::AUTHORIZATION, sensitive(&format!("Basic {encoded}"))?)
+            }
+            Auth::ApiKey { name, key, location: ApiKeyLocation::Header } => {
+                let header = HeaderName::try_from(name).map_err(|error| {
+                    Error::config(format!("api_key name {name:?} is not a header")).with_source(error)
+                })?;
+                Self::Header(header, sensitive(key.expose())?)
+            }
+            Auth::ApiKey { name, key, location: ApiKeyLocation::Query } => Self::Query(name.clone(), key.clone()),
+            Auth::ApiKey { name, key, location: ApiKeyLocation::Cookie } => {
+                Self::Cookie(sensitive(&format!("{name}={}", key.expose()))?)
+            }
+            Auth::OAuth2ClientCredentials(spec) => Self::Token(std::sync::Arc::new(TokenCache::new(spec.clone()))),
+        })
+    }
+
+    /// Names of query parameters that carry secrets of ours.
+    pub(super) fn secret_parameters(&self) -> Vec<String> {
+        match self {
+            Self::Query(name, _) => vec![name.clone()],
+            Self::None | Self::Header(..) | Self::Cookie(_) | Self::Token(_) => Vec::new(),
+        }
+    }
+
+    /// Authenticates one request. Returns which token it carries, when it carries one; `refused` is a token that the API did not
+    /// accept.
+    pub(super) async fn apply(
+        &self,
+        url: &mut Url,
+        headers: &mut HeaderMap,
+        sender: &Sender,
+        resource: &str,
+        refused: Option<u64>,
+    ) -> Result<Option<u64>> {
+        match self {
+            Self::None => {}
+            Self::Header(name, value) => drop(headers.insert(name, value.clone())),
+            Self::Query(name, key) => drop(url.query_pairs_mut().append_pair(name, key.expose())),
+            Self::Cookie(value) => drop(headers.insert(header::COOKIE, value.clone())),
+            Self::Token(tokens) => {
+                let token = tokens.get(sender, resource, refused).await?;
+                headers.insert(header::AUTHORIZATION, bearer(&token.value)?);
+                return Ok(Some(token.generation));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue> {
+    sensitive(&format!("Bearer {}", token.expose()))
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(text)
+        .map_err(|_| Error::auth("a credential has characters that a header cannot carry"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Standard base64 with padding (RFC 4648 §4).
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for position in 0..4 {
+            let index = (group >> (18 - 6 * position)) & 63;
+            let symbol = ALPHABET.get(index as usize).copied().unwrap_or(b'=');
+            text.push(if position <= chunk.len() { char::from(symbol) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_as_in_rfc_4648() {
+        for (text, expected) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ] {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
+}

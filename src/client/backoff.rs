@@ -1,0 +1,39 @@
+//! How long to wait before the next try. Pure.
+
+use std::time::Duration;
+
+use crate::spec::RetrySpec;
+
+/// The planned wait before retry `retry` (from 1), without jitter: `backoff_factor · 2^(retry-1)` seconds, capped.
+pub(super) fn planned_wait(spec: &RetrySpec, retry: u32) -> Duration {
+    let exponent = i32::try_from(retry.saturating_sub(1)).unwrap_or(i32::MAX);
+    let seconds = spec.backoff_factor * 2_f64.powi(exponent);
+    Duration::try_from_secs_f64(seconds).unwrap_or(spec.max_wait).min(spec.max_wait)
+}
+
+/// `wait` and a random share of it, `spec.jitter` at most; `random` is in `0.0..1.0`.
+pub(super) fn with_jitter(spec: &RetrySpec, wait: Duration, random: f64) -> Duration {
+    wait + wait.mul_f64((spec.jitter * random).clamp(0.0, 1.0))
+}
+
+/// A small seeded source of randomness (`SplitMix64`): enough to keep clients out of step, and it replays.
+#[derive(Debug)]
+pub(super) struct Jitter {
+    state: u64,
+}
+
+impl Jitter {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// The next number in `0.0..1.0`.
+    pub(super) fn next(&mut self) -> f64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let top = u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap_or(u32::MAX);
+        f64::from(top) / (f64::from(u32::MAX) + 1.0)
+    }
+}

@@ -1,0 +1,145 @@
+//! One API, politely: authenticate, wait for a turn, send, try again.
+//!
+//! [`Client::fetch`] is the one loop. What it decides by is pure (`retry`, `backoff`, `rate_limit`), what it sends through is one trait
+//! ([`Transport`]). Credentials are attached only to requests to the origin of `base_url`.
+
+mod auth;
+mod backoff;
+mod rate_limit;
+mod redact;
+mod request;
+mod retry;
+mod send;
+mod token;
+mod transport;
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use url::Url;
+
+pub use request::ApiRequest;
+pub use transport::{ReqwestTransport, SendLimits, Transport, TransportError, TransportErrorKind};
+
+use auth::Authenticator;
+use backoff::Jitter;
+use rate_limit::RateLimiter;
+use redact::SafeUrl;
+use retry::RetryState;
+use send::{Attempt, Sender};
+
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::event::Observer;
+use crate::spec::{ClientSpec, Header, Limits};
+
+/// What touches the world, injected.
+#[derive(Debug, Clone)]
+pub struct Components {
+    /// The only socket.
+    pub transport: Arc<dyn Transport>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Hears of requests, retries and tokens.
+    pub observer: Arc<dyn Observer>,
+    /// Where the jitter of retries starts.
+    pub jitter_seed: u64,
+}
+
+/// An API client. One per pipeline, so that all of its resources share tokens and rate limit.
+#[derive(Debug)]
+pub struct Client {
+    base_url: Url,
+    headers: Vec<Header>,
+    authenticator: Result<Authenticator, String>,
+    sender: Sender,
+    secret_parameters: Vec<String>,
+}
+
+/// A whole answer with a success status.
+#[derive(Debug, Clone)]
+pub struct ApiResponse {
+    /// The status; 2xx.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: Bytes,
+}
+
+impl Client {
+    /// A client of the API that `spec` describes.
+    pub fn new(spec: &ClientSpec, limits: &Limits, components: Components) -> Self {
+        let now = components.clock.monotonic();
+        let authenticator = Authenticator::new(&spec.auth);
+        let secret_parameters = authenticator.as_ref().map(Authenticator::secret_parameters).unwrap_or_default();
+        Self {
+            base_url: spec.base_url.clone(),
+            headers: spec.headers.clone(),
+            authenticator: authenticator.map_err(|error| error.to_string()),
+            sender: Sender {
+                transport: components.transport,
+                clock: components.clock,
+                observer: components.observer,
+                retry: spec.retry.clone(),
+                limits: SendLimits { timeouts: spec.timeouts, body_bytes_max: limits.page_bytes_max },
+                rate_limiter: spec.rate_limit.map(|spec| Mutex::new(RateLimiter::new(spec, now))),
+                jitter: Mutex::new(Jitter::new(components.jitter_seed)),
+            },
+            secret_parameters,
+        }
+    }
+
+    /// The method and the URL of a request as they may be shown.
+    pub fn place(&self, request: &ApiRequest) -> String {
+        let url = request.full_url();
+        format!("{} {}", request.method_name(), SafeUrl::new(&url, &self.secret_parameters))
+    }
+
+    /// Sends a request until it is answered with a success, or there is no more hope.
+    ///
+    /// A 401 to a request with a token fetches one new token and sends the request once more.
+    ///
+    /// # Errors
+    /// `Auth` for 401, 403 and a token endpoint that refuses; `Source` for everything else that is final.
+    pub async fn fetch(&self, resource: &str, request: &ApiRequest) -> Result<ApiResponse> {
+        let mut tries = RetryState::default();
+        let mut refused = None;
+        loop {
+            let (request_now, token) = self.prepare(resource, request, refused).await?;
+            match self.sender.attempt(resource, request_now, &mut tries).await {
+                Attempt::Accepted(response) => {
+                    let (parts, body) = response.into_parts();
+                    return Ok(ApiResponse { status: parts.status, headers: parts.headers, body });
+                }
+                Attempt::Again => {}
+                Attempt::Failed(failure) => {
+                    let is_first_401 = failure.status() == Some(StatusCode::UNAUTHORIZED) && refused.is_none();
+                    if token.is_none() || !is_first_401 {
+                        return Err(failure.into_error(&self.place(request)));
+                    }
+                    refused = token;
+                }
+            }
+        }
+    }
+
+    /// The request as it goes out now: a token may have changed since the last try.
+    async fn prepare(
+        &self,
+        resource: &str,
+        request: &ApiRequest,
+        refused: Option<u64>,
+    ) -> Result<(http::Request<Bytes>, Option<u64>)> {
+        let mut url = request.full_url();
+        let mut headers = request.headers(&self.headers)?;
+        let mut token = None;
+        if url.origin() == self.base_url.origin() {
+            let authenticator =
+                self.authenticator.as_ref().map_err(|message| crate::error::Error::config(message.clone()))?;
+            token = authenticator.apply(&mut url, &mut headers, &self.sender, resource, refused).await?;
+        }
+        Ok((request.to_http(&url, headers)?, token))
+    }
+}

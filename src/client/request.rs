@@ -1,0 +1,71 @@
+//! A request to the API, before it is authenticated.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::Value;
+use url::Url;
+
+use crate::error::{Error, Result};
+use crate::spec::{Header, Method};
+
+/// A request to the API, before it is authenticated.
+#[derive(Debug, Clone)]
+pub struct ApiRequest {
+    /// The method.
+    pub method: Method,
+    /// The URL; a query that it has comes first.
+    pub url: Url,
+    /// Query parameters, in order.
+    pub query: Vec<(String, String)>,
+    /// Headers on top of the client's; they win per name.
+    pub headers: Vec<Header>,
+    /// The JSON body, if any.
+    pub json: Option<Value>,
+}
+
+impl ApiRequest {
+    pub(super) fn method_name(&self) -> &'static str {
+        match self.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+
+    pub(super) fn full_url(&self) -> Url {
+        let mut url = self.url.clone();
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        url
+    }
+
+    /// The client's headers with the request's own on top.
+    pub(super) fn headers(&self, client: &[Header]) -> Result<HeaderMap> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        for Header { name, value } in client.iter().chain(&self.headers) {
+            let mut value = HeaderValue::try_from(value.expose())
+                .map_err(|_| Error::config(format!("header {name} has characters that a header cannot carry")))?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+
+    pub(super) fn to_http(&self, url: &Url, mut headers: HeaderMap) -> Result<http::Request<Bytes>> {
+        let body = match &self.json {
+            None => Bytes::new(),
+            Some(json) => {
+                headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+                Bytes::from(json.to_string())
+            }
+        };
+        let mut request = http::Request::builder()
+            .method(self.method_name())
+            .uri(url.as_str())
+            .body(body)
+            .map_err(|error| Error::config("the request cannot be sent").with_source(error))?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}

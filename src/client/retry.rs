@@ -1,0 +1,181 @@
+//! Whether a failure is worth another try, and when. Pure: one [`RetryState`] per request, fed with the outcome of each try.
+
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, StatusCode, header};
+
+use super::backoff::planned_wait;
+use super::transport::{TransportError, TransportErrorKind};
+use crate::spec::RetrySpec;
+
+/// What became of one try.
+#[derive(Debug)]
+pub(super) enum Outcome<'a> {
+    /// An answer came.
+    Answered(StatusCode, &'a HeaderMap),
+    /// None came, or not all of it.
+    Failed(&'a TransportError),
+}
+
+/// What to do now, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum RetryDecision {
+    /// Take the answer.
+    Accept,
+    /// Wait (jitter not yet added), then try again.
+    Retry {
+        /// The planned wait.
+        wait: Duration,
+        /// Why another try is worth it.
+        reason: String,
+    },
+    /// Another try would not help, or there were enough.
+    GiveUp,
+}
+
+/// The tries of one request.
+#[derive(Debug, Default)]
+pub(super) struct RetryState {
+    failures: u32,
+}
+
+impl RetryState {
+    /// Tries so far that failed.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Decides after a try.
+    pub(super) fn next(&mut self, spec: &RetrySpec, outcome: &Outcome<'_>, now: DateTime<Utc>) -> RetryDecision {
+        let (reason, asked_wait) = match outcome {
+            Outcome::Answered(status, _) if status.is_success() => return RetryDecision::Accept,
+            Outcome::Answered(status, headers) if spec.statuses.contains(status) => {
+                (format!("status {}", status.as_u16()), retry_after(headers, now))
+            }
+            Outcome::Failed(error) if is_passing(error.kind) => (error.to_string(), None),
+            Outcome::Answered(..) | Outcome::Failed(_) => {
+                self.failures += 1;
+                return RetryDecision::GiveUp;
+            }
+        };
+        self.failures += 1;
+        if self.failures > spec.max_retries {
+            return RetryDecision::GiveUp;
+        }
+        let planned = planned_wait(spec, self.failures);
+        let asked = asked_wait.filter(|asked| *asked > planned).map(|asked| asked.min(spec.max_wait));
+        match asked {
+            Some(wait) => RetryDecision::Retry { wait, reason: format!("{reason}, Retry-After") },
+            None => RetryDecision::Retry { wait: planned, reason },
+        }
+    }
+}
+
+fn is_passing(kind: TransportErrorKind) -> bool {
+    match kind {
+        TransportErrorKind::Connect
+        | TransportErrorKind::Timeout
+        | TransportErrorKind::Truncated
+        | TransportErrorKind::Closed => true,
+        TransportErrorKind::BodyTooLarge | TransportErrorKind::Redirect | TransportErrorKind::Other => false,
+    }
+}
+
+/// The wait that the server asks for: whole seconds or an HTTP date (RFC 9110 §10.2.3). A date in the past asks for nothing.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    date.duration_since(SystemTime::from(now)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spec() -> RetrySpec {
+        RetrySpec {
+            statuses: [429, 500, 502, 503, 504].map(|status| StatusCode::from_u16(status).unwrap()).to_vec(),
+            max_retries: 3,
+            backoff_factor: 2.0,
+            max_wait: Duration::from_secs(300),
+            jitter: 0.0,
+        }
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_795_392_000, 0).unwrap()
+    }
+
+    fn after(status: u16, retry_after: Option<&str>) -> RetryDecision {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = retry_after {
+            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
+        }
+        let status = StatusCode::from_u16(status).unwrap();
+        RetryState::default().next(&spec(), &Outcome::Answered(status, &headers), now())
+    }
+
+    fn seconds(decision: &RetryDecision) -> Option<u64> {
+        match decision {
+            RetryDecision::Retry { wait, .. } => Some(wait.as_secs()),
+            RetryDecision::Accept | RetryDecision::GiveUp => None,
+        }
+    }
+
+    #[test]
+    fn three_retries_wait_two_four_and_eight_seconds() {
+        let (mut state, headers) = (RetryState::default(), HeaderMap::new());
+        let outcome = Outcome::Answered(StatusCode::SERVICE_UNAVAILABLE, &headers);
+        let waits: Vec<_> = (0..4).map(|_| seconds(&state.next(&spec(), &outcome, now()))).collect();
+        assert_eq!(waits, [Some(2), Some(4), Some(8), None]);
+        assert_eq!(state.failures(), 4);
+    }
+
+    #[test]
+    fn retry_after_wins_when_it_is_longer() {
+        let date = |ahead: u64| httpdate::fmt_http_date(SystemTime::from(now()) + Duration::from_secs(ahead));
+        for (value, expected) in [
+            ("30", 30),
+            ("1", 2),
+            ("0", 2),
+            ("-5", 2),
+            ("soon", 2),
+            ("99999", 300),
+            (date(45).as_str(), 45),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", 2),
+        ] {
+            assert_eq!(seconds(&after(429, Some(value))), Some(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn other_statuses_are_final() {
+        assert_eq!(after(403, None), RetryDecision::GiveUp);
+        assert_eq!(after(404, Some("3")), RetryDecision::GiveUp);
+        assert_eq!(after(302, None), RetryDecision::GiveUp);
+        assert_eq!(after(204, None), RetryDecision::Accept);
+    }
+
+    proptest! {
+        #[test]
+        fn waits_grow_stay_below_the_cap_and_end(factor in 0.0_f64..1e9, max_retries in 0_u32..80, cap in 0_u64..10_000) {
+            let spec = RetrySpec { backoff_factor: factor, max_retries, max_wait: Duration::from_secs(cap), ..spec() };
+            let (mut state, headers) = (RetryState::default(), HeaderMap::new());
+            let outcome = Outcome::Answered(StatusCode::TOO_MANY_REQUESTS, &headers);
+            let (mut last, mut retries) = (Duration::ZERO, 0);
+            while let RetryDecision::Retry { wait, .. } = state.next(&spec, &outcome, now()) {
+                prop_assert!(wait >= last && wait <= spec.max_wait);
+                last = wait;
+                retries += 1;
+                prop_assert!(retries <= max_retries);
+            }
+            prop_assert_eq!(retries, max_retries);
+        }
+    }
+}

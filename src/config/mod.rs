@@ -1,0 +1,136 @@
+//! What the user wrote: the pipeline file, from its text to a validated [`PipelineSpec`].
+//!
+//! `text → value → ${…} replaced → Document → PipelineSpec`. Every step goes on after a problem, so that all of them are reported at once, each with its
+//! place: `./resources[0]/endpoint/paginator`. The one module that reads the environment and the files beside the pipeline is `interpolate`,
+//! behind [`Sources`].
+
+mod document;
+mod fields;
+mod interpolate;
+mod problems;
+mod resource_document;
+mod validate;
+mod validate_resource;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use interpolate::{Sources, SystemSources};
+
+use document::Document;
+use problems::Problems;
+use validate::Schemas;
+
+use crate::error::{Error, Result};
+use crate::schema::parse_json_schema;
+use crate::spec::PipelineSpec;
+
+/// The language of a pipeline file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// YAML 1.2.
+    Yaml,
+    /// JSON.
+    Json,
+    /// TOML 1.0.
+    Toml,
+}
+
+impl Format {
+    /// The language by a file's extension.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "yaml" | "yml" => Some(Self::Yaml),
+            "json" => Some(Self::Json),
+            "toml" => Some(Self::Toml),
+            _ => None,
+        }
+    }
+}
+
+/// Reads and validates a pipeline file, with the environment of the process and the files beside it.
+///
+/// # Errors
+/// One [`crate::error::ErrorKind::Config`] error that lists every problem.
+pub fn load(path: &Path) -> Result<PipelineSpec> {
+    let origin = path.display().to_string();
+    let format = Format::of(path).ok_or_else(|| {
+        Error::config(format!("{origin}: the format is not known"))
+            .with_hint("name the file .yaml, .yml, .json or .toml")
+    })?;
+    let base_dir = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
+    let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let text = SystemSources::new(base_dir.clone())
+        .file(file_name)
+        .map_err(|error| Error::config(format!("cannot read the pipeline file {origin}")).with_source(error))?;
+    parse(&origin, &text, format, &SystemSources::new(base_dir))
+}
+
+/// Reads and validates the text of a pipeline file. `origin` is what errors call it.
+///
+/// # Errors
+/// One [`crate::error::ErrorKind::Config`] error that lists every problem.
+pub fn parse(origin: &str, text: &str, format: Format, sources: &dyn Sources) -> Result<PipelineSpec> {
+    let mut value = read_value(text, format)
+        .map_err(|what| Error::config(format!("{origin} is not valid {}: {what}", format.name())))?;
+    let problems = Problems::default();
+    interpolate::interpolate(&mut value, ".", sources, &problems);
+    let stem = Path::new(origin).file_stem().and_then(|stem| stem.to_str()).unwrap_or("pipeline");
+    let spec = Document::read(&value, &problems).and_then(|document| {
+        let schemas = read_schemas(&document, sources, &problems);
+        validate::validate(document, stem, &schemas, &problems)
+    });
+    match spec {
+        Some(spec) if problems.is_empty() => Ok(spec),
+        _ => Err(problems.into_error(origin)),
+    }
+}
+
+impl Format {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Yaml => "YAML",
+            Self::Json => "JSON",
+            Self::Toml => "TOML",
+        }
+    }
+}
+
+fn read_value(text: &str, format: Format) -> Result<Value, String> {
+    match format {
+        Format::Yaml => serde_saphyr::from_str(text).map_err(|error| error.to_string()),
+        Format::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Format::Toml => toml::from_str(text).map_err(|error| error.to_string()),
+    }
+}
+
+/// Reads every schema file that the document names, each once.
+fn read_schemas(document: &Document, sources: &dyn Sources, problems: &Problems) -> Schemas {
+    let mut schemas = Schemas::new();
+    for resource in &document.resources {
+        let Some(path) = &resource.schema else { continue };
+        if schemas.contains_key(path) {
+            continue;
+        }
+        let place = format!("{}/schema", resource.place);
+        let schema = match sources.file(path) {
+            Err(error) => {
+                problems.add(&place, format!("the schema file {path} cannot be read ({error})"));
+                None
+            }
+            Ok(text) => match parse_json_schema(&text) {
+                Ok(schema) => Some(Arc::new(schema)),
+                Err(found) => {
+                    for problem in found {
+                        problems.add(&place, format!("{path} at {problem}"));
+                    }
+                    None
+                }
+            },
+        };
+        schemas.insert(path.clone(), schema);
+    }
+    schemas
+}

@@ -1,0 +1,283 @@
+//! A resource of the document becomes a resource of the pipeline.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::document::{OffsetDocument, PaginatorDocument, PartitionDocument, ResourceDocument};
+use super::problems::{Problems, nearest};
+use super::validate::{Schemas, headers, http_url};
+use crate::schema::{Column, ColumnType, RecordSchema};
+use crate::spec::{
+    EndpointSpec, JsonPath, Method, OffsetSpec, PaginationSpec, PartitionField, Placement, ResourceSpec, Transform,
+    WriteDisposition,
+};
+
+const NAME_BYTES_MAX: usize = 200;
+
+pub(super) fn validate_resource(
+    resource: &ResourceDocument,
+    client_paginator: Option<&PaginatorDocument>,
+    base_url: Option<&Url>,
+    schemas: &Schemas,
+    problems: &Problems,
+) -> Option<ResourceSpec> {
+    let table_name = resource.table_name.clone().unwrap_or_else(|| resource.name.clone());
+    check_folder_name(&resource.place, "the table's name", &table_name, problems);
+    let endpoint = validate_endpoint(resource, client_paginator, base_url, problems);
+    let write_disposition = resource.write_disposition.unwrap_or(WriteDisposition::Append);
+    if write_disposition == WriteDisposition::Merge && resource.primary_key.is_empty() {
+        problems.add(&resource.place, "write_disposition merge needs a primary_key");
+    }
+    let schema = match &resource.schema {
+        None => None,
+        Some(path) => schemas.get(path).cloned().flatten().and_then(|schema| with_key(resource, &schema, problems)),
+    };
+    let partition_by = validate_partitions(resource, schema.as_deref(), problems);
+    Some(ResourceSpec {
+        name: resource.name.clone(),
+        table_name,
+        endpoint: endpoint?,
+        schema,
+        primary_key: resource.primary_key.clone(),
+        write_disposition,
+        partition_by,
+    })
+}
+
+/// Tables and partition levels are folders; a name must be one, on every store.
+fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
+    let refused = name.is_empty()
+        || name.len() > NAME_BYTES_MAX
+        || name.starts_with(['.', '_'])
+        || name.chars().any(|character| character.is_control() || "/\\:*?\"<>|=%#~".contains(character));
+    if refused {
+        let shown: String = name.chars().take(60).collect();
+        problems.add(
+            place,
+            format!(
+                "{what} {shown:?} cannot be a folder: use letters, digits, '_' and '-', starting with a letter or digit"
+            ),
+        );
+    }
+}
+
+fn validate_endpoint(
+    resource: &ResourceDocument,
+    client_paginator: Option<&PaginatorDocument>,
+    base_url: Option<&Url>,
+    problems: &Problems,
+) -> Option<EndpointSpec> {
+    let place = format!("{}/endpoint", resource.place);
+    let endpoint = &resource.endpoint;
+    let path = endpoint.path.as_deref().unwrap_or(&resource.name);
+    let url = endpoint_url(base_url, path, &place, problems);
+    let method = endpoint.method.unwrap_or(Method::Get);
+    let paginator = match endpoint.paginator.as_ref().or(client_paginator) {
+        None => {
+            problems.add(&place, "'paginator' is missing: name one (accepted: offset, single_page)");
+            None
+        }
+        Some(PaginatorDocument::SinglePage) => Some(PaginationSpec::SinglePage),
+        Some(PaginatorDocument::Offset(offset)) => {
+            validate_offset(offset, method, problems).map(PaginationSpec::Offset)
+        }
+    };
+    let data_selector = endpoint
+        .data_selector
+        .as_ref()
+        .and_then(|selector| json_path(selector, &format!("{place}/data_selector"), problems));
+    Some(EndpointSpec {
+        url: url?,
+        method,
+        params: endpoint.params.clone(),
+        json: endpoint.json.clone(),
+        headers: headers(&endpoint.headers, &format!("{place}/headers"), problems),
+        data_selector,
+        paginator: paginator?,
+    })
+}
+
+/// Base and path with exactly one `/` between; a path that is an http(s) URL stands for itself.
+fn endpoint_url(base_url: Option<&Url>, path: &str, place: &str, problems: &Problems) -> Option<Url> {
+    let place = format!("{place}/path");
+    if path.starts_with("http://") || path.starts_with("https://") {
+        return http_url(path, &place, problems);
+    }
+    let base = base_url?;
+    let (base_path, base_query) = (base.path().trim_end_matches('/'), base.query());
+    let path = path.trim_start_matches('/');
+    let joined = if path.is_empty() { base.path().to_owned() } else { format!("{base_path}/{path}") };
+    let mut url = base.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    match url.join(&joined) {
+        Ok(mut url) => {
+            if url.query().is_none() {
+                url.set_query(base_query);
+            }
+            Some(url)
+        }
+        Err(error) => {
+            problems.add(&place, format!("cannot be joined to base_url ({error})"));
+            None
+        }
+    }
+}
+
+fn json_path(text: &str, place: &str, problems: &Problems) -> Option<JsonPath> {
+    JsonPath::parse(text).map_err(|error| problems.add(place, format!("is not a JSON path: {error}"))).ok()
+}
+
+fn validate_offset(offset: &OffsetDocument, method: Method, problems: &Problems) -> Option<OffsetSpec> {
+    let place = &offset.place;
+    if offset.limit == Some(0) {
+        problems.add(place, "'limit' must be at least 1");
+    }
+    let path =
+        |text: Option<&String>, key: &str| text.and_then(|text| json_path(text, &format!("{place}/{key}"), problems));
+    let total_path = match &offset.total_path {
+        None => Some(JsonPath::keys(["total"])),
+        Some(text) => path(text.as_ref(), "total_path"),
+    };
+    let has_more_path = path(offset.has_more_path.as_ref(), "has_more_path");
+    let stop_after_empty_page = offset.stop_after_empty_page.unwrap_or(true);
+    let can_end = offset.total_path != Some(None)
+        || offset.maximum_offset.is_some()
+        || offset.has_more_path.is_some()
+        || stop_after_empty_page;
+    if !can_end {
+        problems.add(
+            place,
+            "the listing could never end: give total_path, maximum_offset or has_more_path, or let stop_after_empty_page be true",
+        );
+    }
+    let placement = |body: Option<&String>, param: Option<&String>, name: &str| {
+        let Some(body) = body else {
+            return Some(Placement::Query(param.cloned().unwrap_or_else(|| name.to_owned())));
+        };
+        let key = format!("{name}_body_path");
+        if param.is_some() {
+            problems.add(place, format!("'{name}_param' and '{key}' exclude each other; give one"));
+        }
+        if method != Method::Post {
+            problems.add(place, format!("'{key}' needs `method: POST`, since a GET has no body"));
+        }
+        let path = json_path(body, &format!("{place}/{key}"), problems)?;
+        if path.has_wildcard() || path.segments().is_empty() {
+            problems.add(&format!("{place}/{key}"), "must name one place in the body");
+        }
+        Some(Placement::Body(path))
+    };
+    let offset_in = placement(offset.offset_body_path.as_ref(), offset.offset_param.as_ref(), "offset");
+    let limit_in = placement(offset.limit_body_path.as_ref(), offset.limit_param.as_ref(), "limit");
+    Some(OffsetSpec {
+        limit: offset.limit?,
+        offset: offset.offset.unwrap_or(0),
+        offset_in: offset_in?,
+        limit_in: limit_in?,
+        total_path,
+        maximum_offset: offset.maximum_offset,
+        stop_after_empty_page,
+        has_more_path,
+    })
+}
+
+/// The schema with its key columns not nullable: a record without a key cannot be merged.
+fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Problems) -> Option<Arc<RecordSchema>> {
+    for key in &resource.primary_key {
+        match schema.column(key) {
+            None => problems.add(&resource.place, unknown_column("primary_key", key, schema)),
+            Some(column) if is_nested(&column.column_type) => {
+                problems.add(&resource.place, format!("primary_key '{key}' is nested; a key is made of plain values"));
+            }
+            Some(_) => {}
+        }
+    }
+    let columns = schema
+        .columns()
+        .iter()
+        .map(|column| Column { nullable: !resource.primary_key.contains(&column.name), ..column.clone() })
+        .collect();
+    RecordSchema::new(columns).ok().map(Arc::new)
+}
+
+fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> String {
+    let names: Vec<&str> = schema.columns().iter().map(|column| column.name.as_str()).collect();
+    let meant =
+        nearest(name, names.iter().copied()).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
+    format!("{what} '{name}' is not a column of the schema (columns: {}{meant})", names.join(", "))
+}
+
+fn is_nested(column_type: &ColumnType) -> bool {
+    matches!(column_type, ColumnType::Struct(_) | ColumnType::List(_) | ColumnType::Json)
+}
+
+fn validate_partitions(
+    resource: &ResourceDocument,
+    schema: Option<&RecordSchema>,
+    problems: &Problems,
+) -> Vec<PartitionField> {
+    let Some(schema) = schema else {
+        if !resource.partition_by.is_empty() && resource.schema.is_none() {
+            problems.add(&resource.place, "partition_by needs a 'schema' file, so that the columns' types are known");
+        }
+        return Vec::new();
+    };
+    let mut fields: Vec<PartitionField> = Vec::new();
+    for level in &resource.partition_by {
+        if let Some(field) = validate_partition(level, schema, problems) {
+            if fields.iter().any(|known| known.name == field.name) {
+                problems.add(&level.place, format!("the level '{}' is there twice", field.name));
+            }
+            fields.push(field);
+        }
+    }
+    fields
+}
+
+fn validate_partition(level: &PartitionDocument, schema: &RecordSchema, problems: &Problems) -> Option<PartitionField> {
+    let Some(column) = schema.column(&level.column) else {
+        problems.add(&level.place, unknown_column("column", &level.column, schema));
+        return None;
+    };
+    let transform = level.transform;
+    let fits = match (&column.column_type, transform) {
+        (ColumnType::TimestampUtc | ColumnType::TimestampNaive, _) => true,
+        (ColumnType::Date32, Transform::Hour) => false,
+        (ColumnType::Date32, _) => true,
+        (
+            ColumnType::Boolean
+            | ColumnType::Int64
+            | ColumnType::Utf8
+            | ColumnType::Decimal128 { .. }
+            | ColumnType::Time64,
+            Transform::Identity,
+        ) => true,
+        (
+            ColumnType::Boolean
+            | ColumnType::Int64
+            | ColumnType::Utf8
+            | ColumnType::Decimal128 { .. }
+            | ColumnType::Time64
+            | ColumnType::Float64
+            | ColumnType::Struct(_)
+            | ColumnType::List(_)
+            | ColumnType::Json,
+            _,
+        ) => false,
+    };
+    if !fits {
+        let what = format!("column '{}' has no {}; see the schema for its type", column.name, transform.as_str());
+        problems.add(&level.place, what);
+    }
+    let name = level.name.clone().unwrap_or_else(|| format!("{}_{}", level.column, transform.as_str()));
+    check_folder_name(&level.place, "the level's name", &name, problems);
+    if schema.column(&name).is_some() {
+        problems.add(
+            &level.place,
+            format!("'{name}' is a column; data files hold every column, so give the level another name"),
+        );
+    }
+    Some(PartitionField { column: level.column.clone(), transform, name })
+}

@@ -1,0 +1,272 @@
+//! Drives one listing: asks the paginator, sends through the client, holds the limits, and proves the listing complete.
+//!
+//! Decoding is the caller's: it takes each [`Page`], and tells what it held with [`Listing::accept`]. So a page that cannot be decoded never moves
+//! the paginator.
+
+mod completeness;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header;
+use serde_json::{Map, Value};
+
+use completeness::Tally;
+
+use crate::client::{ApiRequest, Client};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::event::{Completeness, Verdict};
+use crate::paginate::{PageMeta, PageRequest, Paginator, Step, StopReason};
+use crate::spec::json_path::Segment;
+use crate::spec::{EndpointSpec, JsonPath, Limits, PaginationSpec, Placement, ResourceSpec};
+
+/// One listing of an API, page by page.
+#[derive(Debug)]
+pub struct Listing {
+    resource: String,
+    endpoint: EndpointSpec,
+    client: Arc<Client>,
+    clock: Arc<dyn Clock>,
+    paginator: Paginator,
+    next: Option<PageRequest>,
+    stopped: Option<StopReason>,
+    place: String,
+    tally: Tally,
+    pages_max: u64,
+    run_time_max: Duration,
+    deadline: Duration,
+}
+
+/// A page as it came.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its number within the listing, from 0.
+    pub number: u64,
+    /// Its body, decompressed.
+    pub body: Bytes,
+    /// Its request's method and redacted URL.
+    pub place: String,
+    /// What the API says that the body is.
+    pub content_type: Option<String>,
+}
+
+/// How a listing ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListingOutcome {
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// Whether it was read whole; never `False`, which is an error.
+    pub complete: Completeness,
+    /// Pages that were accepted.
+    pub pages: u64,
+    /// Records in them, refused ones included.
+    pub records: u64,
+    /// The total that the API stated last.
+    pub total: Option<u64>,
+}
+
+impl Listing {
+    /// A listing at its first page. Nothing is sent yet.
+    pub fn new(resource: &ResourceSpec, limits: &Limits, client: Arc<Client>, clock: Arc<dyn Clock>) -> Self {
+        let paginator = Paginator::new(&resource.endpoint.paginator);
+        let skipped = match &resource.endpoint.paginator {
+            PaginationSpec::Offset(offset) => offset.offset,
+            PaginationSpec::SinglePage => 0,
+        };
+        Self {
+            resource: resource.name.clone(),
+            endpoint: resource.endpoint.clone(),
+            client,
+            next: Some(paginator.first()),
+            paginator,
+            stopped: None,
+            place: String::new(),
+            tally: Tally { skipped, ..Tally::default() },
+            pages_max: limits.pages_max,
+            run_time_max: limits.run_time_max,
+            deadline: clock.monotonic().saturating_add(limits.run_time_max),
+            clock,
+        }
+    }
+
+    /// The places of a page that [`Self::accept`] wants to know, in the order of [`PageMeta::values`].
+    pub fn lookups(&self) -> Vec<JsonPath> {
+        self.paginator.lookups()
+    }
+
+    /// How many records the whole listing has, as a page states it.
+    pub fn stated_total(&self, meta: &PageMeta) -> Option<u64> {
+        self.paginator.stated_total(meta)
+    }
+
+    /// Fetches the next page; `None` when the listing has ended. After each page, [`Self::accept`] must be called before the next one.
+    ///
+    /// # Errors
+    /// Those of [`Client::fetch`], and `Incomplete` when a limit is reached with more to come.
+    pub async fn next_page(&mut self) -> Result<Option<Page>> {
+        let Some(request) = self.next.take() else { return Ok(None) };
+        self.check_limits()?;
+        let request = api_request(&self.endpoint, &request);
+        self.place = self.client.place(&request);
+        let response = self.client.fetch(&self.resource, &request).await?;
+        let content_type = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Ok(Some(Page {
+            number: self.tally.pages,
+            body: response.body,
+            place: self.place.clone(),
+            content_type: content_type.map(str::to_owned),
+        }))
+    }
+
+    /// Takes note of what the last page held, and decides what follows. Exactly once per page.
+    ///
+    /// # Errors
+    /// `Source` when the page lacks what the paginator was told to look for.
+    pub fn accept(&mut self, meta: &PageMeta) -> Result<()> {
+        self.tally.note(meta.records, self.paginator.stated_total(meta));
+        let step = self.paginator.next(meta).map_err(|error| {
+            Error::source_failed(format!("{}: {error}", self.place))
+                .with_hint("name the right path in endpoint.paginator, or set it to null when the API does not say")
+        })?;
+        match step {
+            Step::Fetch(request) => self.next = Some(request),
+            Step::Done(reason) => self.stopped = Some(reason),
+        }
+        Ok(())
+    }
+
+    /// The end of a listing whose last page was accepted.
+    ///
+    /// # Errors
+    /// `Incomplete` when it was not read whole.
+    pub fn finish(self) -> Result<ListingOutcome> {
+        let Some(stop_reason) = self.stopped else {
+            return Err(Error::incomplete(format!("resource {}: the listing was left before its end", self.resource)));
+        };
+        let complete = self.tally.verdict(stop_reason);
+        if complete.verdict == Verdict::False {
+            return Err(Error::incomplete(format!("resource {}: {}", self.resource, complete.reason))
+                .with_hint("records may have come or gone while the listing was read: run again")
+                .with_hint("if the API's total counts something else, set endpoint.paginator.total_path: null"));
+        }
+        Ok(ListingOutcome {
+            stop_reason,
+            complete,
+            pages: self.tally.pages,
+            records: self.tally.records,
+            total: self.tally.last_total,
+        })
+    }
+
+    fn check_limits(&self) -> Result<()> {
+        if self.tally.pages >= self.pages_max {
+            return Err(Error::incomplete(format!(
+                "resource {}: {} pages were read and there are more",
+                self.resource, self.pages_max
+            ))
+            .with_hint("raise limits.pages_max, or ask for larger pages"));
+        }
+        if self.clock.monotonic() >= self.deadline {
+            return Err(Error::incomplete(format!(
+                "resource {}: the listing took longer than {} seconds",
+                self.resource,
+                self.run_time_max.as_secs()
+            ))
+            .with_hint("raise limits.run_time_max_seconds, or ask for larger pages"));
+        }
+        Ok(())
+    }
+}
+
+/// The endpoint's request with the page's values in their places.
+fn api_request(endpoint: &EndpointSpec, page: &PageRequest) -> ApiRequest {
+    let mut query = endpoint.params.clone();
+    let mut json = endpoint.json.clone();
+    for (place, value) in &page.values {
+        match place {
+            Placement::Query(name) => set_query(&mut query, name, *value),
+            Placement::Body(path) => {
+                set_body(json.get_or_insert_with(|| Value::Object(Map::new())), path.segments(), *value);
+            }
+        }
+    }
+    ApiRequest { method: endpoint.method, url: endpoint.url.clone(), query, headers: endpoint.headers.clone(), json }
+}
+
+/// Puts a paging value where the user's parameter of that name was, or at the end.
+fn set_query(query: &mut Vec<(String, String)>, name: &str, value: u64) {
+    let first = query.iter().position(|(known, _)| known == name);
+    query.retain({
+        let mut position = 0;
+        move |(known, _)| {
+            position += 1;
+            known != name || first == Some(position - 1)
+        }
+    });
+    match first.and_then(|first| query.get_mut(first)) {
+        Some((_, old)) => *old = value.to_string(),
+        None => query.push((name.to_owned(), value.to_string())),
+    }
+}
+
+/// Sets the value at a path of a JSON body. Objects that are missing on the way are made; what stands in the way is replaced.
+fn set_body(body: &mut Value, path: &[Segment], value: u64) {
+    let mut place = body;
+    for segment in path {
+        place = match segment {
+            Segment::Key(key) => {
+                if !place.is_object() {
+                    *place = Value::Object(Map::new());
+                }
+                &mut place[key.as_str()]
+            }
+            Segment::Index(index) => {
+                if !place.is_array() {
+                    *place = Value::Array(Vec::new());
+                }
+                if let Value::Array(elements) = place
+                    && elements.len() <= *index
+                {
+                    elements.resize(index + 1, Value::Null);
+                }
+                &mut place[*index]
+            }
+            // A paging value has one place; validation refuses wildcards here.
+            Segment::Wildcard => return,
+        };
+    }
+    *place = Value::from(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_paging_value_takes_the_place_of_the_users_parameter() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut query = vec![pair("offset", "7"), pair("q", "x"), pair("offset", "8")];
+        set_query(&mut query, "offset", 100);
+        assert_eq!(query, [pair("offset", "100"), pair("q", "x")]);
+        set_query(&mut query, "limit", 5);
+        assert_eq!(query.last(), Some(&pair("limit", "5")));
+    }
+
+    #[test]
+    fn a_paging_value_finds_its_place_in_the_body() {
+        for (body, path, expected) in [
+            (json!({}), "page.offset", json!({"page": {"offset": 3}})),
+            (json!({"page": {"size": 9}}), "page.offset", json!({"page": {"size": 9, "offset": 3}})),
+            (json!({"page": "x"}), "page.offset", json!({"page": {"offset": 3}})),
+            (json!(null), "a[1]", json!({"a": [null, 3]})),
+        ] {
+            let mut changed = body.clone();
+            set_body(&mut changed, JsonPath::parse(path).unwrap().segments(), 3);
+            assert_eq!(changed, expected, "{body} {path}");
+        }
+    }
+}
