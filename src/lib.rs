@@ -8,6 +8,7 @@
 
 pub mod checkpoint;
 pub mod clock;
+pub mod decode;
 pub mod error;
 pub mod event;
 pub mod paginate;
