@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod decode;
 pub mod error;
 pub mod event;
 pub mod extract;

@@ -57,6 +57,12 @@ impl JsonPath {
         &self.segments
     }
 
+    /// The path of its first `length` steps.
+    #[must_use]
+    pub fn prefix(&self, length: usize) -> Self {
+        Self { segments: self.segments.iter().take(length).cloned().collect() }
+    }
+
     /// Whether the path can name more than one place.
     pub fn has_wildcard(&self) -> bool {
         self.segments.contains(&Segment::Wildcard)

@@ -1,0 +1,313 @@
+//! What the columns of a resource probably are, from its records.
+//!
+//! The narrowest type that holds every value seen is taken, and it never costs exactness: where whole numbers and
+//! fractions mix and a double would not hold each of them, where kinds mix, or where an object's keys look like data, the column is JSON,
+//! which keeps the text. A field that was never anything but null is left out, as in dlt, and can be asked for by
+//! [`Inferrer::always_null`].
+
+use std::fmt::Write as _;
+
+use indexmap::IndexMap;
+
+use crate::error::{Error, Result};
+use crate::schema::{Column, ColumnType, RecordSchema};
+use crate::spec::JsonPath;
+
+use super::Selector;
+use super::error::{DecodeError, PageResult};
+use super::number::{to_decimal, to_f64};
+use super::scanner::{Kind, NumberText, Scanner};
+use super::select::{RecordSink, walk};
+use super::timestamp::{parse_date, parse_instant};
+
+/// An object with more fields than this is a map whose keys are data.
+const FIELDS_MAX: usize = 1_000;
+/// The greatest whole number up to which a double holds every one.
+const EXACT_IN_DOUBLE_MAX: i64 = 1 << 53;
+
+/// Looks at pages and proposes a schema.
+#[derive(Debug)]
+pub struct Inferrer {
+    selector: Selector,
+    primary_key: Vec<String>,
+    depth_max: u32,
+    records: u64,
+    root: Guess,
+}
+
+impl Inferrer {
+    /// An inferrer of the records at `selector`; without one, the first page decides where they are.
+    pub fn new(selector: Option<JsonPath>, primary_key: &[String], depth_max: u32) -> Self {
+        Self {
+            selector: Selector::new(selector),
+            primary_key: primary_key.to_vec(),
+            depth_max,
+            records: 0,
+            root: Guess::default(),
+        }
+    }
+
+    /// Takes the records of a page into account. A record that is not an object is passed over: decoding will refuse it.
+    ///
+    /// # Errors
+    /// When the body is not a page of JSON, or has no records where the selector says.
+    pub fn observe(&mut self, page: &[u8]) -> Result<(), DecodeError> {
+        self.observe_page(page).map_err(|error| *error)
+    }
+
+    fn observe_page(&mut self, page: &[u8]) -> PageResult<()> {
+        let mut scanner = Scanner::new(page, self.depth_max)?;
+        // What is learned cannot be taken back, so the page is first walked without learning.
+        let selector = self.selector.for_page(&scanner)?;
+        walk(&mut scanner.clone(), selector.path(), &[], &mut Nothing).map_err(|error| selector.explain(error))?;
+        walk(&mut scanner, selector.path(), &[], self)?;
+        self.selector = selector;
+        Ok(())
+    }
+
+    /// Records seen so far, those that are not objects left aside.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// The paths of the fields that were never anything but null; [`Self::finish`] leaves them out.
+    pub fn always_null(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        self.root.collect_always_null("$", &mut paths);
+        paths
+    }
+
+    /// The schema; none when no record was seen. The columns of the primary key must have a value.
+    ///
+    /// # Errors
+    /// When the records have no usable field, more than 1,000 of them, or lack a column of the primary key.
+    pub fn finish(self) -> Result<Option<RecordSchema>> {
+        if self.records == 0 {
+            return Ok(None);
+        }
+        if self.root.is_map {
+            return Err(Error::schema(format!("the records have more than {FIELDS_MAX} different fields"))
+                .with_hint("give the resource a schema"));
+        }
+        let mut columns = self.root.columns();
+        for key in &self.primary_key {
+            let Some(column) = columns.iter_mut().find(|column| column.name == *key) else {
+                let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+                return Err(Error::schema(format!("the records have no field {key}, which primary_key names"))
+                    .with_hint(format!("the fields with values are: {}", names.join(", "))));
+            };
+            column.nullable = false;
+        }
+        RecordSchema::new(columns).map(Some).map_err(|error| {
+            Error::schema("no schema can be inferred from the records")
+                .with_source(error)
+                .with_hint("give the resource a schema")
+        })
+    }
+}
+
+impl RecordSink for Inferrer {
+    type Mark = ();
+
+    fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        if scanner.kind()? != Kind::Object {
+            return scanner.skip_value();
+        }
+        self.records += 1;
+        self.root.observe(scanner)
+    }
+
+    fn mark(&self) {}
+
+    /// A value that was seen under a key that came again may still come again, so it is not forgotten.
+    fn roll_back(&mut self, (): ()) {}
+}
+
+/// Takes records without looking.
+struct Nothing;
+
+impl RecordSink for Nothing {
+    type Mark = ();
+
+    fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        scanner.skip_value()
+    }
+
+    fn mark(&self) {}
+
+    fn roll_back(&mut self, (): ()) {}
+}
+
+/// What was seen at one place of the records.
+#[derive(Debug, Default)]
+struct Guess {
+    booleans: bool,
+    numbers: Numbers,
+    texts: Texts,
+    object: bool,
+    /// Objects here have more fields than a record has.
+    is_map: bool,
+    fields: IndexMap<String, Self>,
+    array: bool,
+    elements: Option<Box<Self>>,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
+    seen: bool,
+    /// One has a fraction or an exponent.
+    fractions: bool,
+    /// One is a whole number that a double may not hold.
+    beyond_double: bool,
+    /// One is a whole number beyond 64 bits.
+    beyond_i64: bool,
+    /// One fits neither 38 digits nor a double.
+    beyond_all: bool,
+}
+
+#[derive(Debug, Default)]
+struct Texts {
+    seen: bool,
+    not_instant: bool,
+    not_date: bool,
+}
+
+impl Guess {
+    fn observe(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        match scanner.kind()? {
+            Kind::Null => scanner.skip_value(),
+            Kind::Boolean => {
+                self.booleans = true;
+                scanner.skip_value()
+            }
+            Kind::Number => {
+                self.numbers.observe(scanner.number()?);
+                Ok(())
+            }
+            Kind::Text => {
+                let text = scanner.string()?;
+                self.texts.observe(text.decoded().ok().as_deref());
+                Ok(())
+            }
+            Kind::Object => self.observe_object(scanner),
+            Kind::Array => {
+                self.array = true;
+                let elements = self.elements.get_or_insert_default();
+                let mut more = scanner.enter_array()?;
+                while more {
+                    elements.observe(scanner)?;
+                    more = scanner.next_element()?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn observe_object(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        self.object = true;
+        let mut more = scanner.enter_object()?;
+        while more {
+            let key = scanner.key()?;
+            match key.decoded() {
+                Ok(name) if !self.is_map => match self.fields.get_mut(&*name) {
+                    Some(field) => field.observe(scanner)?,
+                    None => self.fields.entry(name.into_owned()).or_default().observe(scanner)?,
+                },
+                // A key that is no Unicode text cannot be a column.
+                Ok(_) | Err(_) => scanner.skip_value()?,
+            }
+            if self.fields.len() > FIELDS_MAX {
+                self.is_map = true;
+                self.fields.clear();
+            }
+            more = scanner.next_member()?;
+        }
+        Ok(())
+    }
+
+    fn columns(&self) -> Vec<Column> {
+        let typed = self.fields.iter().filter_map(|(name, field)| Some((name, field.column_type()?)));
+        typed.map(|(name, column_type)| Column { name: name.clone(), column_type, nullable: true }).collect()
+    }
+
+    /// The type that holds every value seen; none when there was none.
+    fn column_type(&self) -> Option<ColumnType> {
+        let kinds = [self.booleans, self.numbers.seen, self.texts.seen, self.object, self.array];
+        match kinds {
+            [false, false, false, false, false] => None,
+            [true, false, false, false, false] => Some(ColumnType::Boolean),
+            [false, true, false, false, false] => Some(self.numbers.column_type()),
+            [false, false, true, false, false] => Some(self.texts.column_type()),
+            [false, false, false, true, false] => {
+                let columns = self.columns();
+                Some(if columns.is_empty() { ColumnType::Json } else { ColumnType::Struct(columns) })
+            }
+            [false, false, false, false, true] => {
+                let element = self.elements.as_ref().and_then(|elements| elements.column_type());
+                Some(element.map_or(ColumnType::Json, |element| ColumnType::List(Box::new(element))))
+            }
+            _ => Some(ColumnType::Json),
+        }
+    }
+
+    fn collect_always_null(&self, place: &str, paths: &mut Vec<String>) {
+        for (name, field) in &self.fields {
+            let mut path = place.to_owned();
+            // Writing to a string cannot fail.
+            if write!(path, ".{name}").is_ok() && field.column_type().is_none() {
+                paths.push(path);
+            } else if let Some(ColumnType::Struct(_)) = field.column_type() {
+                field.collect_always_null(&path, paths);
+            }
+        }
+    }
+}
+
+impl Numbers {
+    fn observe(&mut self, number: NumberText<'_>) {
+        self.seen = true;
+        if !number.is_integer {
+            self.fractions = true;
+            self.beyond_all |= to_f64(number).is_err();
+            return;
+        }
+        match number.text.parse::<i64>() {
+            Ok(value) => self.beyond_double |= value.checked_abs().is_none_or(|size| size > EXACT_IN_DOUBLE_MAX),
+            Err(_) => {
+                self.beyond_double = true;
+                self.beyond_i64 = true;
+                self.beyond_all |= to_decimal(number.text, 38, 0).is_err();
+            }
+        }
+    }
+
+    fn column_type(&self) -> ColumnType {
+        match self {
+            Self { beyond_all: true, .. } | Self { fractions: true, beyond_double: true, .. } => ColumnType::Json,
+            Self { fractions: true, .. } => ColumnType::Float64,
+            Self { beyond_i64: true, .. } => ColumnType::Decimal128 { precision: 38, scale: 0 },
+            _ => ColumnType::Int64,
+        }
+    }
+}
+
+impl Texts {
+    /// Takes a text into account; none is a string that is no Unicode text.
+    fn observe(&mut self, text: Option<&str>) {
+        self.seen = true;
+        let bytes = text.unwrap_or_default().as_bytes();
+        self.not_instant |= parse_instant(bytes).is_err();
+        self.not_date |= parse_date(bytes).is_err();
+    }
+
+    fn column_type(&self) -> ColumnType {
+        match (self.not_instant, self.not_date) {
+            (false, _) => ColumnType::TimestampUtc,
+            (true, false) => ColumnType::Date32,
+            (true, true) => ColumnType::Utf8,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

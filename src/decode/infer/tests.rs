@@ -1,0 +1,97 @@
+use super::*;
+
+fn infer(pages: &[&str], primary_key: &[&str]) -> Inferrer {
+    let primary_key: Vec<_> = primary_key.iter().map(|&key| key.to_owned()).collect();
+    let mut inferrer = Inferrer::new(None, &primary_key, 64);
+    for page in pages {
+        inferrer.observe(page.as_bytes()).unwrap();
+    }
+    inferrer
+}
+
+/// The type of a column whose values are `values`.
+fn type_of(values: &str) -> Option<ColumnType> {
+    let page = format!(
+        "[{{\"id\":1}},{}]",
+        values.split(';').map(|value| format!("{{\"v\":{value}}}")).collect::<Vec<_>>().join(",")
+    );
+    let schema = infer(&[&page], &[]).finish().unwrap().unwrap();
+    schema.column("v").map(|column| column.column_type.clone())
+}
+
+#[test]
+fn the_narrowest_type_that_keeps_every_value_is_taken() {
+    let of = |name: &str, column_type| Column { name: name.to_owned(), column_type, nullable: true };
+    for (values, expected) in [
+        ("null", None),
+        ("true;null;false", Some(ColumnType::Boolean)),
+        ("1;-5", Some(ColumnType::Int64)),
+        ("9223372036854775807", Some(ColumnType::Int64)),
+        ("1;9223372036854775808", Some(ColumnType::Decimal128 { precision: 38, scale: 0 })),
+        ("1000000000000000000000000000000000000000", Some(ColumnType::Json)),
+        ("1;2.5", Some(ColumnType::Float64)),
+        ("9007199254740992;2.5", Some(ColumnType::Float64)),
+        ("9007199254740993;2.5", Some(ColumnType::Json)),
+        ("1e999", Some(ColumnType::Json)),
+        ("\"a\";\"\"", Some(ColumnType::Utf8)),
+        ("\"2026-01-01T00:00:00Z\";\"2026-01-01 00:00:00.5+01:00\"", Some(ColumnType::TimestampUtc)),
+        ("\"2026-01-01T00:00:00Z\";\"2026-01-01\"", Some(ColumnType::Utf8)),
+        ("\"2026-01-01T00:00:00\"", Some(ColumnType::Utf8)),
+        ("\"2026-01-01\";null", Some(ColumnType::Date32)),
+        ("\"2026-02-30\"", Some(ColumnType::Utf8)),
+        ("1;\"a\"", Some(ColumnType::Json)),
+        ("1;true", Some(ColumnType::Json)),
+        ("{};[]", Some(ColumnType::Json)),
+        ("{}", Some(ColumnType::Json)),
+        ("{\"a\":null}", Some(ColumnType::Json)),
+        (
+            "{\"a\":1};{\"b\":\"x\",\"a\":null}",
+            Some(ColumnType::Struct(vec![of("a", ColumnType::Int64), of("b", ColumnType::Utf8)])),
+        ),
+        ("[]", Some(ColumnType::Json)),
+        ("[null];[1]", Some(ColumnType::List(Box::new(ColumnType::Int64)))),
+        (
+            "[{\"a\":1}];[{\"a\":2.5}]",
+            Some(ColumnType::List(Box::new(ColumnType::Struct(vec![of("a", ColumnType::Float64)])))),
+        ),
+    ] {
+        assert_eq!(type_of(values), expected, "{values}");
+    }
+}
+
+#[test]
+fn an_object_with_keys_that_are_data_becomes_json() {
+    let members: Vec<_> = (0..=FIELDS_MAX).map(|index| format!("\"k{index}\":1")).collect();
+    assert_eq!(type_of(&format!("{{{}}}", members.join(","))), Some(ColumnType::Json));
+    let page = format!("[{{{}}}]", members.join(","));
+    assert!(infer(&[&page], &[]).finish().is_err());
+}
+
+#[test]
+fn key_columns_must_have_a_value_and_null_fields_are_named() {
+    let pages = [
+        r#"{"items":[{"id":1,"gone":null,"o":{"x":null,"y":1}}, 5]}"#,
+        r#"{"items":[{"id":2,"name":"n"}]}"#,
+        r#"{"items":[]}"#,
+    ];
+    let inferrer = infer(&pages, &["id"]);
+    assert_eq!(inferrer.always_null(), ["$.gone", "$.o.x"]);
+    assert_eq!(inferrer.records(), 2);
+    let schema = inferrer.finish().unwrap().unwrap();
+    let columns: Vec<_> = schema.columns().iter().map(|column| (column.name.as_str(), column.nullable)).collect();
+    assert_eq!(columns, [("id", false), ("o", true), ("name", true)]);
+
+    let error = infer(&pages, &["uid"]).finish().unwrap_err();
+    assert_eq!(error.message(), "the records have no field uid, which primary_key names");
+    assert!(error.hints()[0].contains("id, o, name"));
+    assert_eq!(infer(&["[]"], &["id"]).finish().unwrap(), None);
+    assert!(infer(&["[{}]"], &[]).finish().is_err());
+}
+
+#[test]
+fn a_page_that_fails_teaches_nothing() {
+    let mut inferrer = Inferrer::new(Some(JsonPath::parse("items").unwrap()), &[], 64);
+    assert!(inferrer.observe(br#"{"items":[{"a":1}]"#).is_err());
+    assert!(inferrer.observe(br#"{"other":[{"a":1}]}"#).is_err());
+    assert_eq!(inferrer.records(), 0);
+}

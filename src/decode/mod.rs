@@ -1,0 +1,277 @@
+//! The bytes of a page become rows: straight into column buffers, with no tree of JSON values in between.
+//!
+//! A [`PageDecoder`] takes page after page and gives out Arrow batches. In one pass over a page it finds the records
+//! (`data_selector`), picks up what the paginator wants to know, types every value by the schema, and checks that the
+//! *whole* page is valid JSON by RFC 8259, also where it only skips. What it never does: bend a value to make it fit,
+//! keep half a page, panic, or recurse deeper than its limit.
+//!
+//! # Rules
+//! * A page that is not valid JSON, is nested too deeply anywhere, or lacks what the selector names, is an error, and
+//!   nothing of it is kept.
+//! * A record that does not fit the schema is a [`Reject`] with the JSON path of the value; the rest of the page stays.
+//! * A missing field and `null` are both null; in a column that must have a value they refuse the record.
+//! * A key that comes twice in one object: the last one counts, but every one must fit. Keys are compared by their
+//!   meaning, not by their escapes.
+//! * Text comes from strings only, booleans from `true` and `false` only. Integers are numbers without a fraction
+//!   (`2.0` is one) within 64 bits. Doubles are the nearest to the text, and finite. Decimals come from numbers or from
+//!   strings that are numbers, exactly. Dates and times are RFC 3339 (see [`timestamp`]). JSON columns keep the value's own
+//!   text, as it came.
+//! * A string with half of a surrogate pair is valid JSON but no text: in a text column it refuses the record.
+//!
+//! # One value going through
+//! `{"items":[{"start_time":"2026-11-23T08:00:00+01:00"}],"total":1}` with the selector `items` and the lookup `total`
+//! becomes one row, 2026-11-23T07:00:00Z in microseconds, and `PageMeta { records: 1, values: [Found(Number("1"))] }`.
+
+mod columns;
+mod detect;
+mod error;
+mod infer;
+mod keys;
+mod number;
+mod refusal;
+mod scanner;
+mod select;
+mod text;
+mod timestamp;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+pub use error::{DecodeError, Position};
+pub use infer::Inferrer;
+
+use self::columns::ObjectBuffer;
+use self::detect::detect;
+use self::error::PageResult;
+use self::refusal::{Refusal, Stop, describe};
+use self::scanner::{Kind, Scanner};
+use self::select::{RecordSink, walk};
+use crate::paginate::PageMeta;
+use crate::reject::{Reject, RejectCode};
+use crate::schema::RecordSchema;
+use crate::spec::JsonPath;
+
+/// Bytes of a refused record that are kept; the rest is cut off.
+pub const REJECT_RAW_BYTES_MAX: usize = 64 * 1024;
+
+/// Turns pages into batches of one schema.
+#[derive(Debug)]
+pub struct PageDecoder {
+    root: ObjectBuffer,
+    schema: SchemaRef,
+    selector: Selector,
+    lookups: Vec<JsonPath>,
+    options: DecodeOptions,
+}
+
+/// How to decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// The deepest nesting of a page; a deeper one is an error. Never more than 1,024.
+    pub depth_max: u32,
+    /// What becomes of a field that the schema does not have.
+    pub unknown_fields: UnknownFields,
+}
+
+/// What becomes of a field that the schema does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// It is left out.
+    Ignore,
+    /// Its record is refused.
+    Reject,
+}
+
+/// What a page held, beside its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// What the paginator wants to know.
+    pub meta: PageMeta,
+    /// The records that were refused, in order.
+    pub rejects: Vec<Reject>,
+}
+
+/// Where the records of a page are, and who said so.
+#[derive(Debug, Clone)]
+enum Selector {
+    Configured(JsonPath),
+    Detected(JsonPath),
+    /// No page was seen yet.
+    Undetected,
+}
+
+impl PageDecoder {
+    /// A decoder of records of `schema`, which are at `selector` in each page; without one, the first page decides
+    /// where. What is at each of `lookups` is reported with each page.
+    pub fn new(
+        schema: &RecordSchema,
+        selector: Option<JsonPath>,
+        lookups: Vec<JsonPath>,
+        options: DecodeOptions,
+    ) -> Self {
+        let root = ObjectBuffer::new(schema.columns());
+        Self { root, schema: schema.to_arrow(), selector: Selector::new(selector), lookups, options }
+    }
+
+    /// Takes the body of the page with the number `page`: appends all of its rows, or none.
+    ///
+    /// # Errors
+    /// When the body is not a page of JSON, or has no records where the selector says; the decoder is then as before.
+    pub fn decode(&mut self, page: u64, bytes: &[u8]) -> Result<Decoded, DecodeError> {
+        let rows_before = self.root.rows();
+        self.decode_page(page, bytes).map_err(|error| {
+            self.root.truncate(rows_before);
+            *error
+        })
+    }
+
+    fn decode_page(&mut self, page: u64, bytes: &[u8]) -> PageResult<Decoded> {
+        let mut scanner = Scanner::new(bytes, self.options.depth_max)?;
+        let selector = self.selector.for_page(&scanner)?;
+        let mut sink = RowSink {
+            root: &mut self.root,
+            unknown_fields: self.options.unknown_fields,
+            page,
+            records: 0,
+            rejects: Vec::new(),
+        };
+        let values =
+            walk(&mut scanner, selector.path(), &self.lookups, &mut sink).map_err(|error| selector.explain(error))?;
+        let decoded = Decoded { meta: PageMeta { records: sink.records, values }, rejects: sink.rejects };
+        self.selector = selector;
+        Ok(decoded)
+    }
+
+    /// Rows that are buffered.
+    pub fn rows(&self) -> usize {
+        self.root.rows()
+    }
+
+    /// Bytes that are buffered, nearly.
+    pub fn bytes(&self) -> usize {
+        self.root.bytes()
+    }
+
+    /// Takes the buffered rows out, perhaps none, as a batch of the schema's Arrow form.
+    ///
+    /// # Errors
+    /// When the schema has a type that Arrow does not have, such as a decimal of 0 digits; the rows are lost then.
+    pub fn flush(&mut self) -> Result<RecordBatch, DecodeError> {
+        let columns = self.root.take_columns(self.schema.fields())?;
+        Ok(RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?)
+    }
+}
+
+impl Selector {
+    fn new(configured: Option<JsonPath>) -> Self {
+        configured.map_or(Self::Undetected, Self::Configured)
+    }
+
+    /// The selector, which the page at `scanner` decides if nothing else has.
+    fn for_page(&self, scanner: &Scanner<'_>) -> PageResult<Self> {
+        match self {
+            Self::Configured(_) | Self::Detected(_) => Ok(self.clone()),
+            Self::Undetected => Ok(Self::Detected(detect(scanner.clone())?)),
+        }
+    }
+
+    fn path(&self) -> &JsonPath {
+        static ROOT: JsonPath = JsonPath::root();
+        match self {
+            Self::Configured(path) | Self::Detected(path) => path,
+            Self::Undetected => &ROOT,
+        }
+    }
+
+    /// Says in an error about the selector whether it was configured.
+    fn explain(&self, mut error: Box<DecodeError>) -> Box<DecodeError> {
+        if let DecodeError::SelectorMissing { detected, .. } | DecodeError::SelectorNotRecords { detected, .. } =
+            &mut *error
+        {
+            *detected = matches!(self, Self::Detected(_));
+        }
+        error
+    }
+}
+
+/// Types the records of one page.
+struct RowSink<'d> {
+    root: &'d mut ObjectBuffer,
+    unknown_fields: UnknownFields,
+    page: u64,
+    records: u64,
+    rejects: Vec<Reject>,
+}
+
+/// How far a [`RowSink`] got.
+#[derive(Debug, Clone, Copy)]
+struct RowMark {
+    rows: usize,
+    records: u64,
+    rejects: usize,
+}
+
+impl RecordSink for RowSink<'_> {
+    type Mark = RowMark;
+
+    #[inline]
+    fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        let start = scanner.bookmark();
+        let row = self.root.rows();
+        let outcome = match scanner.kind()? {
+            Kind::Object => self.root.read(scanner, self.unknown_fields),
+            Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(scanner),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Stop::Page(error)) => return Err(error),
+            Err(Stop::Record(refusal)) => {
+                self.root.truncate(row);
+                scanner.return_to(start);
+                // What follows the refused value must be valid JSON too.
+                let raw = scanner.value_text()?;
+                self.refuse(&refusal, raw);
+            }
+        }
+        self.records += 1;
+        Ok(())
+    }
+
+    fn mark(&self) -> RowMark {
+        RowMark { rows: self.root.rows(), records: self.records, rejects: self.rejects.len() }
+    }
+
+    fn roll_back(&mut self, mark: RowMark) {
+        self.root.truncate(mark.rows);
+        self.records = mark.records;
+        self.rejects.truncate(mark.rejects);
+    }
+}
+
+impl RowSink<'_> {
+    #[cold]
+    fn refuse(&mut self, refusal: &Refusal, raw: &str) {
+        let mut length = raw.len().min(REJECT_RAW_BYTES_MAX);
+        while !raw.is_char_boundary(length) {
+            length -= 1;
+        }
+        let kept = raw.get(..length).unwrap_or(raw);
+        self.rejects.push(Reject {
+            page: self.page,
+            position: self.records,
+            path: refusal.path(),
+            code: refusal.code,
+            reason: refusal.reason.clone(),
+            raw: kept.to_owned(),
+        });
+    }
+}
+
+#[cold]
+fn not_an_object(scanner: &mut Scanner<'_>) -> Result<(), Stop> {
+    let found = describe(scanner.value_text()?);
+    Err(Stop::record(RejectCode::NotAnObject, format!("expected an object, found {found}")))
+}
+
+#[cfg(test)]
+mod tests;
