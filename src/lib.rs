@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod error;
 pub mod event;
+pub mod lake;
 pub mod paginate;
 pub mod reject;
 pub mod schema;
