@@ -15,6 +15,7 @@ pub mod error;
 pub mod event;
 pub mod extract;
 pub mod interrupt;
+pub mod lake;
 pub mod paginate;
 pub mod reject;
 pub mod schema;

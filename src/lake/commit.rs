@@ -1,0 +1,327 @@
+//! THE commit protocol. Whoever changes a table goes through this file.
+//!
+//! # Ordering rules
+//! 1. Every staged object is complete before the commit object is created. Staged objects never change.
+//! 2. The commit object is created with one create-only put. Before it nothing has happened; after it everything has:
+//!    it is the linearisation point. It is never changed or deleted.
+//! 3. Only then are staged files copied to their final names, each copy atomic; files that come or change first, and
+//!    removals only when all of them are there, so a reader who globs never misses a committed row that stays.
+//! 4. The published marker is put only when all copies and removals are done, and staged files are deleted only when
+//!    the marker is there: without a marker, the staging of the last commit is complete.
+//! 5. No commit is made on top of one without a marker: `begin` rolls it forward first. So at most the last commit is
+//!    unpublished.
+//! 6. A staging folder of another run is swept only when that run can no longer commit: its process is known to be gone
+//!    (file lock), or the commit number that it aims at is taken (leases).
+//! 7. A writer whose lease was taken over must not remove anything: it asks before the commit and before removals.
+//!
+//! Steps 3 and 4 may be repeated any number of times, from the start, by anyone who holds the table.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+use super::layout::number_of;
+use super::lease::TableLock;
+use super::snapshot::{DataFile, KeyBound};
+use super::storage::{Created, Storage};
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::RowCounts;
+use crate::schema::RecordSchema;
+use crate::spec::{PartitionField, WriteDisposition};
+
+/// Copies and removals in flight at the same time.
+const PUBLISH_IN_FLIGHT: usize = 8;
+
+/// One commit, as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CommitDocument {
+    pub(super) version: u32,
+    pub(super) commit: u64,
+    pub(super) run_id: String,
+    pub(super) time: DateTime<Utc>,
+    pub(super) resource: String,
+    pub(super) disposition: WriteDisposition,
+    pub(super) primary_key: Vec<String>,
+    pub(super) partition_by: Vec<PartitionField>,
+    pub(super) schema: Arc<RecordSchema>,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) counts: RowCounts,
+    pub(super) adds: Vec<AddedFile>,
+    pub(super) removes: Vec<String>,
+    pub(super) rejects: Option<RejectsFile>,
+}
+
+/// A data file that a commit adds or replaces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AddedFile {
+    /// Relative to the table's folder.
+    pub(super) path: String,
+    /// The staged object, relative to the table's folder.
+    pub(super) staged: String,
+    pub(super) bytes: u64,
+    pub(super) rows: u64,
+    pub(super) partition: Vec<(String, Option<String>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key_min: Option<KeyBound>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key_max: Option<KeyBound>,
+}
+
+/// The refused records of a run; published with its commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RejectsFile {
+    pub(super) path: String,
+    pub(super) staged: String,
+    pub(super) bytes: u64,
+    pub(super) rows: u64,
+}
+
+/// Why bytes are not a commit.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommitError {
+    #[error("it is not a commit document: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("its format has version {0}; this lakefeed knows version {known}", known = CommitDocument::VERSION)]
+    Version(u32),
+    #[error("it says that it is commit {0}")]
+    Number(u64),
+}
+
+impl AddedFile {
+    pub(super) fn data_file(&self) -> DataFile {
+        DataFile {
+            rows: self.rows,
+            bytes: self.bytes,
+            partition: self.partition.clone(),
+            key_min: self.key_min.clone(),
+            key_max: self.key_max.clone(),
+        }
+    }
+}
+
+impl CommitDocument {
+    /// The version of the format that this program writes.
+    pub(super) const VERSION: u32 = 1;
+
+    pub(super) fn parse(bytes: &[u8], number: u64) -> Result<Self, CommitError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let Versioned { version } = serde_json::from_slice(bytes)?;
+        if version != Self::VERSION {
+            return Err(CommitError::Version(version));
+        }
+        let commit: Self = serde_json::from_slice(bytes)?;
+        if commit.commit == number { Ok(commit) } else { Err(CommitError::Number(commit.commit)) }
+    }
+
+    fn to_bytes(&self) -> Result<Bytes> {
+        serde_json::to_vec_pretty(self)
+            .map(Bytes::from)
+            .map_err(|error| Error::storage("cannot write a commit document").with_source(error))
+    }
+}
+
+/// How far a commit has got. Each state names what is certainly done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// All staged objects are complete.
+    Staged,
+    /// The commit object is there.
+    Committed,
+    /// Every added or changed file has its final name.
+    Copied,
+    /// Every removed file is gone.
+    Removed,
+    /// The published marker is there.
+    Marked,
+    /// Staging and older markers are gone.
+    Finished,
+}
+
+/// One step of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    CreateCommit,
+    Copy,
+    Remove,
+    Mark,
+    Sweep,
+}
+
+impl State {
+    /// How far a commit that is found at the start of a run has certainly got.
+    pub(super) fn found(published: bool) -> Self {
+        if published { Self::Marked } else { Self::Committed }
+    }
+
+    /// What is to be done next.
+    pub(super) fn next(self) -> Option<Step> {
+        match self {
+            Self::Staged => Some(Step::CreateCommit),
+            Self::Committed => Some(Step::Copy),
+            Self::Copied => Some(Step::Remove),
+            Self::Removed => Some(Step::Mark),
+            Self::Marked => Some(Step::Sweep),
+            Self::Finished => None,
+        }
+    }
+}
+
+impl Step {
+    /// What is certain once the step succeeded.
+    pub(super) fn done(self) -> State {
+        match self {
+            Self::CreateCommit => State::Committed,
+            Self::Copy => State::Copied,
+            Self::Remove => State::Removed,
+            Self::Mark => State::Marked,
+            Self::Sweep => State::Finished,
+        }
+    }
+}
+
+/// Why a commit did not go through.
+#[derive(Debug)]
+pub(super) struct CommitFailure {
+    pub(super) error: Error,
+    /// Whether it is certain that nothing was committed, so that the staged files are garbage.
+    pub(super) nothing_happened: bool,
+}
+
+/// Drives a commit from `from` to its end.
+pub(super) async fn drive(
+    storage: &Storage,
+    lock: &TableLock,
+    commit: &CommitDocument,
+    from: State,
+) -> Result<(), CommitFailure> {
+    let mut state = from;
+    while let Some(step) = state.next() {
+        let performed = match step {
+            Step::CreateCommit => create_commit(storage, lock, commit).await,
+            Step::Copy => copy_files(storage, commit).await.map_err(|error| happened(error, commit)),
+            Step::Remove => remove_files(storage, lock, commit).await.map_err(|error| happened(error, commit)),
+            Step::Mark => mark(storage, commit).await.map_err(|error| happened(error, commit)),
+            Step::Sweep => sweep(storage, commit).await.map_err(|error| happened(error, commit)),
+        };
+        performed?;
+        state = step.done();
+    }
+    Ok(())
+}
+
+fn happened(error: Error, commit: &CommitDocument) -> CommitFailure {
+    let error = error.with_hint(format!(
+        "commit {} has happened and nothing is lost: the next run finishes publishing it before anything else",
+        commit.commit
+    ));
+    CommitFailure { error, nothing_happened: false }
+}
+
+async fn create_commit(storage: &Storage, lock: &TableLock, commit: &CommitDocument) -> Result<(), CommitFailure> {
+    let nothing = |error| CommitFailure { error, nothing_happened: true };
+    lock.verify(storage).await.map_err(nothing)?;
+    let bytes = commit.to_bytes().map_err(nothing)?;
+    let path = storage.layout.commit(commit.commit);
+    let outcome = storage.create(&path, bytes).await;
+    if matches!(outcome, Ok(Created::Yes)) {
+        return Ok(());
+    }
+    // A put whose answer was lost, and which the client tried again, meets itself: see whose commit is there.
+    match storage.get_if_present(&path).await {
+        Ok(Some(found)) => match CommitDocument::parse(&found, commit.commit) {
+            Ok(found) if found.run_id == commit.run_id => Ok(()),
+            Ok(found) => Err(nothing(lost_to(storage, commit.commit, &found.run_id))),
+            Err(error) => Err(nothing(
+                Error::new(ErrorKind::Storage, format!("cannot read the commit {}", storage.show(&path))).with_source(error),
+            )),
+        },
+        Ok(None) | Err(_) => Err(CommitFailure {
+            error: match outcome {
+                Ok(_) => Error::conflict(format!("{} came and went", storage.show(&path))),
+                Err(error) => error.with_hint(
+                    "it is not known whether the commit happened; either way the table is whole, and running again is safe",
+                ),
+            },
+            nothing_happened: false,
+        }),
+    }
+}
+
+fn lost_to(storage: &Storage, number: u64, run_id: &str) -> Error {
+    Error::conflict(format!("table {}: commit {number} was made by run {run_id} in the meantime", storage.url))
+        .with_hint("nothing of this run was written; run again")
+}
+
+async fn copy_files(storage: &Storage, commit: &CommitDocument) -> Result<()> {
+    let mut copies = commit.adds.iter().map(|added| (added.staged.as_str(), added.path.as_str())).collect::<Vec<_>>();
+    copies.extend(commit.rejects.iter().map(|rejects| (rejects.staged.as_str(), rejects.path.as_str())));
+    stream::iter(copies)
+        .map(|(staged, path)| copy_file(storage, commit.commit, staged, path))
+        .buffer_unordered(PUBLISH_IN_FLIGHT)
+        .try_collect()
+        .await
+}
+
+async fn copy_file(storage: &Storage, number: u64, staged: &str, path: &str) -> Result<()> {
+    let (from, to) = (storage.resolve(staged)?, storage.resolve(path)?);
+    if storage.copy(&from, &to).await? {
+        return Ok(());
+    }
+    // Whoever published the commit before us has deleted its staging; then there is nothing left to do.
+    let marker = storage.layout.published_marker(number);
+    if storage.get_if_present(&marker).await?.is_some() {
+        return Ok(());
+    }
+    Err(Error::storage(format!(
+        "cannot publish {}: its staged file {} is gone",
+        storage.show(&to),
+        storage.show(&from)
+    ))
+    .with_hint("the table is damaged, or another program deletes files below _lakefeed"))
+}
+
+async fn remove_files(storage: &Storage, lock: &TableLock, commit: &CommitDocument) -> Result<()> {
+    if commit.removes.is_empty() {
+        return Ok(());
+    }
+    lock.verify(storage).await?;
+    stream::iter(&commit.removes)
+        .map(|path| async move { storage.delete(&storage.resolve(path)?).await })
+        .buffer_unordered(PUBLISH_IN_FLIGHT)
+        .try_collect()
+        .await
+}
+
+async fn mark(storage: &Storage, commit: &CommitDocument) -> Result<()> {
+    let marker =
+        serde_json::json!({ "version": CommitDocument::VERSION, "commit": commit.commit, "run_id": commit.run_id });
+    storage.put(&storage.layout.published_marker(commit.commit), marker.to_string().into()).await
+}
+
+async fn sweep(storage: &Storage, commit: &CommitDocument) -> Result<()> {
+    for marker in storage.list(&storage.layout.published_markers()).await? {
+        if number_of(&marker.location).is_some_and(|number| number < commit.commit) {
+            storage.delete(&marker.location).await?;
+        }
+    }
+    storage.delete_all(&storage.layout.staging_of(&commit.run_id)).await
+}
+
+/// The path of a staged object as commits name it.
+pub(super) fn staged_name(storage: &Storage, path: &Path) -> String {
+    storage.layout.relative(path).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

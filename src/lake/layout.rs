@@ -1,0 +1,168 @@
+//! Where everything is: every path of a table, in one place. Pure.
+//!
+//! | path below `<destination>/<table>/` | what it is | written |
+//! |---|---|---|
+//! | `<partition>/part-00000.parquet` | a data file; what readers glob; names are fixed per partition and slot | by publishing a commit |
+//! | `_lakefeed/commits/00000000000000000042.json` | commit 42; exists or does not: the linearisation point | create-only, once |
+//! | `_lakefeed/published/00000000000000000042.json` | commit 42 is wholly published | after its last data file |
+//! | `_lakefeed/staging/<run>/<n>.staged` | a staged data file; never ends in `.parquet` | before the commit |
+//! | `_lakefeed/staging/<run>/rejects.staged` | staged rejects | before the commit |
+//! | `_lakefeed/rejects/<run>.rejects` | refused records of a run, as Parquet | with the commit |
+//! | `_lakefeed/leases/00000000000000000007.json` | the seventh writer's lease, where there are no file locks | create-only, then renewed |
+//! | `_lakefeed/lock` | the file lock of the writer, on local disk | by each writer |
+//! | `_lakefeed/probe` | the honesty probe of the store, where there are no file locks | create-only |
+
+use object_store::path::Path;
+
+/// The folder that holds everything which is not a data file.
+const META: &str = "_lakefeed";
+/// Digits of a number in a file name, so that names sort as numbers do.
+const NUMBER_DIGITS: usize = 20;
+
+/// The paths of one table.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    root: Path,
+}
+
+impl Layout {
+    pub(super) fn new(root: Path) -> Self {
+        Self { root }
+    }
+
+    /// A path that a commit names, relative to the table's folder. It is already encoded.
+    pub(super) fn resolve(&self, relative: &str) -> Result<Path, object_store::path::Error> {
+        Path::parse(if self.root.is_root() { relative.to_owned() } else { format!("{}/{relative}", self.root) })
+    }
+
+    /// The path relative to the table's folder, as commits name it.
+    pub(super) fn relative<'a>(&self, path: &'a Path) -> &'a str {
+        let path = path.as_ref();
+        path.strip_prefix(self.root.as_ref()).map_or(path, |rest| rest.trim_start_matches('/'))
+    }
+
+    pub(super) fn commits(&self) -> Path {
+        self.meta("commits")
+    }
+
+    pub(super) fn commit(&self, number: u64) -> Path {
+        self.commits().join(numbered(number))
+    }
+
+    pub(super) fn published_markers(&self) -> Path {
+        self.meta("published")
+    }
+
+    pub(super) fn published_marker(&self, number: u64) -> Path {
+        self.published_markers().join(numbered(number))
+    }
+
+    pub(super) fn staging(&self) -> Path {
+        self.meta("staging")
+    }
+
+    pub(super) fn staging_of(&self, run_id: &str) -> Path {
+        self.staging().join(run_id)
+    }
+
+    pub(super) fn staged_file(&self, run_id: &str, number: u32) -> Path {
+        self.staging_of(run_id).join(format!("{number}.staged"))
+    }
+
+    pub(super) fn staged_rejects(&self, run_id: &str) -> Path {
+        self.staging_of(run_id).join("rejects.staged")
+    }
+
+    pub(super) fn rejects(&self, run_id: &str) -> Path {
+        self.meta("rejects").join(format!("{run_id}.rejects"))
+    }
+
+    pub(super) fn leases(&self) -> Path {
+        self.meta("leases")
+    }
+
+    pub(super) fn lease(&self, epoch: u64) -> Path {
+        self.leases().join(numbered(epoch))
+    }
+
+    pub(super) fn probe(&self) -> Path {
+        self.meta("probe")
+    }
+
+    fn meta(&self, name: &str) -> Path {
+        self.root.clone().join(META).join(name)
+    }
+}
+
+/// The lock file, relative to the table's folder on disk.
+pub(super) const LOCK_FILE: &str = "_lakefeed/lock";
+
+/// The number in the name of a commit, a marker or a lease.
+pub(super) fn number_of(path: &Path) -> Option<u64> {
+    let digits = path.filename()?.strip_suffix(".json")?;
+    if digits.len() == NUMBER_DIGITS { digits.parse().ok() } else { None }
+}
+
+/// The data file of a slot, relative to the table's folder.
+pub(super) fn data_file(partition: &str, slot: u32) -> String {
+    let name = format!("part-{slot:05}.parquet");
+    if partition.is_empty() { name } else { format!("{partition}/{name}") }
+}
+
+/// The partition folder and the slot of a data file that a commit names.
+pub(super) fn slot_of(relative: &str) -> Option<(&str, u32)> {
+    let (partition, name) = relative.rsplit_once('/').unwrap_or(("", relative));
+    let slot = name.strip_prefix("part-")?.strip_suffix(".parquet")?.parse().ok()?;
+    Some((partition, slot))
+}
+
+fn numbered(number: u64) -> String {
+    format!("{number:0width$}.json", width = NUMBER_DIGITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_below_the_table_and_only_data_files_end_in_parquet() {
+        let layout = Layout::new(Path::from("lake/events"));
+        let hidden = [
+            layout.commit(42),
+            layout.published_marker(42),
+            layout.staged_file("run-1", 0),
+            layout.staged_rejects("run-1"),
+            layout.rejects("run-1"),
+            layout.lease(7),
+            layout.probe(),
+        ];
+        for path in hidden {
+            assert!(path.as_ref().starts_with("lake/events/_lakefeed/"), "{path}");
+            assert!(!path.as_ref().ends_with(".parquet"), "{path}");
+        }
+        assert_eq!(layout.commit(42).filename(), Some("00000000000000000042.json"));
+        assert_eq!(number_of(&layout.commit(42)), Some(42));
+        assert_eq!(number_of(&Path::from("a/42.json")), None);
+    }
+
+    #[test]
+    fn a_data_file_names_its_partition_and_slot() {
+        let cases = [
+            ("", 0, "part-00000.parquet"),
+            ("day=2026-11-23/kind=a", 123_456, "day=2026-11-23/kind=a/part-123456.parquet"),
+        ];
+        for (partition, slot, path) in cases {
+            assert_eq!(data_file(partition, slot), path);
+            assert_eq!(slot_of(path), Some((partition, slot)));
+        }
+        assert_eq!(slot_of("day=2026-11-23/other.parquet"), None);
+    }
+
+    #[test]
+    fn encoded_names_are_not_encoded_again() {
+        let layout = Layout::new(Path::from("lake"));
+        let path = layout.resolve("kind=a%2Fb/part-00000.parquet").unwrap();
+        assert_eq!(path.as_ref(), "lake/kind=a%2Fb/part-00000.parquet");
+        assert_eq!(layout.relative(&path), "kind=a%2Fb/part-00000.parquet");
+    }
+}

@@ -1,0 +1,266 @@
+//! One writer at a time: a file lock on local disk, a lease with a fencing epoch everywhere else.
+//!
+//! The kernel releases a file lock however its process ends. A lease is an object that its holder renews; it ends when
+//! it is released, when it expires, or when its process is known to be dead. A new holder creates the next epoch, and a
+//! former holder who wakes up finds that out before it commits (rule 7 of `commit`).
+//!
+//! Leases are renewed by the machine's own timer, but what they say is the run's [`Clock`], so simulations stay still.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::layout::{LOCK_FILE, number_of};
+use super::storage::{Created, Storage, failed};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+
+/// How long a lease lives without being renewed.
+const LEASE_TTL: Duration = Duration::from_secs(60);
+/// How often it is renewed.
+const LEASE_RENEWAL: Duration = Duration::from_secs(20);
+
+/// The right to write to a table.
+#[derive(Debug)]
+pub(super) enum TableLock {
+    /// The open file whose lock is held.
+    File(File),
+    /// The lease that is renewed.
+    Lease(Lease),
+}
+
+/// A held lease.
+#[derive(Debug)]
+pub(super) struct Lease {
+    document: LeaseDocument,
+    clock: Arc<dyn Clock>,
+    renewal: Renewal,
+}
+
+/// The task that renews; it ends with its lease.
+#[derive(Debug)]
+struct Renewal(tokio::task::JoinHandle<()>);
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Holder {
+    run_id: String,
+    host: String,
+    pid: u32,
+    since: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeaseDocument {
+    version: u32,
+    epoch: u64,
+    run_id: String,
+    host: String,
+    pid: u32,
+    since: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    released: bool,
+}
+
+impl TableLock {
+    /// Takes the table, or says who has it.
+    pub(super) async fn acquire(storage: &Storage, run_id: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
+        let holder = Holder {
+            run_id: run_id.to_owned(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            pid: std::process::id(),
+            since: clock.now(),
+        };
+        match &storage.folder {
+            Some(folder) => lock_file(&folder.join(LOCK_FILE), storage, &holder).map(Self::File),
+            None => Lease::acquire(storage, holder, Arc::clone(clock)).await.map(Self::Lease),
+        }
+    }
+
+    /// Whether every earlier writer is certainly gone, and cannot wake up to commit.
+    pub(super) fn excludes_sleepers(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Lease(_) => false,
+        }
+    }
+
+    /// Whether the table is still ours.
+    pub(super) async fn verify(&self, storage: &Storage) -> Result<()> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Lease(lease) => lease.verify(storage).await,
+        }
+    }
+
+    /// Gives the table back. A lease that cannot be released expires.
+    pub(super) async fn release(self, storage: &Storage) {
+        match self {
+            Self::File(file) => drop(file),
+            Self::Lease(lease) => lease.release(storage).await,
+        }
+    }
+}
+
+fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<File> {
+    let place = || format!("{}/{LOCK_FILE}", storage.url);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| failed("create the folder of", &place(), error))?;
+    }
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|error| failed("open", &place(), error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            drop(file.read_to_string(&mut text));
+            return Err(held(storage, serde_json::from_str(&text).ok(), None));
+        }
+        Err(TryLockError::Error(error)) => return Err(failed("lock", &place(), error)),
+    }
+    let described = serde_json::to_vec(holder).unwrap_or_default();
+    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&described));
+    written.map_err(|error| failed("write", &place(), error))?;
+    Ok(file)
+}
+
+fn held(storage: &Storage, holder: Option<Holder>, expires_at: Option<DateTime<Utc>>) -> Error {
+    let by = match holder {
+        Some(Holder { run_id, host, pid, since }) => {
+            format!("run {run_id} (process {pid} on {host}) since {}", since.format("%Y-%m-%dT%H:%M:%SZ"))
+        }
+        None => "another run".to_owned(),
+    };
+    let error = Error::conflict(format!("table {} is held by {by}", storage.url));
+    match expires_at {
+        None => error.with_hint("wait until that run is done, then run again"),
+        Some(at) => error.with_hint(format!(
+            "wait until that run is done; if it is dead, its lease expires at {} and a run after that takes over",
+            at.format("%Y-%m-%dT%H:%M:%SZ")
+        )),
+    }
+}
+
+impl Lease {
+    async fn acquire(storage: &Storage, holder: Holder, clock: Arc<dyn Clock>) -> Result<Self> {
+        let highest = newest(storage).await?;
+        if let Some(current) = &highest
+            && !current.is_free(&holder, clock.now())
+        {
+            return Err(current.conflict(storage));
+        }
+        let Holder { run_id, host, pid, since } = holder;
+        let document = LeaseDocument {
+            version: 1,
+            epoch: highest.map_or(1, |lease| lease.epoch + 1),
+            run_id,
+            host,
+            pid,
+            since,
+            expires_at: expiry(clock.now()),
+            released: false,
+        };
+        let path = storage.layout.lease(document.epoch);
+        if storage.create(&path, document.to_bytes()).await? == Created::Exists {
+            return Err(match newest(storage).await? {
+                Some(winner) => winner.conflict(storage),
+                None => held(storage, None, None),
+            });
+        }
+        for object in storage.list(&storage.layout.leases()).await? {
+            if number_of(&object.location).is_some_and(|epoch| epoch < document.epoch) {
+                storage.delete(&object.location).await?;
+            }
+        }
+        let renewal = Renewal(tokio::spawn(renew(storage.clone(), document.clone(), Arc::clone(&clock))));
+        Ok(Self { document, clock, renewal })
+    }
+
+    async fn verify(&self, storage: &Storage) -> Result<()> {
+        match newest(storage).await? {
+            Some(current) if current.epoch > self.document.epoch => Err(Error::conflict(format!(
+                "table {}: the lease of this run expired and run {} took the table over",
+                storage.url, current.run_id
+            ))
+            .with_hint("run again when that run is done")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn release(self, storage: &Storage) {
+        let Self { mut document, clock, renewal } = self;
+        drop(renewal);
+        document.released = true;
+        document.expires_at = clock.now();
+        drop(storage.put(&storage.layout.lease(document.epoch), document.to_bytes()).await);
+    }
+}
+
+impl LeaseDocument {
+    fn is_free(&self, asking: &Holder, now: DateTime<Utc>) -> bool {
+        self.released || self.expires_at <= now || (self.host == asking.host && is_dead(self.pid))
+    }
+
+    fn conflict(&self, storage: &Storage) -> Error {
+        let Self { run_id, host, pid, since, .. } = self.clone();
+        held(storage, Some(Holder { run_id, host, pid, since }), Some(self.expires_at))
+    }
+
+    fn to_bytes(&self) -> Bytes {
+        Bytes::from(serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+async fn newest(storage: &Storage) -> Result<Option<LeaseDocument>> {
+    let objects = storage.list(&storage.layout.leases()).await?;
+    let Some(epoch) = objects.iter().filter_map(|object| number_of(&object.location)).max() else { return Ok(None) };
+    let path = storage.layout.lease(epoch);
+    let bytes = storage.get(&path).await?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        Error::storage(format!("cannot read the lease {}", storage.show(&path)))
+            .with_source(error)
+            .with_hint("was it written by a newer lakefeed?")
+    })
+}
+
+async fn renew(storage: Storage, document: LeaseDocument, clock: Arc<dyn Clock>) {
+    let mut ticks = tokio::time::interval(LEASE_RENEWAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let renewed = LeaseDocument { expires_at: expiry(clock.now()), ..document.clone() };
+        // A renewal that fails is tried again at the next tick; until then the lease lives on.
+        drop(storage.put(&storage.layout.lease(document.epoch), renewed.to_bytes()).await);
+    }
+}
+
+fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
+    now + TimeDelta::from_std(LEASE_TTL).unwrap_or_default()
+}
+
+/// Whether no process of this machine has the number. One that may not be asked about is alive.
+fn is_dead(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
+    matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+use super::super::fault_store::LyingStore;
+use super::super::testing::{World, row, write_all};
+use crate::checkpoint::Checkpoint;
+use crate::error::ErrorKind;
+use crate::spec::WriteDisposition::Merge;
+
+fn checkpoint() -> Checkpoint {
+    Checkpoint::full_listing("events")
+}
+
+#[tokio::test]
+async fn a_held_table_is_a_conflict_that_names_its_holder() {
+    for world in [World::in_memory(), World::on_disk()] {
+        let holder = world.table().begin(world.spec("first", Merge)).await.unwrap();
+        let error = world.table().begin(world.spec("second", Merge)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        let text = error.to_string();
+        assert!(text.contains("held by run first") && text.contains("since 2026-11-23T12:00:00Z"), "{text}");
+        assert!(!error.hints().is_empty());
+        holder.abort().await.unwrap();
+        world.run("third", Merge, &[vec![row(1, 1, 1)]]).await;
+        world.check_tidy().await;
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_writer_frees_a_file_lock_at_once_and_a_lease_when_it_expires() {
+    let disk = World::on_disk();
+    drop(disk.table().begin(disk.spec("dropped", Merge)).await.unwrap());
+    disk.run("next", Merge, &[vec![row(1, 1, 1)]]).await;
+
+    let memory = World::in_memory();
+    drop(memory.table().begin(memory.spec("dropped", Merge)).await.unwrap());
+    let error = memory.table().begin(memory.spec("early", Merge)).await.unwrap_err();
+    assert!(error.hints()[0].contains("expires at 2026-11-23T12:01:00Z"), "{error:?}");
+    memory.expire_leases();
+    memory.run("next", Merge, &[vec![row(1, 1, 1)]]).await;
+}
+
+#[tokio::test]
+async fn a_writer_that_was_taken_over_cannot_commit_and_the_other_one_can() {
+    let world = World::in_memory();
+    let mut sleeper = world.table().begin(world.spec("sleeper", Merge)).await.unwrap();
+    write_all(&mut sleeper, &[vec![row(1, 1, 1)]]).await.unwrap();
+    world.expire_leases();
+    let mut other = world.table().begin(world.spec("other", Merge)).await.unwrap();
+    assert!(world.objects().await.iter().any(|path| path.contains("staging/sleeper")), "it may still commit");
+    write_all(&mut other, &[vec![row(2, 2, 2)]]).await.unwrap();
+    let error = sleeper.commit(checkpoint()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("run other took the table over"), "{error}");
+    assert!(world.rows().await.is_empty());
+    other.commit(checkpoint()).await.unwrap();
+    assert_eq!(world.rows().await, [row(2, 2, 2)]);
+    world.check_tidy().await;
+}
+
+#[tokio::test]
+async fn epochs_only_grow_and_old_leases_are_deleted() {
+    let world = World::in_memory();
+    for run in 0..3 {
+        world.run(&format!("run-{run}"), Merge, &[vec![row(run, 1, 1)]]).await;
+    }
+    let leases = world.objects().await.into_iter().filter(|path| path.contains("/leases/")).collect::<Vec<_>>();
+    assert_eq!(leases, ["events/_lakefeed/leases/00000000000000000003.json"]);
+}
+
+#[tokio::test]
+async fn a_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once() {
+    use object_store::ObjectStoreExt as _;
+    let world = World::in_memory();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let pid = child.id();
+    child.wait().unwrap();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let lease = serde_json::json!({
+        "version": 1, "epoch": 5, "run_id": "dead", "host": host, "pid": pid,
+        "since": "2026-11-23T11:59:50Z", "expires_at": "2026-11-23T12:00:50Z", "released": false,
+    });
+    let path = object_store::path::Path::from("events/_lakefeed/leases/00000000000000000005.json");
+    world.store.put(&path, lease.to_string().into()).await.unwrap();
+    world.run("next", Merge, &[vec![row(1, 1, 1)]]).await;
+    let elsewhere = lease.to_string().replace(&host, "another-host").replace(":5,", ":9,");
+    let path = object_store::path::Path::from("events/_lakefeed/leases/00000000000000000009.json");
+    world.store.put(&path, elsewhere.into()).await.unwrap();
+    let error = world.table().begin(world.spec("late", Merge)).await.unwrap_err();
+    assert!(error.to_string().contains("on another-host"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_ignores_conditions_is_refused_before_anything_is_written() {
+    let world = World::in_memory();
+    let lying = std::sync::Arc::new(LyingStore(std::sync::Arc::clone(&world.store)));
+    let error = world.lake(lying).table("events").begin(world.spec("run", Merge)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(error.to_string().contains("ignores conditional writes (If-None-Match)"), "{error}");
+    assert!(world.objects().await.is_empty());
+}

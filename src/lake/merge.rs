@@ -1,0 +1,133 @@
+//! Which files a merge keeps, takes over, rewrites and removes. Pure: files and counts in, a plan out.
+//!
+//! Per partition: files that lose rows are rewritten without them, together with the incoming rows and with files that
+//! are small (so that small runs do not leave ever more small files). Staged files become data files as they are when
+//! they are large enough, or when there is nothing to put them together with. Names are fixed per slot: rewritten files take the slots that became
+//! free first, so that a reader who globs sees the old or the new content of a name, never both.
+
+use std::collections::BTreeMap;
+
+use super::layout::slot_of;
+
+/// A file smaller than this, or than half of a file's target size, is put together with rows that are added to its
+/// partition.
+const SMALL_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A data file as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Existing {
+    pub(super) path: String,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    /// Rows that leave.
+    pub(super) deleted: u64,
+}
+
+/// A staged file as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Incoming {
+    pub(super) number: u32,
+    /// The folder of its partition.
+    pub(super) partition: String,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    /// Rows that do not make it into the table.
+    pub(super) dropped: u64,
+}
+
+/// What happens to one partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct PartitionPlan {
+    /// The partition's folder.
+    pub(super) partition: String,
+    /// Staged files that become data files as they are, with their slots.
+    pub(super) adopted: Vec<(u32, u32)>,
+    /// Data files that are rewritten without the rows that leave.
+    pub(super) rewritten: Vec<String>,
+    /// Staged files whose surviving rows are rewritten.
+    pub(super) merged: Vec<u32>,
+    /// Slots for what the rewrite makes, in the order in which they are taken; then `next_slot` and on.
+    pub(super) free_slots: Vec<u32>,
+    pub(super) next_slot: u32,
+    /// Data files whose content goes away unless their slot is taken.
+    pub(super) leaving: Vec<String>,
+}
+
+/// Plans every partition that changes.
+pub(super) fn plan(existing: &[Existing], incoming: &[Incoming], file_bytes_target: u64) -> Vec<PartitionPlan> {
+    let mut partitions: BTreeMap<&str, (Vec<&Existing>, Vec<&Incoming>)> = BTreeMap::new();
+    for file in existing {
+        let partition = slot_of(&file.path).map_or("", |(partition, _)| partition);
+        partitions.entry(partition).or_default().0.push(file);
+    }
+    for file in incoming {
+        partitions.entry(&file.partition).or_default().1.push(file);
+    }
+    let small_bytes = SMALL_FILE_BYTES.min(file_bytes_target / 2);
+    partitions
+        .into_iter()
+        .filter_map(|(partition, (existing, incoming))| plan_partition(partition, &existing, &incoming, small_bytes))
+        .collect()
+}
+
+fn plan_partition(
+    partition: &str,
+    existing: &[&Existing],
+    incoming: &[&Incoming],
+    small_bytes: u64,
+) -> Option<PartitionPlan> {
+    let surviving = incoming.iter().copied().filter(|file| file.dropped < file.rows).collect::<Vec<_>>();
+    let adds_rows = !surviving.is_empty();
+    let touched =
+        existing.iter().filter(|file| file.deleted > 0 || (adds_rows && file.bytes < small_bytes)).collect::<Vec<_>>();
+    if touched.is_empty() && !adds_rows {
+        return None;
+    }
+    let slot = |path: &str| slot_of(path).map(|(_, slot)| slot);
+    let mut free_slots = touched.iter().filter_map(|file| slot(&file.path)).collect::<Vec<_>>();
+    free_slots.sort_unstable();
+    let next_slot = existing.iter().filter_map(|file| slot(&file.path)).max().map_or(0, |slot| slot + 1);
+    let mut plan = PartitionPlan {
+        partition: partition.to_owned(),
+        leaving: touched.iter().map(|file| file.path.clone()).collect(),
+        free_slots,
+        next_slot,
+        ..PartitionPlan::default()
+    };
+    plan.rewritten = touched.iter().filter(|file| file.deleted < file.rows).map(|file| file.path.clone()).collect();
+    let rewriting = !plan.rewritten.is_empty();
+    let (whole, pieces): (Vec<&Incoming>, Vec<&Incoming>) =
+        surviving.into_iter().partition(|file| file.dropped == 0 && file.bytes >= small_bytes);
+    let (whole, pieces) = match pieces.as_slice() {
+        // A single small file would be rewritten into itself.
+        [only] if only.dropped == 0 && !rewriting => ([whole, pieces].concat(), Vec::new()),
+        _ => (whole, pieces),
+    };
+    for file in whole {
+        let slot = plan.take_slot();
+        plan.adopted.push((file.number, slot));
+    }
+    plan.merged = pieces.iter().map(|file| file.number).collect();
+    Some(plan)
+}
+
+impl PartitionPlan {
+    /// The next slot of the partition: one that became free, or a new one.
+    pub(super) fn take_slot(&mut self) -> u32 {
+        if self.free_slots.is_empty() {
+            let slot = self.next_slot;
+            self.next_slot += 1;
+            slot
+        } else {
+            self.free_slots.remove(0)
+        }
+    }
+
+    /// Whether new files have to be written.
+    pub(super) fn rewrites(&self) -> bool {
+        !self.rewritten.is_empty() || !self.merged.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

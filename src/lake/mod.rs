@@ -1,0 +1,46 @@
+//! The lake: tables of plain Parquet that any reader can glob, and the only code that knows their shape on storage.
+//!
+//! A run's rows go through it like this: `RecordBatch → partition → rolling → StagedFile → merge plan → commit →
+//! data file`. Nothing is visible to readers before the commit, and everything that was committed becomes visible even
+//! if the process dies in between: `commit` states the ordering rules, `recover` finishes what a dead run began.
+//!
+//! This module never talks to the API, never decides what a record means and never prints.
+
+mod storage;
+mod store;
+
+mod layout;
+mod parquet;
+mod partition;
+
+mod hash;
+mod index;
+mod reader;
+mod rolling;
+mod upload;
+
+mod merge;
+mod merge_exec;
+
+mod lease;
+mod probe;
+mod rejects;
+
+mod commit;
+mod recover;
+mod schema;
+mod snapshot;
+
+mod table;
+mod writer;
+
+#[cfg(test)]
+#[path = "../../tests/support/fault_store.rs"]
+mod fault_store;
+#[cfg(test)]
+mod testing;
+
+pub use snapshot::{DataFile, KeyBound, Snapshot};
+pub use store::Lake;
+pub use table::{Table, WriteSpec};
+pub use writer::{CommitOutcome, TableWriter};

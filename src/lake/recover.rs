@@ -1,0 +1,55 @@
+//! Finishing what a dead run began: rolls its commit forward, sweeps what it only staged.
+//!
+//! Called with the table's lock held, before anything else is written. A run that died before its commit leaves only
+//! staged files; one that died after it left a commit that everybody must see. Both are told apart by the commit object
+//! alone.
+
+use std::collections::BTreeSet;
+
+use super::commit::{self, CommitDocument, State};
+use super::lease::TableLock;
+use super::snapshot::Loaded;
+use super::storage::Storage;
+use crate::error::Result;
+
+/// Publishes the last commit if that is not done yet, and says which one it was.
+pub(super) async fn roll_forward(storage: &Storage, lock: &TableLock, loaded: &mut Loaded) -> Result<Option<u64>> {
+    let Some(last) = &loaded.last else { return Ok(None) };
+    let published = loaded.snapshot.published;
+    commit::drive(storage, lock, last, State::found(published)).await.map_err(|failure| failure.error)?;
+    if published {
+        return Ok(None);
+    }
+    sweep_temporaries(storage, last);
+    loaded.snapshot.published = true;
+    Ok(Some(last.commit))
+}
+
+/// The runs that left something in staging.
+pub(super) async fn staged_runs(storage: &Storage) -> Result<BTreeSet<String>> {
+    let staging = storage.layout.staging();
+    let objects = storage.list(&staging).await?;
+    let listed = objects
+        .iter()
+        .filter_map(|object| object.location.prefix_match(&staging)?.next().map(|run| run.as_ref().to_owned()));
+    Ok(listed.chain(storage.local_subfolders(&staging)).collect())
+}
+
+/// Deletes the staging of `runs`, of which it is certain that they cannot commit any more.
+pub(super) async fn sweep_staging(storage: &Storage, runs: &BTreeSet<String>) -> Result<()> {
+    for run in runs {
+        storage.delete_all(&storage.layout.staging_of(run)).await?;
+    }
+    Ok(())
+}
+
+/// On local disk a kill in the middle of a put or a copy leaves a temporary file beside its target.
+fn sweep_temporaries(storage: &Storage, last: &CommitDocument) {
+    let layout = &storage.layout;
+    let mut folders = BTreeSet::from([layout.commits(), layout.published_markers()]);
+    folders.extend(last.adds.iter().filter_map(|added| storage.resolve(&added.path).ok()?.parent()));
+    folders.extend(last.rejects.iter().filter_map(|rejects| storage.resolve(&rejects.path).ok()?.parent()));
+    for folder in folders {
+        storage.sweep_temporaries(&folder);
+    }
+}

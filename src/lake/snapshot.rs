@@ -1,0 +1,197 @@
+//! A table as its last commit left it: the fold of all commits. The fold is pure; loading reads the commits.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+
+use super::commit::CommitDocument;
+use super::layout::number_of;
+use super::storage::Storage;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::schema::RecordSchema;
+use crate::spec::PartitionField;
+
+/// Commits that are read at the same time.
+const READS_IN_FLIGHT: usize = 32;
+/// Keys longer than this are not kept as the bounds of a file.
+const KEY_BOUND_BYTES_MAX: usize = 256;
+
+/// A table as its last commit left it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// The last commit's number; 0 for a table without commits.
+    pub version: u64,
+    /// Whether readers who glob see all of it; until then the next run finishes publishing.
+    pub published: bool,
+    /// The shape of its rows.
+    pub schema: Option<Arc<RecordSchema>>,
+    /// The columns that identify a row.
+    pub primary_key: Vec<String>,
+    /// How its rows are spread over folders.
+    pub partition_by: Vec<PartitionField>,
+    /// Its data files, by path relative to the table's folder.
+    pub files: BTreeMap<String, DataFile>,
+    /// How far its resource has got.
+    pub checkpoint: Option<Checkpoint>,
+    /// The run that made the last commit.
+    pub run_id: Option<String>,
+    /// When that was.
+    pub committed_at: Option<DateTime<Utc>>,
+}
+
+/// A data file of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFile {
+    /// Rows in it.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Its partition, level by level: name and value.
+    pub partition: Vec<(String, Option<String>)>,
+    /// Its smallest key, when the key is one column of numbers or text.
+    pub key_min: Option<KeyBound>,
+    /// Its largest key.
+    pub key_max: Option<KeyBound>,
+}
+
+/// One end of the range of keys in a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum KeyBound {
+    /// A whole number.
+    Int(i64),
+    /// A text, compared by its bytes.
+    Text(String),
+}
+
+impl Snapshot {
+    /// Rows of all its files.
+    pub fn rows(&self) -> u64 {
+        self.files.values().map(|file| file.rows).sum()
+    }
+
+    /// Bytes of all its files.
+    pub fn bytes(&self) -> u64 {
+        self.files.values().map(|file| file.bytes).sum()
+    }
+
+    /// The snapshot after `commit`, which must be the next one.
+    ///
+    /// # Errors
+    /// What is wrong with the commit, in words.
+    pub(super) fn apply(mut self, commit: &CommitDocument) -> Result<Self, String> {
+        if commit.commit != self.version + 1 {
+            return Err(format!("commit {} is missing before commit {}", self.version + 1, commit.commit));
+        }
+        let removes = commit.removes.iter().collect::<HashSet<_>>();
+        for path in &commit.removes {
+            if self.files.remove(path).is_none() {
+                return Err(format!("it removes {path:?}, which the table does not have"));
+            }
+        }
+        for added in &commit.adds {
+            if removes.contains(&added.path) {
+                return Err(format!("it both adds and removes {:?}", added.path));
+            }
+            self.files.insert(added.path.clone(), added.data_file());
+        }
+        self.version = commit.commit;
+        self.published = false;
+        self.schema = Some(Arc::clone(&commit.schema));
+        self.primary_key.clone_from(&commit.primary_key);
+        self.partition_by.clone_from(&commit.partition_by);
+        self.checkpoint = Some(commit.checkpoint.clone());
+        self.run_id = Some(commit.run_id.clone());
+        self.committed_at = Some(commit.time);
+        Ok(self)
+    }
+}
+
+/// A range of keys, both ends included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeyRange {
+    pub(super) min: KeyBound,
+    pub(super) max: KeyBound,
+}
+
+impl KeyRange {
+    /// `None` when an end is missing or too long to keep.
+    pub(super) fn new(min: Option<KeyBound>, max: Option<KeyBound>) -> Option<Self> {
+        let short = |bound: &KeyBound| match bound {
+            KeyBound::Int(_) => true,
+            KeyBound::Text(text) => text.len() <= KEY_BOUND_BYTES_MAX,
+        };
+        Some(Self { min: min.filter(short)?, max: max.filter(short)? })
+    }
+
+    /// The range of both; `None`, which stands for any key, when one is unknown.
+    pub(super) fn union(left: Option<Self>, right: Option<Self>) -> Option<Self> {
+        let (left, right) = (left?, right?);
+        Some(Self { min: left.min.min(right.min), max: left.max.max(right.max) })
+    }
+
+    /// Whether a file may hold a key of this range.
+    pub(super) fn may_meet(&self, file: &DataFile) -> bool {
+        let (Some(min), Some(max)) = (&file.key_min, &file.key_max) else { return true };
+        !(is_below(max, &self.min) || is_below(&self.max, min))
+    }
+}
+
+/// Whether both are of one type and `left` is smaller.
+fn is_below(left: &KeyBound, right: &KeyBound) -> bool {
+    match (left, right) {
+        (KeyBound::Int(left), KeyBound::Int(right)) => left.cmp(right) == Ordering::Less,
+        (KeyBound::Text(left), KeyBound::Text(right)) => left.cmp(right) == Ordering::Less,
+        (KeyBound::Int(_), KeyBound::Text(_)) | (KeyBound::Text(_), KeyBound::Int(_)) => false,
+    }
+}
+
+/// A snapshot with the commit that made it.
+#[derive(Debug, Clone)]
+pub(super) struct Loaded {
+    pub(super) snapshot: Snapshot,
+    pub(super) last: Option<CommitDocument>,
+}
+
+/// Reads all commits of a table and folds them.
+pub(super) async fn load(storage: &Storage) -> Result<Loaded> {
+    let mut numbers = storage
+        .list(&storage.layout.commits())
+        .await?
+        .iter()
+        .filter_map(|object| number_of(&object.location))
+        .collect::<Vec<_>>();
+    numbers.sort_unstable();
+    let mut commits = stream::iter(numbers)
+        .map(|number| async move {
+            let path = storage.layout.commit(number);
+            let bytes = storage.get(&path).await?;
+            CommitDocument::parse(&bytes, number).map_err(|error| damaged(storage, number, &error.to_string()))
+        })
+        .buffered(READS_IN_FLIGHT);
+    let mut loaded = Loaded { snapshot: Snapshot::default(), last: None };
+    while let Some(commit) = commits.try_next().await? {
+        let version = loaded.snapshot.version;
+        loaded.snapshot = loaded.snapshot.apply(&commit).map_err(|problem| damaged(storage, version + 1, &problem))?;
+        loaded.last = Some(commit);
+    }
+    if loaded.snapshot.version > 0 {
+        let marker = storage.layout.published_marker(loaded.snapshot.version);
+        loaded.snapshot.published = storage.get_if_present(&marker).await?.is_some();
+    }
+    Ok(loaded)
+}
+
+fn damaged(storage: &Storage, number: u64, problem: &str) -> Error {
+    let path = storage.show(&storage.layout.commit(number));
+    Error::storage(format!("cannot read the commit {path}: {problem}"))
+        .with_hint("commits are written once and never changed; restore the file, or use the lakefeed that wrote it")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! One staged object, written as its bytes come: small ones as one put, large ones in parts.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _};
+
+/// Bytes of a part. S3 wants at least 5 MiB and at most 10,000 parts.
+pub(super) const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// One object on its way.
+#[derive(Debug)]
+pub(super) struct Upload {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    parts: Option<Box<dyn MultipartUpload>>,
+    buffered: Vec<u8>,
+    bytes: u64,
+}
+
+impl Upload {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+        Self { store, path, parts: None, buffered: Vec::new(), bytes: 0 }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes that wait for their part to be full.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.buffered.len()
+    }
+
+    /// Takes the next bytes; sends what makes full parts.
+    pub(super) async fn write(&mut self, bytes: Vec<u8>) -> object_store::Result<()> {
+        self.bytes += bytes.len() as u64;
+        if self.buffered.is_empty() {
+            self.buffered = bytes;
+        } else {
+            self.buffered.extend_from_slice(&bytes);
+        }
+        if self.buffered.len() < PART_BYTES {
+            return Ok(());
+        }
+        let mut parts = match self.parts.take() {
+            Some(parts) => parts,
+            None => self.store.put_multipart(&self.path).await?,
+        };
+        let mut ready = Bytes::from(std::mem::take(&mut self.buffered));
+        while ready.len() >= PART_BYTES {
+            parts.put_part(ready.split_to(PART_BYTES).into()).await?;
+        }
+        self.buffered = ready.to_vec();
+        self.parts = Some(parts);
+        Ok(())
+    }
+
+    /// Makes the object exist; how many bytes it has.
+    pub(super) async fn finish(mut self) -> object_store::Result<u64> {
+        let rest = Bytes::from(std::mem::take(&mut self.buffered));
+        match self.parts.take() {
+            None => self.store.put(&self.path, rest.into()).await.map(drop)?,
+            Some(mut parts) => {
+                if !rest.is_empty() {
+                    parts.put_part(rest.into()).await?;
+                }
+                parts.complete().await.map(drop)?;
+            }
+        }
+        Ok(self.bytes)
+    }
+
+    /// Gives up; best effort, since staging is swept anyway.
+    pub(super) async fn abort(mut self) {
+        if let Some(mut parts) = self.parts.take() {
+            drop(parts.abort().await);
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! One run's writing to a table, from its first batch to its commit.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use arrow::array::{Array as _, RecordBatch};
+use arrow::datatypes::SchemaRef;
+
+use super::commit::{self, CommitDocument, RejectsFile, State};
+use super::hash::{Fingerprint, Fingerprinter, random_seed};
+use super::index::{KeyIndex, Place, RowSet};
+use super::layout::slot_of;
+use super::lease::TableLock;
+use super::merge_exec::{self, Changes, Merge, added_file};
+use super::parquet::data_file_options;
+use super::partition::{Group, Partition, PartitionId, Partitioner};
+use super::recover;
+use super::rejects::RejectsWriter;
+use super::rolling::{RollingWriter, StagedFile, StagingArea, cannot_encode, compute};
+use super::snapshot::Snapshot;
+use super::storage::Storage;
+use super::table::WriteSpec;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::event::{FileChange, FileChangeKind, RowCounts};
+use crate::reject::Reject;
+use crate::spec::WriteDisposition;
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommitOutcome {
+    /// The commit's number; `None` when there was nothing to change.
+    pub commit: Option<u64>,
+    /// What became of the rows; `read` is for the caller to fill.
+    pub rows: RowCounts,
+    /// The data files that came, changed or went.
+    pub files: Vec<FileChange>,
+    /// Bytes of the data files that came or changed.
+    pub bytes_written: u64,
+    /// The file of refused records, relative to the table's folder, if there were any.
+    pub rejects: Option<String>,
+}
+
+/// Writes the rows of one run to a table. Nothing is visible before [`Self::commit`]; dropping it without a commit
+/// leaves the table as it was.
+#[derive(Debug)]
+pub struct TableWriter {
+    session: Session,
+    recovered: Option<u64>,
+    schema_changes: Vec<String>,
+    staging: Staging,
+}
+
+/// The run's hold on its table.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) storage: Storage,
+    pub(super) write: WriteSpec,
+    pub(super) lock: TableLock,
+    pub(super) snapshot: Snapshot,
+    /// Runs whose staging may be swept once this run has committed.
+    pub(super) garbage: BTreeSet<String>,
+}
+
+/// Everything that the run has staged so far.
+#[derive(Debug)]
+struct Staging {
+    area: StagingArea,
+    partitioner: Partitioner,
+    partitions: HashMap<PartitionId, Arc<Partition>>,
+    rolling: RollingWriter,
+    merging: Option<Merging>,
+    rejects: Option<RejectsWriter>,
+    counts: RowCounts,
+    rows: u64,
+    /// A write failed, so rows are missing and there must be no commit.
+    broken: bool,
+}
+
+/// What a merging run remembers of its rows.
+#[derive(Debug)]
+struct Merging {
+    key_columns: Vec<usize>,
+    keys: Fingerprinter,
+    rows: Fingerprinter,
+    /// Whether the table has rows to compare with; without any, rows need no fingerprints.
+    compares: bool,
+    index: KeyIndex,
+    dropped: HashMap<u32, RowSet>,
+}
+
+/// What the run is going to commit.
+struct Staged {
+    changes: Changes,
+    rejects: Option<RejectsFile>,
+    counts: RowCounts,
+}
+
+impl TableWriter {
+    pub(super) async fn new(session: Session, recovered: Option<u64>, schema_changes: Vec<String>) -> Result<Self> {
+        match Staging::new(&session) {
+            Ok(staging) => Ok(Self { session, recovered, schema_changes, staging }),
+            Err(error) => {
+                session.lock.release(&session.storage).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The commit of an earlier run that was published before this one began, if any.
+    pub fn recovered(&self) -> Option<u64> {
+        self.recovered
+    }
+
+    /// What this run changes of the table's schema, in words.
+    pub fn schema_changes(&self) -> &[String] {
+        &self.schema_changes
+    }
+
+    /// Stages the rows of a batch. Of rows with the same key the last one wins, in a merge.
+    ///
+    /// # Errors
+    /// When the batch has another schema than the run or the rows cannot be staged; then only [`Self::abort`] is left.
+    pub async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        if self.staging.broken {
+            return Err(broken());
+        }
+        self.staging.broken = true;
+        self.staging.write(&batch).await?;
+        self.staging.broken = false;
+        Ok(())
+    }
+
+    /// Stages refused records; they are kept beside the table, with the commit or without one.
+    ///
+    /// # Errors
+    /// When they cannot be staged.
+    pub async fn reject(&mut self, rejects: Vec<Reject>) -> Result<()> {
+        if rejects.is_empty() {
+            return Ok(());
+        }
+        let Session { storage, write, .. } = &self.session;
+        if self.staging.rejects.is_none() {
+            let writer = RejectsWriter::new(storage, &write.run_id, &write.resource, &write.limits)?;
+            self.staging.rejects = Some(writer);
+        }
+        if let Some(writer) = &mut self.staging.rejects {
+            writer.write(storage, &rejects).await?;
+            self.staging.counts.rejected += rejects.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Makes the staged rows the table's, all at once, and publishes them; `checkpoint` moves with them. When nothing
+    /// changes, nothing is committed.
+    ///
+    /// # Errors
+    /// When an error comes before the commit, the table is as it was. When it comes after, its hint says so, and the
+    /// next run finishes publishing.
+    pub async fn commit(self, checkpoint: Checkpoint) -> Result<CommitOutcome> {
+        let Self { session, staging, .. } = self;
+        match staging.complete(&session).await {
+            Ok(staged) => session.commit(staged, checkpoint).await,
+            Err(error) => {
+                session.abandon().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the run up: deletes what it staged and lets go of the table, which is as it was.
+    ///
+    /// # Errors
+    /// When the staged files cannot be deleted; a later run sweeps them.
+    pub async fn abort(self) -> Result<()> {
+        let Self { session, staging, .. } = self;
+        staging.rolling.abort().await;
+        if let Some(rejects) = staging.rejects {
+            rejects.abort().await;
+        }
+        let Session { storage, write, lock, .. } = session;
+        let swept = storage.delete_all(&storage.layout.staging_of(&write.run_id)).await;
+        lock.release(&storage).await;
+        swept
+    }
+}
+
+fn broken() -> Error {
+    Error::storage("an earlier write of this run failed, so it cannot go on")
+}
+
+impl Staging {
+    fn new(session: &Session) -> Result<Self> {
+        let Session { storage, write, snapshot, .. } = session;
+        let arrow_schema = write.schema.to_arrow();
+        let partitioner = Partitioner::new(&write.partition_by, &write.schema)?;
+        let options = data_file_options(&write.schema, &write.primary_key, &write.limits)
+            .map_err(|error| cannot_encode("data files", error))?;
+        let key_column = match write.primary_key.as_slice() {
+            [only] => arrow_schema.index_of(only).ok(),
+            _ => None,
+        };
+        let area = StagingArea {
+            storage: storage.clone(),
+            run_id: write.run_id.clone(),
+            schema: Arc::clone(&arrow_schema),
+            options,
+            key_column,
+            limits: write.limits,
+            next_number: Arc::new(AtomicU32::new(0)),
+        };
+        let merging = match write.disposition {
+            WriteDisposition::Merge => Some(Merging::new(&write.primary_key, &arrow_schema, snapshot)?),
+            WriteDisposition::Append | WriteDisposition::Replace => None,
+        };
+        Ok(Self {
+            rolling: RollingWriter::new(area.clone()),
+            area,
+            partitioner,
+            partitions: HashMap::new(),
+            merging,
+            rejects: None,
+            counts: RowCounts::default(),
+            rows: 0,
+            broken: false,
+        })
+    }
+
+    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.schema().fields() != self.area.schema.fields() {
+            return Err(Error::schema("a batch does not have the schema of its run"));
+        }
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let groups = compute(|| self.partitioner.split(batch))?;
+        let prints = match &self.merging {
+            Some(merging) => Some(compute(|| merging.fingerprints(batch))?),
+            None => None,
+        };
+        let mut places = vec![Place { file: 0, row: 0 }; if prints.is_some() { batch.num_rows() } else { 0 }];
+        for group in groups {
+            let partition = self.partition(group.partition)?;
+            let rows = compute(|| group.of(batch))
+                .map_err(|error| Error::storage("cannot split a batch by partition").with_source(error))?;
+            let first = self.rolling.write(&partition, &rows).await?;
+            set_places(&mut places, &group, first);
+        }
+        self.rows += batch.num_rows() as u64;
+        if let (Some(merging), Some((keys, rows))) = (&mut self.merging, prints) {
+            for ((key, row), place) in keys.into_iter().zip(rows).zip(places) {
+                if let Some(loser) = merging.index.arrive(key, row, place) {
+                    merging.dropped.entry(loser.file).or_default().insert(loser.row);
+                    self.counts.duplicate += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn partition(&mut self, id: PartitionId) -> Result<Arc<Partition>> {
+        if let Some(partition) = self.partitions.get(&id) {
+            return Ok(Arc::clone(partition));
+        }
+        let partition =
+            self.partitioner.partition(id).cloned().ok_or_else(|| Error::storage("a partition was lost"))?;
+        let partition = Arc::new(partition);
+        self.partitions.insert(id, Arc::clone(&partition));
+        Ok(partition)
+    }
+
+    /// Finishes every staged file and decides what the commit does.
+    async fn complete(self, session: &Session) -> Result<Staged> {
+        if self.broken {
+            return Err(broken());
+        }
+        let Self { area, rolling, merging, rejects, mut counts, rows, .. } = self;
+        let staged = rolling.finish().await?;
+        let rejects = match rejects {
+            Some(writer) => Some(writer.finish(&session.storage).await?),
+            None => None,
+        };
+        let snapshot = &session.snapshot;
+        let mut changes = match (session.write.disposition, merging) {
+            (WriteDisposition::Merge, Some(merging)) => {
+                let Merging { keys, rows, index, dropped, .. } = merging;
+                let primary_key = session.write.primary_key.clone();
+                let merge = Merge { area, primary_key, keys, rows, index, dropped, staged };
+                merge_exec::merge(merge, snapshot, &mut counts).await?
+            }
+            (WriteDisposition::Append | WriteDisposition::Merge, _) => {
+                counts.inserted = rows;
+                append(&area, snapshot, &staged)
+            }
+            (WriteDisposition::Replace, _) => {
+                counts.inserted = rows;
+                counts.deleted = snapshot.rows();
+                replace(&area, snapshot, &staged)
+            }
+        };
+        changes.adds.sort_by(|left, right| left.path.cmp(&right.path));
+        changes.removes.sort();
+        counts.written = changes.adds.iter().map(|added| added.rows).sum();
+        Ok(Staged { changes, rejects, counts })
+    }
+}
+
+/// Notes where the rows of a group are: one after another from `first`.
+fn set_places(places: &mut [Place], group: &Group, first: Place) {
+    match &group.rows {
+        None => {
+            for (place, row) in places.iter_mut().zip(first.row..) {
+                *place = Place { file: first.file, row };
+            }
+        }
+        Some(rows) => {
+            for (position, row) in rows.values().iter().zip(first.row..) {
+                if let Some(place) = places.get_mut(*position as usize) {
+                    *place = Place { file: first.file, row };
+                }
+            }
+        }
+    }
+}
+
+impl Merging {
+    fn new(primary_key: &[String], schema: &SchemaRef, snapshot: &Snapshot) -> Result<Self> {
+        let fails = |error: arrow::error::ArrowError| {
+            Error::config("rows of this schema cannot be compared").with_source(error)
+        };
+        let key_columns =
+            primary_key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>().map_err(fails)?;
+        let seed = random_seed();
+        let key_types = key_columns.iter().map(|column| schema.field(*column).data_type().clone());
+        let row_types = schema.fields().iter().map(|field| field.data_type().clone());
+        Ok(Self {
+            keys: Fingerprinter::new(key_types, seed).map_err(fails)?,
+            rows: Fingerprinter::new(row_types, seed).map_err(fails)?,
+            key_columns,
+            compares: !snapshot.files.is_empty(),
+            index: KeyIndex::default(),
+            dropped: HashMap::new(),
+        })
+    }
+
+    fn fingerprints(&self, batch: &RecordBatch) -> Result<(Vec<Fingerprint>, Vec<Fingerprint>)> {
+        let fails = |error: arrow::error::ArrowError| {
+            Error::storage("cannot take the fingerprints of a batch").with_source(error)
+        };
+        let columns = self.key_columns.iter().map(|column| Arc::clone(batch.column(*column))).collect::<Vec<_>>();
+        if columns.iter().any(|column| column.null_count() > 0) {
+            return Err(Error::schema("a row of a merge has null in its primary key"));
+        }
+        let keys = self.keys.of(&columns).map_err(fails)?;
+        let rows = if self.compares { self.rows.of_batch(batch).map_err(fails)? } else { vec![0; batch.num_rows()] };
+        Ok((keys, rows))
+    }
+}
+
+/// New files go to new slots.
+fn append(area: &StagingArea, snapshot: &Snapshot, staged: &[StagedFile]) -> Changes {
+    let mut next_slots: HashMap<&str, u32> = HashMap::new();
+    for (partition, slot) in snapshot.files.keys().filter_map(|path| slot_of(path)) {
+        let next = next_slots.entry(partition).or_default();
+        *next = (*next).max(slot + 1);
+    }
+    Changes { adds: place(area, staged, next_slots), removes: Vec::new() }
+}
+
+/// New files take the slots from 0; whatever they do not replace goes.
+fn replace(area: &StagingArea, snapshot: &Snapshot, staged: &[StagedFile]) -> Changes {
+    let adds = place(area, staged, HashMap::new());
+    let kept = adds.iter().map(|added| added.path.as_str()).collect::<BTreeSet<_>>();
+    let removes = snapshot.files.keys().filter(|path| !kept.contains(path.as_str())).cloned().collect();
+    Changes { adds, removes }
+}
+
+fn place<'a>(
+    area: &StagingArea,
+    staged: &'a [StagedFile],
+    mut next_slots: HashMap<&'a str, u32>,
+) -> Vec<commit::AddedFile> {
+    let mut adds = Vec::with_capacity(staged.len());
+    for file in staged {
+        let next = next_slots.entry(file.partition.path.as_str()).or_default();
+        adds.push(added_file(area, file, *next));
+        *next += 1;
+    }
+    adds
+}
+
+impl Session {
+    async fn commit(self, staged: Staged, checkpoint: Checkpoint) -> Result<CommitOutcome> {
+        let Staged { changes, rejects, counts } = staged;
+        if !self.changes_anything(&changes, &checkpoint) {
+            return self.finish_unchanged(rejects, counts).await;
+        }
+        let document = self.document(changes, rejects, counts, checkpoint);
+        match commit::drive(&self.storage, &self.lock, &document, State::Staged).await {
+            Ok(()) => {
+                let outcome = outcome_of(&document, &self.snapshot);
+                let Self { storage, lock, garbage, .. } = self;
+                // Best effort: what is left is swept by a later run.
+                drop(recover::sweep_staging(&storage, &garbage).await);
+                lock.release(&storage).await;
+                Ok(outcome)
+            }
+            Err(failure) => {
+                if failure.nothing_happened {
+                    self.abandon().await;
+                } else {
+                    self.lock.release(&self.storage).await;
+                }
+                Err(failure.error)
+            }
+        }
+    }
+
+    fn changes_anything(&self, changes: &Changes, checkpoint: &Checkpoint) -> bool {
+        let Self { snapshot, write, .. } = self;
+        !changes.adds.is_empty()
+            || !changes.removes.is_empty()
+            || snapshot.checkpoint.as_ref() != Some(checkpoint)
+            || snapshot.schema.as_ref() != Some(&write.schema)
+            || snapshot.primary_key != write.primary_key
+            || snapshot.partition_by != write.partition_by
+    }
+
+    fn document(
+        &self,
+        changes: Changes,
+        rejects: Option<RejectsFile>,
+        counts: RowCounts,
+        checkpoint: Checkpoint,
+    ) -> CommitDocument {
+        let write = &self.write;
+        CommitDocument {
+            version: CommitDocument::VERSION,
+            commit: self.snapshot.version + 1,
+            run_id: write.run_id.clone(),
+            time: write.clock.now(),
+            resource: write.resource.clone(),
+            disposition: write.disposition,
+            primary_key: write.primary_key.clone(),
+            partition_by: write.partition_by.clone(),
+            schema: Arc::clone(&write.schema),
+            checkpoint,
+            counts,
+            adds: changes.adds,
+            removes: changes.removes,
+            rejects,
+        }
+    }
+
+    /// There is nothing to commit; refused records are kept all the same.
+    async fn finish_unchanged(self, rejects: Option<RejectsFile>, counts: RowCounts) -> Result<CommitOutcome> {
+        let kept = self.keep_rejects(rejects.as_ref()).await;
+        let Self { storage, write, lock, .. } = self;
+        let swept = match kept {
+            Ok(()) => storage.delete_all(&storage.layout.staging_of(&write.run_id)).await,
+            Err(error) => Err(error),
+        };
+        lock.release(&storage).await;
+        swept?;
+        let rejects = rejects.map(|file| file.path);
+        Ok(CommitOutcome { commit: None, rows: counts, files: Vec::new(), bytes_written: 0, rejects })
+    }
+
+    async fn keep_rejects(&self, rejects: Option<&RejectsFile>) -> Result<()> {
+        let Some(file) = rejects else { return Ok(()) };
+        let (from, to) = (self.storage.resolve(&file.staged)?, self.storage.resolve(&file.path)?);
+        if self.storage.copy(&from, &to).await? {
+            Ok(())
+        } else {
+            Err(Error::storage(format!("the staged rejects {} are gone", self.storage.show(&from))))
+        }
+    }
+
+    /// Lets go without a commit: deletes what was staged as far as the store lets it, gives the table back.
+    async fn abandon(self) {
+        let Self { storage, write, lock, .. } = self;
+        drop(storage.delete_all(&storage.layout.staging_of(&write.run_id)).await);
+        lock.release(&storage).await;
+    }
+}
+
+fn outcome_of(document: &CommitDocument, before: &Snapshot) -> CommitOutcome {
+    let added = document.adds.iter().map(|added| FileChange {
+        path: added.path.clone(),
+        change: if before.files.contains_key(&added.path) { FileChangeKind::Replaced } else { FileChangeKind::Added },
+        rows: added.rows,
+        bytes: added.bytes,
+    });
+    let removed = document.removes.iter().map(|path| FileChange {
+        path: path.clone(),
+        change: FileChangeKind::Removed,
+        rows: 0,
+        bytes: 0,
+    });
+    CommitOutcome {
+        commit: Some(document.commit),
+        rows: document.counts,
+        files: added.chain(removed).collect(),
+        bytes_written: document.adds.iter().map(|added| added.bytes).sum(),
+        rejects: document.rejects.as_ref().map(|rejects| rejects.path.clone()),
+    }
+}
