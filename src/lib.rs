@@ -17,6 +17,7 @@ pub mod extract;
 pub mod interrupt;
 pub mod lake;
 pub mod paginate;
+pub mod pipeline;
 pub mod reject;
 pub mod schema;
 pub mod secret;

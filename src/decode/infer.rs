@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use indexmap::IndexMap;
 
 use crate::error::{Error, Result};
+use crate::paginate::PageMeta;
 use crate::schema::{Column, ColumnType, RecordSchema};
 use crate::spec::JsonPath;
 
@@ -29,6 +30,7 @@ const EXACT_IN_DOUBLE_MAX: i64 = 1 << 53;
 #[derive(Debug)]
 pub struct Inferrer {
     selector: Selector,
+    lookups: Vec<JsonPath>,
     primary_key: Vec<String>,
     depth_max: u32,
     records: u64,
@@ -36,10 +38,12 @@ pub struct Inferrer {
 }
 
 impl Inferrer {
-    /// An inferrer of the records at `selector`; without one, the first page decides where they are.
-    pub fn new(selector: Option<JsonPath>, primary_key: &[String], depth_max: u32) -> Self {
+    /// An inferrer of the records at `selector`; without one, the first page decides where they are. What is at each of
+    /// `lookups` is reported with each page, so that a listing can be followed before its schema is known.
+    pub fn new(selector: Option<JsonPath>, lookups: Vec<JsonPath>, primary_key: &[String], depth_max: u32) -> Self {
         Self {
             selector: Selector::new(selector),
+            lookups,
             primary_key: primary_key.to_vec(),
             depth_max,
             records: 0,
@@ -51,18 +55,20 @@ impl Inferrer {
     ///
     /// # Errors
     /// When the body is not a page of JSON, or has no records where the selector says.
-    pub fn observe(&mut self, page: &[u8]) -> Result<(), DecodeError> {
+    pub fn observe(&mut self, page: &[u8]) -> Result<PageMeta, DecodeError> {
         self.observe_page(page).map_err(|error| *error)
     }
 
-    fn observe_page(&mut self, page: &[u8]) -> PageResult<()> {
+    fn observe_page(&mut self, page: &[u8]) -> PageResult<PageMeta> {
         let mut scanner = Scanner::new(page, self.depth_max)?;
         // What is learned cannot be taken back, so the page is first walked without learning.
         let selector = self.selector.for_page(&scanner)?;
-        walk(&mut scanner.clone(), selector.path(), &[], &mut Nothing).map_err(|error| selector.explain(error))?;
+        let mut count = Count(0);
+        let values = walk(&mut scanner.clone(), selector.path(), &self.lookups, &mut count)
+            .map_err(|error| selector.explain(error))?;
         walk(&mut scanner, selector.path(), &[], self)?;
         self.selector = selector;
-        Ok(())
+        Ok(PageMeta { records: count.0, values })
     }
 
     /// Records seen so far, those that are not objects left aside.
@@ -123,19 +129,24 @@ impl RecordSink for Inferrer {
     fn roll_back(&mut self, (): ()) {}
 }
 
-/// Takes records without looking.
-struct Nothing;
+/// Counts records without looking.
+struct Count(u64);
 
-impl RecordSink for Nothing {
-    type Mark = ();
+impl RecordSink for Count {
+    type Mark = u64;
 
     fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        self.0 += 1;
         scanner.skip_value()
     }
 
-    fn mark(&self) {}
+    fn mark(&self) -> u64 {
+        self.0
+    }
 
-    fn roll_back(&mut self, (): ()) {}
+    fn roll_back(&mut self, mark: u64) {
+        self.0 = mark;
+    }
 }
 
 /// What was seen at one place of the records.

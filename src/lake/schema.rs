@@ -12,12 +12,13 @@ use arrow::error::ArrowError;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnType, RecordSchema};
-use crate::spec::{PartitionField, WriteDisposition};
+use crate::spec::PartitionField;
 
 /// What a run brings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
-    pub(super) disposition: WriteDisposition,
+    /// Whether none of the table's rows stays.
+    pub(super) replaces: bool,
     pub(super) schema: &'a RecordSchema,
     pub(super) primary_key: &'a [String],
     pub(super) partition_by: &'a [PartitionField],
@@ -48,7 +49,7 @@ pub(super) fn reconcile(table: &str, snapshot: &Snapshot, wanted: Wanted<'_>) ->
             fields(wanted.partition_by)
         ));
     }
-    let anything_goes = wanted.disposition == WriteDisposition::Replace || snapshot.files.is_empty();
+    let anything_goes = wanted.replaces || snapshot.files.is_empty();
     if anything_goes {
         return Ok(changes.into_iter().chain(problems).collect());
     }
@@ -152,7 +153,7 @@ mod tests {
         Column { name: name.to_owned(), column_type, nullable }
     }
 
-    fn check(stored: Vec<Column>, wanted: Vec<Column>, disposition: WriteDisposition) -> Result<Vec<String>> {
+    fn check(stored: Vec<Column>, wanted: Vec<Column>, replaces: bool) -> Result<Vec<String>> {
         let file = super::super::DataFile { rows: 1, bytes: 1, partition: vec![], key_min: None, key_max: None };
         let snapshot = Snapshot {
             version: 1,
@@ -161,14 +162,14 @@ mod tests {
             ..Snapshot::default()
         };
         let schema = RecordSchema::new(wanted).unwrap();
-        reconcile("t", &snapshot, Wanted { disposition, schema: &schema, primary_key: &[], partition_by: &[] })
+        reconcile("t", &snapshot, Wanted { replaces, schema: &schema, primary_key: &[], partition_by: &[] })
     }
 
     #[test]
     fn columns_may_come_but_not_go_or_change() {
         let id = || column("id", ColumnType::Int64, false);
         let text = || column("text", ColumnType::Utf8, true);
-        let append = WriteDisposition::Append;
+        let append = false;
         assert!(check(vec![id()], vec![id()], append).unwrap().is_empty());
         assert_eq!(check(vec![id()], vec![text(), id()], append).unwrap(), ["added column text: utf8"]);
         let relaxed = check(vec![id()], vec![column("id", ColumnType::Int64, true)], append).unwrap();
@@ -183,7 +184,7 @@ mod tests {
             let error = check(stored.clone(), wanted.clone(), append).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Schema);
             assert!(error.hints()[0].contains("--full-refresh"));
-            assert!(!check(stored, wanted, WriteDisposition::Replace).unwrap().is_empty());
+            assert!(!check(stored, wanted, true).unwrap().is_empty());
         }
     }
 
@@ -199,7 +200,7 @@ mod tests {
             ..Snapshot::default()
         };
         let wanted =
-            Wanted { disposition: WriteDisposition::Append, schema: &schema, primary_key: &[], partition_by: &[] };
+            Wanted { replaces: false, schema: &schema, primary_key: &[], partition_by: &[] };
         let error = reconcile("t", &snapshot, wanted).unwrap_err();
         assert!(error.to_string().contains("primary key is (id), the run's is none"), "{error}");
     }

@@ -32,6 +32,8 @@ pub struct WriteSpec {
     pub resource: String,
     /// What happens to the rows that are there.
     pub disposition: WriteDisposition,
+    /// Whether the table is built anew from this run alone, whatever the disposition says of the rows that are there.
+    pub full_refresh: bool,
     /// The columns that identify a row; not empty for a merge.
     pub primary_key: Vec<String>,
     /// How rows are spread over folders.
@@ -42,6 +44,13 @@ pub struct WriteSpec {
     pub limits: Limits,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+}
+
+impl WriteSpec {
+    /// Whether none of the rows that are there stays.
+    pub(super) fn replaces(&self) -> bool {
+        self.full_refresh || self.disposition == WriteDisposition::Replace
+    }
 }
 
 impl Table {
@@ -113,7 +122,7 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
         garbage.clear();
     }
     let wanted = Wanted {
-        disposition: write.disposition,
+        replaces: write.replaces(),
         schema: &write.schema,
         primary_key: &write.primary_key,
         partition_by: &write.partition_by,

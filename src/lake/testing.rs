@@ -101,6 +101,7 @@ impl World {
             run_id: run_id.to_owned(),
             resource: TABLE.to_owned(),
             disposition,
+            full_refresh: false,
             primary_key: vec!["id".to_owned()],
             partition_by: vec![PartitionField {
                 column: "start".to_owned(),

@@ -211,7 +211,10 @@ impl Staging {
             next_number: Arc::new(AtomicU32::new(0)),
         };
         let merging = match write.disposition {
-            WriteDisposition::Merge => Some(Merging::new(&write.primary_key, &arrow_schema, snapshot)?),
+            WriteDisposition::Merge => {
+                let compares = !write.replaces() && !snapshot.files.is_empty();
+                Some(Merging::new(&write.primary_key, &arrow_schema, compares)?)
+            }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
         Ok(Self {
@@ -282,23 +285,27 @@ impl Staging {
             None => None,
         };
         let snapshot = &session.snapshot;
-        let mut changes = match (session.write.disposition, merging) {
-            (WriteDisposition::Merge, Some(merging)) => {
+        let replaces = session.write.replaces();
+        let mut changes = match merging {
+            Some(merging) => {
                 let Merging { keys, rows, index, dropped, .. } = merging;
                 let primary_key = session.write.primary_key.clone();
                 let merge = Merge { area, primary_key, keys, rows, index, dropped, staged };
-                merge_exec::merge(merge, snapshot, &mut counts).await?
+                // A table that is built anew is merged into nothing.
+                let nothing = Snapshot::default();
+                merge_exec::merge(merge, if replaces { &nothing } else { snapshot }, &mut counts).await?
             }
-            (WriteDisposition::Append | WriteDisposition::Merge, _) => {
+            None => {
                 counts.inserted = rows;
-                append(&area, snapshot, &staged)
-            }
-            (WriteDisposition::Replace, _) => {
-                counts.inserted = rows;
-                counts.deleted = snapshot.rows();
-                replace(&area, snapshot, &staged)
+                Changes { adds: place(&area, &staged, next_slots(snapshot, replaces)), removes: Vec::new() }
             }
         };
+        if replaces {
+            counts.deleted = snapshot.rows();
+            let kept = changes.adds.iter().map(|added| added.path.as_str()).collect::<BTreeSet<_>>();
+            let removes = snapshot.files.keys().filter(|path| !kept.contains(path.as_str())).cloned().collect();
+            changes.removes = removes;
+        }
         changes.adds.sort_by(|left, right| left.path.cmp(&right.path));
         changes.removes.sort();
         counts.written = changes.adds.iter().map(|added| added.rows).sum();
@@ -325,7 +332,7 @@ fn set_places(places: &mut [Place], group: &Group, first: Place) {
 }
 
 impl Merging {
-    fn new(primary_key: &[String], schema: &SchemaRef, snapshot: &Snapshot) -> Result<Self> {
+    fn new(primary_key: &[String], schema: &SchemaRef, compares: bool) -> Result<Self> {
         let fails = |error: arrow::error::ArrowError| {
             Error::config("rows of this schema cannot be compared").with_source(error)
         };
@@ -338,7 +345,7 @@ impl Merging {
             keys: Fingerprinter::new(key_types, seed).map_err(fails)?,
             rows: Fingerprinter::new(row_types, seed).map_err(fails)?,
             key_columns,
-            compares: !snapshot.files.is_empty(),
+            compares,
             index: KeyIndex::default(),
             dropped: HashMap::new(),
         })
@@ -358,22 +365,15 @@ impl Merging {
     }
 }
 
-/// New files go to new slots.
-fn append(area: &StagingArea, snapshot: &Snapshot, staged: &[StagedFile]) -> Changes {
+/// The first free slot of each partition: after those that are there, or 0 when none of them stays.
+fn next_slots(snapshot: &Snapshot, replaces: bool) -> HashMap<&str, u32> {
     let mut next_slots: HashMap<&str, u32> = HashMap::new();
-    for (partition, slot) in snapshot.files.keys().filter_map(|path| slot_of(path)) {
+    let staying = snapshot.files.keys().filter(|_| !replaces);
+    for (partition, slot) in staying.filter_map(|path| slot_of(path)) {
         let next = next_slots.entry(partition).or_default();
         *next = (*next).max(slot + 1);
     }
-    Changes { adds: place(area, staged, next_slots), removes: Vec::new() }
-}
-
-/// New files take the slots from 0; whatever they do not replace goes.
-fn replace(area: &StagingArea, snapshot: &Snapshot, staged: &[StagedFile]) -> Changes {
-    let adds = place(area, staged, HashMap::new());
-    let kept = adds.iter().map(|added| added.path.as_str()).collect::<BTreeSet<_>>();
-    let removes = snapshot.files.keys().filter(|path| !kept.contains(path.as_str())).cloned().collect();
-    Changes { adds, removes }
+    next_slots
 }
 
 fn place<'a>(

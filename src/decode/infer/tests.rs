@@ -2,7 +2,7 @@ use super::*;
 
 fn infer(pages: &[&str], primary_key: &[&str]) -> Inferrer {
     let primary_key: Vec<_> = primary_key.iter().map(|&key| key.to_owned()).collect();
-    let mut inferrer = Inferrer::new(None, &primary_key, 64);
+    let mut inferrer = Inferrer::new(None, Vec::new(), &primary_key, 64);
     for page in pages {
         inferrer.observe(page.as_bytes()).unwrap();
     }
@@ -90,7 +90,7 @@ fn key_columns_must_have_a_value_and_null_fields_are_named() {
 
 #[test]
 fn a_page_that_fails_teaches_nothing() {
-    let mut inferrer = Inferrer::new(Some(JsonPath::parse("items").unwrap()), &[], 64);
+    let mut inferrer = Inferrer::new(Some(JsonPath::parse("items").unwrap()), Vec::new(), &[], 64);
     assert!(inferrer.observe(br#"{"items":[{"a":1}]"#).is_err());
     assert!(inferrer.observe(br#"{"other":[{"a":1}]}"#).is_err());
     assert_eq!(inferrer.records(), 0);

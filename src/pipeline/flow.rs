@@ -1,0 +1,64 @@
+//! The bounded channel between decoding and writing, so that the network does not wait for the disk.
+
+use arrow::record_batch::RecordBatch;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::lake::TableWriter;
+use crate::reject::Reject;
+
+/// Batches that may wait between decoder and writer; with `limits.batch_bytes` this bounds the memory between them.
+const BATCHES_IN_FLIGHT_MAX: usize = 2;
+
+/// A table writer in a task of its own, fed through a bounded channel.
+#[derive(Debug)]
+pub(super) struct WriterTask {
+    sender: mpsc::Sender<Message>,
+    task: JoinHandle<(TableWriter, Result<()>)>,
+}
+
+enum Message {
+    Rows(RecordBatch),
+    Rejects(Vec<Reject>),
+}
+
+impl WriterTask {
+    pub(super) fn spawn(mut writer: TableWriter) -> Self {
+        let (sender, mut receiver) = mpsc::channel(BATCHES_IN_FLIGHT_MAX);
+        let task = tokio::spawn(async move {
+            while let Some(message) = receiver.recv().await {
+                let result = match message {
+                    Message::Rows(batch) => writer.write(batch).await,
+                    Message::Rejects(rejects) => writer.reject(rejects).await,
+                };
+                if result.is_err() {
+                    return (writer, result);
+                }
+            }
+            (writer, Ok(()))
+        });
+        Self { sender, task }
+    }
+
+    /// Hands on rows, waiting while the writer is behind. Returns whether the writer still takes them; when it does not,
+    /// [`Self::finish`] has its error.
+    pub(super) async fn write(&self, batch: RecordBatch) -> bool {
+        batch.num_rows() == 0 || self.sender.send(Message::Rows(batch)).await.is_ok()
+    }
+
+    /// Hands on refused records, likewise.
+    pub(super) async fn reject(&self, rejects: Vec<Reject>) -> bool {
+        rejects.is_empty() || self.sender.send(Message::Rejects(rejects)).await.is_ok()
+    }
+
+    /// Waits until everything is written. The writer comes back with the result, so that it can be committed or aborted.
+    pub(super) async fn finish(self) -> Result<(TableWriter, Result<()>)> {
+        drop(self.sender);
+        self.task.await.map_err(|error| {
+            Error::storage("the writer stopped unexpectedly; nothing was committed")
+                .with_source(error)
+                .with_hint("this is a defect of lakefeed; please report it with the log of the run")
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! From a validated pipeline to commits: the only module that knows every stage.
+//!
+//! The stages do not know each other; they hand on values. What happened is told as [`RunEvent`]s, so nothing here
+//! prints, logs or counts.
+
+mod flow;
+mod inference;
+mod resource;
+
+use std::sync::Arc;
+
+use crate::client::{Client, Components as ClientComponents, Transport};
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{ErrorFacts, Observer, RunEvent};
+use crate::interrupt::Interrupt;
+use crate::lake::Lake;
+use crate::spec::{DestinationSpec, PipelineSpec, ResourceSpec};
+
+/// What the command line may say about a run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// The resources to run; empty for all.
+    pub resources: Vec<String>,
+    /// Where the lake is; the pipeline's own destination when `None`.
+    pub destination: Option<DestinationSpec>,
+    /// Whether the tables are built anew from this run alone.
+    pub full_refresh: bool,
+}
+
+/// What touches the world, injected.
+#[derive(Debug, Clone)]
+pub struct Components {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The only way to the API.
+    pub transport: Arc<dyn Transport>,
+    /// Hears every event.
+    pub observer: Arc<dyn Observer>,
+    /// This run's id: unique, and sortable by time.
+    pub run_id: String,
+    /// The operator's wish to stop.
+    pub interrupt: Interrupt,
+    /// Where the jitter of retries starts.
+    pub jitter_seed: u64,
+}
+
+/// Runs the chosen resources one after the other, in the order of the file.
+///
+/// A resource that fails leaves its table as it was and does not keep the others from running, unless the operator
+/// stopped the run.
+///
+/// # Errors
+/// The error of the first resource that failed; the observer has heard of all.
+pub async fn run(spec: &PipelineSpec, options: &RunOptions, components: &Components) -> Result<()> {
+    let resources = choose(spec, &options.resources)?;
+    let destination = options.destination.as_ref().or(spec.destination.as_ref()).ok_or_else(|| {
+        Error::config(format!("pipeline {} has no destination", spec.name))
+            .with_hint("add `destination: {url: ./lake}` to the pipeline file, or give --destination URL")
+    })?;
+    let lake = Lake::open(destination)?;
+    run_in(spec, &resources, options.full_refresh, &lake, components).await
+}
+
+/// Runs `resources` into a lake that is already open: what [`run`] does once it knows where to go. Simulations and tests
+/// call it with a store of their own.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_in(
+    spec: &PipelineSpec,
+    resources: &[&ResourceSpec],
+    full_refresh: bool,
+    lake: &Lake,
+    components: &Components,
+) -> Result<()> {
+    let client = Arc::new(Client::new(
+        &spec.client,
+        &spec.limits,
+        ClientComponents {
+            transport: Arc::clone(&components.transport),
+            clock: Arc::clone(&components.clock),
+            observer: Arc::clone(&components.observer),
+            jitter_seed: components.jitter_seed,
+        },
+    ));
+    let mut first_error = None;
+    for resource in resources {
+        let run = resource::ResourceRun { resource, limits: &spec.limits, full_refresh, lake, client: &client, components };
+        let started = components.clock.monotonic();
+        let result = run.run().await;
+        components.observer.observe(&RunEvent::ResourceFinished {
+            resource: resource.name.clone(),
+            elapsed: components.clock.monotonic().saturating_sub(started),
+            error: result.as_ref().err().map(ErrorFacts::from),
+        });
+        let Err(error) = result else { continue };
+        let interrupted = error.kind() == ErrorKind::Interrupted;
+        first_error.get_or_insert(error);
+        if interrupted {
+            break;
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+/// The resources of `names` in the order of the file; all of them when there are no names.
+///
+/// # Errors
+/// When a name is unknown: the error lists the ones there are.
+pub fn choose<'a>(spec: &'a PipelineSpec, names: &[String]) -> Result<Vec<&'a ResourceSpec>> {
+    let known = || spec.resources.iter().map(|resource| resource.name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(unknown) = names.iter().find(|name| spec.resources.iter().all(|resource| resource.name != **name)) {
+        return Err(Error::config(format!("pipeline {} has no resource {unknown:?}", spec.name))
+            .with_hint(format!("its resources are: {}", known())));
+    }
+    Ok(spec.resources.iter().filter(|resource| names.is_empty() || names.contains(&resource.name)).collect())
+}
