@@ -7,10 +7,12 @@
 //! `ARCHITECTURE.md` has the map with its invariants; `tests/architecture.rs` holds the edges between the modules.
 
 pub mod checkpoint;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod decode;
+pub mod demo;
 pub mod error;
 pub mod event;
 pub mod extract;
@@ -19,6 +21,8 @@ pub mod lake;
 pub mod paginate;
 pub mod pipeline;
 pub mod reject;
+pub mod report;
 pub mod schema;
 pub mod secret;
 pub mod spec;
+pub mod telemetry;

@@ -1,3 +1,7 @@
-//! The `lakefeed` command.
+//! The `lakefeed` command: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lakefeed::cli::main(std::env::args_os())
+}

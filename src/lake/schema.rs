@@ -199,8 +199,7 @@ mod tests {
             files: [("part-00000.parquet".to_owned(), file)].into(),
             ..Snapshot::default()
         };
-        let wanted =
-            Wanted { replaces: false, schema: &schema, primary_key: &[], partition_by: &[] };
+        let wanted = Wanted { replaces: false, schema: &schema, primary_key: &[], partition_by: &[] };
         let error = reconcile("t", &snapshot, wanted).unwrap_err();
         assert!(error.to_string().contains("primary key is (id), the run's is none"), "{error}");
     }

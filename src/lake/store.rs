@@ -62,6 +62,24 @@ impl Lake {
         }
     }
 
+    /// Opens a lake to read it: like [`Self::open`], but a local folder that is not there is an error and is not made.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_existing(destination: &DestinationSpec) -> Result<Self> {
+        let written = destination.url.as_str();
+        let folder = match written.split_once("://") {
+            None => Some(PathBuf::from(written)),
+            Some(("file", _)) => Url::parse(written).ok().and_then(|url| url.to_file_path().ok()),
+            Some(_) => None,
+        };
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            return Err(Error::config(format!("there is no lake at {written}"))
+                .with_hint("name the folder or URL that pipelines have as their destination"));
+        }
+        Self::open(destination)
+    }
+
     /// A lake in any object store, below `root`; for tests and simulations. Writers exclude each other by leases.
     pub fn with_store(store: Arc<dyn ObjectStore>, root: Path, url: String) -> Self {
         Self { store, root, url, folder: None }

@@ -86,7 +86,8 @@ pub async fn run_in(
     ));
     let mut first_error = None;
     for resource in resources {
-        let run = resource::ResourceRun { resource, limits: &spec.limits, full_refresh, lake, client: &client, components };
+        let run =
+            resource::ResourceRun { resource, limits: &spec.limits, full_refresh, lake, client: &client, components };
         let started = components.clock.monotonic();
         let result = run.run().await;
         components.observer.observe(&RunEvent::ResourceFinished {

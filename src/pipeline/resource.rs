@@ -207,7 +207,9 @@ impl ResourceRun<'_> {
     async fn abort(&self, writer: TableWriter, error: Error) -> Error {
         match writer.abort().await {
             Ok(()) => error,
-            Err(second) => error.with_hint(format!("cleaning up failed too ({second}); the next run sweeps what is left")),
+            Err(second) => {
+                error.with_hint(format!("cleaning up failed too ({second}); the next run sweeps what is left"))
+            }
         }
     }
 
@@ -232,6 +234,10 @@ impl ResourceRun<'_> {
 impl Pages {
     /// Tells the listing what the page held, unless it was told when the page was read ahead.
     pub(super) fn accept(&mut self, page: &Page, meta: &PageMeta) -> Result<()> {
-        if page.number < self.accepted { Ok(()) } else { self.listing.accept(meta).inspect(|()| self.accepted = page.number + 1) }
+        if page.number < self.accepted {
+            Ok(())
+        } else {
+            self.listing.accept(meta).inspect(|()| self.accepted = page.number + 1)
+        }
     }
 }

@@ -1,0 +1,186 @@
+//! What may stand on the command line. Reading it validates, and does nothing else.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done                  5 the listing was incomplete    8 held by another run, or it was first
+  2 usage, pipeline file  6 schema                        130 interrupted
+  3 authentication        7 storage
+  4 the API failed";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  lakefeed run examples/calendar.yaml
+  lakefeed run calendar.yaml --resource calendar_events --destination s3://bucket/lake
+  lakefeed run calendar.yaml --output json > report.json";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  lakefeed check examples/calendar.yaml
+  lakefeed check calendar.yaml --output json";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  lakefeed demo                            two runs, a third one with nothing new, and the table
+  lakefeed demo --events 100000 --dir /tmp/demo
+  lakefeed demo --serve --port 8080        only the API, to try pipelines on";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  lakefeed table show ./lake calendar_events
+  lakefeed table show s3://bucket/lake calendar_events --limit 50
+  lakefeed table show ./lake calendar_events --output json";
+
+/// Keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API.
+#[derive(Debug, Parser)]
+#[command(name = "lakefeed", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+pub(super) struct Arguments {
+    /// Only errors on standard error
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// More log lines: every page, then (-vv) the libraries' too
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read the API and commit what is new to the lake
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArguments),
+    /// Check a pipeline file, without touching the network
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArguments),
+    /// Show it all on an embedded calendar API
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArguments),
+    /// Look at a table of a lake
+    #[command(subcommand)]
+    Table(TableCommand),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The pipeline file (.yaml, .json, .toml)
+    pub(super) pipeline: PathBuf,
+    /// Run this resource only; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub(super) resource: Vec<String>,
+    /// Write there instead: a folder, or s3://bucket/prefix
+    #[arg(long, value_name = "URL")]
+    pub(super) destination: Option<String>,
+    /// Build the tables anew from this run alone
+    #[arg(long)]
+    pub(super) full_refresh: bool,
+    /// What goes to standard output: nothing (text), or the run report (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// The pipeline file (.yaml, .json, .toml)
+    pub(super) pipeline: PathBuf,
+    /// How to say what was found
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// Where the demo keeps its lake
+    #[arg(long, value_name = "FOLDER", default_value = "lakefeed-demo")]
+    pub(super) dir: PathBuf,
+    /// Events in the calendar at first
+    #[arg(long, default_value_t = 1_000)]
+    pub(super) events: usize,
+    /// Only serve the API, until Ctrl-C
+    #[arg(long)]
+    pub(super) serve: bool,
+    /// The API's port on 127.0.0.1; 0 for a free one
+    #[arg(long, default_value_t = 0)]
+    pub(super) port: u16,
+    /// With --serve: something that goes wrong with every tenth request
+    #[arg(long, value_enum, requires = "serve")]
+    pub(super) fault: Vec<FaultName>,
+    /// With --serve: seconds that a token lives
+    #[arg(long, value_name = "SECONDS", default_value = "3600", requires = "serve", value_parser = seconds)]
+    pub(super) token_lifetime: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TableCommand {
+    /// Print the first rows of a table
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArguments {
+    /// The lake: a folder, or s3://bucket/prefix
+    pub(super) lake: String,
+    /// The table's name
+    pub(super) table: String,
+    /// Rows to print
+    #[arg(long, default_value_t = 10)]
+    pub(super) limit: usize,
+    /// A table for people (text), or one JSON object per row (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FaultName {
+    /// 429 with Retry-After: 1
+    RateLimited,
+    /// 500
+    ServerError,
+    /// 503
+    Unavailable,
+    /// A body that ends early
+    Truncated,
+    /// An answer that takes two seconds
+    Slow,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).map_err(|_| "expected a number of seconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_reads_well() {
+        let mut command = Arguments::command().term_width(100);
+        insta::assert_snapshot!("help", command.render_help());
+        for name in ["run", "check", "demo"] {
+            let help = command.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();
+            insta::assert_snapshot!(format!("help_{name}"), help);
+        }
+        let show = command.find_subcommand_mut("table").unwrap().find_subcommand_mut("show").unwrap().clone();
+        insta::assert_snapshot!("help_table_show", show.term_width(100).render_help());
+    }
+}

@@ -1,0 +1,73 @@
+//! `lakefeed check`.
+
+use serde_json::{Value, json};
+
+use super::args::{CheckArguments, Output};
+use super::printer::Printer;
+use crate::error::Result;
+use crate::spec::{PaginationSpec, PipelineSpec, ResourceSpec};
+
+/// Loads and validates a pipeline, and says what it is. Sends nothing.
+pub(super) fn check(arguments: &CheckArguments, printer: &Printer) -> Result<()> {
+    let spec = crate::config::load(&arguments.pipeline)?;
+    match arguments.output {
+        Output::Json => printer.data(&format!("{:#}\n", describe(&spec))),
+        Output::Text => printer.data(&render(&spec)),
+    }
+    printer.say(&format!("{} is fine", arguments.pipeline.display()));
+    Ok(())
+}
+
+fn describe(spec: &PipelineSpec) -> Value {
+    let resources: Vec<Value> = spec
+        .resources
+        .iter()
+        .map(|resource| {
+            json!({
+                "name": resource.name,
+                "table": resource.table_name,
+                "paginator": paginator(resource),
+                "write_disposition": resource.write_disposition,
+                "primary_key": resource.primary_key,
+                "partition_by": resource.partition_by,
+                "columns": resource.schema.as_ref().map(|schema| schema.columns()),
+            })
+        })
+        .collect();
+    json!({
+        "name": spec.name,
+        "base_url": spec.client.base_url.as_str(),
+        "destination": spec.destination.as_ref().map(|destination| &destination.url),
+        "resources": resources,
+    })
+}
+
+fn render(spec: &PipelineSpec) -> String {
+    let destination = spec.destination.as_ref().map_or("none: give --destination", |destination| &destination.url);
+    let mut text = format!("pipeline {}: {} → {destination}\n", spec.name, spec.client.base_url);
+    for resource in &spec.resources {
+        let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let partitions: Vec<String> = resource.partition_by.iter().map(|field| field.name.clone()).collect();
+        let columns = resource.schema.as_ref().map_or_else(
+            || "inferred from the first pages".to_owned(),
+            |schema| schema.columns().iter().map(|column| column.name.clone()).collect::<Vec<_>>().join(", "),
+        );
+        text.push_str(&format!(
+            "  resource {}\n    pages        {}\n    table        {}, {}\n    primary key  {}\n    partitions   {}\n    columns      {columns}\n",
+            resource.name,
+            paginator(resource),
+            resource.table_name,
+            resource.write_disposition,
+            list(&resource.primary_key),
+            list(&partitions),
+        ));
+    }
+    text
+}
+
+fn paginator(resource: &ResourceSpec) -> String {
+    match &resource.endpoint.paginator {
+        PaginationSpec::SinglePage => "single page".to_owned(),
+        PaginationSpec::Offset(offset) => format!("offset, {} a page", offset.limit),
+    }
+}

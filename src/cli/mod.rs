@@ -1,0 +1,53 @@
+//! The command line: arguments, terminal, exit status. The only module that prints.
+//!
+//! Standard output carries data only (a report as JSON, a table); log lines, progress, narration, errors and hints go to standard error.
+
+mod args;
+mod check;
+mod demo;
+mod printer;
+mod progress;
+mod run;
+mod session;
+mod table;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Arguments, Command, TableCommand};
+use printer::Printer;
+
+/// Runs the command of `arguments`, the program's name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(answer) => return printer::show_clap(&answer),
+    };
+    let printer = Printer::new(arguments.quiet, arguments.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            printer.error(&crate::error::Error::config("cannot start the runtime").with_source(error));
+            return ExitCode::from(2);
+        }
+    };
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Run(run) => run::run(run, &printer).await,
+            Command::Check(check) => check::check(&check, &printer),
+            Command::Demo(demo) => demo::demo(demo, &printer).await,
+            Command::Table(TableCommand::Show(show)) => table::show(show, &printer).await,
+        }
+    });
+    // Whatever still runs in the background must not hold up the end.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `lakefeed run`.
+
+use super::args::{Output, RunArguments};
+use super::printer::Printer;
+use super::session::{interrupt_on_signals, run_pipeline, start_logging};
+use crate::error::{Error, Result};
+use crate::pipeline::RunOptions;
+use crate::report::{ReportBuilder, render_text};
+use crate::spec::{DestinationSpec, PipelineSpec};
+
+/// Runs a pipeline and reports. The report goes to standard output as JSON, or to standard error for people.
+pub(super) async fn run(arguments: RunArguments, printer: &Printer) -> Result<()> {
+    start_logging(printer);
+    let spec = match crate::config::load(&arguments.pipeline) {
+        Ok(spec) => spec,
+        Err(error) => return Err(report_early(&arguments, printer, error)),
+    };
+    let options = RunOptions {
+        resources: arguments.resource.clone(),
+        destination: arguments.destination.as_deref().map(|url| destination(&spec, url)),
+        full_refresh: arguments.full_refresh,
+    };
+    let (report, error) = run_pipeline(&spec, &options, printer, interrupt_on_signals()).await;
+    match arguments.output {
+        Output::Json => printer.data(&(report.to_json() + "\n")),
+        Output::Text => printer.say(render_text(&report).trim_end()),
+    }
+    error.map_or(Ok(()), Err)
+}
+
+/// The pipeline's destination at another URL: its endpoint and region still hold for another bucket.
+fn destination(spec: &PipelineSpec, url: &str) -> DestinationSpec {
+    match &spec.destination {
+        Some(destination) => DestinationSpec { url: url.to_owned(), ..destination.clone() },
+        None => DestinationSpec::at(url),
+    }
+}
+
+/// A report of a run that could not begin, for programs that read reports.
+fn report_early(arguments: &RunArguments, printer: &Printer, error: Error) -> Error {
+    if arguments.output == Output::Json {
+        let stem = arguments.pipeline.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let report = ReportBuilder::new("", stem, crate::clock::SystemClock::shared()).finish(Some(&error));
+        printer.data(&(report.to_json() + "\n"));
+    }
+    error
+}

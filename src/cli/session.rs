@@ -1,0 +1,98 @@
+//! What every run of a pipeline from the command line needs: components, observers, signals, a report.
+
+use std::sync::Arc;
+
+use crate::client::ReqwestTransport;
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, Result};
+use crate::event::Observer;
+use crate::interrupt::Interrupt;
+use crate::pipeline::{self, Components, RunOptions};
+use crate::report::{ReportBuilder, RunReport};
+use crate::spec::PipelineSpec;
+use crate::telemetry::{Fan, LogObserver};
+
+use super::printer::{Printer, environment};
+use super::progress::ProgressObserver;
+
+/// Sends log lines where they belong, unless a progress bar takes their place.
+pub(super) fn start_logging(printer: &Printer) {
+    let filter = environment("LAKEFEED_LOG");
+    if filter.is_some() || !printer.shows_progress() {
+        crate::telemetry::log_to_stderr(printer.verbosity(), filter.as_deref(), printer.shows_colour());
+    }
+}
+
+/// Runs a pipeline; returns its report and, when it failed, why.
+pub(super) async fn run_pipeline(
+    spec: &PipelineSpec,
+    options: &RunOptions,
+    printer: &Printer,
+    interrupt: Interrupt,
+) -> (RunReport, Option<Error>) {
+    let clock = SystemClock::shared();
+    let run_id = new_run_id();
+    let report = Arc::new(ReportBuilder::new(&run_id, &spec.name, Arc::clone(&clock)));
+    let error = match components(run_id, clock, &report, printer, interrupt) {
+        Ok(components) => pipeline::run(spec, options, &components).await.err(),
+        Err(error) => Some(error),
+    };
+    (report.finish(error.as_ref()), error)
+}
+
+fn components(
+    run_id: String,
+    clock: Arc<dyn Clock>,
+    report: &Arc<ReportBuilder>,
+    printer: &Printer,
+    interrupt: Interrupt,
+) -> Result<Components> {
+    let mut observers: Vec<Arc<dyn Observer>> =
+        vec![Arc::clone(report) as Arc<dyn Observer>, Arc::new(LogObserver::default())];
+    if printer.shows_progress() {
+        observers.push(Arc::new(ProgressObserver::new()));
+    }
+    let jitter_seed = run_id
+        .bytes()
+        .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    Ok(Components {
+        clock,
+        transport: Arc::new(ReqwestTransport::new()?),
+        observer: Arc::new(Fan::new(observers)),
+        run_id,
+        interrupt,
+        jitter_seed,
+    })
+}
+
+/// A run id: unique, and sortable by time (UUID version 7).
+fn new_run_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// An interrupt that Ctrl-C or SIGTERM raises. A second Ctrl-C ends the process at once; nothing is lost by that.
+pub(super) fn interrupt_on_signals() -> Interrupt {
+    let (switch, interrupt) = Interrupt::pair();
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        switch.raise();
+        wait_for_signal().await;
+        std::process::abort();
+    });
+    interrupt
+}
+
+async fn wait_for_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _pressed = tokio::signal::ctrl_c() => {}
+                _asked = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    drop(tokio::signal::ctrl_c().await);
+}

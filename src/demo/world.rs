@@ -1,0 +1,266 @@
+//! The events of the demo's calendar, and how they change from one run to the next. The same seed gives the same events.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, FixedOffset};
+
+/// The first second of the calendar: 2026-11-01T00:00:00Z. Fixed, so that a demo looks the same on every day.
+const BEGINNING: i64 = 1_793_491_200;
+
+/// Days over which events are spread.
+const DAYS: u64 = 30;
+
+const TOPICS: &[&str] = &[
+    "Stand-up",
+    "Planning",
+    "Retrospective",
+    "One-on-one",
+    "Design review",
+    "Interview",
+    "Lunch",
+    "Budget",
+    "Déjeuner d’équipe",
+    "Kundengespräch",
+    "Release 🚀",
+    "採用面接",
+    "Incident review",
+    "Board meeting",
+    "Onboarding",
+];
+
+const TEAMS: &[&str] = &["Data", "Platform", "Sales", "Zürich", "Support", "Legal", "Mobile", "Infra"];
+
+/// Minutes east of UTC.
+const OFFSETS: &[i32] = &[0, 60, -300, 330, 540, -480];
+
+/// An event of the calendar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its id; never changes.
+    pub event_id: String,
+    /// When it starts, in seconds since 1970.
+    pub start: i64,
+    /// How long it lasts, in seconds; some events have no end.
+    pub duration: Option<i64>,
+    /// The offset in which the API writes its times, in minutes east of UTC.
+    pub offset_minutes: i32,
+    /// Its title; some events have none.
+    pub summary: Option<String>,
+    /// Whether it was called off. It stays listed.
+    pub cancelled: bool,
+}
+
+/// How many events a step in time changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Events that came.
+    pub added: usize,
+    /// Events that moved to another day.
+    pub moved: usize,
+    /// Events that were called off.
+    pub cancelled: usize,
+    /// Events with a new title.
+    pub renamed: usize,
+}
+
+/// All events of the calendar, in the order in which they were made.
+#[derive(Debug, Clone)]
+pub struct World {
+    events: Vec<Event>,
+    random: Random,
+}
+
+impl World {
+    /// A calendar of `events` events.
+    pub fn new(events: usize, seed: u64) -> Self {
+        let mut world = Self { events: Vec::with_capacity(events), random: Random(seed) };
+        for _ in 0..events {
+            world.add();
+        }
+        world
+    }
+
+    /// The events, in the order in which the API lists them.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Lets time pass: one event in fifty is new, one in forty is moved to another day, one in a hundred is called off, one in
+    /// fifty gets a new title. Each event changes in one way at most, and each way occurs at least once if there are events enough.
+    pub fn advance(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        let count = self.events.len();
+        let step = self.random.below(count.max(1) as u64);
+        for turn in 0..count {
+            // 200 ways to go; a stride that is prime to it spreads the changes over the calendar.
+            let event_number = (turn * 7 + usize::try_from(step).unwrap_or(0)) % count;
+            let way = turn % 200;
+            let moves_by = 1 + i64::try_from(self.random.below(DAYS - 1)).unwrap_or(0);
+            let Some(event) = self.events.get_mut(event_number) else { continue };
+            if event.cancelled {
+                continue;
+            }
+            match way {
+                0 | 41 | 81 | 121 | 161 => {
+                    event.start += if event.start < BEGINNING + 15 * 86_400 { moves_by } else { -moves_by } * 86_400;
+                    changes.moved += 1;
+                }
+                1 | 101 => {
+                    event.cancelled = true;
+                    event.summary = Some(format!("Cancelled: {}", event.summary.as_deref().unwrap_or("untitled")));
+                    changes.cancelled += 1;
+                }
+                2 | 52 | 102 | 152 => {
+                    event.summary = Some(format!(
+                        "{} (moved to room {})",
+                        event.summary.as_deref().unwrap_or("untitled"),
+                        moves_by
+                    ));
+                    changes.renamed += 1;
+                }
+                _ => {}
+            }
+        }
+        changes.added = (count / 50).max(1);
+        for _ in 0..changes.added {
+            self.add();
+        }
+        changes
+    }
+
+    /// The JSON of one page: the events from `offset` on, `limit` of them at most.
+    pub(super) fn page(&self, offset: usize, limit: usize, total: usize) -> String {
+        let page = self.events.iter().skip(offset).take(limit);
+        let mut json = String::with_capacity(64 + limit * 260);
+        json.push_str("{\"items\":[");
+        for (position, event) in page.enumerate() {
+            if position > 0 {
+                json.push(',');
+            }
+            event.write_json(&mut json);
+        }
+        // Writing to a String cannot fail.
+        let _infallible = write!(json, "],\"total\":{total},\"offset\":{offset},\"limit\":{limit}}}");
+        json
+    }
+
+    fn add(&mut self) {
+        let number = self.events.len();
+        let random = &mut self.random;
+        let day = random.below(DAYS);
+        let slot = random.below(96);
+        let topic = random.of(TOPICS);
+        let team = random.of(TEAMS);
+        let offset_minutes = *random.of(OFFSETS);
+        let event = Event {
+            event_id: format!("evt_{number:07}_{:08x}", random.below(1 << 32)),
+            start: BEGINNING + i64::try_from(day * 86_400 + slot * 900).unwrap_or(0),
+            duration: (random.below(20) > 0).then(|| 900 * (1 + i64::try_from(random.below(8)).unwrap_or(0))),
+            offset_minutes,
+            summary: (random.below(25) > 0).then(|| format!("{topic}: {team}")),
+            cancelled: false,
+        };
+        self.events.push(event);
+    }
+}
+
+impl Event {
+    fn write_json(&self, json: &mut String) {
+        let end = self.duration.map(|duration| self.start + duration);
+        let summary = self.summary.as_deref().map_or_else(|| "null".to_owned(), quoted);
+        let status = if self.cancelled { "cancelled" } else { "confirmed" };
+        // Writing to a String cannot fail.
+        let _infallible = write!(
+            json,
+            "{{\"event_id\":{},\"status\":\"{status}\",\"start_time\":{},\"end_time\":{},\"summary\":{summary}}}",
+            quoted(&self.event_id),
+            quoted(&self.written(self.start)),
+            end.map_or_else(|| "null".to_owned(), |end| quoted(&self.written(end))),
+        );
+    }
+
+    /// A time as the API writes it: RFC 3339 in the event's own offset.
+    fn written(&self, seconds: i64) -> String {
+        let instant = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+        match FixedOffset::east_opt(self.offset_minutes * 60) {
+            Some(offset) if self.offset_minutes != 0 => {
+                instant.with_timezone(&offset).format("%Y-%m-%dT%H:%M:%S%:z").to_string()
+            }
+            _ => instant.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// `SplitMix64`: small, fast, and the same everywhere.
+#[derive(Debug, Clone)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        let index = usize::try_from(self.below(choices.len() as u64)).unwrap_or(0);
+        &choices[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_world() {
+        let (mut one, mut other) = (World::new(500, 7), World::new(500, 7));
+        assert_eq!(one.advance(), other.advance());
+        assert_eq!(one.events(), other.events());
+        assert_ne!(one.events(), World::new(500, 8).events());
+    }
+
+    #[test]
+    fn changes_are_what_they_say() {
+        let mut world = World::new(1_000, 1);
+        let before = world.events().to_vec();
+        let changes = world.advance();
+        let (mut moved, mut cancelled, mut renamed) = (0, 0, 0);
+        for (old, new) in before.iter().zip(world.events()) {
+            assert_eq!(old.event_id, new.event_id);
+            let day = |event: &Event| event.start.div_euclid(86_400);
+            moved += usize::from(day(old) != day(new));
+            cancelled += usize::from(old.cancelled != new.cancelled);
+            renamed += usize::from(old.summary != new.summary && !new.cancelled);
+        }
+        assert_eq!((moved, cancelled, renamed), (changes.moved, changes.cancelled, changes.renamed));
+        assert_eq!(world.events().len(), 1_000 + changes.added);
+        assert!(moved > 0 && cancelled > 0 && renamed > 0, "{changes:?}");
+        let ids: HashSet<_> = world.events().iter().map(|event| &event.event_id).collect();
+        assert_eq!(ids.len(), world.events().len());
+    }
+
+    #[test]
+    fn a_page_is_json_with_offsets_nulls_and_a_total() {
+        let world = World::new(300, 1);
+        let page: serde_json::Value = serde_json::from_str(&world.page(200, 1_000, 300)).unwrap();
+        assert_eq!(page["items"].as_array().unwrap().len(), 100);
+        assert_eq!(page["total"], 300);
+        let all = world.page(0, 300, 300);
+        for part in ["+01:00", "-05:00", "Z\"", "\"end_time\":null", "\"summary\":null", "🚀"] {
+            assert!(all.contains(part), "{part}");
+        }
+    }
+}

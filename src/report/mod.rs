@@ -1,0 +1,120 @@
+//! The run report: a fold of events. Part of the command-line contract; its JSON Schema is committed.
+
+mod builder;
+mod text;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use builder::ReportBuilder;
+pub use text::render_text;
+
+use crate::checkpoint::Checkpoint;
+use crate::event::{Completeness, ErrorFacts, FileChange, Retry, RowCounts};
+
+/// What a run did, and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunReport {
+    /// The run; also in the commits that it made.
+    pub run_id: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// How it ended.
+    pub status: Status,
+    /// The exit code of the process.
+    pub exit_code: u8,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorFacts>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// How long it took.
+    pub seconds: f64,
+    /// The resources that had their turn, in order.
+    pub resources: Vec<ResourceReport>,
+}
+
+/// How something ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Well.
+    Ok,
+    /// With an error.
+    Failed,
+    /// By the operator.
+    Interrupted,
+}
+
+/// What a run did with one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceReport {
+    /// The resource's name.
+    pub name: String,
+    /// Its table, as a path or URL.
+    pub table: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why the listing ended; absent when it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
+    /// Whether everything that the API offered was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete: Option<Completeness>,
+    /// Pages that were read.
+    pub pages: u64,
+    /// Requests that were sent, those for tokens and those that failed included.
+    pub requests: u64,
+    /// Retries: the first hundred of them.
+    pub retries: Vec<Retry>,
+    /// How many retries there were.
+    pub retry_count: u64,
+    /// What became of the rows.
+    pub rows: RowCounts,
+    /// Bytes that came and went.
+    pub bytes: Bytes,
+    /// Changes of the table's schema, in words.
+    pub schema_changes: Vec<String>,
+    /// How far the resource has got.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    /// The commit that was made; absent when nothing changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<u64>,
+    /// The commit of a killed run that this one finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered_commit: Option<u64>,
+    /// Data files that came, changed or went.
+    pub files: Vec<FileChange>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorFacts>,
+}
+
+/// Bytes that came and went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Bytes {
+    /// Of pages, decompressed.
+    pub read: u64,
+    /// Of data files.
+    pub written: u64,
+}
+
+impl RunReport {
+    /// The report as JSON, for programs.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+/// The JSON Schema of a report.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(RunReport);
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests;

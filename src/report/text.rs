@@ -1,0 +1,93 @@
+//! The report for people: one paragraph per resource.
+
+use std::fmt::Write as _;
+
+use super::{ResourceReport, RunReport, Status};
+use crate::event::Verdict;
+
+/// The report as lines of text. Needs no colour to be understood.
+pub fn render_text(report: &RunReport) -> String {
+    let mut text = String::new();
+    for resource in &report.resources {
+        render_resource(&mut text, resource);
+    }
+    text
+}
+
+fn render_resource(text: &mut String, report: &ResourceReport) {
+    let rows = &report.rows;
+    let outcome = match (report.status, report.commit) {
+        (Status::Ok, Some(commit)) => format!("commit {commit}"),
+        (Status::Ok, None) => "nothing changed, no data file written".to_owned(),
+        (Status::Failed, _) => "failed, the table is as it was".to_owned(),
+        (Status::Interrupted, _) => "interrupted, the table is as it was".to_owned(),
+    };
+    let mut line = |content: String| {
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(text, "{content}");
+    };
+    line(format!("{} → {}: {outcome}", report.name, report.table));
+    line(format!(
+        "  read      {} records in {} pages, {}, {:.1} s",
+        number(rows.read),
+        number(report.pages),
+        bytes(report.bytes.read),
+        report.seconds
+    ));
+    if report.status == Status::Ok {
+        line(format!(
+            "  rows      {} inserted, {} updated ({} of them moved), {} unchanged, {} deleted",
+            number(rows.inserted),
+            number(rows.updated),
+            number(rows.moved),
+            number(rows.unchanged),
+            number(rows.deleted)
+        ));
+        line(format!("  files     {} changed, {} written", report.files.len(), bytes(report.bytes.written)));
+    }
+    if rows.rejected > 0 || rows.duplicate > 0 {
+        line(format!("  aside     {} rejected, {} duplicate", number(rows.rejected), number(rows.duplicate)));
+    }
+    if report.retry_count > 0 {
+        line(format!("  retries   {}", number(report.retry_count)));
+    }
+    if let Some(commit) = report.recovered_commit {
+        line(format!("  recovered commit {commit} of a run that did not finish"));
+    }
+    for change in &report.schema_changes {
+        line(format!("  schema    {change}"));
+    }
+    if let (Some(reason), Some(complete)) = (&report.stop_reason, &report.complete) {
+        let verdict = match complete.verdict {
+            Verdict::True => "complete",
+            Verdict::False => "incomplete",
+            Verdict::Unknown => "completeness unknown",
+        };
+        line(format!("  listing   {verdict}: {} ({reason})", complete.reason));
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the largest unit that leaves something before the point.
+fn bytes(value: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    for (unit, size) in UNITS {
+        if value >= size {
+            let tenths = value.saturating_mul(10) / size;
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{value} bytes")
+}

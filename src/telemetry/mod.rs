@@ -1,0 +1,129 @@
+//! Log lines: a rendering of events for pipes, files and schedulers. One line per fact, `key=value`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::event::{Observer, RunEvent};
+
+/// Pages between two lines about progress.
+const PAGES_BETWEEN_LINES: u64 = 500;
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// What an operator wants to know.
+    Normal,
+    /// Every page and request.
+    Verbose,
+    /// The libraries' lines too.
+    Everything,
+}
+
+/// Sends log lines to standard error. `filter` is a filter of `tracing-subscriber` and wins over `verbosity`. A second call changes
+/// nothing.
+pub fn log_to_stderr(verbosity: Verbosity, filter: Option<&str>, colour: bool) {
+    let default = match verbosity {
+        Verbosity::Quiet => "off",
+        Verbosity::Normal => "lakefeed=info",
+        Verbosity::Verbose => "lakefeed=debug",
+        Verbosity::Everything => "lakefeed=debug,reqwest=debug,object_store=debug,info",
+    };
+    let filter = filter.and_then(|filter| EnvFilter::try_new(filter).ok()).unwrap_or_else(|| EnvFilter::new(default));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false);
+    // Only the first subscriber counts; a test or an embedding program may have set its own.
+    drop(subscriber.try_init());
+}
+
+/// Writes events as log lines.
+#[derive(Debug, Default)]
+pub struct LogObserver {
+    records: AtomicU64,
+}
+
+impl Observer for LogObserver {
+    fn observe(&self, event: &RunEvent) {
+        match event {
+            RunEvent::ResourceStarted { resource, table, disposition } => {
+                self.records.store(0, Ordering::Relaxed);
+                tracing::info!(resource, table, %disposition, "resource started");
+            }
+            RunEvent::Recovered { resource, commit } => {
+                tracing::warn!(resource, commit, "finished the commit of a run that was killed");
+            }
+            RunEvent::RequestSent { resource } => tracing::debug!(resource, "request sent"),
+            RunEvent::TokenFetched { resource, lifetime } => {
+                tracing::info!(resource, lifetime_seconds = lifetime.as_secs(), "token fetched");
+            }
+            RunEvent::RetryScheduled { resource, retry } => {
+                tracing::warn!(resource, wait_seconds = retry.wait_seconds, reason = retry.reason, "trying again");
+            }
+            RunEvent::PageRead { resource, page, records, rejected, bytes, total } => {
+                let read = self.records.fetch_add(*records, Ordering::Relaxed) + records;
+                tracing::debug!(resource, page, records, rejected, bytes, "page read");
+                if *page > 0 && page.is_multiple_of(PAGES_BETWEEN_LINES) {
+                    tracing::info!(resource, pages = page, records = read, total, "reading");
+                }
+            }
+            RunEvent::ListingEnded { resource, stop_reason, complete } => {
+                let records = self.records.load(Ordering::Relaxed);
+                tracing::info!(resource, records, stop_reason, complete = complete.reason, "listing ended");
+            }
+            RunEvent::SchemaChanged { resource, changes } => {
+                tracing::info!(resource, changes = changes.join("; "), "schema changed");
+            }
+            RunEvent::RowsStaged { resource, rows } => tracing::debug!(resource, rows, "rows staged"),
+            RunEvent::Committed { resource, commit, rows, files, .. } => tracing::info!(
+                resource,
+                commit,
+                inserted = rows.inserted,
+                updated = rows.updated,
+                moved = rows.moved,
+                unchanged = rows.unchanged,
+                deleted = rows.deleted,
+                rejected = rows.rejected,
+                duplicate = rows.duplicate,
+                files = files.len(),
+                "committed"
+            ),
+            RunEvent::NothingChanged { resource, rows, .. } => {
+                tracing::info!(resource, unchanged = rows.unchanged, rejected = rows.rejected, "nothing changed");
+            }
+            RunEvent::ResourceFinished { resource, elapsed, error } => {
+                let seconds = elapsed.as_secs_f64();
+                match error {
+                    None => tracing::info!(resource, seconds, "resource finished"),
+                    Some(error) => tracing::warn!(resource, seconds, kind = %error.kind, "resource failed"),
+                }
+            }
+        }
+    }
+}
+
+/// Hands every event on to several observers.
+#[derive(Debug)]
+pub struct Fan {
+    observers: Vec<Arc<dyn Observer>>,
+}
+
+impl Fan {
+    /// A fan to `observers`, in that order.
+    pub fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
+        Self { observers }
+    }
+}
+
+impl Observer for Fan {
+    fn observe(&self, event: &RunEvent) {
+        for observer in &self.observers {
+            observer.observe(event);
+        }
+    }
+}
