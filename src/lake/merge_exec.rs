@@ -270,7 +270,8 @@ async fn execute(
 impl Rewrite {
     /// Writes the surviving rows of all sources to new staged files.
     async fn run(self) -> Result<Vec<StagedFile>> {
-        let Self { area, partition, sources } = self;
+        let Self { mut area, partition, sources } = self;
+        area.limits.writer_buffer_bytes /= files_in_flight();
         let mut writer = RollingWriter::new(area.clone());
         for (source, leaving) in &sources {
             let fails = |error: ArrowError| area.storage.failed("rewrite", &source.path, error);

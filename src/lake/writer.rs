@@ -13,7 +13,7 @@ use super::index::{KeyIndex, Place, RowSet};
 use super::layout::slot_of;
 use super::lease::TableLock;
 use super::merge_exec::{self, Changes, Merge, added_file};
-use super::parquet::data_file_options;
+use super::parquet::{data_file_options, reserved_bytes};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
 use super::rejects::RejectsWriter;
@@ -49,7 +49,7 @@ pub struct TableWriter {
     session: Session,
     recovered: Option<u64>,
     schema_changes: Vec<String>,
-    staging: Staging,
+    staging: Box<Staging>,
 }
 
 /// The run's hold on its table.
@@ -100,7 +100,7 @@ struct Staged {
 impl TableWriter {
     pub(super) async fn new(session: Session, recovered: Option<u64>, schema_changes: Vec<String>) -> Result<Self> {
         match Staging::new(&session) {
-            Ok(staging) => Ok(Self { session, recovered, schema_changes, staging }),
+            Ok(staging) => Ok(Self { session, recovered, schema_changes, staging: Box::new(staging) }),
             Err(error) => {
                 session.lock.release(&session.storage).await;
                 Err(error)
@@ -160,8 +160,8 @@ impl TableWriter {
     /// next run finishes publishing.
     pub async fn commit(self, checkpoint: Checkpoint) -> Result<CommitOutcome> {
         let Self { session, staging, .. } = self;
-        match staging.complete(&session).await {
-            Ok(staged) => session.commit(staged, checkpoint).await,
+        match Box::pin(staging.complete(&session)).await {
+            Ok(staged) => Box::pin(session.commit(staged, checkpoint)).await,
             Err(error) => {
                 session.abandon().await;
                 Err(error)
@@ -206,6 +206,7 @@ impl Staging {
             run_id: write.run_id.clone(),
             schema: Arc::clone(&arrow_schema),
             options,
+            reserved_bytes: reserved_bytes(&arrow_schema).map_err(|error| cannot_encode("data files", error))?,
             key_column,
             limits: write.limits,
             next_number: Arc::new(AtomicU32::new(0)),
@@ -287,7 +288,7 @@ impl Staging {
                 let Merging { keys, rows, index, dropped, .. } = merging;
                 let primary_key = session.write.primary_key.clone();
                 let merge = Merge { area, primary_key, keys, rows, index, dropped, staged };
-                merge_exec::merge(merge, snapshot, &mut counts).await?
+                Box::pin(merge_exec::merge(merge, snapshot, &mut counts)).await?
             }
             (WriteDisposition::Append | WriteDisposition::Merge, _) => {
                 counts.inserted = rows;
