@@ -4,12 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use arrow::array::{Array as _, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::RecordBatch;
 
+use super::arrivals::Arrivals;
 use super::commit::{self, CommitDocument, RejectsFile, State};
-use super::hash::{Fingerprint, Fingerprinter, random_seed};
-use super::index::{KeyIndex, Place, RowSet};
+use super::index::Place;
 use super::layout::slot_of;
 use super::lease::TableLock;
 use super::merge_exec::{self, Changes, Merge, added_file};
@@ -70,24 +69,12 @@ struct Staging {
     partitioner: Partitioner,
     partitions: HashMap<PartitionId, Arc<Partition>>,
     rolling: RollingWriter,
-    merging: Option<Merging>,
+    arrivals: Option<Arrivals>,
     rejects: Option<RejectsWriter>,
     counts: RowCounts,
     rows: u64,
     /// A write failed, so rows are missing and there must be no commit.
     broken: bool,
-}
-
-/// What a merging run remembers of its rows.
-#[derive(Debug)]
-struct Merging {
-    key_columns: Vec<usize>,
-    keys: Fingerprinter,
-    rows: Fingerprinter,
-    /// Whether the table has rows to compare with; without any, rows need no fingerprints.
-    compares: bool,
-    index: KeyIndex,
-    dropped: HashMap<u32, RowSet>,
 }
 
 /// What the run is going to commit.
@@ -211,8 +198,11 @@ impl Staging {
             limits: write.limits,
             next_number: Arc::new(AtomicU32::new(0)),
         };
-        let merging = match write.disposition {
-            WriteDisposition::Merge => Some(Merging::new(&write.primary_key, &arrow_schema, snapshot)?),
+        let arrivals = match write.disposition {
+            WriteDisposition::Merge => {
+                let compares = !snapshot.files.is_empty();
+                Some(Arrivals::new(&write.primary_key, &arrow_schema, compares)?)
+            }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
         Ok(Self {
@@ -220,7 +210,7 @@ impl Staging {
             area,
             partitioner,
             partitions: HashMap::new(),
-            merging,
+            arrivals,
             rejects: None,
             counts: RowCounts::default(),
             rows: 0,
@@ -236,8 +226,8 @@ impl Staging {
             return Ok(());
         }
         let groups = compute(|| self.partitioner.split(batch))?;
-        let prints = match &self.merging {
-            Some(merging) => Some(compute(|| merging.fingerprints(batch))?),
+        let prints = match &self.arrivals {
+            Some(arrivals) => Some(compute(|| arrivals.fingerprints(batch))?),
             None => None,
         };
         let mut places = vec![Place { file: 0, row: 0 }; if prints.is_some() { batch.num_rows() } else { 0 }];
@@ -249,13 +239,8 @@ impl Staging {
             set_places(&mut places, &group, first);
         }
         self.rows += batch.num_rows() as u64;
-        if let (Some(merging), Some((keys, rows))) = (&mut self.merging, prints) {
-            for ((key, row), place) in keys.into_iter().zip(rows).zip(places) {
-                if let Some(loser) = merging.index.arrive(key, row, place) {
-                    merging.dropped.entry(loser.file).or_default().insert(loser.row);
-                    self.counts.duplicate += 1;
-                }
-            }
+        if let (Some(arrivals), Some(prints)) = (&mut self.arrivals, prints) {
+            self.counts.duplicate += arrivals.arrive(prints, places);
         }
         Ok(())
     }
@@ -276,16 +261,16 @@ impl Staging {
         if self.broken {
             return Err(broken());
         }
-        let Self { area, rolling, merging, rejects, mut counts, rows, .. } = self;
+        let Self { area, rolling, arrivals, rejects, mut counts, rows, .. } = self;
         let staged = rolling.finish().await?;
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(&session.storage).await?),
             None => None,
         };
         let snapshot = &session.snapshot;
-        let mut changes = match (session.write.disposition, merging) {
-            (WriteDisposition::Merge, Some(merging)) => {
-                let Merging { keys, rows, index, dropped, .. } = merging;
+        let mut changes = match (session.write.disposition, arrivals) {
+            (WriteDisposition::Merge, Some(arrivals)) => {
+                let Arrivals { keys, rows, index, dropped, .. } = arrivals;
                 let primary_key = session.write.primary_key.clone();
                 let merge = Merge { area, primary_key, keys, rows, index, dropped, staged };
                 Box::pin(merge_exec::merge(merge, snapshot, &mut counts)).await?
@@ -322,40 +307,6 @@ fn set_places(places: &mut [Place], group: &Group, first: Place) {
                 }
             }
         }
-    }
-}
-
-impl Merging {
-    fn new(primary_key: &[String], schema: &SchemaRef, snapshot: &Snapshot) -> Result<Self> {
-        let fails = |error: arrow::error::ArrowError| {
-            Error::config("rows of this schema cannot be compared").with_source(error)
-        };
-        let key_columns =
-            primary_key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>().map_err(fails)?;
-        let seed = random_seed();
-        let key_types = key_columns.iter().map(|column| schema.field(*column).data_type().clone());
-        let row_types = schema.fields().iter().map(|field| field.data_type().clone());
-        Ok(Self {
-            keys: Fingerprinter::new(key_types, seed).map_err(fails)?,
-            rows: Fingerprinter::new(row_types, seed).map_err(fails)?,
-            key_columns,
-            compares: !snapshot.files.is_empty(),
-            index: KeyIndex::default(),
-            dropped: HashMap::new(),
-        })
-    }
-
-    fn fingerprints(&self, batch: &RecordBatch) -> Result<(Vec<Fingerprint>, Vec<Fingerprint>)> {
-        let fails = |error: arrow::error::ArrowError| {
-            Error::storage("cannot take the fingerprints of a batch").with_source(error)
-        };
-        let columns = self.key_columns.iter().map(|column| Arc::clone(batch.column(*column))).collect::<Vec<_>>();
-        if columns.iter().any(|column| column.null_count() > 0) {
-            return Err(Error::schema("a row of a merge has null in its primary key"));
-        }
-        let keys = self.keys.of(&columns).map_err(fails)?;
-        let rows = if self.compares { self.rows.of_batch(batch).map_err(fails)? } else { vec![0; batch.num_rows()] };
-        Ok((keys, rows))
     }
 }
 

@@ -281,3 +281,17 @@ proptest! {
         })?;
     }
 }
+
+#[test]
+fn a_run_can_be_driven_from_any_task() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let world = World::in_memory();
+    let table = world.table();
+    let mut writer = runtime.block_on(is_send(table.begin(world.spec("run", Merge)))).unwrap();
+    runtime.block_on(is_send(writer.write(super::super::testing::batch(&[row(1, 1, 1)])))).unwrap();
+    runtime.block_on(is_send(writer.reject(vec![reject()]))).unwrap();
+    runtime.block_on(is_send(writer.commit(Checkpoint::full_listing("events")))).unwrap();
+}
