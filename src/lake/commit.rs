@@ -14,6 +14,9 @@
 //!    (file lock), or the commit number that it aims at is taken (leases).
 //! 7. A writer whose lease was taken over must not remove anything: it asks before the commit and before removals.
 //!
+//! Objects are handed to the store and not synced to the medium: on local disk the promise holds for a process that dies
+//! at any instant, not yet for a machine that loses power.
+//!
 //! Steps 3 and 4 may be repeated any number of times, from the start, by anyone who holds the table.
 
 use std::sync::Arc;
@@ -266,11 +269,9 @@ fn lost_to(storage: &Storage, number: u64, run_id: &str) -> Error {
 async fn copy_files(storage: &Storage, commit: &CommitDocument) -> Result<()> {
     let mut copies = commit.adds.iter().map(|added| (added.staged.as_str(), added.path.as_str())).collect::<Vec<_>>();
     copies.extend(commit.rejects.iter().map(|rejects| (rejects.staged.as_str(), rejects.path.as_str())));
-    stream::iter(copies)
-        .map(|(staged, path)| copy_file(storage, commit.commit, staged, path))
-        .buffer_unordered(PUBLISH_IN_FLIGHT)
-        .try_collect()
-        .await
+    let copies = copies.into_iter().map(|(staged, path)| copy_file(storage, commit.commit, staged, path));
+    let copies = copies.collect::<Vec<_>>();
+    stream::iter(copies).buffer_unordered(PUBLISH_IN_FLIGHT).try_collect().await
 }
 
 async fn copy_file(storage: &Storage, number: u64, staged: &str, path: &str) -> Result<()> {
@@ -296,11 +297,9 @@ async fn remove_files(storage: &Storage, lock: &TableLock, commit: &CommitDocume
         return Ok(());
     }
     lock.verify(storage).await?;
-    stream::iter(&commit.removes)
-        .map(|path| async move { storage.delete(&storage.resolve(path)?).await })
-        .buffer_unordered(PUBLISH_IN_FLIGHT)
-        .try_collect()
-        .await
+    let removals = commit.removes.iter().map(|path| async move { storage.delete(&storage.resolve(path)?).await });
+    let removals = removals.collect::<Vec<_>>();
+    stream::iter(removals).buffer_unordered(PUBLISH_IN_FLIGHT).try_collect().await
 }
 
 async fn mark(storage: &Storage, commit: &CommitDocument) -> Result<()> {

@@ -117,7 +117,7 @@ pub(super) fn slot_of(relative: &str) -> Option<(&str, u32)> {
 }
 
 fn numbered(number: u64) -> String {
-    format!("{number:0width$}.json", width = NUMBER_DIGITS)
+    format!("{number:0NUMBER_DIGITS$}.json")
 }
 
 #[cfg(test)]

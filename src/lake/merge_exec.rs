@@ -6,14 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::task::JoinSet;
 
 use super::commit::{AddedFile, staged_name};
 use super::hash::{Fingerprint, Fingerprinter};
@@ -115,17 +114,17 @@ async fn resolve(
     let range = staged.iter().map(|file| file.keys.clone()).reduce(KeyRange::union).flatten();
     let folders = staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect::<HashMap<_, _>>();
     let candidates = snapshot.files.iter().filter(|(_, file)| range.as_ref().is_none_or(|range| range.may_meet(file)));
-    let mut found = stream::iter(candidates)
-        .map(|(path, file)| {
-            let shared = Arc::clone(shared);
-            let (path, bytes) = (path.clone(), file.bytes);
-            spawn(async move {
-                let source = Source { path: shared.area.storage.resolve(&path)?, bytes };
-                let hits = find_hits(&shared, &source).await?;
-                Ok((path, hits))
-            })
+    let searches = candidates.map(|(path, file)| {
+        let shared = Arc::clone(shared);
+        let (path, bytes) = (path.clone(), file.bytes);
+        spawn(async move {
+            let source = Source { path: shared.area.storage.resolve(&path)?, bytes };
+            let hits = find_hits(&shared, &source).await?;
+            Ok((path, hits))
         })
-        .buffered(files_in_flight());
+    });
+    let searches = searches.collect::<Vec<_>>();
+    let mut found = stream::iter(searches).buffered(files_in_flight());
     while let Some((path, hits)) = found.try_next().await? {
         let folder = slot_of(&path).map_or("", |(folder, _)| folder);
         let mut index = shared.index.write().unwrap_or_else(PoisonError::into_inner);
@@ -245,14 +244,14 @@ async fn execute(
         work.push((plan, Rewrite { area: area.clone(), partition, sources }));
     }
     let mut changes = Changes::default();
-    let mut done = stream::iter(work)
-        .map(|(plan, rewrite)| {
-            spawn(async move {
-                let written = if plan.rewrites() { rewrite.run().await? } else { Vec::new() };
-                Ok((plan, written))
-            })
+    let rewrites = work.into_iter().map(|(plan, rewrite)| {
+        spawn(async move {
+            let written = if plan.rewrites() { rewrite.run().await? } else { Vec::new() };
+            Ok((plan, written))
         })
-        .buffered(files_in_flight());
+    });
+    let rewrites = rewrites.collect::<Vec<_>>();
+    let mut done = stream::iter(rewrites).buffered(files_in_flight());
     while let Some((mut plan, written)) = done.try_next().await? {
         let adopted = plan.adopted.iter().filter_map(|(number, slot)| Some((staged.get(number)?.clone(), *slot)));
         let mut placed = adopted.collect::<Vec<_>>();
@@ -270,7 +269,8 @@ async fn execute(
 impl Rewrite {
     /// Writes the surviving rows of all sources to new staged files.
     async fn run(self) -> Result<Vec<StagedFile>> {
-        let Self { area, partition, sources } = self;
+        let Self { mut area, partition, sources } = self;
+        area.limits.writer_buffer_bytes /= files_in_flight();
         let mut writer = RollingWriter::new(area.clone());
         for (source, leaving) in &sources {
             let fails = |error: ArrowError| area.storage.failed("rewrite", &source.path, error);
@@ -320,26 +320,13 @@ fn files_in_flight() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(FILES_IN_FLIGHT_MAX)
 }
 
-/// A task that ends when nobody waits for it any more.
-struct Task<T>(tokio::task::JoinHandle<Result<T>>);
-
-fn spawn<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Task<T> {
-    Task(tokio::spawn(work))
-}
-
-impl<T> Future for Task<T> {
-    type Output = Result<T>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|joined| match joined {
-            Ok(outcome) => outcome,
-            Err(error) => Err(Error::storage("a part of the merge ended unexpectedly").with_source(error)),
-        })
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
+/// Work as a task of its own, which starts when it is first polled and ends when nobody waits for it any more.
+async fn spawn<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let mut task = JoinSet::new();
+    task.spawn(work);
+    match task.join_next().await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) => Err(Error::storage("a part of the merge ended unexpectedly").with_source(error)),
+        None => Err(Error::storage("a part of the merge was lost")),
     }
 }

@@ -13,6 +13,7 @@ mod layout;
 mod parquet;
 mod partition;
 
+mod arrivals;
 mod hash;
 mod index;
 mod reader;

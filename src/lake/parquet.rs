@@ -19,6 +19,16 @@ pub(super) const SCHEMA_KEY: &str = "lakefeed.schema";
 /// How often a bloom filter says "maybe" of a key that is not there.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
+/// What the delta encoder of a column reserves at once, however little it is given.
+const DELTA_RESERVED_BYTES: usize = 1024 * 1024;
+
+/// Bytes that the encoder of a file of `schema` reserves without filling them.
+pub(super) fn reserved_bytes(schema: &SchemaRef) -> Result<usize, ParquetError> {
+    let leaves = ArrowSchemaConverter::new().convert(schema)?;
+    let delta = leaves.columns().iter().filter(|leaf| is_whole_number(leaf.physical_type())).count();
+    Ok(delta * DELTA_RESERVED_BYTES)
+}
+
 /// The options of data files of a table.
 pub(super) fn data_file_options(
     record_schema: &RecordSchema,
@@ -48,8 +58,7 @@ fn properties(
     for leaf in ArrowSchemaConverter::new().convert(schema)?.columns() {
         let path = leaf.path().clone();
         let is_key = leaf.path().parts().first().is_some_and(|root| primary_key.contains(root));
-        let whole_number = matches!(leaf.physical_type(), Type::INT64 | Type::INT32);
-        if whole_number {
+        if is_whole_number(leaf.physical_type()) {
             builder = builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
@@ -64,4 +73,45 @@ fn properties(
         }
     }
     Ok(ArrowWriterOptions::new().with_properties(builder.build()))
+}
+
+/// Numbers, instants, dates, times and short decimals.
+fn is_whole_number(physical_type: Type) -> bool {
+    matches!(physical_type, Type::INT64 | Type::INT32)
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::arrow::ArrowWriter;
+
+    use super::super::testing::{batch, row, schema};
+    use super::*;
+
+    #[test]
+    fn what_an_encoder_reserves_is_what_we_take_off() {
+        let limits = Limits { row_group_rows: 1_000, ..Limits::default() };
+        let options = data_file_options(&schema(), &["id".to_owned()], &limits).unwrap();
+        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema().to_arrow(), options).unwrap();
+        writer.write(&batch(&[row(1, 1, 1)])).unwrap();
+        let reserved = reserved_bytes(&schema().to_arrow()).unwrap();
+        assert_eq!(reserved, 2 * 1024 * 1024);
+        let counted = writer.memory_size();
+        assert!(counted > reserved && counted - reserved < 64 * 1024, "{counted}");
+    }
+
+    #[test]
+    fn keys_have_a_bloom_filter_and_no_dictionary_and_the_schema_is_in_the_file() {
+        let options = data_file_options(&schema(), &["id".to_owned()], &Limits::default()).unwrap();
+        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema().to_arrow(), options).unwrap();
+        writer.write(&batch(&[row(1, 1, 1), row(2, 1, 1)])).unwrap();
+        let metadata = writer.finish().unwrap();
+        let columns = metadata.row_group(0).columns();
+        assert!(columns[0].bloom_filter_offset().is_some() && columns[0].dictionary_page_offset().is_none());
+        assert!(columns[1].bloom_filter_offset().is_none());
+        assert!(columns[1].encodings().any(|encoding| encoding == Encoding::DELTA_BINARY_PACKED));
+        assert!(columns.iter().all(|column| column.statistics().is_some()));
+        let stored = metadata.file_metadata().key_value_metadata().unwrap();
+        let stored = stored.iter().find(|entry| entry.key == SCHEMA_KEY).unwrap().value.as_ref().unwrap();
+        assert_eq!(&serde_json::from_str::<RecordSchema>(stored).unwrap(), schema().as_ref());
+    }
 }

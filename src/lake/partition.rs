@@ -121,14 +121,12 @@ impl Partitioner {
         let mut groups: Vec<(PartitionId, Vec<u32>)> = Vec::new();
         let mut places: HashMap<PartitionId, usize> = HashMap::new();
         for (position, key) in keys.iter().enumerate() {
-            let id = match self.known.get(key.data()) {
-                Some(id) => *id,
-                None => {
-                    let partition = self.describe(&buckets, position)?;
-                    self.partitions.push(partition);
-                    self.known.insert(key.data().into(), self.partitions.len() - 1);
-                    self.partitions.len() - 1
-                }
+            let id = if let Some(id) = self.known.get(key.data()) {
+                *id
+            } else {
+                self.partitions.push(describe(&self.levels, &buckets, position)?);
+                self.known.insert(key.data().into(), self.partitions.len() - 1);
+                self.partitions.len() - 1
             };
             let place = *places.entry(id).or_insert_with(|| {
                 groups.push((id, Vec::new()));
@@ -142,22 +140,6 @@ impl Partitioner {
             return Ok(vec![Group { partition: *id, rows: None }]);
         }
         Ok(groups.into_iter().map(|(partition, rows)| Group { partition, rows: Some(rows.into()) }).collect())
-    }
-
-    fn describe(&self, buckets: &[ArrayRef], position: usize) -> Result<Partition> {
-        let mut path = String::new();
-        let mut values = Vec::with_capacity(self.levels.len());
-        for (level, bucket) in self.levels.iter().zip(buckets) {
-            let value = level.text(bucket, position)?;
-            if !path.is_empty() {
-                path.push('/');
-            }
-            path.push_str(&encode(&level.name));
-            path.push('=');
-            path.push_str(&folder_value(value.as_deref()));
-            values.push((level.name.clone(), value));
-        }
-        Ok(Partition { path, values })
     }
 }
 
@@ -209,6 +191,22 @@ impl Level {
             Transform::Hour => format!("{}-{:02}", date_text(number.div_euclid(24)), number.rem_euclid(24)),
         }))
     }
+}
+
+fn describe(levels: &[Level], buckets: &[ArrayRef], position: usize) -> Result<Partition> {
+    let mut path = String::new();
+    let mut values = Vec::with_capacity(levels.len());
+    for (level, bucket) in levels.iter().zip(buckets) {
+        let value = level.text(bucket, position)?;
+        if !path.is_empty() {
+            path.push('/');
+        }
+        path.push_str(&encode(&level.name));
+        path.push('=');
+        path.push_str(&folder_value(value.as_deref()));
+        values.push((level.name.clone(), value));
+    }
+    Ok(Partition { path, values })
 }
 
 fn level(field: &PartitionField, schema: &RecordSchema) -> Result<Level> {
@@ -300,7 +298,10 @@ fn encode(text: &str) -> String {
 fn push_encoded(text: &mut String, character: char) {
     let mut bytes = [0; 4];
     for byte in character.encode_utf8(&mut bytes).bytes() {
-        text.push_str(&format!("%{byte:02X}"));
+        text.push('%');
+        for half in [byte >> 4, byte & 0x0F] {
+            text.push(char::from_digit(half.into(), 16).unwrap_or('0').to_ascii_uppercase());
+        }
     }
 }
 

@@ -22,8 +22,8 @@ use super::upload::{PART_BYTES, Upload};
 use crate::error::{Error, Result};
 use crate::spec::Limits;
 
-/// What an open file holds besides its rows: column buffers, compressors, a bloom filter. An estimate.
-const OPEN_FILE_OVERHEAD_BYTES: usize = 128 * 1024;
+/// What an open file holds besides what its encoder counts: compressors, metadata. An estimate.
+const OPEN_FILE_OVERHEAD_BYTES: usize = 64 * 1024;
 /// A file that holds less than this is closed rather than flushed: a flush would leave as much in its upload.
 const FLUSH_BYTES_MIN: usize = 2 * PART_BYTES;
 /// Rows of one file at most, so that a position always fits 32 bits.
@@ -46,6 +46,8 @@ pub(super) struct StagingArea {
     pub(super) run_id: String,
     pub(super) schema: SchemaRef,
     pub(super) options: ArrowWriterOptions,
+    /// Bytes that the encoder of an open file reserves without filling them.
+    pub(super) reserved_bytes: usize,
     /// The key column's position, when the key is one column whose range is kept.
     pub(super) key_column: Option<usize>,
     pub(super) limits: Limits,
@@ -182,7 +184,9 @@ impl OpenFile {
             let written = self.upload.write(bytes).await;
             written.map_err(|error| area.storage.failed("stage", self.upload.path(), error))?;
         }
-        self.held_bytes = self.writer.memory_size() + self.upload.buffered_bytes() + OPEN_FILE_OVERHEAD_BYTES;
+        // The encoder counts buffers that it has reserved; what they hold so far is what costs memory.
+        let encoder = self.writer.memory_size().saturating_sub(area.reserved_bytes) + self.writer.in_progress_size();
+        self.held_bytes = encoder + self.upload.buffered_bytes() + OPEN_FILE_OVERHEAD_BYTES;
         Ok(())
     }
 
@@ -236,3 +240,6 @@ pub(super) fn compute<R>(work: impl FnOnce() -> R) -> R {
 pub(super) fn cannot_encode(what: &str, error: ParquetError) -> Error {
     Error::storage(format!("cannot encode {what}")).with_source(error)
 }
+
+#[cfg(test)]
+mod tests;

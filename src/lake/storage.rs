@@ -192,6 +192,9 @@ fn hint_for(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
             Some(object_store::Error::Unauthenticated { .. }) => {
                 return Some("the store refused the credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
             }
+            Some(object_store::Error::NotFound { .. }) => {
+                return Some("the bucket or folder is not there: create it first, or mend the destination's URL");
+            }
             Some(_) | None => {}
         }
         next = error.source();

@@ -91,7 +91,7 @@ impl Table {
             check_store(&storage).await?;
         }
         let lock = TableLock::acquire(&storage, &write.run_id, &write.clock).await?;
-        match prepare(&storage, &lock, &write).await {
+        match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
                 let Prepared { snapshot, recovered, schema_changes, garbage } = prepared;
                 let session = Session { storage, write, lock, snapshot, garbage };

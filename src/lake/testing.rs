@@ -30,8 +30,8 @@ pub(super) struct Row {
     pub(super) value: i64,
 }
 
-pub(super) fn row(id: impl ToString, day: i64, value: i64) -> Row {
-    Row { id: format!("event-{}", id.to_string()), day: Some(day), value }
+pub(super) fn row(id: impl std::fmt::Display, day: i64, value: i64) -> Row {
+    Row { id: format!("event-{id}"), day: Some(day), value }
 }
 
 pub(super) fn schema() -> Arc<RecordSchema> {
@@ -138,8 +138,9 @@ impl World {
             let bytes = self.store.get(&Path::parse(&path).unwrap()).await.unwrap().bytes().await.unwrap();
             for batch in ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap() {
                 for row in rows_of(&batch.unwrap()) {
-                    let day =
-                        row.day.and_then(|day| chrono::NaiveDate::from_num_days_from_ce_opt(719_163 + day as i32));
+                    let day = row.day.and_then(|day| {
+                        chrono::NaiveDate::from_num_days_from_ce_opt(719_163 + i32::try_from(day).unwrap())
+                    });
                     let day = day.map_or("__HIVE_DEFAULT_PARTITION__".to_owned(), |day| day.to_string());
                     assert!(path.contains(&format!("start_day={day}/")), "{row:?} in {path}");
                     rows.push(row);

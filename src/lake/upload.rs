@@ -79,3 +79,29 @@ impl Upload {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn small_and_large_objects_arrive_whole_and_are_not_there_before_they_are_finished() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        for (name, chunks) in [("empty", 0_usize), ("small", 3), ("large", 2_700)] {
+            let path = Path::from(name);
+            let mut upload = Upload::new(Arc::clone(&store), path.clone());
+            let mut expected = Vec::new();
+            for chunk in 0..chunks {
+                let bytes = vec![u8::try_from(chunk % 251).unwrap(); 10_007];
+                expected.extend_from_slice(&bytes);
+                upload.write(bytes).await.unwrap();
+                assert!(upload.buffered_bytes() < PART_BYTES);
+            }
+            assert!(store.head(&path).await.is_err(), "{name}");
+            assert_eq!(upload.finish().await.unwrap(), expected.len() as u64);
+            assert!(store.get(&path).await.unwrap().bytes().await.unwrap() == expected, "{name}");
+        }
+    }
+}

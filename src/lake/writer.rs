@@ -4,16 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use arrow::array::{Array as _, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::RecordBatch;
 
+use super::arrivals::Arrivals;
 use super::commit::{self, CommitDocument, RejectsFile, State};
-use super::hash::{Fingerprint, Fingerprinter, random_seed};
-use super::index::{KeyIndex, Place, RowSet};
+use super::index::Place;
 use super::layout::slot_of;
 use super::lease::TableLock;
 use super::merge_exec::{self, Changes, Merge, added_file};
-use super::parquet::data_file_options;
+use super::parquet::{data_file_options, reserved_bytes};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
 use super::rejects::RejectsWriter;
@@ -49,7 +48,7 @@ pub struct TableWriter {
     session: Session,
     recovered: Option<u64>,
     schema_changes: Vec<String>,
-    staging: Staging,
+    staging: Box<Staging>,
 }
 
 /// The run's hold on its table.
@@ -70,24 +69,12 @@ struct Staging {
     partitioner: Partitioner,
     partitions: HashMap<PartitionId, Arc<Partition>>,
     rolling: RollingWriter,
-    merging: Option<Merging>,
+    arrivals: Option<Arrivals>,
     rejects: Option<RejectsWriter>,
     counts: RowCounts,
     rows: u64,
     /// A write failed, so rows are missing and there must be no commit.
     broken: bool,
-}
-
-/// What a merging run remembers of its rows.
-#[derive(Debug)]
-struct Merging {
-    key_columns: Vec<usize>,
-    keys: Fingerprinter,
-    rows: Fingerprinter,
-    /// Whether the table has rows to compare with; without any, rows need no fingerprints.
-    compares: bool,
-    index: KeyIndex,
-    dropped: HashMap<u32, RowSet>,
 }
 
 /// What the run is going to commit.
@@ -100,7 +87,7 @@ struct Staged {
 impl TableWriter {
     pub(super) async fn new(session: Session, recovered: Option<u64>, schema_changes: Vec<String>) -> Result<Self> {
         match Staging::new(&session) {
-            Ok(staging) => Ok(Self { session, recovered, schema_changes, staging }),
+            Ok(staging) => Ok(Self { session, recovered, schema_changes, staging: Box::new(staging) }),
             Err(error) => {
                 session.lock.release(&session.storage).await;
                 Err(error)
@@ -160,8 +147,8 @@ impl TableWriter {
     /// next run finishes publishing.
     pub async fn commit(self, checkpoint: Checkpoint) -> Result<CommitOutcome> {
         let Self { session, staging, .. } = self;
-        match staging.complete(&session).await {
-            Ok(staged) => session.commit(staged, checkpoint).await,
+        match Box::pin(staging.complete(&session)).await {
+            Ok(staged) => Box::pin(session.commit(staged, checkpoint)).await,
             Err(error) => {
                 session.abandon().await;
                 Err(error)
@@ -206,14 +193,15 @@ impl Staging {
             run_id: write.run_id.clone(),
             schema: Arc::clone(&arrow_schema),
             options,
+            reserved_bytes: reserved_bytes(&arrow_schema).map_err(|error| cannot_encode("data files", error))?,
             key_column,
             limits: write.limits,
             next_number: Arc::new(AtomicU32::new(0)),
         };
-        let merging = match write.disposition {
+        let arrivals = match write.disposition {
             WriteDisposition::Merge => {
                 let compares = !write.replaces() && !snapshot.files.is_empty();
-                Some(Merging::new(&write.primary_key, &arrow_schema, compares)?)
+                Some(Arrivals::new(&write.primary_key, &arrow_schema, compares)?)
             }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
@@ -222,7 +210,7 @@ impl Staging {
             area,
             partitioner,
             partitions: HashMap::new(),
-            merging,
+            arrivals,
             rejects: None,
             counts: RowCounts::default(),
             rows: 0,
@@ -238,8 +226,8 @@ impl Staging {
             return Ok(());
         }
         let groups = compute(|| self.partitioner.split(batch))?;
-        let prints = match &self.merging {
-            Some(merging) => Some(compute(|| merging.fingerprints(batch))?),
+        let prints = match &self.arrivals {
+            Some(arrivals) => Some(compute(|| arrivals.fingerprints(batch))?),
             None => None,
         };
         let mut places = vec![Place { file: 0, row: 0 }; if prints.is_some() { batch.num_rows() } else { 0 }];
@@ -251,13 +239,8 @@ impl Staging {
             set_places(&mut places, &group, first);
         }
         self.rows += batch.num_rows() as u64;
-        if let (Some(merging), Some((keys, rows))) = (&mut self.merging, prints) {
-            for ((key, row), place) in keys.into_iter().zip(rows).zip(places) {
-                if let Some(loser) = merging.index.arrive(key, row, place) {
-                    merging.dropped.entry(loser.file).or_default().insert(loser.row);
-                    self.counts.duplicate += 1;
-                }
-            }
+        if let (Some(arrivals), Some(prints)) = (&mut self.arrivals, prints) {
+            self.counts.duplicate += arrivals.arrive(prints, places);
         }
         Ok(())
     }
@@ -278,7 +261,7 @@ impl Staging {
         if self.broken {
             return Err(broken());
         }
-        let Self { area, rolling, merging, rejects, mut counts, rows, .. } = self;
+        let Self { area, rolling, arrivals, rejects, mut counts, rows, .. } = self;
         let staged = rolling.finish().await?;
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(&session.storage).await?),
@@ -286,14 +269,15 @@ impl Staging {
         };
         let snapshot = &session.snapshot;
         let replaces = session.write.replaces();
-        let mut changes = match merging {
-            Some(merging) => {
-                let Merging { keys, rows, index, dropped, .. } = merging;
+        let mut changes = match arrivals {
+            Some(arrivals) => {
+                let Arrivals { keys, rows, index, dropped, .. } = arrivals;
                 let primary_key = session.write.primary_key.clone();
                 let merge = Merge { area, primary_key, keys, rows, index, dropped, staged };
                 // A table that is built anew is merged into nothing.
                 let nothing = Snapshot::default();
-                merge_exec::merge(merge, if replaces { &nothing } else { snapshot }, &mut counts).await?
+                let into = if replaces { &nothing } else { snapshot };
+                Box::pin(merge_exec::merge(merge, into, &mut counts)).await?
             }
             None => {
                 counts.inserted = rows;
@@ -328,40 +312,6 @@ fn set_places(places: &mut [Place], group: &Group, first: Place) {
                 }
             }
         }
-    }
-}
-
-impl Merging {
-    fn new(primary_key: &[String], schema: &SchemaRef, compares: bool) -> Result<Self> {
-        let fails = |error: arrow::error::ArrowError| {
-            Error::config("rows of this schema cannot be compared").with_source(error)
-        };
-        let key_columns =
-            primary_key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>().map_err(fails)?;
-        let seed = random_seed();
-        let key_types = key_columns.iter().map(|column| schema.field(*column).data_type().clone());
-        let row_types = schema.fields().iter().map(|field| field.data_type().clone());
-        Ok(Self {
-            keys: Fingerprinter::new(key_types, seed).map_err(fails)?,
-            rows: Fingerprinter::new(row_types, seed).map_err(fails)?,
-            key_columns,
-            compares,
-            index: KeyIndex::default(),
-            dropped: HashMap::new(),
-        })
-    }
-
-    fn fingerprints(&self, batch: &RecordBatch) -> Result<(Vec<Fingerprint>, Vec<Fingerprint>)> {
-        let fails = |error: arrow::error::ArrowError| {
-            Error::storage("cannot take the fingerprints of a batch").with_source(error)
-        };
-        let columns = self.key_columns.iter().map(|column| Arc::clone(batch.column(*column))).collect::<Vec<_>>();
-        if columns.iter().any(|column| column.null_count() > 0) {
-            return Err(Error::schema("a row of a merge has null in its primary key"));
-        }
-        let keys = self.keys.of(&columns).map_err(fails)?;
-        let rows = if self.compares { self.rows.of_batch(batch).map_err(fails)? } else { vec![0; batch.num_rows()] };
-        Ok((keys, rows))
     }
 }
 

@@ -42,11 +42,6 @@ impl Fuse {
         Arc::new(Self { changes: AtomicU64::new(0), fatal, death, dead: AtomicBool::new(false) })
     }
 
-    /// Never dies; only counts.
-    pub(crate) fn never() -> Arc<Self> {
-        Self::new(u64::MAX, Death::BeforeEffect)
-    }
-
     /// Changes that were asked for so far.
     pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)

@@ -220,13 +220,13 @@ proptest! {
         for page in [bytes.as_slice(), json.as_bytes()] {
             let decoded = PageDecoder::new(&everything(), None, Vec::new(), options(UnknownFields::Reject)).decode(0, page).is_ok();
             prop_assert!(!decoded || oracle_accepts(page));
-            prop_assert_eq!(Inferrer::new(None, &[], 64).observe(page).is_ok(), decoded);
+            prop_assert_eq!(Inferrer::new(None, Vec::new(), &[], 64).observe(page).is_ok(), decoded);
         }
     }
 
     #[test]
     fn an_inferred_schema_takes_every_record_that_it_came_from((text, page_rows) in page()) {
-        let mut inferrer = Inferrer::new(Some(path("items")), &["id".to_owned()], 64);
+        let mut inferrer = Inferrer::new(Some(path("items")), Vec::new(), &["id".to_owned()], 64);
         inferrer.observe(text.as_bytes()).unwrap();
         if let Some(schema) = inferrer.finish().unwrap() {
             let mut decoder = decoder(&schema, "items");

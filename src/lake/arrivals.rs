@@ -1,0 +1,77 @@
+//! The rows of a merging run as they arrive: their fingerprints, and which of them a later one replaced.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array as _, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+
+use super::hash::{Fingerprint, Fingerprinter, random_seed};
+use super::index::{KeyIndex, Place, RowSet};
+use crate::error::{Error, Result};
+
+/// What a merging run remembers of its rows.
+#[derive(Debug)]
+pub(super) struct Arrivals {
+    key_columns: Vec<usize>,
+    pub(super) keys: Fingerprinter,
+    pub(super) rows: Fingerprinter,
+    /// Whether the table has rows to compare with; without any, rows need no fingerprints.
+    compares: bool,
+    pub(super) index: KeyIndex,
+    /// Rows of staged files whose key arrived again later.
+    pub(super) dropped: HashMap<u32, RowSet>,
+}
+
+/// The fingerprints of a batch: of the key and of the whole of each row.
+#[derive(Debug)]
+pub(super) struct Fingerprints {
+    keys: Vec<Fingerprint>,
+    rows: Vec<Fingerprint>,
+}
+
+impl Arrivals {
+    pub(super) fn new(primary_key: &[String], schema: &SchemaRef, compares: bool) -> Result<Self> {
+        let fails = |error: ArrowError| Error::config("rows of this schema cannot be compared").with_source(error);
+        let key_columns =
+            primary_key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>().map_err(fails)?;
+        let seed = random_seed();
+        let key_types = key_columns.iter().map(|column| schema.field(*column).data_type().clone());
+        let row_types = schema.fields().iter().map(|field| field.data_type().clone());
+        Ok(Self {
+            keys: Fingerprinter::new(key_types, seed).map_err(fails)?,
+            rows: Fingerprinter::new(row_types, seed).map_err(fails)?,
+            key_columns,
+            compares,
+            index: KeyIndex::default(),
+            dropped: HashMap::new(),
+        })
+    }
+
+    /// # Errors
+    /// When a key is null.
+    pub(super) fn fingerprints(&self, batch: &RecordBatch) -> Result<Fingerprints> {
+        let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
+        let columns = self.key_columns.iter().map(|column| Arc::clone(batch.column(*column))).collect::<Vec<_>>();
+        if columns.iter().any(|column| column.null_count() > 0) {
+            return Err(Error::schema("a row of a merge has null in its primary key"));
+        }
+        let keys = self.keys.of(&columns).map_err(fails)?;
+        let rows = if self.compares { self.rows.of_batch(batch).map_err(fails)? } else { vec![0; batch.num_rows()] };
+        Ok(Fingerprints { keys, rows })
+    }
+
+    /// Takes note of the rows of a batch, in the order in which they arrived, and of where each of them is staged;
+    /// how many rows they replaced.
+    pub(super) fn arrive(&mut self, prints: Fingerprints, places: Vec<Place>) -> u64 {
+        let mut replaced = 0;
+        for ((key, row), place) in prints.keys.into_iter().zip(prints.rows).zip(places) {
+            if let Some(loser) = self.index.arrive(key, row, place) {
+                self.dropped.entry(loser.file).or_default().insert(loser.row);
+                replaced += 1;
+            }
+        }
+        replaced
+    }
+}
