@@ -18,7 +18,7 @@ use super::error::{DecodeError, PageResult};
 use super::number::{to_decimal, to_f64};
 use super::scanner::{Kind, NumberText, Scanner};
 use super::select::{RecordSink, walk};
-use super::timestamp::{parse_date, parse_instant};
+use super::timestamp::{date, instant, whole};
 
 /// An object with more fields than this is a map whose keys are data.
 const FIELDS_MAX: usize = 1_000;
@@ -296,8 +296,8 @@ impl Texts {
     fn observe(&mut self, text: Option<&str>) {
         self.seen = true;
         let bytes = text.unwrap_or_default().as_bytes();
-        self.not_instant |= parse_instant(bytes).is_err();
-        self.not_date |= parse_date(bytes).is_err();
+        self.not_instant |= whole(bytes, instant).is_err();
+        self.not_date |= whole(bytes, date).is_err();
     }
 
     fn column_type(&self) -> ColumnType {
