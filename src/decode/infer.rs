@@ -23,7 +23,7 @@ use super::timestamp::{date, instant, whole};
 /// An object with more fields than this is a map whose keys are data.
 const FIELDS_MAX: usize = 1_000;
 /// The greatest whole number up to which a double holds every one.
-const EXACT_IN_DOUBLE_MAX: i64 = 1 << 53;
+const EXACT_IN_DOUBLE_MAX: u64 = 1 << 53;
 
 /// Looks at pages and proposes a schema.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Inferrer {
         let mut scanner = Scanner::new(page, self.depth_max)?;
         // What is learned cannot be taken back, so the page is first walked without learning.
         let selector = self.selector.for_page(&scanner)?;
-        walk(&mut scanner.clone(), selector.path(), &[], &mut Nothing).map_err(|error| selector.explain(error))?;
+        selector.explain(walk(&mut scanner.clone(), selector.path(), &[], &mut Nothing))?;
         walk(&mut scanner, selector.path(), &[], self)?;
         self.selector = selector;
         Ok(())
@@ -140,6 +140,7 @@ impl RecordSink for Nothing {
 
 /// What was seen at one place of the records.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 struct Guess {
     booleans: bool,
     numbers: Numbers,
@@ -153,6 +154,7 @@ struct Guess {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 struct Numbers {
     seen: bool,
     /// One has a fraction or an exponent.
@@ -271,13 +273,12 @@ impl Numbers {
             self.beyond_all |= to_f64(number).is_err();
             return;
         }
-        match number.text.parse::<i64>() {
-            Ok(value) => self.beyond_double |= value.checked_abs().is_none_or(|size| size > EXACT_IN_DOUBLE_MAX),
-            Err(_) => {
-                self.beyond_double = true;
-                self.beyond_i64 = true;
-                self.beyond_all |= to_decimal(number.text, 38, 0).is_err();
-            }
+        if let Ok(value) = number.text.parse::<i64>() {
+            self.beyond_double |= value.unsigned_abs() > EXACT_IN_DOUBLE_MAX;
+        } else {
+            self.beyond_double = true;
+            self.beyond_i64 = true;
+            self.beyond_all |= to_decimal(number.text, 38, 0).is_err();
         }
     }
 
