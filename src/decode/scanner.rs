@@ -199,6 +199,15 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
+    /// Passes the key at the cursor; the cursor is then at its value.
+    fn pass_key(&mut self) -> PageResult<()> {
+        if self.peek() != Some(b'"') {
+            return self.fail("a key in double quotes");
+        }
+        self.pass_string()?;
+        self.colon()
+    }
+
     /// Passes the colon after a key; the cursor is then at the value.
     #[inline]
     pub(super) fn colon(&mut self) -> PageResult<()> {
@@ -214,16 +223,22 @@ impl<'a> Scanner<'a> {
     /// The string whose opening quote is at the cursor.
     #[inline]
     pub(super) fn string(&mut self) -> PageResult<Text<'a>> {
-        self.position += 1;
-        let start = self.position;
+        let start = self.position + 1;
+        let escaped = self.pass_string()?;
+        let raw = self.text.get(start..self.position - 1).unwrap_or_default();
+        Ok(Text { raw, escaped })
+    }
+
+    /// Passes the string whose opening quote is at the cursor. Whether it has an escape.
+    fn pass_string(&mut self) -> PageResult<bool> {
         let mut escaped = false;
+        self.position += 1;
         loop {
             self.position += find_special(self.rest());
             match self.peek() {
                 Some(b'"') => {
-                    let raw = self.text_since(start);
                     self.position += 1;
-                    return Ok(Text { raw, escaped });
+                    return Ok(escaped);
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -302,11 +317,11 @@ impl<'a> Scanner<'a> {
     /// Passes the value at the cursor and checks it.
     pub(super) fn skip_value(&mut self) -> PageResult<()> {
         match self.peek() {
-            Some(b'"') => self.string().map(drop),
+            Some(b'"') => self.pass_string().map(drop),
             Some(b'{') => {
                 let mut more = self.enter_object()?;
                 while more {
-                    self.key()?;
+                    self.pass_key()?;
                     self.skip_value()?;
                     more = self.next_member()?;
                 }
