@@ -25,7 +25,7 @@ use super::number::{to_decimal, to_f64, to_i64};
 use super::refusal::{Stop, bad_number, bad_time, describe, lone_surrogate, wrong_type};
 use super::scanner::Scanner;
 use super::text::Text;
-use super::timestamp::{TimeFault, parse_date, parse_instant, parse_local, parse_time};
+use super::timestamp::{TimeFault, date, instant, local_without_offset, time_of_day, whole};
 
 /// The columns of an object's members. The root of the tree is one.
 #[derive(Debug)]
@@ -235,7 +235,7 @@ impl ColumnBuffer {
             }
             (Values::Utf8(buffer), Some(b'"')) => buffer.read_string(scanner)?,
             (Values::TimestampUtc(values), Some(b'"')) => {
-                values.push(read_time(scanner, "an RFC 3339 date-time", parse_instant)?);
+                values.push(read_time(scanner, "an RFC 3339 date-time", instant)?);
             }
             (Values::Int64(values), Some(b'-' | b'0'..=b'9')) => {
                 let number = scanner.number()?;
@@ -257,11 +257,11 @@ impl ColumnBuffer {
                 values.push(read_decimal(scanner, *precision, *scale)?);
             }
             (Values::TimestampNaive(values), Some(b'"')) => {
-                values.push(read_time(scanner, "a date-time without an offset", parse_local)?);
+                values.push(read_time(scanner, "a date-time without an offset", local_without_offset)?);
             }
-            (Values::Date32(values), Some(b'"')) => values.push(read_time(scanner, "a date (YYYY-MM-DD)", parse_date)?),
+            (Values::Date32(values), Some(b'"')) => values.push(read_time(scanner, "a date (YYYY-MM-DD)", date)?),
             (Values::Time64(values), Some(b'"')) => {
-                values.push(read_time(scanner, "a time of day (HH:MM:SS)", parse_time)?);
+                values.push(read_time(scanner, "a time of day (HH:MM:SS)", time_of_day)?);
             }
             (Values::Json(buffer), _) => buffer.push(scanner.value_text()?)?,
             (Values::Struct(object), Some(b'{')) => object.read(scanner, unknown)?,
@@ -423,21 +423,24 @@ impl ListBuffer {
     }
 }
 
-/// Reads the text at the cursor by `parse`.
+/// Reads the text at the cursor by `parse`, which reads the start of its bytes.
 #[inline]
 fn read_time<T>(
     scanner: &mut Scanner<'_>,
     expected: &str,
-    parse: impl Fn(&[u8]) -> Result<T, TimeFault>,
+    parse: impl Fn(&[u8]) -> Result<(T, &[u8]), TimeFault>,
 ) -> Result<T, Stop> {
+    // What is a date or time up to the closing quote needs no look for its end.
+    if let Some((_, text)) = scanner.rest().split_first()
+        && let Ok((value, rest @ [b'"', ..])) = parse(text)
+    {
+        scanner.advance(2 + text.len() - rest.len());
+        return Ok(value);
+    }
     let start = scanner.position();
     let text = scanner.string()?;
-    let parsed = if text.escaped {
-        text.decoded().map_err(|_| TimeFault::Form).and_then(|decoded| parse(decoded.as_bytes()))
-    } else {
-        parse(text.raw.as_bytes())
-    };
-    parsed.map_err(|fault| bad_time(fault, expected, scanner.text_since(start)))
+    let decoded = text.decoded().map_err(|_| lone_surrogate(scanner.text_since(start)))?;
+    whole(decoded.as_bytes(), parse).map_err(|fault| bad_time(fault, expected, scanner.text_since(start)))
 }
 
 /// Reads the number, or the text that is a number, at the cursor.

@@ -161,14 +161,14 @@ fn selector_hints(keys: &[String], nearest: Option<&str>, detected: bool) -> Vec
 }
 
 /// What is found where the body ends too early.
-const END_OF_BODY: &str = "the end of the body";
+pub(super) const END_OF_BODY: &str = "the end of the body";
 
 impl Position {
     /// The place after `offset` bytes of `page`.
     pub(super) fn of(page: &[u8], offset: usize) -> Self {
         let before = page.get(..offset).unwrap_or(page);
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         let last_line = before.get(line_start..).unwrap_or_default();
         // Continuation bytes of UTF-8 do not start a character.
         let column = 1 + last_line.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
@@ -180,15 +180,4 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {} column {} (byte {})", self.line, self.column, self.offset)
     }
-}
-
-/// A [`DecodeError::Syntax`] at `offset` of `page`, which must be UTF-8 up to there.
-#[cold]
-pub(super) fn syntax(page: &str, offset: usize, expected: &'static str) -> Box<DecodeError> {
-    let found = match page.get(offset..).and_then(|rest| rest.chars().next()) {
-        Some(character) if character.is_control() => format!("the control character U+{:04X}", u32::from(character)),
-        Some(character) => format!("{character:?}"),
-        None => END_OF_BODY.to_owned(),
-    };
-    Box::new(DecodeError::Syntax { position: Position::of(page.as_bytes(), offset), expected, found })
 }

@@ -19,12 +19,12 @@ use super::error::{DecodeError, PageResult};
 use super::number::{to_decimal, to_f64};
 use super::scanner::{Kind, NumberText, Scanner};
 use super::select::{RecordSink, walk};
-use super::timestamp::{parse_date, parse_instant};
+use super::timestamp::{date, instant, whole};
 
 /// An object with more fields than this is a map whose keys are data.
 const FIELDS_MAX: usize = 1_000;
 /// The greatest whole number up to which a double holds every one.
-const EXACT_IN_DOUBLE_MAX: i64 = 1 << 53;
+const EXACT_IN_DOUBLE_MAX: u64 = 1 << 53;
 
 /// Looks at pages and proposes a schema.
 #[derive(Debug)]
@@ -64,8 +64,8 @@ impl Inferrer {
         // What is learned cannot be taken back, so the page is first walked without learning.
         let selector = self.selector.for_page(&scanner)?;
         let mut count = Count(0);
-        let values = walk(&mut scanner.clone(), selector.path(), &self.lookups, &mut count)
-            .map_err(|error| selector.explain(error))?;
+        let values =
+            selector.explain(walk(&mut scanner.clone(), selector.path(), &self.lookups, &mut count))?;
         walk(&mut scanner, selector.path(), &[], self)?;
         self.selector = selector;
         Ok(PageMeta { records: count.0, values })
@@ -151,6 +151,7 @@ impl RecordSink for Count {
 
 /// What was seen at one place of the records.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 struct Guess {
     booleans: bool,
     numbers: Numbers,
@@ -164,6 +165,7 @@ struct Guess {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 struct Numbers {
     seen: bool,
     /// One has a fraction or an exponent.
@@ -282,13 +284,12 @@ impl Numbers {
             self.beyond_all |= to_f64(number).is_err();
             return;
         }
-        match number.text.parse::<i64>() {
-            Ok(value) => self.beyond_double |= value.checked_abs().is_none_or(|size| size > EXACT_IN_DOUBLE_MAX),
-            Err(_) => {
-                self.beyond_double = true;
-                self.beyond_i64 = true;
-                self.beyond_all |= to_decimal(number.text, 38, 0).is_err();
-            }
+        if let Ok(value) = number.text.parse::<i64>() {
+            self.beyond_double |= value.unsigned_abs() > EXACT_IN_DOUBLE_MAX;
+        } else {
+            self.beyond_double = true;
+            self.beyond_i64 = true;
+            self.beyond_all |= to_decimal(number.text, 38, 0).is_err();
         }
     }
 
@@ -307,8 +308,8 @@ impl Texts {
     fn observe(&mut self, text: Option<&str>) {
         self.seen = true;
         let bytes = text.unwrap_or_default().as_bytes();
-        self.not_instant |= parse_instant(bytes).is_err();
-        self.not_date |= parse_date(bytes).is_err();
+        self.not_instant |= whole(bytes, instant).is_err();
+        self.not_date |= whole(bytes, date).is_err();
     }
 
     fn column_type(&self) -> ColumnType {

@@ -18,6 +18,12 @@ pub(super) struct KeyOrder {
 struct LearnedKey {
     /// The key as it is written, with its quotes.
     quoted: Box<[u8]>,
+    /// The first eight bytes of `quoted`, or all of them, as a number, and which of its bits they are: most keys are told
+    /// apart, and short ones found, by one comparison.
+    head: u64,
+    head_mask: u64,
+    /// The last eight bytes of `quoted`, if there are more than eight.
+    tail: Option<[u8; 8]>,
     /// Its column; none for a field that the schema does not have.
     column: Option<usize>,
 }
@@ -41,7 +47,7 @@ impl KeyOrder {
     pub(super) fn guess(&self, text: &[u8], expected: &mut usize) -> Option<(Option<usize>, usize)> {
         let upcoming = self.learned.get(*expected..)?;
         for (skipped, key) in upcoming.iter().take(GUESSES).enumerate() {
-            if text.starts_with(&key.quoted) {
+            if key.starts(text) {
                 *expected += skipped + 1;
                 return Some((key.column, key.quoted.len()));
             }
@@ -59,10 +65,37 @@ impl KeyOrder {
         if let Some(known) = self.learned.iter().position(|key| unquoted(&key.quoted) == raw.as_bytes()) {
             *expected = known + 1;
         } else if self.learned.len() < self.learned_max {
-            let quoted = format!("\"{raw}\"").into_bytes().into_boxed_slice();
             let place = (*expected).min(self.learned.len());
-            self.learned.insert(place, LearnedKey { quoted, column });
+            self.learned.insert(place, LearnedKey::new(raw, column));
             *expected = place + 1;
+        }
+    }
+}
+
+impl LearnedKey {
+    fn new(raw: &str, column: Option<usize>) -> Self {
+        let quoted = format!("\"{raw}\"").into_bytes().into_boxed_slice();
+        let mut head = [0; 8];
+        let mut mask = [0; 8];
+        for ((head, mask), byte) in head.iter_mut().zip(&mut mask).zip(&quoted) {
+            *head = *byte;
+            *mask = 0xFF;
+        }
+        let tail = if quoted.len() > 8 { quoted.last_chunk::<8>().copied() } else { None };
+        Self { quoted, tail, head: u64::from_le_bytes(head), head_mask: u64::from_le_bytes(mask), column }
+    }
+
+    /// Whether `text` starts with the key.
+    #[inline]
+    fn starts(&self, text: &[u8]) -> bool {
+        let Some(head) = text.first_chunk::<8>() else { return text.starts_with(&self.quoted) };
+        if u64::from_le_bytes(*head) & self.head_mask != self.head {
+            return false;
+        }
+        match (&self.tail, self.quoted.len()) {
+            (None, _) => true,
+            (Some(tail), length @ 9..=16) => text.get(length - 8..length) == Some(tail.as_slice()),
+            (Some(_), _) => text.starts_with(&self.quoted),
         }
     }
 }

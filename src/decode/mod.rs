@@ -135,8 +135,7 @@ impl PageDecoder {
             records: 0,
             rejects: Vec::new(),
         };
-        let values =
-            walk(&mut scanner, selector.path(), &self.lookups, &mut sink).map_err(|error| selector.explain(error))?;
+        let values = selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
         let decoded = Decoded { meta: PageMeta { records: sink.records, values }, rejects: sink.rejects };
         self.selector = selector;
         Ok(decoded)
@@ -184,13 +183,14 @@ impl Selector {
     }
 
     /// Says in an error about the selector whether it was configured.
-    fn explain(&self, mut error: Box<DecodeError>) -> Box<DecodeError> {
-        if let DecodeError::SelectorMissing { detected, .. } | DecodeError::SelectorNotRecords { detected, .. } =
-            &mut *error
+    fn explain<T>(&self, mut result: PageResult<T>) -> PageResult<T> {
+        if let Err(error) = &mut result
+            && let DecodeError::SelectorMissing { detected, .. } | DecodeError::SelectorNotRecords { detected, .. } =
+                &mut **error
         {
             *detected = matches!(self, Self::Detected(_));
         }
-        error
+        result
     }
 }
 

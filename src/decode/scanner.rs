@@ -3,7 +3,7 @@
 //! It checks everything that it passes, also what is skipped, so a page that was walked to its end is valid JSON. It
 //! never allocates on the way and never recurses deeper than its limit.
 
-use super::error::{DecodeError, PageResult, Position, syntax};
+use super::error::{DecodeError, END_OF_BODY, PageResult, Position};
 use super::text::{Text, escape_length, find_special};
 
 /// No page may be nested deeper than this, whatever the limit says: the scanner recurses, and stacks end.
@@ -61,7 +61,7 @@ impl<'a> Scanner<'a> {
             }
             Some(_) => {}
         }
-        let text = simdutf8::basic::from_utf8(page).map_err(|_| not_utf8(page))?;
+        let Ok(text) = simdutf8::basic::from_utf8(page) else { return not_utf8(page) };
         let depth_max = depth_max.min(DEPTH_CEILING);
         let mut scanner = Self { text, bytes: page, position: start, depth: 0, depth_max };
         scanner.skip_whitespace();
@@ -115,7 +115,7 @@ impl<'a> Scanner<'a> {
     /// Checks that nothing follows the document.
     pub(super) fn end(&mut self) -> PageResult<()> {
         self.skip_whitespace();
-        if self.position == self.bytes.len() { Ok(()) } else { Err(self.error("the end of the body")) }
+        if self.position == self.bytes.len() { Ok(()) } else { self.fail("the end of the body") }
     }
 
     /// What the value at the cursor is.
@@ -127,7 +127,7 @@ impl<'a> Scanner<'a> {
             Some(b'"') => Ok(Kind::Text),
             Some(b'{') => Ok(Kind::Object),
             Some(b'[') => Ok(Kind::Array),
-            _ => Err(self.error("a value")),
+            _ => self.fail("a value"),
         }
     }
 
@@ -158,7 +158,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn enter(&mut self, close: u8) -> PageResult<bool> {
         if self.depth >= self.depth_max {
-            return Err(self.too_deep());
+            return self.too_deep();
         }
         self.position += 1;
         self.skip_whitespace();
@@ -184,7 +184,7 @@ impl<'a> Scanner<'a> {
                 self.depth -= 1;
                 Ok(false)
             }
-            _ => Err(self.error(expected)),
+            _ => self.fail(expected),
         }
     }
 
@@ -192,11 +192,20 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(super) fn key(&mut self) -> PageResult<Text<'a>> {
         if self.peek() != Some(b'"') {
-            return Err(self.error("a key in double quotes"));
+            return self.fail("a key in double quotes");
         }
         let key = self.string()?;
         self.colon()?;
         Ok(key)
+    }
+
+    /// Passes the key at the cursor; the cursor is then at its value.
+    fn pass_key(&mut self) -> PageResult<()> {
+        if self.peek() != Some(b'"') {
+            return self.fail("a key in double quotes");
+        }
+        self.pass_string()?;
+        self.colon()
     }
 
     /// Passes the colon after a key; the cursor is then at the value.
@@ -204,7 +213,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn colon(&mut self) -> PageResult<()> {
         self.skip_whitespace();
         if self.peek() != Some(b':') {
-            return Err(self.error("':'"));
+            return self.fail("':'");
         }
         self.position += 1;
         self.skip_whitespace();
@@ -214,16 +223,22 @@ impl<'a> Scanner<'a> {
     /// The string whose opening quote is at the cursor.
     #[inline]
     pub(super) fn string(&mut self) -> PageResult<Text<'a>> {
-        self.position += 1;
-        let start = self.position;
+        let start = self.position + 1;
+        let escaped = self.pass_string()?;
+        let raw = self.text.get(start..self.position - 1).unwrap_or_default();
+        Ok(Text { raw, escaped })
+    }
+
+    /// Passes the string whose opening quote is at the cursor. Whether it has an escape.
+    fn pass_string(&mut self) -> PageResult<bool> {
         let mut escaped = false;
+        self.position += 1;
         loop {
             self.position += find_special(self.rest());
             match self.peek() {
                 Some(b'"') => {
-                    let raw = self.text_since(start);
                     self.position += 1;
-                    return Ok(Text { raw, escaped });
+                    return Ok(escaped);
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -231,12 +246,12 @@ impl<'a> Scanner<'a> {
                         Ok(length) => self.position += length,
                         Err(wrong_at) => {
                             self.position += wrong_at;
-                            return Err(self.error("an escape sequence"));
+                            return self.fail("an escape sequence");
                         }
                     }
                 }
-                Some(_) => return Err(self.error("a character of a string (control characters must be escaped)")),
-                None => return Err(self.error("'\"'")),
+                Some(_) => return self.fail("a character of a string (control characters must be escaped)"),
+                None => return self.fail("'\"'"),
             }
         }
     }
@@ -251,7 +266,7 @@ impl<'a> Scanner<'a> {
         match self.peek() {
             Some(b'0') => self.position += 1,
             Some(b'1'..=b'9') => self.digits(),
-            _ => return Err(self.error("a digit")),
+            _ => return self.fail("a digit"),
         }
         let mut is_integer = true;
         if self.peek() == Some(b'.') {
@@ -283,7 +298,7 @@ impl<'a> Scanner<'a> {
                 self.digits();
                 Ok(())
             }
-            _ => Err(self.error("a digit")),
+            _ => self.fail("a digit"),
         }
     }
 
@@ -296,21 +311,17 @@ impl<'a> Scanner<'a> {
         }
         let same = self.rest().iter().zip(literal.as_bytes()).take_while(|(found, expected)| found == expected).count();
         self.position += same;
-        Err(self.error(match literal {
-            "null" => "null",
-            "true" => "true",
-            _ => "false",
-        }))
+        self.fail(literal)
     }
 
     /// Passes the value at the cursor and checks it.
     pub(super) fn skip_value(&mut self) -> PageResult<()> {
         match self.peek() {
-            Some(b'"') => self.string().map(drop),
+            Some(b'"') => self.pass_string().map(drop),
             Some(b'{') => {
                 let mut more = self.enter_object()?;
                 while more {
-                    self.key()?;
+                    self.pass_key()?;
                     self.skip_value()?;
                     more = self.next_member()?;
                 }
@@ -328,7 +339,7 @@ impl<'a> Scanner<'a> {
             Some(b't') => self.literal("true"),
             Some(b'f') => self.literal("false"),
             Some(b'n') => self.literal("null"),
-            _ => Err(self.error("a value")),
+            _ => self.fail("a value"),
         }
     }
 
@@ -339,16 +350,24 @@ impl<'a> Scanner<'a> {
         Ok(self.text_since(start))
     }
 
-    /// A syntax error at the cursor.
+    /// Fails with a syntax error at the cursor.
     #[cold]
-    pub(super) fn error(&self, expected: &'static str) -> Box<DecodeError> {
-        syntax(self.text, self.position, expected)
+    pub(super) fn fail<T>(&self, expected: &'static str) -> PageResult<T> {
+        let found = match self.text.get(self.position..).and_then(|rest| rest.chars().next()) {
+            Some(character) if character.is_control() => {
+                format!("the control character U+{:04X}", u32::from(character))
+            }
+            Some(character) => format!("{character:?}"),
+            None => END_OF_BODY.to_owned(),
+        };
+        let position = Position::of(self.bytes, self.position);
+        Err(Box::new(DecodeError::Syntax { position, expected, found }))
     }
 
     #[cold]
-    fn too_deep(&self) -> Box<DecodeError> {
+    fn too_deep<T>(&self) -> PageResult<T> {
         let position = Position::of(self.bytes, self.position);
-        Box::new(DecodeError::TooDeep { position, depth_max: self.depth_max })
+        Err(Box::new(DecodeError::TooDeep { position, depth_max: self.depth_max }))
     }
 }
 
@@ -357,9 +376,9 @@ fn is_whitespace(byte: u8) -> bool {
 }
 
 #[cold]
-fn not_utf8(page: &[u8]) -> Box<DecodeError> {
+fn not_utf8<T>(page: &[u8]) -> PageResult<T> {
     let offset = std::str::from_utf8(page).err().map_or(0, |error| error.valid_up_to());
-    Box::new(DecodeError::NotUtf8 { position: Position::of(page, offset) })
+    Err(Box::new(DecodeError::NotUtf8 { position: Position::of(page, offset) }))
 }
 
 #[cfg(test)]

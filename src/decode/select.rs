@@ -205,7 +205,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
             Kind::Number => Scalar::Number(scanner.number()?.text.to_owned()),
             Kind::Text => match scanner.string()?.decoded() {
                 Ok(text) => Scalar::Text(text.into_owned()),
-                Err(_) => return Err(self.scanner.error("Unicode text (a surrogate escape stands alone)")),
+                Err(_) => return self.scanner.fail("Unicode text (a surrogate escape stands alone)"),
             },
             Kind::Object | Kind::Array => Scalar::Container,
         })

@@ -37,28 +37,28 @@ impl<'a> Text<'a> {
     }
 }
 
-const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+const LOW_BITS: u128 = u128::from_ne_bytes([0x01; 16]);
+const HIGH_BITS: u128 = u128::from_ne_bytes([0x80; 16]);
 
 /// The number of bytes before the first quote, backslash or control character; all of them when there is none.
 #[inline]
 pub(super) fn find_special(bytes: &[u8]) -> usize {
-    let (chunks, tail) = bytes.as_chunks::<8>();
-    for (index, chunk) in chunks.iter().enumerate() {
-        let hits = special_bytes(u64::from_le_bytes(*chunk));
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk::<16>() {
+        let hits = special_bytes(u128::from_le_bytes(*chunk));
         if hits != 0 {
-            return index * 8 + (hits.trailing_zeros() / 8) as usize;
+            return bytes.len() - rest.len() + (hits.trailing_zeros() / 8) as usize;
         }
+        rest = after;
     }
-    let before_tail = bytes.len() - tail.len();
-    before_tail + tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len())
+    bytes.len() - rest.len() + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
 }
 
 /// The high bit of each byte that is special. Bits above the lowest hit may be wrong; the lowest one is exact.
 #[inline]
-fn special_bytes(word: u64) -> u64 {
-    let quotes = word ^ (LOW_BITS * u64::from(b'"'));
-    let backslashes = word ^ (LOW_BITS * u64::from(b'\\'));
+fn special_bytes(word: u128) -> u128 {
+    let quotes = word ^ (LOW_BITS * u128::from(b'"'));
+    let backslashes = word ^ (LOW_BITS * u128::from(b'\\'));
     let quote_hits = quotes.wrapping_sub(LOW_BITS) & !quotes;
     let backslash_hits = backslashes.wrapping_sub(LOW_BITS) & !backslashes;
     let control_hits = word.wrapping_sub(LOW_BITS * 0x20) & !word;
