@@ -64,8 +64,7 @@ impl Inferrer {
         // What is learned cannot be taken back, so the page is first walked without learning.
         let selector = self.selector.for_page(&scanner)?;
         let mut count = Count(0);
-        let values =
-            selector.explain(walk(&mut scanner.clone(), selector.path(), &self.lookups, &mut count))?;
+        let values = selector.explain(walk(&mut scanner.clone(), selector.path(), &self.lookups, &mut count))?;
         walk(&mut scanner, selector.path(), &[], self)?;
         self.selector = selector;
         Ok(PageMeta { records: count.0, values })

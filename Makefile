@@ -1,0 +1,43 @@
+# `make` alone lists the targets. On a fresh machine with Rust and Python 3 each of them installs what it needs.
+
+CARGO ?= cargo
+PYTHON ?= python3
+VENV := .venv
+TEST_PYTHON := $(CURDIR)/$(VENV)/bin/python
+READERS := tests/readers/requirements.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt lint doc bench clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## build, start the embedded calendar API with OAuth2, run the pipeline, show the table
+	$(CARGO) run --release --locked --quiet -- demo
+
+test: check $(VENV)/.installed ## everything: format, lints, docs, unit and integration tests with real servers and readers
+	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) $(CARGO) test --locked
+
+check: fmt lint doc ## what needs no test run: format, lints, docs
+
+fmt: ## is the code formatted?
+	$(CARGO) fmt --check
+
+lint: ## clippy, warnings are errors
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+doc: ## does the documentation build without a warning?
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+
+bench: ## criterion benches of the hot paths
+	$(CARGO) bench --locked
+
+clean: ## remove what was built and installed here
+	$(CARGO) clean
+	rm -rf $(VENV) lakefeed-demo
+
+# A virtual environment with DuckDB, pyarrow, Polars and an S3-protocol server; made anew when the list changes.
+$(VENV)/.installed: $(READERS)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(READERS)
+	touch $@

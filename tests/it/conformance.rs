@@ -1,0 +1,161 @@
+//! Black-box cases of what a declarative REST source must do, as data: `tests/conformance/cases.json`.
+//!
+//! Each case has a scripted server, a pipeline in dlt's vocabulary, and the requests, rows, planned waits or error to expect. Where lakefeed does
+//! better than dlt on purpose, `docs/dlt-differences.md` has a row and the case here states lakefeed's behaviour.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use lakefeed::client::ReqwestTransport;
+use lakefeed::clock::ManualClock;
+use lakefeed::config::{self, Format, SystemSources};
+use lakefeed::error::{Error, ErrorKind};
+use lakefeed::event::Silent;
+use lakefeed::interrupt::Interrupt;
+use lakefeed::lake::Lake;
+use lakefeed::pipeline::{self, Components};
+use object_store::memory::InMemory;
+use serde_json::{Value, json};
+
+use crate::support::json_rows::json_rows_in;
+use crate::support::script_server::{ScriptServer, Seen};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_holds() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases.json");
+    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(cases.len() >= 28);
+    let mut failures = Vec::new();
+    for case in &cases {
+        if let Err(problem) = hold(case).await {
+            failures.push(format!("{}: {problem}", case["id"].as_str().unwrap()));
+        }
+    }
+    assert!(failures.is_empty(), "{} of {} cases fail:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+async fn hold(case: &Value) -> Result<(), String> {
+    let server = ScriptServer::start(case["server"].as_array().unwrap().clone()).await;
+    let text = server.fill_in(&pipeline_of(case).to_string());
+    let expect = &case["expect"];
+    let sources = SystemSources::new(std::env::temp_dir());
+    let spec = match config::parse("pipeline.json", &text, Format::Json, &sources) {
+        Ok(spec) => spec,
+        Err(error) if expect["error"]["when"] == "config" => {
+            same_requests(&expect["requests"], &server)?;
+            return same_error(&expect["error"], &error);
+        }
+        Err(error) => return Err(format!("the pipeline is refused: {error}")),
+    };
+    if expect["error"]["when"] == "config" {
+        return Err("the pipeline is accepted".to_owned());
+    }
+    let store = Arc::new(InMemory::new());
+    let lake = Lake::with_store(store.clone(), object_store::path::Path::default(), "memory:///".to_owned());
+    let clock = Arc::new(ManualClock::new(chrono::Utc::now()));
+    let mut result = Ok(());
+    for run in 0..case["runs"].as_u64().unwrap_or(1) {
+        let components = Components {
+            clock: clock.clone(),
+            transport: Arc::new(ReqwestTransport::new().unwrap()),
+            observer: Arc::new(Silent),
+            run_id: format!("run-{run}"),
+            interrupt: Interrupt::never(),
+            jitter_seed: 1,
+        };
+        let resources = pipeline::choose(&spec, &[]).unwrap();
+        result = pipeline::run_in(&spec, &resources, false, &lake, &components).await;
+    }
+    match (&result, expect["error"].is_object()) {
+        (Err(error), true) => same_error(&expect["error"], error)?,
+        (Err(error), false) => return Err(format!("the run fails: {error} {:?}", error.causes())),
+        (Ok(()), true) => return Err("the run succeeds".to_owned()),
+        (Ok(()), false) => {}
+    }
+    same_requests(&expect["requests"], &server)?;
+    same_waits(&expect["sleeps"], &clock)?;
+    for (table, rows) in expect["rows"].as_object().into_iter().flatten() {
+        same_rows(rows, json_rows_in(&*store, table).await)?;
+    }
+    Ok(())
+}
+
+/// The case's pipeline, with its retry settings where they belong.
+fn pipeline_of(case: &Value) -> Value {
+    let mut pipeline = case["config"].clone();
+    pipeline["name"] = case["id"].clone();
+    if let Some(retry) = case["retry"].as_object() {
+        pipeline["client"]["retry"] = json!({
+            "statuses": retry["statuses"],
+            "max_retries": retry["max_attempts"].as_u64().unwrap() - 1,
+            "backoff_factor": retry["backoff_factor"],
+        });
+    }
+    pipeline
+}
+
+fn same_error(expect: &Value, error: &Error) -> Result<(), String> {
+    let text = format!("{error}\n{}\n{}", error.causes().join("\n"), error.hints().join("\n"));
+    for word in expect["contains"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if !text.contains(word) {
+            return Err(format!("the error does not say {word:?}: {text}"));
+        }
+    }
+    for word in expect["not_contains"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if text.contains(word) {
+            return Err(format!("the error says {word:?}: {text}"));
+        }
+    }
+    let kind = expect["kind"].as_str().map(str::to_owned);
+    let expected = kind.unwrap_or_else(|| match expect["when"].as_str() {
+        Some("config") => ErrorKind::Config.as_str().to_owned(),
+        _ => error.kind().as_str().to_owned(),
+    });
+    if error.kind().as_str() == expected { Ok(()) } else { Err(format!("the error is of kind {}", error.kind())) }
+}
+
+fn same_requests(expect: &Value, server: &ScriptServer) -> Result<(), String> {
+    let Some(expect) = expect.as_array() else { return Ok(()) };
+    let seen = server.seen();
+    let same = expect.len() == seen.len() && expect.iter().zip(&seen).all(|(expect, seen)| same_request(expect, seen));
+    if same { Ok(()) } else { Err(format!("requests are {seen:#?}, expected {expect:#?}")) }
+}
+
+fn same_request(expect: &Value, seen: &Seen) -> bool {
+    let pairs = |value: &Value| -> BTreeMap<String, String> {
+        value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .collect()
+    };
+    expect["method"] == seen.method.as_str()
+        && expect["path"] == seen.path.as_str()
+        && expect.get("query").is_none_or(|query| pairs(query) == seen.query)
+        && expect.get("form").is_none_or(|form| pairs(form) == seen.form)
+        && expect.get("json").is_none_or(|json| Some(json) == seen.json.as_ref())
+        && pairs(&expect["headers"])
+            .iter()
+            .all(|(name, value)| seen.headers.get(&name.to_lowercase()).is_some_and(|found| found == value))
+}
+
+/// Planned waits are before jitter, which adds up to a tenth.
+fn same_waits(expect: &Value, clock: &ManualClock) -> Result<(), String> {
+    let Some(expect) = expect.as_array() else { return Ok(()) };
+    let waits: Vec<f64> = clock.sleeps().iter().map(std::time::Duration::as_secs_f64).collect();
+    let same = expect.len() == waits.len()
+        && expect.iter().zip(&waits).all(|(planned, wait)| {
+            let planned = planned.as_f64().unwrap();
+            (planned..=planned * 1.1 + 0.001).contains(wait)
+        });
+    if same { Ok(()) } else { Err(format!("waits are {waits:?}, planned {expect:?}")) }
+}
+
+fn same_rows(expect: &Value, mut rows: Vec<Value>) -> Result<(), String> {
+    let mut expect = expect.as_array().unwrap().clone();
+    expect.sort_by_key(Value::to_string);
+    rows.sort_by_key(Value::to_string);
+    if expect == rows { Ok(()) } else { Err(format!("rows are {rows:?}, expected {expect:?}")) }
+}

@@ -1,0 +1,181 @@
+//! `kill -9` before and after every change that a run makes to its store, then again: the lake must equal the lake of a run that was
+//! never killed.
+//!
+//! The killed run is a process of its own: this test binary, started again with only [`killed_run`] to do.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use lakefeed::clock::SystemClock;
+use lakefeed::event::Silent;
+use lakefeed::interrupt::Interrupt;
+use lakefeed::lake::Lake;
+use lakefeed::pipeline::{self, Components};
+use object_store::ObjectStore;
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+
+use crate::support::kill_store::{KillStore, Moment};
+use crate::support::s3::S3Server;
+use crate::support::{Row, Stage, assert_same, copy_folder, files_below, read_table, rows_below, rows_in};
+
+const PLAN: &str = "LAKEFEED_TEST_KILL_PLAN";
+
+/// Events of the crash tests: few, since every change of a run costs two processes.
+const EVENTS: usize = 24;
+
+/// The body of the process that is killed; does nothing when the tests run as usual.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_run() {
+    let Some(plan) = std::env::var_os(PLAN) else { return };
+    let plan: serde_json::Value = serde_json::from_str(plan.to_str().unwrap()).unwrap();
+    let moment = if plan["before"] == true { Moment::Before } else { Moment::After };
+    let lake = plan["lake"].as_str().unwrap();
+    let (inner, root): (Arc<dyn ObjectStore>, &str) = match lake.strip_prefix("s3://lake/") {
+        Some(prefix) => {
+            let store = AmazonS3Builder::from_env().with_bucket_name("lake").with_allow_http(true).build().unwrap();
+            (Arc::new(store), prefix)
+        }
+        None => (Arc::new(LocalFileSystem::new_with_prefix(lake).unwrap()), ""),
+    };
+    let store = KillStore::new(inner, plan["fatal"].as_u64().unwrap(), moment);
+    let changes = store.changes();
+    let root = object_store::path::Path::from(root);
+    let lake = Lake::with_store(Arc::new(store), root, lake.to_owned());
+    let spec = lakefeed::config::load(Path::new(plan["pipeline"].as_str().unwrap())).unwrap();
+    let components = Components {
+        clock: SystemClock::shared(),
+        transport: Arc::new(lakefeed::client::ReqwestTransport::new().unwrap()),
+        observer: Arc::new(Silent),
+        run_id: plan["run_id"].as_str().unwrap().to_owned(),
+        interrupt: Interrupt::never(),
+        jitter_seed: 1,
+    };
+    let resources = pipeline::choose(&spec, &[]).unwrap();
+    pipeline::run_in(&spec, &resources, false, &lake, &components).await.unwrap();
+    println!("changes={}", changes.count());
+}
+
+/// How a run in a process of its own ended: with how many changes, or by a kill.
+async fn run_apart(
+    stage: &Stage,
+    lake: &str,
+    fatal: u64,
+    before: bool,
+    environment: &[(String, String)],
+) -> Option<u64> {
+    let plan = serde_json::json!({
+        "lake": lake, "fatal": fatal, "before": before, "pipeline": stage.pipeline(),
+        "run_id": format!("run-{fatal}-{before}"),
+    });
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "crash::killed_run", "--nocapture", "--test-threads", "1"])
+        .env(PLAN, plan.to_string())
+        .envs(stage.environment())
+        .envs(environment.iter().cloned());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    if output.status.signal() == Some(9) {
+        return None;
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+    let count = stdout.split("changes=").nth(1).and_then(|text| text.lines().next()?.trim().parse().ok());
+    Some(count.unwrap_or_else(|| panic!("no count in {stdout}")))
+}
+
+/// Kills a run of `stage` at every change, each time on a fresh copy of `base`, and runs it again.
+async fn walk(stage: &Stage, base: &Path, before: &BTreeMap<String, Row>, truth: &BTreeMap<String, Row>) {
+    let lake = stage.folder.path().join("walk");
+    let restore = || {
+        drop(std::fs::remove_dir_all(&lake));
+        copy_folder(base, &lake);
+    };
+    restore();
+    let changes = run_apart(stage, lake.to_str().unwrap(), 0, true, &[]).await.unwrap();
+    assert!(changes > 6, "a run of {changes} changes walks through nothing");
+    let table = lake.join("calendar_events");
+    let undisturbed = rows_below(&table);
+    assert_same("the undisturbed run", &undisturbed, truth);
+    for fatal in 1..=changes {
+        for moment in [true, false] {
+            restore();
+            let place = format!("killed {} change {fatal} of {changes}", if moment { "before" } else { "after" });
+            let killed = run_apart(stage, lake.to_str().unwrap(), fatal, moment, &[]).await;
+            assert!(killed.is_none(), "{place}: the run was not killed");
+            for (key, row) in crate::support::all_rows_below(&table) {
+                let known = before.get(&key) == Some(&row) || truth.get(&key) == Some(&row);
+                assert!(known, "{place}: a reader sees {key} as {row:?}");
+                assert!(committed(&table) || before.get(&key) == Some(&row), "{place}: {key} is seen uncommitted");
+            }
+            run_apart(stage, lake.to_str().unwrap(), 0, true, &[]).await.unwrap();
+            assert_same(&place, &rows_below(&table), truth);
+            let left: Vec<_> =
+                files_below(&table).into_keys().filter(|path| path.to_str().unwrap().contains("staging")).collect();
+            assert!(left.is_empty(), "{place}: left behind {left:?}");
+        }
+    }
+}
+
+/// Whether the table has more than the commits of the base lake: the killed run has happened.
+fn committed(table: &Path) -> bool {
+    let commits = std::fs::read_dir(table.join("_lakefeed/commits")).map_or(0, Iterator::count);
+    let expected = usize::from(table.parent().unwrap().join("base-had-a-commit").exists());
+    commits > expected
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_load_survives_a_kill_at_every_step() {
+    let stage = Stage::with_events(EVENTS).await;
+    let base = stage.folder.path().join("base");
+    std::fs::create_dir(&base).unwrap();
+    let truth = stage.truth().await;
+    walk(&stage, &base, &BTreeMap::new(), &truth).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_with_moved_rows_survives_a_kill_at_every_step() {
+    let stage = Stage::with_events(EVENTS).await;
+    stage.run().await;
+    let before = stage.truth().await;
+    let base = stage.lake();
+    std::fs::File::create(base.join("base-had-a-commit")).unwrap();
+    let changes = stage.api.advance();
+    assert!(changes.moved > 0, "{changes:?}");
+    let truth = stage.truth().await;
+    walk(&stage, &base, &before, &truth).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_s3_a_merge_survives_a_kill_at_every_step() {
+    let server = S3Server::start();
+    let environment = server.environment();
+    let stage = Stage::with_events(EVENTS / 2).await;
+    let lake = |name: &str| format!("s3://lake/{name}");
+    // Each kill gets a prefix of its own, loaded with the first listing; the API then moves on once for all of them.
+    run_apart(&stage, &lake("counting"), 0, true, &environment).await.unwrap();
+    let base_changes = run_apart(&stage, &lake("base"), 0, true, &environment).await.unwrap();
+    let fatals: Vec<(u64, bool)> = (1..=base_changes).flat_map(|fatal| [(fatal, true), (fatal, false)]).collect();
+    for (fatal, moment) in &fatals {
+        let name = format!("kill-{fatal}-{moment}");
+        let killed = run_apart(&stage, &lake(&name), *fatal, *moment, &environment).await;
+        assert!(killed.is_none(), "{name}: the run was not killed");
+    }
+    stage.api.advance();
+    let truth = stage.truth().await;
+    for (position, (fatal, moment)) in fatals.iter().enumerate() {
+        let name = format!("kill-{fatal}-{moment}");
+        run_apart(&stage, &lake(&name), 0, true, &environment).await.unwrap();
+        let prefix = format!("{name}/calendar_events");
+        assert_same(&name, &rows_in(&server, &prefix).await, &truth);
+        // Three engines over S3 take a second or two, so every tenth lake stands for the rest.
+        if position % 10 == 0 {
+            for (engine, rows) in read_table(&format!("s3://lake/{prefix}"), &environment).await.rows {
+                assert_same(&format!("{engine} in {name}"), &rows, &truth);
+            }
+        }
+    }
+}

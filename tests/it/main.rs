@@ -1,0 +1,13 @@
+//! The integration tests: whole runs against real servers and real readers. One binary, so that it links once.
+
+#![expect(unreachable_pub, reason = "what the support modules offer is public to the tests")]
+#![expect(missing_docs, clippy::missing_panics_doc, reason = "tests panic to fail, and their names say what they hold")]
+
+mod bad_input; // what goes wrong, what the operator reads, and that the lake stays as it was
+mod conformance; // what a declarative REST source must do, as data
+mod crash; // kill -9 at every step of a commit, then again
+mod formats; // the same pipeline as YAML, JSON, TOML and a dlt dictionary
+mod main_job; // the calendar API into a lake, read back by DuckDB, pyarrow and Polars
+mod scale; // many pages, bounded memory
+mod storage; // the same on a real S3-protocol server; stores that lie
+mod support;

@@ -1,0 +1,37 @@
+//! Many pages: memory must not grow with them.
+
+use crate::support::Stage;
+
+/// 250,000 events through 2,500 pages, then again with nothing changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarter_million_events_pass_in_bounded_memory() {
+    let small = peak_kib_of(2_500).await;
+    let large = peak_kib_of(250_000).await;
+    // The key index of a merge is what grows: 250,000 keys at 56 bytes, twice that while its table doubles.
+    let allowed = small + 64 * 1024;
+    assert!(large < allowed, "peak {large} KiB for 250,000 events, {small} KiB for 2,500");
+}
+
+async fn peak_kib_of(events: usize) -> u64 {
+    let stage = Stage::with_events(events).await;
+    let pipeline = stage.pipeline();
+    let arguments = ["run", pipeline.to_str().unwrap(), "--output", "json"];
+    let script = "import resource, subprocess, sys\n\
+        code = subprocess.run(sys.argv[1:]).returncode\n\
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n\
+        sys.exit(code)";
+    let mut command = std::process::Command::new(crate::support::python());
+    command
+        .args(["-c", script, env!("CARGO_BIN_EXE_lakefeed")])
+        .args(arguments)
+        .args(["--quiet"])
+        .current_dir(stage.folder.path())
+        .envs(stage.environment());
+    let ran = crate::support::output_of(command).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let resource = ran.resource();
+    assert_eq!(resource["pages"].as_u64().unwrap(), events.div_ceil(100) as u64);
+    assert_eq!(resource["rows"]["inserted"].as_u64().unwrap(), events as u64);
+    assert_eq!(resource["complete"]["verdict"], "true");
+    ran.stderr.trim().lines().last().unwrap().parse().unwrap_or_else(|_| panic!("no peak in {}", ran.stderr))
+}

@@ -1,0 +1,106 @@
+//! A real S3-protocol server (moto) on loopback, started by the test and gone with it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+
+use super::python;
+
+/// A server with an empty bucket named `lake`.
+pub struct S3Server {
+    child: Child,
+    pub endpoint: String,
+}
+
+impl S3Server {
+    pub fn start() -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/s3_server.py");
+        // The server ends when its standard input closes, so it cannot outlive a test that is killed.
+        let mut child = Command::new(python())
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut endpoint = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
+        let endpoint = endpoint.trim().to_owned();
+        assert!(endpoint.starts_with("http://127.0.0.1:"), "the S3 server did not start: {endpoint:?}");
+        Self { child, endpoint }
+    }
+
+    /// The environment that any S3 client understands.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        environment_of(&self.endpoint)
+    }
+
+    /// The bucket, as this process sees it.
+    pub fn store(&self) -> AmazonS3 {
+        AmazonS3Builder::new()
+            .with_endpoint(&self.endpoint)
+            .with_allow_http(true)
+            .with_bucket_name("lake")
+            .with_region("us-east-1")
+            .with_access_key_id("AKLAKE")
+            .with_secret_access_key("SKLAKE")
+            .build()
+            .unwrap()
+    }
+}
+
+pub fn environment_of(endpoint: &str) -> Vec<(String, String)> {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", "AKLAKE"),
+        ("AWS_SECRET_ACCESS_KEY", "SKLAKE"),
+        ("AWS_REGION", "us-east-1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A proxy before an S3-protocol server that forgets the condition of every request: the fault that stores such as garage have, on
+/// demand. Returns its URL; it lives as long as the test's runtime.
+pub async fn forgetful_proxy(endpoint: &str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let endpoint = endpoint.to_owned();
+    let client = reqwest::Client::new();
+    let app = axum::Router::new().fallback(move |request: axum::extract::Request| {
+        let (client, endpoint) = (client.clone(), endpoint.clone());
+        async move { forward(&client, &endpoint, request).await }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    url
+}
+
+async fn forward(
+    client: &reqwest::Client,
+    endpoint: &str,
+    request: axum::extract::Request,
+) -> axum::response::Response<axum::body::Body> {
+    let (mut parts, body) = request.into_parts();
+    parts.headers.remove("if-none-match");
+    parts.headers.remove("host");
+    parts.headers.remove("content-length");
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let url = format!("{endpoint}{}", parts.uri.path_and_query().map_or("/", |path| path.as_str()));
+    let answer = client.request(parts.method, url).headers(parts.headers).body(body).send().await.unwrap();
+    let mut response = axum::response::Response::builder().status(answer.status());
+    for (name, value) in answer.headers() {
+        if name != "transfer-encoding" && name != "content-length" {
+            response = response.header(name, value);
+        }
+    }
+    response.body(axum::body::Body::from(answer.bytes().await.unwrap())).unwrap()
+}
