@@ -92,8 +92,9 @@ impl World {
         let count = self.events.len();
         let step = self.random.below(count.max(1) as u64);
         for turn in 0..count {
-            // 200 ways to go; a stride that is prime to it spreads the changes over the calendar.
-            let event_number = (turn * 7 + usize::try_from(step).unwrap_or(0)) % count;
+            // A stride that is prime to the number of events visits each of them once, all over the calendar.
+            let stride = if count.is_multiple_of(7_919) { 7_907 } else { 7_919 };
+            let event_number = (turn * stride + usize::try_from(step).unwrap_or(0)) % count;
             let way = turn % 200;
             let moves_by = 1 + i64::try_from(self.random.below(DAYS - 1)).unwrap_or(0);
             let Some(event) = self.events.get_mut(event_number) else { continue };

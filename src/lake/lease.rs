@@ -25,6 +25,8 @@ use crate::error::{Error, Result};
 const LEASE_TTL: Duration = Duration::from_secs(60);
 /// How often it is renewed.
 const LEASE_RENEWAL: Duration = Duration::from_secs(20);
+/// How many times the name of a lock's holder is looked for.
+const HOLDER_LOOKS_MAX: usize = 1_000;
 
 /// The right to write to a table.
 #[derive(Debug)]
@@ -129,9 +131,7 @@ fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<File
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            drop(file.read_to_string(&mut text));
-            return Err(held(storage, serde_json::from_str(&text).ok(), None));
+            return Err(held(storage, read_holder(&mut file), None));
         }
         Err(TryLockError::Error(error)) => return Err(failed("lock", &place(), error)),
     }
@@ -139,6 +139,21 @@ fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<File
     let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&described));
     written.map_err(|error| failed("write", &place(), error))?;
     Ok(file)
+}
+
+/// Who holds a lock file. Its holder writes its name right after it has the lock, so it is worth a few looks.
+fn read_holder(file: &mut File) -> Option<Holder> {
+    for _ in 0..HOLDER_LOOKS_MAX {
+        let mut text = String::new();
+        if file.rewind().and_then(|()| file.read_to_string(&mut text)).is_err() {
+            return None;
+        }
+        if let Ok(holder) = serde_json::from_str(&text) {
+            return Some(holder);
+        }
+        std::thread::yield_now();
+    }
+    None
 }
 
 fn held(storage: &Storage, holder: Option<Holder>, expires_at: Option<DateTime<Utc>>) -> Error {

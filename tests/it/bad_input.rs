@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use lakefeed::demo::{DemoOptions, Fault, Faults};
 
-use crate::support::{Ran, Stage, files_below, output_of, python};
+use crate::support::{Ran, Stage, lake_files, output_of, python};
 
 /// Runs the changed pipeline over a lake that has data, expects the exit code and every one of the words, and compares the lake.
 async fn check(stage: &Stage, edit: impl FnOnce(String) -> String, code: i32, words: &[&str]) -> Ran {
     let pipeline = stage.pipeline_with(edit);
-    let before = files_below(&stage.lake());
+    let before = lake_files(&stage.lake());
     assert!(!before.is_empty());
     let ran = stage.lakefeed(&["run", pipeline.to_str().unwrap(), "--output", "json"]).await;
     assert_refused(stage, &ran, code, words);
@@ -24,7 +24,7 @@ async fn check(stage: &Stage, edit: impl FnOnce(String) -> String, code: i32, wo
     for (path, bytes) in &before {
         assert!(std::fs::read(path).is_ok_and(|now| now == *bytes), "{} is not as it was", path.display());
     }
-    let after = files_below(&stage.lake());
+    let after = lake_files(&stage.lake());
     let new: Vec<_> = after.keys().filter(|path| !before.contains_key(*path)).collect();
     assert!(new.is_empty(), "left behind: {new:?}");
     ran
@@ -134,7 +134,7 @@ async fn a_disk_that_fills_up_leaves_the_lake_as_it_was() {
     let stage = stage_with_lake().await;
     stage.api.advance();
     let pipeline = stage.pipeline();
-    let before = files_below(&stage.lake());
+    let before = lake_files(&stage.lake());
     // A file may have 2 KiB at most; SIGXFSZ is ignored, so that write() fails with an error as on a full disk.
     let script = "import os, resource, signal, sys\n\
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n\
@@ -172,7 +172,7 @@ async fn an_interrupted_run_leaves_the_lake_as_it_was() {
     stage.run().await;
     stage.api.advance();
     stage.api.set_faults(Faults::always_from_request(0, Fault::Slow(Duration::from_millis(300))));
-    let before = files_below(&stage.lake());
+    let before = lake_files(&stage.lake());
     let pipeline = stage.pipeline();
     let mut command = crate::support::lakefeed(&["run", pipeline.to_str().unwrap()]);
     command.current_dir(stage.folder.path()).envs(stage.environment()).stderr(std::process::Stdio::piped());

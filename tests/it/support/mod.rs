@@ -201,15 +201,16 @@ pub fn assert_same(who: &str, rows: &BTreeMap<String, Row>, truth: &BTreeMap<Str
 
 async fn truth(api: &DemoServer) -> BTreeMap<String, Row> {
     let http = reqwest::Client::new();
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "client_credentials")
+        .append_pair("client_id", api.client_id())
+        .append_pair("client_secret", api.client_secret())
+        .finish();
     let token: Value = serde_json::from_str(
         &http
             .post(format!("{}/oauth/token", api.base_url()))
             .header("content-type", "application/x-www-form-urlencoded")
-            .body(format!(
-                "grant_type=client_credentials&client_id={}&client_secret={}",
-                api.client_id(),
-                api.client_secret()
-            ))
+            .body(form)
             .send()
             .await
             .unwrap()
@@ -239,7 +240,13 @@ fn instant(value: &Value) -> Option<i64> {
     value.as_str().map(|text| chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros())
 }
 
-/// Every file below `folder` with its content, to compare a lake before and after.
+/// Every file of a lake with its content, to compare it before and after. The lock file says who held a table last, and is not a
+/// part of it.
+pub fn lake_files(lake: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    files_below(lake).into_iter().filter(|(path, _)| !path.ends_with("_lakefeed/lock")).collect()
+}
+
+/// Every file below `folder` with its content.
 pub fn files_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
