@@ -269,20 +269,17 @@ impl Staging {
         };
         let snapshot = &session.snapshot;
         let replaces = session.write.replaces();
-        let mut changes = match arrivals {
-            Some(arrivals) => {
-                let Arrivals { keys, rows, index, dropped, .. } = arrivals;
-                let primary_key = session.write.primary_key.clone();
-                let merge = Merge { area, primary_key, keys, rows, index, dropped, staged };
-                // A table that is built anew is merged into nothing.
-                let nothing = Snapshot::default();
-                let into = if replaces { &nothing } else { snapshot };
-                Box::pin(merge_exec::merge(merge, into, &mut counts)).await?
-            }
-            None => {
-                counts.inserted = rows;
-                Changes { adds: place(&area, &staged, next_slots(snapshot, replaces)), removes: Vec::new() }
-            }
+        let mut changes = if let Some(arrivals) = arrivals {
+            let Arrivals { keys, rows, index, dropped, .. } = arrivals;
+            let primary_key = session.write.primary_key.clone();
+            let merge = Merge { area, primary_key, keys, rows, index, dropped, staged };
+            // A table that is built anew is merged into nothing.
+            let nothing = Snapshot::default();
+            let into = if replaces { &nothing } else { snapshot };
+            Box::pin(merge_exec::merge(merge, into, &mut counts)).await?
+        } else {
+            counts.inserted = rows;
+            Changes { adds: place(&area, &staged, next_slots(snapshot, replaces)), removes: Vec::new() }
         };
         if replaces {
             counts.deleted = snapshot.rows();

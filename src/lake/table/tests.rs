@@ -122,6 +122,18 @@ async fn an_aborted_run_and_a_failed_one_leave_the_table_as_it_was() {
     world.check_tidy().await;
 }
 
+#[tokio::test]
+async fn a_full_refresh_of_a_merge_leaves_one_row_of_each_key_of_this_run_alone() {
+    let world = World::in_memory();
+    world.run("one", Merge, &[vec![row("a", 1, 1), row("gone", 2, 1)]]).await;
+    let spec = WriteSpec { full_refresh: true, ..world.spec("two", Merge) };
+    let batches = [vec![row("a", 1, 1), row("b", 3, 1)], vec![row("b", 3, 2)]];
+    let outcome = run_on(&world.table(), spec, &batches).await.unwrap();
+    assert_eq!(counts(&outcome), RowCounts { inserted: 2, deleted: 2, duplicate: 1, ..RowCounts::default() });
+    assert_eq!(world.rows().await, [row("a", 1, 1), row("b", 3, 2)]);
+    world.check_tidy().await;
+}
+
 fn reject() -> Reject {
     Reject {
         page: 3,
