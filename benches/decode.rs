@@ -3,6 +3,8 @@
 //! `flat` has the four fields of a calendar event, `wide` looks like an event of a large calendar API: nested objects and
 //! lists, half of whose fields the schema has. Pages have 1,000 records; batches are taken out at 8,192 rows.
 
+#![expect(clippy::expect_used, reason = "a bench panics to fail")]
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 

@@ -2,6 +2,8 @@
 //!
 //! Server and run share the machine, so the numbers are for comparing one build with another, not for boasting.
 
+#![expect(clippy::unwrap_used, reason = "a bench panics to fail")]
+
 use std::path::Path;
 use std::sync::Arc;
 

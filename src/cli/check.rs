@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::spec::{PaginationSpec, PipelineSpec, ResourceSpec};
 
 /// Loads and validates a pipeline, and says what it is. Sends nothing.
-pub(super) fn check(arguments: &CheckArguments, printer: &Printer) -> Result<()> {
+pub(super) fn check(arguments: &CheckArguments, printer: Printer) -> Result<()> {
     let spec = crate::config::load(&arguments.pipeline)?;
     match arguments.output {
         Output::Json => printer.data(&format!("{:#}\n", describe(&spec))),
@@ -44,7 +44,7 @@ fn describe(spec: &PipelineSpec) -> Value {
 
 fn render(spec: &PipelineSpec) -> String {
     let destination = spec.destination.as_ref().map_or("none: give --destination", |destination| &destination.url);
-    let mut text = format!("pipeline {}: {} → {destination}\n", spec.name, spec.client.base_url);
+    let mut lines = vec![format!("pipeline {}: {} → {destination}", spec.name, spec.client.base_url)];
     for resource in &spec.resources {
         let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let partitions: Vec<String> = resource.partition_by.iter().map(|field| field.name.clone()).collect();
@@ -52,17 +52,14 @@ fn render(spec: &PipelineSpec) -> String {
             || "inferred from the first pages".to_owned(),
             |schema| schema.columns().iter().map(|column| column.name.clone()).collect::<Vec<_>>().join(", "),
         );
-        text.push_str(&format!(
-            "  resource {}\n    pages        {}\n    table        {}, {}\n    primary key  {}\n    partitions   {}\n    columns      {columns}\n",
-            resource.name,
-            paginator(resource),
-            resource.table_name,
-            resource.write_disposition,
-            list(&resource.primary_key),
-            list(&partitions),
-        ));
+        lines.push(format!("  resource {}", resource.name));
+        lines.push(format!("    pages        {}", paginator(resource)));
+        lines.push(format!("    table        {}, {}", resource.table_name, resource.write_disposition));
+        lines.push(format!("    primary key  {}", list(&resource.primary_key)));
+        lines.push(format!("    partitions   {}", list(&partitions)));
+        lines.push(format!("    columns      {columns}"));
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 fn paginator(resource: &ResourceSpec) -> String {

@@ -42,7 +42,7 @@ impl Sources for DemoSources {
 }
 
 /// Starts the API, then serves it or runs the pipeline on it.
-pub(super) async fn demo(arguments: DemoArguments, printer: &Printer) -> Result<()> {
+pub(super) async fn demo(arguments: DemoArguments, printer: Printer) -> Result<()> {
     let options = DemoOptions {
         events: arguments.events,
         port: arguments.port,
@@ -67,7 +67,7 @@ pub(super) async fn demo(arguments: DemoArguments, printer: &Printer) -> Result<
 }
 
 /// The API alone, for pipelines of the user's own.
-async fn serve(api: &DemoServer, printer: &Printer, interrupt: &Interrupt) -> Result<()> {
+async fn serve(api: &DemoServer, printer: Printer, interrupt: &Interrupt) -> Result<()> {
     printer.data(&format!(
         "export CALENDAR_BASE_URL={}\nexport CLIENT_ID={}\nexport CLIENT_SECRET='{}'\n",
         api.base_url(),
@@ -119,7 +119,7 @@ struct Story<'a> {
     api: &'a DemoServer,
     spec: &'a PipelineSpec,
     lake: &'a Path,
-    printer: &'a Printer,
+    printer: Printer,
     interrupt: &'a Interrupt,
 }
 

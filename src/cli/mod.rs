@@ -35,10 +35,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = runtime.block_on(async {
         match arguments.command {
-            Command::Run(run) => run::run(run, &printer).await,
-            Command::Check(check) => check::check(&check, &printer),
-            Command::Demo(demo) => demo::demo(demo, &printer).await,
-            Command::Table(TableCommand::Show(show)) => table::show(show, &printer).await,
+            Command::Run(run) => run::run(run, printer).await,
+            Command::Check(check) => check::check(&check, printer),
+            Command::Demo(demo) => demo::demo(demo, printer).await,
+            Command::Table(TableCommand::Show(show)) => table::show(show, printer).await,
         }
     });
     // Whatever still runs in the background must not hold up the end.

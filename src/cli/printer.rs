@@ -39,6 +39,7 @@ impl Printer {
     }
 
     /// Data. A reader that has gone (`| head`) is no error.
+    #[expect(clippy::unused_self, reason = "data is part of the policy: it is printed whatever the verbosity")]
     pub(super) fn data(self, text: &str) {
         write(std::io::stdout().lock(), text);
     }
@@ -51,6 +52,7 @@ impl Printer {
     }
 
     /// An error with its causes and hints, also when quiet.
+    #[expect(clippy::unused_self, reason = "errors are part of the policy: they are printed whatever the verbosity")]
     pub(super) fn error(self, error: &Error) {
         write(std::io::stderr().lock(), &render_error(error));
     }
@@ -58,14 +60,10 @@ impl Printer {
 
 /// An error as it is shown: what, why, and what to do.
 pub(super) fn render_error(error: &Error) -> String {
-    let mut text = format!("error: {error}\n");
-    for cause in error.causes() {
-        text.push_str(&format!("  caused by: {cause}\n"));
-    }
-    for hint in error.hints() {
-        text.push_str(&format!("  hint: {hint}\n"));
-    }
-    text
+    let causes = error.causes().into_iter().map(|cause| format!("  caused by: {cause}"));
+    let hints = error.hints().iter().map(|hint| format!("  hint: {hint}"));
+    let lines: Vec<String> = std::iter::once(format!("error: {error}")).chain(causes).chain(hints).collect();
+    lines.join("\n") + "\n"
 }
 
 /// Help, version and misuse, as clap words them.

@@ -9,7 +9,7 @@ use crate::report::{ReportBuilder, render_text};
 use crate::spec::{DestinationSpec, PipelineSpec};
 
 /// Runs a pipeline and reports. The report goes to standard output as JSON, or to standard error for people.
-pub(super) async fn run(arguments: RunArguments, printer: &Printer) -> Result<()> {
+pub(super) async fn run(arguments: RunArguments, printer: Printer) -> Result<()> {
     start_logging(printer);
     let spec = match crate::config::load(&arguments.pipeline) {
         Ok(spec) => spec,
@@ -37,7 +37,7 @@ fn destination(spec: &PipelineSpec, url: &str) -> DestinationSpec {
 }
 
 /// A report of a run that could not begin, for programs that read reports.
-fn report_early(arguments: &RunArguments, printer: &Printer, error: Error) -> Error {
+fn report_early(arguments: &RunArguments, printer: Printer, error: Error) -> Error {
     if arguments.output == Output::Json {
         let stem = arguments.pipeline.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let report = ReportBuilder::new("", stem, crate::clock::SystemClock::shared()).finish(Some(&error));

@@ -16,7 +16,7 @@ use super::printer::{Printer, environment};
 use super::progress::ProgressObserver;
 
 /// Sends log lines where they belong, unless a progress bar takes their place.
-pub(super) fn start_logging(printer: &Printer) {
+pub(super) fn start_logging(printer: Printer) {
     let filter = environment("LAKEFEED_LOG");
     if filter.is_some() || !printer.shows_progress() {
         crate::telemetry::log_to_stderr(printer.verbosity(), filter.as_deref(), printer.shows_colour());
@@ -27,7 +27,7 @@ pub(super) fn start_logging(printer: &Printer) {
 pub(super) async fn run_pipeline(
     spec: &PipelineSpec,
     options: &RunOptions,
-    printer: &Printer,
+    printer: Printer,
     interrupt: Interrupt,
 ) -> (RunReport, Option<Error>) {
     let clock = SystemClock::shared();
@@ -44,7 +44,7 @@ fn components(
     run_id: String,
     clock: Arc<dyn Clock>,
     report: &Arc<ReportBuilder>,
-    printer: &Printer,
+    printer: Printer,
     interrupt: Interrupt,
 ) -> Result<Components> {
     let mut observers: Vec<Arc<dyn Observer>> =

@@ -12,7 +12,7 @@ use crate::lake::{Lake, Table};
 use crate::spec::DestinationSpec;
 
 /// Prints the first rows of a table as its last commit left it.
-pub(super) async fn show(arguments: ShowArguments, printer: &Printer) -> Result<()> {
+pub(super) async fn show(arguments: ShowArguments, printer: Printer) -> Result<()> {
     let text =
         render(&DestinationSpec::at(&arguments.lake), &arguments.table, arguments.limit, arguments.output).await?;
     printer.data(&text);

@@ -82,7 +82,7 @@ impl TokenCache {
         sender.observe(&RunEvent::TokenFetched { resource: resource.to_owned(), lifetime });
         // A short-lived token would be stale all the time if the leeway could eat its whole life.
         let leeway = self.spec.expiry_leeway.min(lifetime / 2);
-        cached.token = Some(Token { value: value.clone(), refresh_at: asked_at + (lifetime - leeway) });
+        cached.token = Some(Token { value: value.clone(), refresh_at: asked_at + lifetime.saturating_sub(leeway) });
         cached.generation += 1;
         Ok(IssuedToken { value, generation: cached.generation })
     }

@@ -115,7 +115,7 @@ pub(super) struct EndpointDocument {
 #[derive(Debug, Clone)]
 pub(super) enum PaginatorDocument {
     SinglePage,
-    Offset(OffsetDocument),
+    Offset(Box<OffsetDocument>),
 }
 
 /// dlt's offset paginator.
@@ -128,11 +128,22 @@ pub(super) struct OffsetDocument {
     pub(super) limit_param: Option<String>,
     pub(super) offset_body_path: Option<String>,
     pub(super) limit_body_path: Option<String>,
-    /// `Some(None)` is an explicit null: the API does not state a total.
-    pub(super) total_path: Option<Option<String>>,
+    /// Where a page states the total: `total` unless given.
+    pub(super) total_path: TotalPath,
     pub(super) maximum_offset: Option<u64>,
     pub(super) stop_after_empty_page: Option<bool>,
     pub(super) has_more_path: Option<String>,
+}
+
+/// `total_path`, of which null has a meaning of its own.
+#[derive(Debug, Clone)]
+pub(super) enum TotalPath {
+    /// It is not there: the default holds.
+    Default,
+    /// It is null: the API does not state a total.
+    Null,
+    /// A path, or something that is a problem already.
+    Given(Option<String>),
 }
 
 /// One level of `partition_by`.
@@ -349,7 +360,9 @@ impl PaginatorDocument {
                 fields.finish();
                 Some(Self::SinglePage)
             }
-            "offset" => Fields::of(place, &object, problems).map(|fields| Self::Offset(OffsetDocument::read(fields))),
+            "offset" => {
+                Fields::of(place, &object, problems).map(|fields| Self::Offset(Box::new(OffsetDocument::read(fields))))
+            }
             later if LATER.contains(&later) => {
                 problems.add(&place, format!("the paginator '{later}' is not supported by this version of lakefeed (accepted: offset, single_page)"));
                 None
@@ -366,10 +379,11 @@ impl PaginatorDocument {
 impl OffsetDocument {
     fn read(mut fields: Fields<'_>) -> Self {
         fields.raw("type");
-        let total_path = fields.raw("total_path").map(|value| match value {
-            Value::Null => None,
-            _ => fields.text("total_path"),
-        });
+        let total_path = match fields.raw("total_path") {
+            None => TotalPath::Default,
+            Some(Value::Null) => TotalPath::Null,
+            Some(_) => TotalPath::Given(fields.text("total_path")),
+        };
         let offset = Self {
             place: fields.place.clone(),
             limit: fields.whole("limit"),

@@ -47,9 +47,9 @@ impl<'a> Fields<'a> {
         format!("{}/{key}", self.place)
     }
 
-    pub(super) fn object(&mut self, key: &'static str) -> Option<Fields<'a>> {
+    pub(super) fn object(&mut self, key: &'static str) -> Option<Self> {
         let value = self.value(key)?;
-        Fields::of(self.place_of(key), value, self.problems)
+        Self::of(self.place_of(key), value, self.problems)
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {

@@ -27,8 +27,7 @@ impl Problems {
             1 => "1 problem".to_owned(),
             count => format!("{count} problems"),
         };
-        let lines: String = found.iter().map(|problem| format!("\n  {problem}")).collect();
-        Error::config(format!("{origin} has {count}:{lines}"))
+        Error::config(format!("{origin} has {count}:\n  {}", found.join("\n  ")))
     }
 }
 

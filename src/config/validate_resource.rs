@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::document::{OffsetDocument, PaginatorDocument, PartitionDocument, ResourceDocument};
+use super::document::{OffsetDocument, PaginatorDocument, PartitionDocument, ResourceDocument, TotalPath};
 use super::problems::{Problems, nearest};
 use super::validate::{Schemas, headers, http_url};
 use crate::schema::{Column, ColumnType, RecordSchema};
@@ -137,12 +137,13 @@ fn validate_offset(offset: &OffsetDocument, method: Method, problems: &Problems)
     let path =
         |text: Option<&String>, key: &str| text.and_then(|text| json_path(text, &format!("{place}/{key}"), problems));
     let total_path = match &offset.total_path {
-        None => Some(JsonPath::keys(["total"])),
-        Some(text) => path(text.as_ref(), "total_path"),
+        TotalPath::Default => Some(JsonPath::keys(["total"])),
+        TotalPath::Null => None,
+        TotalPath::Given(text) => path(text.as_ref(), "total_path"),
     };
     let has_more_path = path(offset.has_more_path.as_ref(), "has_more_path");
     let stop_after_empty_page = offset.stop_after_empty_page.unwrap_or(true);
-    let can_end = offset.total_path != Some(None)
+    let can_end = !matches!(offset.total_path, TotalPath::Null)
         || offset.maximum_offset.is_some()
         || offset.has_more_path.is_some()
         || stop_after_empty_page;

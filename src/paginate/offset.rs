@@ -18,6 +18,7 @@ use crate::spec::{JsonPath, OffsetSpec, Placement};
 
 /// The state of an offset listing: its options and the offset of the next page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the fields are dlt's options, named as users know them")]
 pub struct Offset {
     limit: u64,
     next_offset: u64,
@@ -75,10 +76,7 @@ impl Offset {
             None => None,
             Some(path) => Some(read(values.next(), "total_path", path, "a whole number", Scalar::as_u64)?),
         };
-        let has_more = match &self.has_more_path {
-            None => None,
-            Some(path) => Some((values.next(), path)),
-        };
+        let has_more = self.has_more_path.as_ref().map(|path| (values.next(), path));
         self.next_offset = next_offset;
         if total.is_some_and(|total| next_offset >= total) {
             return Ok(Step::Done(StopReason::TotalReached));

@@ -45,7 +45,7 @@ impl ResourceRun<'_> {
     /// Reads the listing to its end, then commits. On any failure the table stays as it was.
     pub(super) async fn run(&self) -> Result<()> {
         let table = self.lake.table(&self.resource.table_name);
-        self.emit(RunEvent::ResourceStarted {
+        self.emit(&RunEvent::ResourceStarted {
             resource: self.name(),
             table: table.url(),
             disposition: self.resource.write_disposition,
@@ -55,7 +55,7 @@ impl ResourceRun<'_> {
             return self.finish_without_columns(pages).await;
         };
         if let Some(commit) = writer.recovered() {
-            self.emit(RunEvent::Recovered { resource: self.name(), commit });
+            self.emit(&RunEvent::Recovered { resource: self.name(), commit });
         }
         let changes = writer.schema_changes().to_vec();
         let task = WriterTask::spawn(writer);
@@ -70,15 +70,12 @@ impl ResourceRun<'_> {
     /// The schema and a writer that holds the table. With a schema file the table is taken before the first request, so
     /// that a table that is held or cannot be written costs the API nothing.
     async fn open(&self, table: &Table, pages: &mut Pages) -> Result<Option<(Arc<RecordSchema>, TableWriter)>> {
-        let schema = match &self.resource.schema {
-            Some(schema) => Arc::clone(schema),
-            None => {
-                let stored = if self.full_refresh { None } else { table.snapshot().await?.schema };
-                match inference::sample(self, pages, stored.as_deref()).await? {
-                    Some(schema) => schema,
-                    None => return Ok(None),
-                }
-            }
+        let schema = if let Some(schema) = &self.resource.schema {
+            Arc::clone(schema)
+        } else {
+            let stored = if self.full_refresh { None } else { table.snapshot().await?.schema };
+            let Some(schema) = inference::sample(self, pages, stored.as_deref()).await? else { return Ok(None) };
+            schema
         };
         let write = WriteSpec {
             run_id: self.components.run_id.clone(),
@@ -115,7 +112,7 @@ impl ResourceRun<'_> {
             let rejected = decoded.rejects.len() as u64;
             tally.records += decoded.meta.records;
             tally.rejected += rejected;
-            self.emit(RunEvent::PageRead {
+            self.emit(&RunEvent::PageRead {
                 resource: self.name(),
                 page: page.number,
                 records: decoded.meta.records,
@@ -143,7 +140,7 @@ impl ResourceRun<'_> {
         let rows = batch.num_rows() as u64;
         let taken = task.write(batch).await;
         if taken {
-            self.emit(RunEvent::RowsStaged { resource: self.name(), rows });
+            self.emit(&RunEvent::RowsStaged { resource: self.name(), rows });
         }
         Ok(taken)
     }
@@ -164,7 +161,7 @@ impl ResourceRun<'_> {
 
     fn end_listing(&self, listing: Listing) -> Result<()> {
         let outcome = listing.finish()?;
-        self.emit(RunEvent::ListingEnded {
+        self.emit(&RunEvent::ListingEnded {
             resource: self.name(),
             stop_reason: outcome.stop_reason.as_str().to_owned(),
             complete: outcome.complete,
@@ -179,7 +176,7 @@ impl ResourceRun<'_> {
         let checkpoint = self.checkpoint();
         let outcome = writer.commit(checkpoint.clone()).await?;
         if !changes.is_empty() && outcome.commit.is_some() {
-            self.emit(RunEvent::SchemaChanged { resource: self.name(), changes });
+            self.emit(&RunEvent::SchemaChanged { resource: self.name(), changes });
         }
         self.emit_outcome(outcome, tally, checkpoint);
         Ok(())
@@ -188,7 +185,7 @@ impl ResourceRun<'_> {
     fn emit_outcome(&self, outcome: CommitOutcome, tally: &Tally, checkpoint: Checkpoint) {
         let rows = RowCounts { read: tally.records, rejected: tally.rejected, ..outcome.rows };
         let resource = self.name();
-        self.emit(match outcome.commit {
+        self.emit(&match outcome.commit {
             Some(commit) => RunEvent::Committed { resource, commit, rows, files: outcome.files, checkpoint },
             None => RunEvent::NothingChanged { resource, rows, checkpoint },
         });
@@ -199,7 +196,7 @@ impl ResourceRun<'_> {
         while self.next_page(&mut pages).await?.is_some() {}
         self.end_listing(pages.listing)?;
         let checkpoint = self.checkpoint();
-        self.emit(RunEvent::NothingChanged { resource: self.name(), rows: RowCounts::default(), checkpoint });
+        self.emit(&RunEvent::NothingChanged { resource: self.name(), rows: RowCounts::default(), checkpoint });
         Ok(())
     }
 
@@ -226,8 +223,8 @@ impl ResourceRun<'_> {
         self.resource.name.clone()
     }
 
-    fn emit(&self, event: RunEvent) {
-        self.components.observer.observe(&event);
+    fn emit(&self, event: &RunEvent) {
+        self.components.observer.observe(event);
     }
 }
 

@@ -324,12 +324,12 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in any::<String>()) {
-            let _ = parse_json_schema(&text).is_ok();
+            drop(parse_json_schema(&text));
         }
 
         #[test]
         fn no_word_in_a_wrong_place_makes_it_panic(word in "type|format|properties|items|anyOf|\\$ref|x-arrow|enum|const", value in "null|1|\"x\"|\\[\\]|\\{\\}|\\[1\\]|\"#/a\"") {
-            let _ = parse_json_schema(&format!("{{\"properties\": {{\"x\": {{\"{word}\": {value}}}}}}}")).is_ok();
+            drop(parse_json_schema(&format!("{{\"properties\": {{\"x\": {{\"{word}\": {value}}}}}}}")));
         }
     }
 }

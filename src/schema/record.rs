@@ -55,7 +55,7 @@ pub enum ColumnType {
     /// An object with known fields.
     Struct(Vec<Column>),
     /// An array. Its elements are nullable.
-    List(Box<ColumnType>),
+    List(Box<Self>),
     /// Anything, kept as its own JSON text.
     Json,
 }

@@ -276,7 +276,7 @@ mod tests {
 
         #[test]
         fn parse_never_panics(text in any::<String>()) {
-            let _ = JsonPath::parse(&text).is_ok();
+            drop(JsonPath::parse(&text));
         }
     }
 }

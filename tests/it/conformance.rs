@@ -52,12 +52,13 @@ async fn hold(case: &Value) -> Result<(), String> {
         return Err("the pipeline is accepted".to_owned());
     }
     let store = Arc::new(InMemory::new());
-    let lake = Lake::with_store(store.clone(), object_store::path::Path::default(), "memory:///".to_owned());
+    let lake =
+        Lake::with_store(Arc::<InMemory>::clone(&store), object_store::path::Path::default(), "memory:///".to_owned());
     let clock = Arc::new(ManualClock::new(chrono::Utc::now()));
     let mut result = Ok(());
     for run in 0..case["runs"].as_u64().unwrap_or(1) {
         let components = Components {
-            clock: clock.clone(),
+            clock: Arc::<ManualClock>::clone(&clock),
             transport: Arc::new(ReqwestTransport::new().unwrap()),
             observer: Arc::new(Silent),
             run_id: format!("run-{run}"),

@@ -1,7 +1,8 @@
 //! The integration tests: whole runs against real servers and real readers. One binary, so that it links once.
 
 #![expect(unreachable_pub, reason = "what the support modules offer is public to the tests")]
-#![expect(missing_docs, clippy::missing_panics_doc, reason = "tests panic to fail, and their names say what they hold")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests panic to fail, and their names say what they hold")]
+#![expect(clippy::disallowed_methods, reason = "tests live in the real world: its clock, its files, its environment")]
 
 mod bad_input; // what goes wrong, what the operator reads, and that the lake stays as it was
 mod conformance; // what a declarative REST source must do, as data

@@ -64,8 +64,8 @@ pub fn environment_of(endpoint: &str) -> Vec<(String, String)> {
 
 impl Drop for S3Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

@@ -78,13 +78,15 @@ impl State {
             head.push_str("content-type: application/json\r\n");
         }
         for (name, value) in reply["headers"].as_object().into_iter().flatten() {
-            head.push_str(&format!("{name}: {}\r\n", self.fill_in(value.as_str().unwrap())));
+            for part in [name, ": ", &self.fill_in(value.as_str().unwrap()), "\r\n"] {
+                head.push_str(part);
+            }
         }
         let sent = reply["truncate"].as_u64().map_or(body.len(), |bytes| usize::try_from(bytes).unwrap());
         head.push_str("\r\n");
-        head.push_str(&body[..sent]);
-        let _ = stream.write_all(head.as_bytes()).await;
-        let _ = stream.shutdown().await;
+        head.push_str(body.get(..sent).unwrap());
+        drop(stream.write_all(head.as_bytes()).await);
+        drop(stream.shutdown().await);
     }
 
     fn reply(&self, seen: &Seen) -> Value {
@@ -102,14 +104,16 @@ impl State {
 
     /// `{{BASE}}` is the server's URL, `{{HTTPDATE+30}}` an HTTP date 30 seconds ahead.
     fn fill_in(&self, text: &str) -> String {
-        let mut text = text.replace("{{BASE}}", &self.base);
-        while let Some(start) = text.find("{{HTTPDATE") {
-            let end = start + text[start..].find("}}").unwrap();
-            let seconds: i64 = text[start + "{{HTTPDATE".len()..end].parse().unwrap_or(0);
-            let date = (chrono::Utc::now() + chrono::Duration::seconds(seconds)).format("%a, %d %b %Y %H:%M:%S GMT");
-            text.replace_range(start..end + 2, &date.to_string());
+        let text = text.replace("{{BASE}}", &self.base);
+        let mut parts = text.split("{{HTTPDATE");
+        let mut filled = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (seconds, rest) = part.split_once("}}").unwrap();
+            let date = chrono::Utc::now() + chrono::Duration::seconds(seconds.parse().unwrap_or(0));
+            filled.push_str(&date.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+            filled.push_str(rest);
         }
-        text
+        filled
     }
 }
 
