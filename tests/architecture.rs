@@ -40,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "interrupt",
             "lake",
             "paginate",
+            "reject",
             "schema",
             "spec",
         ],

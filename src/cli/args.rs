@@ -72,7 +72,7 @@ pub(super) struct RunArguments {
     /// Run this resource only; may be given again
     #[arg(long, value_name = "NAME")]
     pub(super) resource: Vec<String>,
-    /// Write there instead: a folder, or <s3://bucket/prefix>
+    /// Write there instead: a folder, or the URL of an S3 prefix
     #[arg(long, value_name = "URL")]
     pub(super) destination: Option<String>,
     /// Build the tables anew from this run alone
@@ -123,7 +123,7 @@ pub(super) enum TableCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
-    /// The lake: a folder, or <s3://bucket/prefix>
+    /// The lake: a folder, or the URL of an S3 prefix
     pub(super) lake: String,
     /// The table's name
     pub(super) table: String,
