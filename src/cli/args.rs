@@ -175,6 +175,7 @@ mod tests {
     #[test]
     fn help_reads_well() {
         let mut command = Arguments::command().term_width(100);
+        command.build();
         insta::assert_snapshot!("help", command.render_help());
         for name in ["run", "check", "demo"] {
             let help = command.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();

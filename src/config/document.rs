@@ -116,6 +116,8 @@ pub(super) struct EndpointDocument {
 pub(super) enum PaginatorDocument {
     SinglePage,
     Offset(Box<OffsetDocument>),
+    /// It is a problem already.
+    Refused,
 }
 
 /// dlt's offset paginator.
@@ -274,7 +276,7 @@ impl OAuth2Document {
                 fields.problems.add(&fields.place, "'token_url' and 'access_token_url' are the same thing; give one");
                 None
             }
-            (None, None) if !fields.has("access_token_url") && !fields.has("token_url") => {
+            (None, None) if fields.value("access_token_url").or(fields.value("token_url")).is_none() => {
                 fields.problems.add(&fields.place, "'token_url' is missing");
                 None
             }
@@ -339,16 +341,16 @@ impl PaginatorDocument {
                 Some(Value::String(name)) => name.as_str(),
                 Some(other) => {
                     problems.add(&place, format!("'type' must be a text, found {}", kind(other)));
-                    return None;
+                    return Some(Self::Refused);
                 }
                 None => {
                     problems.add(&place, "'type' is missing (accepted: offset, single_page)");
-                    return None;
+                    return Some(Self::Refused);
                 }
             },
             other => {
                 problems.add(&place, format!("expected a paginator, found {}", kind(other)));
-                return None;
+                return Some(Self::Refused);
             }
         };
         let empty = Map::new();
@@ -365,12 +367,12 @@ impl PaginatorDocument {
             }
             later if LATER.contains(&later) => {
                 problems.add(&place, format!("the paginator '{later}' is not supported by this version of lakefeed (accepted: offset, single_page)"));
-                None
+                Some(Self::Refused)
             }
             unknown => {
                 let known = super::problems::accepted(unknown, &["offset", "single_page"]);
                 problems.add(&place, format!("the paginator '{unknown}' is not known {known}"));
-                None
+                Some(Self::Refused)
             }
         }
     }

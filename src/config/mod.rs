@@ -12,6 +12,9 @@ mod resource_document;
 mod validate;
 mod validate_resource;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,8 +76,13 @@ pub fn load(path: &Path) -> Result<PipelineSpec> {
 /// # Errors
 /// One [`crate::error::ErrorKind::Config`] error that lists every problem.
 pub fn parse(origin: &str, text: &str, format: Format, sources: &dyn Sources) -> Result<PipelineSpec> {
-    let mut value = read_value(text, format)
-        .map_err(|what| Error::config(format!("{origin} is not valid {}: {what}", format.name())))?;
+    let mut value = read_value(text, format).map_err(|what| {
+        let error = Error::config(format!("{origin} is not valid {}: {what}", format.name()));
+        match format {
+            Format::Yaml if text.contains("${") => error.with_hint("inside { } and [ ], quote \"${…}\""),
+            Format::Yaml | Format::Json | Format::Toml => error,
+        }
+    })?;
     let problems = Problems::default();
     interpolate::interpolate(&mut value, ".", sources, &problems);
     let stem = Path::new(origin).file_stem().and_then(|stem| stem.to_str()).unwrap_or("pipeline");
@@ -98,11 +106,19 @@ impl Format {
     }
 }
 
+/// The text as a value, or what is wrong with it and where. The text itself is not shown: it may hold a secret.
 fn read_value(text: &str, format: Format) -> Result<Value, String> {
     match format {
-        Format::Yaml => serde_saphyr::from_str(text).map_err(|error| error.to_string()),
+        Format::Yaml => serde_saphyr::from_str(text).map_err(|error| {
+            let message = error.without_snippet().to_string();
+            message.strip_prefix("error: ").unwrap_or(&message).to_owned()
+        }),
         Format::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
-        Format::Toml => toml::from_str(text).map_err(|error| error.to_string()),
+        Format::Toml => toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+            format!("line {} column {column}: {}", before.matches('\n').count() + 1, error.message())
+        }),
     }
 }
 

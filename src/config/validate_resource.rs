@@ -78,6 +78,7 @@ fn validate_endpoint(
             problems.add(&place, "'paginator' is missing: name one (accepted: offset, single_page)");
             None
         }
+        Some(PaginatorDocument::Refused) => None,
         Some(PaginatorDocument::SinglePage) => Some(PaginationSpec::SinglePage),
         Some(PaginatorDocument::Offset(offset)) => {
             validate_offset(offset, method, problems).map(PaginationSpec::Offset)
