@@ -13,6 +13,9 @@ mod send;
 mod token;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
