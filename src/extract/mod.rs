@@ -310,32 +310,4 @@ fn set_body(body: &mut Value, path: &[Segment], value: u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_paging_value_takes_the_place_of_the_users_parameter() {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut query = vec![pair("offset", "7"), pair("q", "x"), pair("offset", "8")];
-        set_query(&mut query, "offset", 100);
-        assert_eq!(query, [pair("offset", "100"), pair("q", "x")]);
-        set_query(&mut query, "limit", 5);
-        assert_eq!(query.last(), Some(&pair("limit", "5")));
-    }
-
-    #[test]
-    fn a_paging_value_finds_its_place_in_the_body() {
-        for (body, path, expected) in [
-            (json!({}), "page.offset", json!({"page": {"offset": 3}})),
-            (json!({"page": {"size": 9}}), "page.offset", json!({"page": {"size": 9, "offset": 3}})),
-            (json!({"page": "x"}), "page.offset", json!({"page": {"offset": 3}})),
-            (json!(null), "a[1]", json!({"a": [null, 3]})),
-        ] {
-            let mut changed = body.clone();
-            set_body(&mut changed, JsonPath::parse(path).unwrap().segments(), 3);
-            assert_eq!(changed, expected, "{body} {path}");
-        }
-    }
-}
+mod tests;
