@@ -42,6 +42,7 @@ fn status(status: u16) -> Answer {
 struct Script {
     answers: Mutex<VecDeque<Answer>>,
     seen: Mutex<Vec<http::Request<Bytes>>>,
+    seen_at: Mutex<Vec<Duration>>,
     clock: Arc<ManualClock>,
     delay: Duration,
 }
@@ -60,6 +61,7 @@ impl Transport for Script {
         _: SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         self.seen.lock().unwrap().push(request);
+        self.seen_at.lock().unwrap().push(self.clock.monotonic());
         tokio::task::yield_now().await;
         self.clock.advance(self.delay);
         let answer = self.answers.lock().unwrap().pop_front().expect("the script has no more answers");
@@ -140,6 +142,7 @@ fn stage(spec: &ClientSpec, answers: impl IntoIterator<Item = Answer>) -> Stage 
     let script = Arc::new(Script {
         answers: Mutex::new(answers.into_iter().collect()),
         seen: Mutex::default(),
+        seen_at: Mutex::default(),
         clock: Arc::clone(&clock),
         delay: Duration::ZERO,
     });
@@ -467,6 +470,9 @@ async fn a_token_is_fresh_also_after_a_long_wait_for_a_turn() {
     stage.fetch().await.unwrap();
     stage.fetch().await.unwrap();
     assert_eq!(stage.seen()[2..], ["/token -", "/v1/events Bearer t2"]);
+    let seen_at = stage.script.seen_at.lock().unwrap();
+    let ages: Vec<_> = seen_at.chunks(2).map(|pair| pair[1].saturating_sub(pair[0]).as_secs()).collect();
+    assert_eq!(ages, [0, 0], "ages of the tokens when they went out");
 }
 
 #[tokio::test]

@@ -223,7 +223,9 @@ mod tests {
             (&[4, 4, 2, 0], None, Verdict::True),
         ] {
             let mut tally = Tally::new(0, Some(LIMIT));
-            pages.iter().for_each(|records| tally.note(PageFacts { records: *records, ..PageFacts::default() }));
+            for records in pages {
+                tally.note(PageFacts { records: *records, ..PageFacts::default() });
+            }
             assert_eq!((tally.page_cap(), tally.verdict(StopReason::EmptyPage).verdict), (cap, expected), "{pages:?}");
         }
     }
