@@ -5,6 +5,66 @@
 //! A page of the API becomes rows of the lake in stages, and each stage hands on a named value:
 //! `Document → PipelineSpec → PageRequest → Page → Decoded → StagedFile → Commit → RunReport`.
 //! `ARCHITECTURE.md` has the map with its invariants; `tests/architecture.rs` holds the edges between the modules.
+//! Read [`pipeline`] first: it is the story of a run, and the only module that knows every stage.
+//!
+//! # Example
+//!
+//! A pipeline on the demo's API, into a lake in a temporary folder:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use lakefeed::client::ReqwestTransport;
+//! use lakefeed::clock::SystemClock;
+//! use lakefeed::config::{self, Format, SystemSources};
+//! use lakefeed::demo::{DemoOptions, DemoServer};
+//! use lakefeed::event::Silent;
+//! use lakefeed::interrupt::Interrupt;
+//! use lakefeed::lake::Lake;
+//! use lakefeed::pipeline::{self, Components, RunOptions};
+//! use lakefeed::spec::DestinationSpec;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let api = DemoServer::start(DemoOptions { events: 300, ..DemoOptions::default() }).await?;
+//! let folder = tempfile::tempdir()?;
+//! let pipeline = serde_json::json!({
+//!     "client": {
+//!         "base_url": api.base_url(),
+//!         "auth": {
+//!             "type": "oauth2",
+//!             "client_id": api.client_id(),
+//!             "client_secret": api.client_secret(),
+//!             "token_url": format!("{}/oauth/token", api.base_url()),
+//!         },
+//!     },
+//!     "resources": [{
+//!         "name": "events",
+//!         "endpoint": {"path": "/v1/events", "data_selector": "items", "paginator": {"type": "offset", "limit": 100}},
+//!         "primary_key": "event_id",
+//!         "write_disposition": "merge",
+//!     }],
+//!     "destination": folder.path(),
+//! });
+//! let sources = SystemSources::new(folder.path().to_owned());
+//! let spec = config::parse("events.json", &pipeline.to_string(), Format::Json, &sources)?;
+//! let components = Components {
+//!     clock: SystemClock::shared(),
+//!     transport: Arc::new(ReqwestTransport::new()?),
+//!     observer: Arc::new(Silent),
+//!     run_id: "first".to_owned(),
+//!     interrupt: Interrupt::never(),
+//!     jitter_seed: 1,
+//! };
+//! pipeline::run(&spec, &RunOptions::default(), &components).await?;
+//!
+//! let lake = Lake::open(&DestinationSpec::at(folder.path().display().to_string()))?;
+//! let snapshot = lake.table("events").snapshot().await?;
+//! assert_eq!((snapshot.version, snapshot.rows()), (1, 300));
+//! # Ok(())
+//! # })
+//! # }
+//! ```
 
 pub mod checkpoint;
 pub mod cli;

@@ -19,8 +19,6 @@ pub enum RejectCode {
     MissingValue,
     /// A field that the inferred schema does not know.
     UnknownField,
-    /// The record is nested deeper than the limit.
-    TooDeep,
 }
 
 impl RejectCode {
@@ -33,7 +31,6 @@ impl RejectCode {
             Self::BadFormat => "bad_format",
             Self::MissingValue => "missing_value",
             Self::UnknownField => "unknown_field",
-            Self::TooDeep => "too_deep",
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::event::{Observer, RunEvent};
+
+const WITHOUT_TOTAL: &str = "{prefix} {spinner} {human_pos} rows, {rate}, {msg}";
 
 /// Draws how far the current resource is: records, pages, bytes and rate.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ struct Totals {
 impl ProgressObserver {
     pub(super) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        set_style(&bar, WITHOUT_TOTAL);
         Self { bar, totals: std::sync::Mutex::default() }
     }
 
@@ -33,7 +36,7 @@ impl ProgressObserver {
             && self.bar.length() != Some(total)
         {
             self.bar.set_length(total);
-            set_style(&self.bar, "{prefix} [{bar:24}] {human_pos}/{human_len} rows, {per_sec}, {msg}, {eta} left");
+            set_style(&self.bar, "{prefix} [{bar:24}] {human_pos}/{human_len} rows, {rate}, {msg}, {eta} left");
         }
         self.bar.inc(records);
         self.bar.set_message(format!("{} pages, {}", HumanCount(totals.pages), HumanBytes(totals.bytes)));
@@ -45,9 +48,9 @@ impl Observer for ProgressObserver {
         match event {
             RunEvent::ResourceStarted { resource, .. } => {
                 *self.totals.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Totals::default();
+                set_style(&self.bar, WITHOUT_TOTAL);
                 self.bar.reset();
                 self.bar.unset_length();
-                set_style(&self.bar, "{prefix} {spinner} {human_pos} rows, {per_sec}, {msg}");
                 self.bar.set_prefix(resource.clone());
                 self.bar.set_message("waiting for the first page");
                 self.bar.enable_steady_tick(Duration::from_millis(200));
@@ -71,6 +74,12 @@ impl Observer for ProgressObserver {
 
 fn set_style(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("=> "));
+        bar.set_style(style.progress_chars("=> ").with_key("rate", write_rate));
     }
+}
+
+/// Whole rows per second: fractions of a row only make the line flicker.
+fn write_rate(state: &ProgressState, writer: &mut dyn std::fmt::Write) {
+    // The bar's line is a String, to which writing cannot fail.
+    drop(write!(writer, "{:.0} rows/s", state.per_sec()));
 }

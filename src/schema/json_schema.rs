@@ -248,9 +248,9 @@ fn parse_arrow_type(text: &str) -> Option<ColumnType> {
         "json" => Some(ColumnType::Json),
         decimal => {
             let (precision, scale) = decimal.strip_prefix("decimal128(")?.strip_suffix(')')?.split_once(',')?;
-            let (precision, scale): (u8, i8) = (precision.parse().ok()?, scale.parse().ok()?);
-            let fits = (1..=38).contains(&precision) && scale >= 0 && scale.unsigned_abs() <= precision;
-            fits.then_some(ColumnType::Decimal128 { precision, scale })
+            let decimal = ColumnType::Decimal128 { precision: precision.parse().ok()?, scale: scale.parse().ok()? };
+            let column = Column { name: "x".to_owned(), column_type: decimal.clone(), nullable: true };
+            RecordSchema::new(vec![column]).is_ok().then_some(decimal)
         }
     }
 }

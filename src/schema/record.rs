@@ -69,6 +69,12 @@ pub enum SchemaError {
         /// The level that is empty.
         place: String,
     },
+    /// A decimal has 1 to 38 digits, and not more after the point than in all.
+    #[error("{place} is a decimal that Arrow does not have")]
+    Decimal {
+        /// The column, as a JSON path.
+        place: String,
+    },
     /// Two columns of one level share a name.
     #[error("{place} is defined twice")]
     Duplicate {
@@ -164,10 +170,13 @@ fn check_type(place: &str, column_type: &ColumnType) -> Result<(), SchemaError> 
     match column_type {
         ColumnType::Struct(columns) => check_level(place, columns),
         ColumnType::List(element) => check_type(&format!("{place}[*]"), element),
+        ColumnType::Decimal128 { precision, scale } => {
+            let fits = (1..=38).contains(precision) && *scale >= 0 && scale.unsigned_abs() <= *precision;
+            if fits { Ok(()) } else { Err(SchemaError::Decimal { place: place.to_owned() }) }
+        }
         ColumnType::Boolean
         | ColumnType::Int64
         | ColumnType::Float64
-        | ColumnType::Decimal128 { .. }
         | ColumnType::Utf8
         | ColumnType::TimestampUtc
         | ColumnType::TimestampNaive
