@@ -52,6 +52,19 @@ impl Authenticator {
         }
     }
 
+    /// What to do when the API refuses these credentials.
+    pub(super) fn when_refused(&self) -> &'static str {
+        match self {
+            Self::None => "the API wants credentials: set client.auth",
+            Self::Header(..) | Self::Query(..) | Self::Cookie(_) => {
+                "check the credentials in client.auth, and what they are allowed to read"
+            }
+            Self::Token(_) => {
+                "check what this OAuth2 client is allowed to read (scope, audience); a new token did not help"
+            }
+        }
+    }
+
     /// Authenticates one request. Returns which token it carries, when it carries one; `refused` is a token that the API did not
     /// accept.
     pub(super) async fn apply(
@@ -66,7 +79,7 @@ impl Authenticator {
             Self::None => {}
             Self::Header(name, value) => drop(headers.insert(name, value.clone())),
             Self::Query(name, key) => drop(url.query_pairs_mut().append_pair(name, key.expose())),
-            Self::Cookie(value) => drop(headers.insert(header::COOKIE, value.clone())),
+            Self::Cookie(value) => drop(headers.insert(header::COOKIE, beside_other_cookies(headers, value)?)),
             Self::Token(tokens) => {
                 let token = tokens.get(sender, resource, refused).await?;
                 headers.insert(header::AUTHORIZATION, bearer(&token.value)?);
@@ -75,6 +88,16 @@ impl Authenticator {
         }
         Ok(None)
     }
+}
+
+/// The key's cookie after those that the pipeline's own headers name.
+fn beside_other_cookies(headers: &HeaderMap, ours: &HeaderValue) -> Result<HeaderValue> {
+    let Some(others) = headers.get(header::COOKIE) else { return Ok(ours.clone()) };
+    let joined = [others.as_bytes(), b"; ", ours.as_bytes()].concat();
+    let mut value = HeaderValue::from_bytes(&joined)
+        .map_err(|_| Error::auth("a credential has characters that a cookie cannot carry"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue> {

@@ -16,6 +16,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ use backoff::Jitter;
 use rate_limit::RateLimiter;
 use redact::SafeUrl;
 use retry::RetryState;
-use send::{Attempt, Sender};
+use send::{Asked, Attempt, Sender};
 
 use crate::clock::Clock;
 use crate::error::Result;
@@ -61,7 +62,7 @@ pub struct Client {
 }
 
 /// A whole answer with a success status.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ApiResponse {
     /// The status; 2xx.
     pub status: StatusCode,
@@ -110,6 +111,8 @@ impl Client {
         let mut tries = RetryState::default();
         let mut refused = None;
         loop {
+            // The turn comes first: a token that was taken before a long wait could be stale after it.
+            self.sender.wait_for_turn().await;
             let (request_now, token) = self.prepare(resource, request, refused).await?;
             match self.sender.attempt(resource, request_now, &mut tries).await {
                 Attempt::Accepted(response) => {
@@ -120,8 +123,10 @@ impl Client {
                 Attempt::Failed(failure) => {
                     let is_first_401 = failure.status() == Some(StatusCode::UNAUTHORIZED) && refused.is_none();
                     if token.is_none() || !is_first_401 {
-                        return Err(failure.into_error(&self.place(request)));
+                        let asked = Asked::Api { when_refused: self.when_refused(request) };
+                        return Err(failure.into_error(&self.place(request), asked));
                     }
+                    tries.forgive();
                     refused = token;
                 }
             }
@@ -136,13 +141,36 @@ impl Client {
         refused: Option<u64>,
     ) -> Result<(http::Request<Bytes>, Option<u64>)> {
         let mut url = request.full_url();
-        let mut headers = request.headers(&self.headers)?;
+        let is_at_home = self.is_at_home(&url);
+        let mut headers = request.headers(&self.headers, is_at_home)?;
         let mut token = None;
-        if url.origin() == self.base_url.origin() {
+        if is_at_home {
             let authenticator =
                 self.authenticator.as_ref().map_err(|message| crate::error::Error::config(message.clone()))?;
             token = authenticator.apply(&mut url, &mut headers, &self.sender, resource, refused).await?;
         }
         Ok((request.to_http(&url, headers)?, token))
+    }
+
+    /// Whether credentials may go there.
+    fn is_at_home(&self, url: &Url) -> bool {
+        url.origin() == self.base_url.origin()
+    }
+
+    fn when_refused(&self, request: &ApiRequest) -> &'static str {
+        match &self.authenticator {
+            Ok(authenticator) if self.is_at_home(&request.url) => authenticator.when_refused(),
+            Ok(_) | Err(_) => "no credentials were sent, since this is not the origin of client.base_url",
+        }
+    }
+}
+
+impl fmt::Debug for ApiResponse {
+    /// Shows neither headers nor body: both are the API's own, and may hold anything.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiResponse")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }

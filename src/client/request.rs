@@ -1,15 +1,18 @@
 //! A request to the API, before it is authenticated.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 use url::Url;
 
+use super::redact::{SafeUrl, is_secret_name};
 use crate::error::{Error, Result};
 use crate::spec::{Header, Method};
 
 /// A request to the API, before it is authenticated.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ApiRequest {
     /// The method.
     pub method: Method,
@@ -39,11 +42,13 @@ impl ApiRequest {
         url
     }
 
-    /// The client's headers with the request's own on top.
-    pub(super) fn headers(&self, client: &[Header]) -> Result<HeaderMap> {
+    /// The client's headers with the request's own on top. Without `with_credentials`, those of the client's that usually carry
+    /// credentials stay at home.
+    pub(super) fn headers(&self, client: &[Header], with_credentials: bool) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        for Header { name, value } in client.iter().chain(&self.headers) {
+        let common = client.iter().filter(|header| with_credentials || !is_secret_name(header.name.as_str()));
+        for Header { name, value } in common.chain(&self.headers) {
             let mut value = HeaderValue::try_from(value.expose())
                 .map_err(|_| Error::config(format!("header {name} has characters that a header cannot carry")))?;
             value.set_sensitive(true);
@@ -67,5 +72,18 @@ impl ApiRequest {
             .map_err(|error| Error::config("the request cannot be sent").with_source(error))?;
         *request.headers_mut() = headers;
         Ok(request)
+    }
+}
+
+impl fmt::Debug for ApiRequest {
+    /// Shows what may be shown: parameters and headers may be secrets, and so may anything in a body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = SafeUrl::new(&self.full_url(), &[]).to_string();
+        f.debug_struct("ApiRequest")
+            .field("method", &self.method)
+            .field("url", &url)
+            .field("headers", &self.headers)
+            .field("has_json", &self.json.is_some())
+            .finish_non_exhaustive()
     }
 }

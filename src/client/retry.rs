@@ -46,6 +46,11 @@ impl RetryState {
         self.failures
     }
 
+    /// Takes the last failure back: it was the token's, and the request goes out again with another one.
+    pub(super) fn forgive(&mut self) {
+        self.failures = self.failures.saturating_sub(1);
+    }
+
     /// Decides after a try.
     pub(super) fn next(&mut self, spec: &RetrySpec, outcome: &Outcome<'_>, now: DateTime<Utc>) -> RetryDecision {
         let (reason, asked_wait) = match outcome {

@@ -9,11 +9,15 @@ use http::StatusCode;
 use super::backoff::{Jitter, with_jitter};
 use super::rate_limit::{Permit, RateLimiter};
 use super::retry::{Outcome, RetryDecision, RetryState};
-use super::transport::{SendLimits, SharedTransport, TransportError};
+use super::transport::{SendLimits, SharedTransport, TransportError, TransportErrorKind};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::event::{Observer, Retry, RunEvent};
 use crate::spec::RetrySpec;
+
+/// What to do when the token endpoint refuses the client.
+pub(super) const REFUSED_CLIENT: &str =
+    "check client_id, client_secret, client_authentication and token_url in client.auth";
 
 /// Sends requests of one client, politely.
 #[derive(Debug)]
@@ -35,6 +39,15 @@ pub(super) enum Attempt {
     Again,
     /// No more tries.
     Failed(Failure),
+}
+
+/// Who failed, which decides where the operator should look.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked {
+    /// The API itself, and what to do when it refuses the credentials.
+    Api { when_refused: &'static str },
+    /// The token endpoint.
+    TokenEndpoint,
 }
 
 /// A request that failed for good. Shows neither URL nor body, since both may hold secrets.
@@ -65,6 +78,7 @@ impl Sender {
     ) -> Result<http::Response<Bytes>, Failure> {
         let mut tries = RetryState::default();
         loop {
+            self.wait_for_turn().await;
             match self.attempt(resource, request.clone(), &mut tries).await {
                 Attempt::Accepted(response) => return Ok(response),
                 Attempt::Again => {}
@@ -73,14 +87,13 @@ impl Sender {
         }
     }
 
-    /// One try. Waits for the rate limit before it and, when it is worth another one, for the back-off after it.
+    /// One try, in a turn that [`Self::wait_for_turn`] gave. Waits for the back-off after it when another one is worth it.
     pub(super) async fn attempt(
         &self,
         resource: &str,
         request: http::Request<Bytes>,
         tries: &mut RetryState,
     ) -> Attempt {
-        self.wait_for_turn().await;
         self.observe(&RunEvent::RequestSent { resource: resource.to_owned() });
         let result = self.transport.send(request, self.limits).await;
         let outcome = match &result {
@@ -112,7 +125,8 @@ impl Sender {
         }
     }
 
-    async fn wait_for_turn(&self) {
+    /// Waits until the rate limit lets a request go.
+    pub(super) async fn wait_for_turn(&self) {
         let Some(limiter) = &self.rate_limiter else { return };
         loop {
             let permit = limiter.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.monotonic());
@@ -134,7 +148,7 @@ impl Failure {
     }
 
     /// The failure for the operator; `place` is the request's method and redacted URL.
-    pub(super) fn into_error(self, place: &str) -> Error {
+    pub(super) fn into_error(self, place: &str, asked: Asked) -> Error {
         let tries = match self.tries {
             0 | 1 => String::new(),
             tries => format!(" after {tries} tries"),
@@ -142,41 +156,59 @@ impl Failure {
         match self.cause {
             Cause::Status(response) => {
                 let status = response.status();
-                let answered = format!("{place} answered {status}{tries}");
-                match status.as_u16() {
-                    401 | 403 => {
-                        Error::auth(answered).with_hint("check the credentials and what they are allowed to read")
-                    }
-                    404 => Error::source_failed(answered).with_hint("check client.base_url and endpoint.path"),
-                    429 => Error::source_failed(answered)
-                        .with_hint("lower client.rate_limit.requests_per_second, or raise client.retry.max_retries"),
-                    500..=599 => Error::source_failed(answered).with_hint("the API has a problem; run again later"),
-                    300..=399 => {
-                        Error::source_failed(answered).with_hint("check the path: the API answers with a redirect")
-                    }
-                    _ => Error::source_failed(answered),
-                }
+                asked.status_error(status, format!("{place} answered {status}{tries}"))
             }
             Cause::Transport(error) => {
                 let shown = Error::source_failed(format!("{place} failed{tries}: {error}"));
-                match error.kind {
-                    super::TransportErrorKind::Connect => {
-                        shown.with_hint("check client.base_url, and that the API can be reached from here")
-                    }
-                    super::TransportErrorKind::BodyTooLarge => {
-                        shown.with_hint("ask for smaller pages (paginator.limit), or raise limits.page_bytes_max")
-                    }
-                    super::TransportErrorKind::Timeout => {
-                        shown.with_hint("ask for smaller pages (paginator.limit), or raise client.timeouts")
-                    }
-                    super::TransportErrorKind::Redirect => shown.with_hint(
-                        "credentials go only to the origin of base_url; if the API has moved, change base_url",
-                    ),
-                    super::TransportErrorKind::Truncated
-                    | super::TransportErrorKind::Closed
-                    | super::TransportErrorKind::Other => shown,
+                match asked.transport_hint(error.kind) {
+                    Some(hint) => shown.with_hint(hint),
+                    None => shown,
                 }
             }
+        }
+    }
+}
+
+impl Asked {
+    /// Where the address is written.
+    fn address(self) -> &'static str {
+        match self {
+            Self::Api { .. } => "client.base_url and endpoint.path",
+            Self::TokenEndpoint => "client.auth.token_url",
+        }
+    }
+
+    fn status_error(self, status: StatusCode, message: String) -> Error {
+        match (self, status.as_u16()) {
+            (Self::Api { when_refused }, 401 | 403) => Error::auth(message).with_hint(when_refused),
+            (Self::TokenEndpoint, 400 | 401 | 403) => Error::auth(message).with_hint(REFUSED_CLIENT),
+            (_, 429) => Error::source_failed(message)
+                .with_hint("lower client.rate_limit.requests_per_second, or raise client.retry.max_retries"),
+            (_, 404 | 405 | 410) => Error::source_failed(message).with_hint(format!("check {}", self.address())),
+            (_, 300..=399) => {
+                Error::source_failed(message).with_hint(format!("check {}: it leads elsewhere", self.address()))
+            }
+            (_, 500..=599) => Error::source_failed(message).with_hint("the API has a problem; run again later"),
+            _ => Error::source_failed(message),
+        }
+    }
+
+    fn transport_hint(self, kind: TransportErrorKind) -> Option<String> {
+        match kind {
+            TransportErrorKind::Connect => {
+                Some(format!("check {}, and that it can be reached from here", self.address()))
+            }
+            TransportErrorKind::BodyTooLarge => {
+                Some("ask for smaller pages (paginator.limit), or raise limits.page_bytes_max".to_owned())
+            }
+            TransportErrorKind::Timeout => {
+                Some("ask for smaller pages (paginator.limit), or raise client.timeouts".to_owned())
+            }
+            TransportErrorKind::Redirect => Some(format!(
+                "credentials stay on the origin that they are meant for; if the API has moved, change {}",
+                self.address()
+            )),
+            TransportErrorKind::Truncated | TransportErrorKind::Closed | TransportErrorKind::Other => None,
         }
     }
 }

@@ -42,6 +42,7 @@ fn status(status: u16) -> Answer {
 struct Script {
     answers: Mutex<VecDeque<Answer>>,
     seen: Mutex<Vec<http::Request<Bytes>>>,
+    seen_at: Mutex<Vec<Duration>>,
     clock: Arc<ManualClock>,
     delay: Duration,
 }
@@ -60,6 +61,7 @@ impl Transport for Script {
         _: SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         self.seen.lock().unwrap().push(request);
+        self.seen_at.lock().unwrap().push(self.clock.monotonic());
         tokio::task::yield_now().await;
         self.clock.advance(self.delay);
         let answer = self.answers.lock().unwrap().pop_front().expect("the script has no more answers");
@@ -140,6 +142,7 @@ fn stage(spec: &ClientSpec, answers: impl IntoIterator<Item = Answer>) -> Stage 
     let script = Arc::new(Script {
         answers: Mutex::new(answers.into_iter().collect()),
         seen: Mutex::default(),
+        seen_at: Mutex::default(),
         clock: Arc::clone(&clock),
         delay: Duration::ZERO,
     });
@@ -390,4 +393,228 @@ async fn requests_keep_to_the_rate() {
     }
     let took = stage.clock.monotonic().saturating_sub(started).as_secs_f64();
     assert!((4.9..5.2).contains(&took), "12 requests at 2 a second, the first two at once, took {took} s");
+}
+
+#[tokio::test]
+async fn a_replaced_token_does_not_cost_a_retry() {
+    let answers = [TOKEN_1, status(401), TOKEN_2, status(503), status(503), status(503), ok("a")];
+    let stage = stage(&spec(posted()), answers);
+    assert_eq!(stage.fetch().await.unwrap(), "a");
+    assert_eq!(stage.sleeps(), [2, 4, 8]);
+}
+
+#[tokio::test]
+async fn many_refused_requests_share_one_new_token() {
+    const AT_ONCE: usize = 8;
+    let answers = std::iter::once(TOKEN_1)
+        .chain(std::iter::repeat_n(status(401), AT_ONCE))
+        .chain(std::iter::once(TOKEN_2))
+        .chain(std::iter::repeat_n(ok("a"), AT_ONCE));
+    let stage = stage(&spec(posted()), answers);
+    let results = futures::future::join_all((0..AT_ONCE).map(|_| stage.fetch())).await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let seen = stage.seen();
+    assert_eq!(seen.iter().filter(|request| request.starts_with("/token")).count(), 2);
+    assert_eq!(seen.iter().filter(|request| request.ends_with("Bearer t2")).count(), AT_ONCE);
+}
+
+#[tokio::test]
+async fn the_leeway_is_half_of_a_short_life_at_most() {
+    const SHORT: Answer = Answer::Status(200, &[], r#"{"access_token":"short","expires_in":40}"#);
+    let stage = stage(&spec(posted()), [SHORT, ok("a"), ok("b"), TOKEN_2, ok("c")]);
+    stage.fetch().await.unwrap();
+    stage.clock.advance(Duration::from_secs(19));
+    stage.fetch().await.unwrap();
+    stage.clock.advance(Duration::from_secs(1));
+    stage.fetch().await.unwrap();
+    let expected =
+        ["/token -", "/v1/events Bearer short", "/v1/events Bearer short", "/token -", "/v1/events Bearer t2"];
+    assert_eq!(stage.seen(), expected);
+}
+
+#[tokio::test]
+async fn a_token_without_a_life_is_used_once() {
+    const DEAD: Answer = Answer::Status(200, &[], r#"{"access_token":"once","expires_in":0}"#);
+    let stage = stage(&spec(posted()), [DEAD, ok("a"), DEAD, ok("b")]);
+    stage.fetch().await.unwrap();
+    stage.fetch().await.unwrap();
+    assert_eq!(stage.seen(), ["/token -", "/v1/events Bearer once", "/token -", "/v1/events Bearer once"]);
+}
+
+#[tokio::test]
+async fn a_token_of_unknown_or_absurd_life_is_no_problem() {
+    for (token, lives) in [
+        (r#"{"access_token":"t"}"#, 3_600.0),
+        (r#"{"access_token":"t","expires_in":"soon"}"#, 3_600.0),
+        (r#"{"access_token":"t","expires_in":1e30}"#, 3_600.0),
+        (r#"{"access_token":"t","expires_in":1.8e19}"#, 1.8e19),
+    ] {
+        let stage = stage(&spec(posted()), [Answer::Status(201, &[("content-type", "text/plain")], token), ok("a")]);
+        stage.clock.advance(Duration::from_secs(1_000_000));
+        assert_eq!(stage.fetch().await.unwrap(), "a", "{token}");
+        let events = stage.events.0.lock().unwrap();
+        let lifetime = events.iter().find_map(|event| match event {
+            RunEvent::TokenFetched { lifetime, .. } => Some(lifetime.as_secs_f64()),
+            _ => None,
+        });
+        assert!((lifetime.unwrap() / lives - 1.0).abs() < 1e-9, "{token}: {lifetime:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_fresh_also_after_a_long_wait_for_a_turn() {
+    const SHORT: Answer = Answer::Status(200, &[], r#"{"access_token":"short","expires_in":40}"#);
+    let mut spec = spec(posted());
+    spec.rate_limit = Some(RateLimitSpec { requests_per_second: 0.01 });
+    let stage = stage(&spec, [SHORT, ok("a"), TOKEN_2, ok("b")]);
+    stage.fetch().await.unwrap();
+    stage.fetch().await.unwrap();
+    assert_eq!(stage.seen()[2..], ["/token -", "/v1/events Bearer t2"]);
+    let seen_at = stage.script.seen_at.lock().unwrap();
+    let ages: Vec<_> = seen_at.chunks(2).map(|pair| pair[1].saturating_sub(pair[0]).as_secs()).collect();
+    assert_eq!(ages, [0, 0], "ages of the tokens when they went out");
+}
+
+#[tokio::test]
+async fn the_token_endpoint_fails_with_the_kind_that_the_operator_needs() {
+    for (answers, kind, words) in [
+        (
+            vec![Answer::Status(401, &[], "<html>no</html>")],
+            ErrorKind::Auth,
+            "POST https://id.example/token?tenant=1 answered 401",
+        ),
+        (vec![Answer::Status(403, &[], "")], ErrorKind::Auth, "answered 403"),
+        (vec![Answer::Status(404, &[], "<html>")], ErrorKind::Source, "answered 404"),
+        (vec![Answer::Status(422, &[], r#"{"error":"invalid_request"}"#)], ErrorKind::Auth, "invalid_request"),
+        (
+            vec![Answer::Status(429, &[], r#"{"error":"slow_down"}"#); 4],
+            ErrorKind::Source,
+            "answered 429 Too Many Requests after 4 tries",
+        ),
+        (vec![status(503); 4], ErrorKind::Source, "after 4 tries"),
+        (vec![Answer::Fails(TransportErrorKind::Connect); 4], ErrorKind::Source, "failed after 4 tries"),
+        (vec![ok("")], ErrorKind::Auth, "did not answer with a token"),
+        (vec![ok(r#"{"access_token":""}"#)], ErrorKind::Auth, "empty access_token"),
+        (vec![ok(r#"{"access_token":null}"#)], ErrorKind::Auth, "did not answer with a token"),
+    ] {
+        let stage = stage(&spec(posted()), answers.clone());
+        let error = stage.fetch().await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{answers:?}: {error:?}");
+        assert!(error.to_string().contains(words) && !error.hints().is_empty(), "{error:?}");
+        assert!(!error.hints().iter().any(|hint| hint.contains("base_url")), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_token_endpoint_says_is_shown_on_one_line_without_secrets() {
+    const ECHO: Answer = Answer::Status(
+        400,
+        &[],
+        r#"{"error":"invalid_request","error_description":"client_secret=s3cr3t-with%3Aspecial%2Fchars%2B%26\nassertion hunter2 of scope events.read"}"#,
+    );
+    let Auth::OAuth2ClientCredentials(mut oauth2) = posted() else { unreachable!() };
+    oauth2.request_data.push(("assertion".to_owned(), Secret::new("hunter2")));
+    let spoken = stage(&spec(Auth::OAuth2ClientCredentials(oauth2.clone())), [ECHO]);
+    let error = spoken.fetch().await.unwrap_err();
+    assert!(error.to_string().ends_with("client_secret=*** assertion *** of scope events.read"), "{error}");
+    // An empty secret must not turn every place between two letters into stars.
+    oauth2.client_secret = Secret::new("");
+    let empty =
+        stage(&spec(Auth::OAuth2ClientCredentials(oauth2)), [Answer::Status(400, &[], r#"{"error":"invalid_scope"}"#)]);
+    assert!(empty.fetch().await.unwrap_err().to_string().ends_with("refused the client: invalid_scope"));
+}
+
+#[tokio::test]
+async fn extra_request_data_replaces_our_fields() {
+    let Auth::OAuth2ClientCredentials(mut oauth2) = posted() else { unreachable!() };
+    oauth2.request_data.push(("grant_type".to_owned(), Secret::new("account_credentials")));
+    let stage = stage(&spec(Auth::OAuth2ClientCredentials(oauth2)), [TOKEN_1, ok("a")]);
+    stage.fetch().await.unwrap();
+    let seen = stage.script.seen.lock().unwrap();
+    let fields = url::form_urlencoded::parse(seen[0].body()).filter(|(name, _)| name == "grant_type");
+    assert_eq!(fields.map(|(_, value)| value.into_owned()).collect::<Vec<_>>(), ["account_credentials"]);
+}
+
+#[tokio::test]
+async fn headers_of_the_client_that_carry_credentials_stay_on_their_origin() {
+    let mut spec = spec(Auth::None);
+    spec.headers.extend([header("x-api-key", "kkk"), header("cookie", "a=kkk"), header("authorization", "Basic kkk")]);
+    for (url, expected) in [("https://api.example/v1/events", 3), ("https://elsewhere.example/x", 0)] {
+        let stage = stage(&spec, [ok("a")]);
+        stage.fetch_from(url).await.unwrap();
+        let seen = stage.script.seen.lock().unwrap();
+        let carried = seen[0].headers().values().filter(|value| value.to_str().unwrap().contains("kkk")).count();
+        assert_eq!(carried, expected, "{url}");
+        assert_eq!(seen[0].headers()["x-team"], "data");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_where_to_look() {
+    let key = || Auth::Bearer { token: Secret::new("k") };
+    for (auth, url, words) in [
+        (Auth::None, "https://api.example/v1/events", "set client.auth"),
+        (key(), "https://api.example/v1/events", "check the credentials in client.auth"),
+        (key(), "https://elsewhere.example/x", "not the origin of client.base_url"),
+    ] {
+        let stage = stage(&spec(auth), [status(401)]);
+        let error = stage.fetch_from(url).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth);
+        assert!(error.hints()[0].contains(words), "{:?}", error.hints());
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_of_ours_stands_beside_those_of_the_pipeline() {
+    let mut spec =
+        spec(Auth::ApiKey { name: "sid".to_owned(), key: Secret::new("k"), location: ApiKeyLocation::Cookie });
+    spec.headers.push(header("cookie", "theme=dark"));
+    let stage = stage(&spec, [ok("a")]);
+    stage.fetch().await.unwrap();
+    assert_eq!(stage.script.seen.lock().unwrap()[0].headers()["cookie"], "theme=dark; sid=k");
+}
+
+#[tokio::test]
+async fn nothing_that_is_printed_shows_a_secret() {
+    let mut request = request("https://user:hush-1@api.example/v1/events?api_key=hush-2");
+    request.query = vec![("token".to_owned(), "hush-3".to_owned()), ("normal".to_owned(), "v".to_owned())];
+    request.headers = vec![header("x-key", "hush-4")];
+    request.json = Some(serde_json::json!({"password": "hush-5"}));
+    for auth in [
+        Auth::Bearer { token: Secret::new("hush-6") },
+        Auth::HttpBasic { username: "u".to_owned(), password: Secret::new("hush-6") },
+        Auth::ApiKey { name: "mine".to_owned(), key: Secret::new("hush-6"), location: ApiKeyLocation::Query },
+        Auth::ApiKey { name: "mine".to_owned(), key: Secret::new("hush-6"), location: ApiKeyLocation::Cookie },
+        Auth::ApiKey { name: "mine".to_owned(), key: Secret::new("hush-6"), location: ApiKeyLocation::Header },
+        Auth::OAuth2ClientCredentials(OAuth2Spec {
+            client_secret: Secret::new("hush-6"),
+            request_data: vec![("password".to_owned(), Secret::new("hush-7"))],
+            ..match posted() {
+                Auth::OAuth2ClientCredentials(spec) => spec,
+                _ => unreachable!(),
+            }
+        }),
+    ] {
+        let uses_token = matches!(auth, Auth::OAuth2ClientCredentials(_));
+        let token = uses_token.then_some(Answer::Status(200, &[], r#"{"access_token":"hush-8","expires_in":3600}"#));
+        let answers = [
+            Answer::Status(200, &[("set-cookie", "sid=hush-9")], "hush-9"),
+            Answer::Fails(TransportErrorKind::Closed),
+            Answer::Status(404, &[], "Resource hush-9 not found"),
+        ];
+        let stage = stage(&spec(auth), token.into_iter().chain(answers));
+        let response = stage.client.fetch("events", &request).await.unwrap();
+        let error = stage.client.fetch("events", &request).await.unwrap_err();
+        let place = stage.client.place(&request);
+        assert_eq!(place, "GET https://api.example/v1/events?api_key=***&token=***&normal=v");
+        assert!(error.to_string().starts_with(&place), "{error}");
+        let client = &stage.client;
+        let shown = format!(
+            "{request:?} {response:?} {client:?} {:?} {error} {error:?} {:?} {:?} {place}",
+            stage.events,
+            error.causes(),
+            error.hints()
+        );
+        assert!(!shown.contains("hush"), "{shown}");
+    }
 }

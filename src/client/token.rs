@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
@@ -17,8 +18,8 @@ use oauth2::{
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::Mutex;
 
-use super::redact::SafeUrl;
-use super::send::{Cause, Failure, Sender};
+use super::redact::{SafeUrl, shown};
+use super::send::{Asked, Cause, Failure, REFUSED_CLIENT, Sender};
 use crate::error::{Error, Result};
 use crate::event::RunEvent;
 use crate::secret::Secret;
@@ -31,6 +32,9 @@ type OAuthClient = oauth2::Client<
     StandardRevocableToken,
     BasicRevocationErrorResponse,
 >;
+
+/// Form fields of a token request that are no secrets.
+const PUBLIC_FIELDS: [&str; 5] = ["audience", "client_id", "grant_type", "resource", "scope"];
 
 /// The token of a client, shared by all of its requests.
 #[derive(Debug)]
@@ -82,7 +86,8 @@ impl TokenCache {
         sender.observe(&RunEvent::TokenFetched { resource: resource.to_owned(), lifetime });
         // A short-lived token would be stale all the time if the leeway could eat its whole life.
         let leeway = self.spec.expiry_leeway.min(lifetime / 2);
-        cached.token = Some(Token { value: value.clone(), refresh_at: asked_at + lifetime.saturating_sub(leeway) });
+        let refresh_at = asked_at.saturating_add(lifetime.saturating_sub(leeway));
+        cached.token = Some(Token { value: value.clone(), refresh_at });
         cached.generation += 1;
         Ok(IssuedToken { value, generation: cached.generation })
     }
@@ -107,29 +112,32 @@ impl TokenCache {
         let http = |request: HttpRequest| async move {
             let request = request.map(|body| Bytes::from(last_of_each_name(&body)));
             match sender.send(resource, request).await {
-                Ok(response) => Ok::<HttpResponse, Failure>(response.map(|body| body.to_vec())),
-                // What the server says of a refusal (RFC 6749 §5.2) is worth reading.
-                Err(Failure { cause: Cause::Status(response), .. }) if response.status().is_client_error() => {
-                    Ok(response.map(|body| body.to_vec()))
-                }
+                Ok(response) => Ok::<HttpResponse, Failure>(as_the_crate_wants_it(response)),
+                Err(failure) if is_refusal(&failure, &sender.retry.statuses) => match failure.cause {
+                    Cause::Status(response) => Ok(response.map(|body| body.to_vec())),
+                    Cause::Transport(_) => Err(failure),
+                },
                 Err(failure) => Err(failure),
             }
         };
         let token = request.request_async(&http).await.map_err(|error| self.refused(&place, error))?;
+        if token.access_token.secret().is_empty() {
+            return Err(Error::auth(format!("the token endpoint {place} answered with an empty access_token"))
+                .with_hint(REFUSED_CLIENT));
+        }
         let lifetime = token.expires_in.unwrap_or(spec.default_token_expiration);
         Ok((Secret::new(token.access_token.into_secret()), lifetime))
     }
 
     fn refused(&self, place: &str, error: RequestTokenError<Failure, BasicErrorResponse>) -> Error {
-        let hint = "check client_id, client_secret and token_url";
         match error {
             RequestTokenError::ServerResponse(answer) => {
                 let description = answer.error_description().map(|text| format!(": {text}")).unwrap_or_default();
                 let said = format!("{}{description}", answer.error().as_ref());
-                let said = said.replace(self.spec.client_secret.expose(), "***");
-                Error::auth(format!("the token endpoint {place} refused the client: {said}")).with_hint(hint)
+                let said = shown(&said, &self.secrets());
+                Error::auth(format!("the token endpoint {place} refused the client: {said}")).with_hint(REFUSED_CLIENT)
             }
-            RequestTokenError::Request(failure) => failure.into_error(&format!("POST {place}")),
+            RequestTokenError::Request(failure) => failure.into_error(&format!("POST {place}"), Asked::TokenEndpoint),
             RequestTokenError::Parse(error, _) => {
                 Error::auth(format!("the token endpoint {place} did not answer with a token"))
                     .with_source(std::io::Error::other(format!(
@@ -137,14 +145,42 @@ impl TokenCache {
                         error.path(),
                         error.inner().classify_text()
                     )))
-                    .with_hint("check token_url")
+                    .with_hint("check client.auth.token_url")
             }
             RequestTokenError::Other(what) => {
                 Error::auth(format!("the token endpoint {place} did not answer with a token: {what}"))
-                    .with_hint("check token_url")
+                    .with_hint("check client.auth.token_url")
             }
         }
     }
+
+    /// What the server must not make us show, whatever it answers.
+    fn secrets(&self) -> Vec<&str> {
+        let fields = self.spec.request_data.iter().filter(|(name, _)| !PUBLIC_FIELDS.contains(&name.as_str()));
+        fields.map(|(_, value)| value.expose()).chain([self.spec.client_secret.expose()]).collect()
+    }
+}
+
+/// Whether a final failure is the server's word on the client (RFC 6749 §5.2), which is worth reading. A status that is tried again
+/// (429) speaks of the server instead.
+fn is_refusal(failure: &Failure, retried: &[StatusCode]) -> bool {
+    match &failure.cause {
+        Cause::Status(response) => {
+            let status = response.status();
+            status.is_client_error()
+                && !retried.contains(&status)
+                && serde_json::from_slice::<BasicErrorResponse>(response.body()).is_ok()
+        }
+        Cause::Transport(_) => false,
+    }
+}
+
+/// The crate takes 200 and JSON content types only; servers also give tokens with 201 or as text. What the body holds decides.
+fn as_the_crate_wants_it(response: http::Response<Bytes>) -> HttpResponse {
+    let mut response = response.map(|body| body.to_vec());
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().remove(http::header::CONTENT_TYPE);
+    response
 }
 
 /// What a parse error is, without the text that was parsed: that may be a token.
@@ -177,7 +213,8 @@ fn last_of_each_name(form: &[u8]) -> String {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct LenientToken {
     access_token: AccessToken,
-    #[serde(default = "bearer")]
+    /// Always bearer: that is how it is sent, and how servers mean it when they leave the field out or call it something else.
+    #[serde(skip, default = "bearer")]
     token_type: BasicTokenType,
     #[serde(default, deserialize_with = "seconds", skip_serializing)]
     expires_in: Option<Duration>,
@@ -247,6 +284,9 @@ mod tests {
             (r#"{"access_token":"t","expires_in":null}"#, None),
             (r#"{"access_token":"t","expires_in":-1}"#, None),
             (r#"{"access_token":"t"}"#, None),
+            (r#"{"access_token":"t","expires_in":0}"#, Some(0)),
+            (r#"{"access_token":"t","expires_in":59.0,"token_type":null}"#, Some(59)),
+            (r#"{"access_token":"t","expires_in":7,"token_type":"BearerToken","scope":"a b"}"#, Some(7)),
         ] {
             let token: LenientToken = serde_json::from_str(text).unwrap();
             assert_eq!(token.expires_in, expected.map(Duration::from_secs), "{text}");

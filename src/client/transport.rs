@@ -111,8 +111,7 @@ impl ReqwestTransport {
             .user_agent(concat!("lakefeed/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.read)
-            .timeout(timeouts.total)
-            .redirect(reqwest::redirect::Policy::custom(same_origin_only))
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| classify(error, false))?;
         clients.insert(key, client.clone());
@@ -127,45 +126,95 @@ impl Transport for ReqwestTransport {
         request: http::Request<Bytes>,
         limits: SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let request = reqwest::Request::try_from(request).map_err(|error| classify(error, false))?;
-        let response = self.client(limits.timeouts)?.execute(request).await.map_err(|error| classify(error, false))?;
-        let mut parts = http::Response::new(());
-        *parts.status_mut() = response.status();
-        *parts.headers_mut() = response.headers().clone();
-        let (parts, ()) = parts.into_parts();
-        let mut body = BytesMut::new();
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| classify(error, true))?;
-            if (body.len() + chunk.len()) as u64 > limits.body_bytes_max {
-                return Err(TransportError::new(
-                    TransportErrorKind::BodyTooLarge,
-                    format!("the body has more than {} bytes", limits.body_bytes_max),
-                ));
-            }
-            body.extend_from_slice(&chunk);
+        match tokio::time::timeout(limits.timeouts.total, self.exchange(request, limits)).await {
+            Ok(result) => result,
+            Err(_) => Err(TransportError::new(
+                TransportErrorKind::Timeout,
+                format!("the answer took longer than {:?}", limits.timeouts.total),
+            )),
         }
-        Ok(http::Response::from_parts(parts, body.freeze()))
     }
 }
 
-/// Follows a redirect within the origin of the request; stops at any other, so that the caller sees where it led.
-fn same_origin_only(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
-    let Some(first) = attempt.previous().first() else { return attempt.stop() };
-    if attempt.previous().len() > REDIRECTS_MAX {
-        return attempt.error(TransportError::new(
+impl ReqwestTransport {
+    /// Sends the request, and again wherever it is redirected within its origin.
+    async fn exchange(
+        &self,
+        mut request: http::Request<Bytes>,
+        limits: SendLimits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let client = self.client(limits.timeouts)?;
+        for _ in 0..=REDIRECTS_MAX {
+            let outgoing = reqwest::Request::try_from(request.clone()).map_err(|error| classify(error, false))?;
+            let from = outgoing.url().clone();
+            let response = client.execute(outgoing).await.map_err(|error| classify(error, false))?;
+            match redirected(request.method(), &from, &response)? {
+                None => return whole(response, limits.body_bytes_max).await,
+                Some(target) => *request.uri_mut() = target,
+            }
+        }
+        Err(TransportError::new(
             TransportErrorKind::Redirect,
             format!("the API redirected more than {REDIRECTS_MAX} times"),
+        ))
+    }
+}
+
+/// Where the answer leads, when it is a redirect within the origin of the request.
+///
+/// # Errors
+/// When it leads to another origin, or would turn a POST into a GET, which asks for something else.
+fn redirected(
+    method: &http::Method,
+    from: &url::Url,
+    response: &reqwest::Response,
+) -> Result<Option<http::Uri>, TransportError> {
+    let status = response.status().as_u16();
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let location = response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok());
+    let Some(target) = location.and_then(|location| from.join(location).ok()) else { return Ok(None) };
+    if target.origin() != from.origin() {
+        let origin = target.origin().ascii_serialization();
+        return Err(TransportError::new(
+            TransportErrorKind::Redirect,
+            format!("the API redirects to {origin}, where credentials must not go"),
         ));
     }
-    if first.origin() == attempt.url().origin() {
-        return attempt.follow();
+    if method != http::Method::GET && !matches!(status, 307 | 308) {
+        return Err(TransportError::new(
+            TransportErrorKind::Redirect,
+            format!("the API redirects a {method} with {status}, which would make it a GET without its body"),
+        ));
     }
-    let target = attempt.url().origin().ascii_serialization();
-    attempt.error(TransportError::new(
-        TransportErrorKind::Redirect,
-        format!("the API redirects to {target}, where credentials must not go"),
-    ))
+    let uri = target.as_str().parse();
+    uri.map(Some).map_err(|_| TransportError::new(TransportErrorKind::Redirect, "the API redirects to what is no URL"))
+}
+
+/// The answer with all of its body, or an error.
+async fn whole(response: reqwest::Response, body_bytes_max: u64) -> Result<http::Response<Bytes>, TransportError> {
+    let too_large = || {
+        TransportError::new(TransportErrorKind::BodyTooLarge, format!("the body has more than {body_bytes_max} bytes"))
+    };
+    // What the API announces; a compressed body announces nothing here.
+    if response.content_length().is_some_and(|announced| announced > body_bytes_max) {
+        return Err(too_large());
+    }
+    let mut parts = http::Response::new(());
+    *parts.status_mut() = response.status();
+    *parts.headers_mut() = response.headers().clone();
+    let (parts, ()) = parts.into_parts();
+    let mut body = BytesMut::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| classify(error, true))?;
+        if (body.len() + chunk.len()) as u64 > body_bytes_max {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(http::Response::from_parts(parts, body.freeze()))
 }
 
 /// What a client's error means. `in_body` says that the answer had begun.
@@ -174,9 +223,6 @@ fn classify(error: reqwest::Error, in_body: bool) -> TransportError {
     let mut causes: Vec<String> = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {
-        if let Some(ours) = cause.downcast_ref::<TransportError>() {
-            return ours.clone();
-        }
         causes.push(cause.to_string());
         next = cause.source();
     }
@@ -186,7 +232,7 @@ fn classify(error: reqwest::Error, in_body: bool) -> TransportError {
     } else if error.is_connect() {
         (TransportErrorKind::Connect, "no connection")
     } else if in_body || error.is_body() || error.is_decode() {
-        (TransportErrorKind::Truncated, "the body ended early")
+        (TransportErrorKind::Truncated, "the body ended early or is damaged")
     } else if error.is_request() {
         (TransportErrorKind::Closed, "the connection was closed before an answer")
     } else {

@@ -4,15 +4,19 @@
 //! the paginator.
 
 mod completeness;
+mod repetition;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header;
 use serde_json::{Map, Value};
+use url::{Url, form_urlencoded};
 
-use completeness::Tally;
+use completeness::{PageFacts, Tally};
+use repetition::Repetition;
 
 use crate::client::{ApiRequest, Client};
 use crate::clock::Clock;
@@ -23,7 +27,6 @@ use crate::spec::json_path::Segment;
 use crate::spec::{EndpointSpec, JsonPath, Limits, PaginationSpec, Placement, ResourceSpec};
 
 /// One listing of an API, page by page.
-#[derive(Debug)]
 pub struct Listing {
     resource: String,
     endpoint: EndpointSpec,
@@ -34,13 +37,14 @@ pub struct Listing {
     stopped: Option<StopReason>,
     place: String,
     tally: Tally,
+    repetition: Repetition,
     pages_max: u64,
     run_time_max: Duration,
     deadline: Duration,
 }
 
 /// A page as it came.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Page {
     /// Its number within the listing, from 0.
     pub number: u64,
@@ -80,10 +84,11 @@ impl Listing {
             endpoint: resource.endpoint.clone(),
             client,
             next: Some(paginator.first()),
+            tally: Tally::new(skipped, paginator.page_size()),
+            repetition: Repetition::new(!resource.primary_key.is_empty()),
             paginator,
             stopped: None,
             place: String::new(),
-            tally: Tally { skipped, ..Tally::default() },
             pages_max: limits.pages_max,
             run_time_max: limits.run_time_max,
             deadline: clock.monotonic().saturating_add(limits.run_time_max),
@@ -112,6 +117,7 @@ impl Listing {
         self.place = self.client.place(&request);
         let response = self.client.fetch(&self.resource, &request).await?;
         let content_type = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        self.repetition.came(&response.body);
         Ok(Some(Page {
             number: self.tally.pages,
             body: response.body,
@@ -123,9 +129,19 @@ impl Listing {
     /// Takes note of what the last page held, and decides what follows. Exactly once per page.
     ///
     /// # Errors
-    /// `Source` when the page lacks what the paginator was told to look for.
+    /// `Source` when the page lacks what the paginator was told to look for; `Incomplete` when it is the page before once more.
     pub fn accept(&mut self, meta: &PageMeta) -> Result<()> {
-        self.tally.note(meta.records, self.paginator.stated_total(meta));
+        if self.repetition.is_stuck(meta.records) {
+            return Err(Error::incomplete(format!("{}: the answer is, byte for byte, the page before", self.place))
+                .with_hint(
+                    "the API seems to ignore the offset: check offset_param and limit_param of endpoint.paginator",
+                ));
+        }
+        self.tally.note(PageFacts {
+            records: meta.records,
+            total: self.paginator.stated_total(meta),
+            says_more: self.paginator.says_more(meta),
+        });
         let step = self.paginator.next(meta).map_err(|error| {
             Error::source_failed(format!("{}: {error}", self.place))
                 .with_hint("name the right path in endpoint.paginator, or set it to null when the API does not say")
@@ -147,9 +163,7 @@ impl Listing {
         };
         let complete = self.tally.verdict(stop_reason);
         if complete.verdict == Verdict::False {
-            return Err(Error::incomplete(format!("resource {}: {}", self.resource, complete.reason))
-                .with_hint("records may have come or gone while the listing was read: run again")
-                .with_hint("if the API's total counts something else, set endpoint.paginator.total_path: null"));
+            return Err(self.not_whole(&complete.reason));
         }
         Ok(ListingOutcome {
             stop_reason,
@@ -158,6 +172,22 @@ impl Listing {
             records: self.tally.records,
             total: self.tally.last_total,
         })
+    }
+
+    fn not_whole(&self, reason: &str) -> Error {
+        let error = Error::incomplete(format!("resource {}: {reason}", self.resource));
+        if let Some(cap) = self.tally.page_cap() {
+            return error.with_hint(format!(
+                "the API seems to give {cap} records a page at most: set endpoint.paginator.limit: {cap}"
+            ));
+        }
+        if self.tally.last_total.is_none() {
+            return error
+                .with_hint("set endpoint.paginator.stop_after_empty_page: false to read on after an empty page");
+        }
+        error
+            .with_hint("records may have come or gone while the listing was read: run again")
+            .with_hint("if the API's total counts something else, set endpoint.paginator.total_path: null")
     }
 
     fn check_limits(&self) -> Result<()> {
@@ -180,19 +210,58 @@ impl Listing {
     }
 }
 
+impl fmt::Debug for Listing {
+    /// Shows how far the listing is; its endpoint may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing")
+            .field("resource", &self.resource)
+            .field("place", &self.place)
+            .field("paginator", &self.paginator)
+            .field("stopped", &self.stopped)
+            .field("tally", &self.tally)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page")
+            .field("number", &self.number)
+            .field("place", &self.place)
+            .field("content_type", &self.content_type)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
 /// The endpoint's request with the page's values in their places.
 fn api_request(endpoint: &EndpointSpec, page: &PageRequest) -> ApiRequest {
+    let mut url = endpoint.url.clone();
     let mut query = endpoint.params.clone();
     let mut json = endpoint.json.clone();
     for (place, value) in &page.values {
         match place {
-            Placement::Query(name) => set_query(&mut query, name, *value),
+            Placement::Query(name) => {
+                drop_from_url(&mut url, name);
+                set_query(&mut query, name, *value);
+            }
             Placement::Body(path) => {
                 set_body(json.get_or_insert_with(|| Value::Object(Map::new())), path.segments(), *value);
             }
         }
     }
-    ApiRequest { method: endpoint.method, url: endpoint.url.clone(), query, headers: endpoint.headers.clone(), json }
+    ApiRequest { method: endpoint.method, url, query, headers: endpoint.headers.clone(), json }
+}
+
+/// Takes a parameter out of the URL's own query, which a path may have brought along, and leaves the rest as it is written.
+fn drop_from_url(url: &mut Url, name: &str) {
+    let Some(query) = url.query() else { return };
+    if !url.query_pairs().any(|(known, _)| known == name) {
+        return;
+    }
+    let is_other = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).all(|(known, _)| known != name);
+    let others = query.split('&').filter(is_other).collect::<Vec<_>>().join("&");
+    url.set_query(Some(others.as_str()).filter(|others| !others.is_empty()));
 }
 
 /// Puts a paging value where the user's parameter of that name was, or at the end.
@@ -241,32 +310,4 @@ fn set_body(body: &mut Value, path: &[Segment], value: u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_paging_value_takes_the_place_of_the_users_parameter() {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut query = vec![pair("offset", "7"), pair("q", "x"), pair("offset", "8")];
-        set_query(&mut query, "offset", 100);
-        assert_eq!(query, [pair("offset", "100"), pair("q", "x")]);
-        set_query(&mut query, "limit", 5);
-        assert_eq!(query.last(), Some(&pair("limit", "5")));
-    }
-
-    #[test]
-    fn a_paging_value_finds_its_place_in_the_body() {
-        for (body, path, expected) in [
-            (json!({}), "page.offset", json!({"page": {"offset": 3}})),
-            (json!({"page": {"size": 9}}), "page.offset", json!({"page": {"size": 9, "offset": 3}})),
-            (json!({"page": "x"}), "page.offset", json!({"page": {"offset": 3}})),
-            (json!(null), "a[1]", json!({"a": [null, 3]})),
-        ] {
-            let mut changed = body.clone();
-            set_body(&mut changed, JsonPath::parse(path).unwrap().segments(), 3);
-            assert_eq!(changed, expected, "{body} {path}");
-        }
-    }
-}
+mod tests;

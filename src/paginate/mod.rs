@@ -128,6 +128,22 @@ impl Paginator {
             Self::Offset(offset) => offset.stated_total(page),
         }
     }
+
+    /// Whether the page says that there is another one, where it says so.
+    pub fn says_more(&self, page: &PageMeta) -> Option<bool> {
+        match self {
+            Self::SinglePage => None,
+            Self::Offset(offset) => offset.says_more(page),
+        }
+    }
+
+    /// How many records a page is asked to hold, where the listing asks for a number.
+    pub fn page_size(&self) -> Option<u64> {
+        match self {
+            Self::SinglePage => None,
+            Self::Offset(offset) => Some(offset.page_size()),
+        }
+    }
 }
 
 impl StopReason {

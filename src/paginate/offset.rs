@@ -62,6 +62,19 @@ impl Offset {
         }
     }
 
+    /// Whether `page` says that there is another one, where it says something usable.
+    pub(super) fn says_more(&self, page: &PageMeta) -> Option<bool> {
+        self.has_more_path.as_ref()?;
+        match page.values.get(usize::from(self.total_path.is_some()))? {
+            Lookup::Found(value) => value.as_bool(),
+            Lookup::Missing => None,
+        }
+    }
+
+    pub(super) fn page_size(&self) -> u64 {
+        self.limit
+    }
+
     pub(super) fn next(&mut self, page: &PageMeta) -> Result<Step, PaginationError> {
         let next_offset = self.next_offset.checked_add(self.limit).ok_or(PaginationError::Overflow)?;
         let stated_total = self.stated_total(page);

@@ -11,15 +11,22 @@ use crate::spec::Timeouts;
 
 /// Serves `answer` to every connection, then closes it; waits `pause` before.
 async fn serve(answer: &'static str, pause: Duration) -> String {
+    serve_by(move |_| answer.as_bytes().to_vec(), pause).await
+}
+
+/// Answers each request, given its head and body as far as they came in one piece.
+async fn serve_by(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + Clone + 'static, pause: Duration) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
             tokio::spawn(async move {
                 let mut request = [0; 4_096];
-                drop(stream.read(&mut request).await);
+                let length = stream.read(&mut request).await.unwrap_or(0);
+                let answer = answer(&String::from_utf8_lossy(&request[..length]));
                 crate::clock::Clock::sleep(&crate::clock::SystemClock::new(), pause).await;
-                drop(stream.write_all(answer.as_bytes()).await);
+                drop(stream.write_all(&answer).await);
                 drop(stream.shutdown().await);
             });
         }
@@ -28,6 +35,10 @@ async fn serve(answer: &'static str, pause: Duration) -> String {
 }
 
 async fn send(url: &str) -> Result<http::Response<Bytes>, (TransportErrorKind, String)> {
+    send_request(http::Request::get(url).body(Bytes::new()).unwrap()).await
+}
+
+async fn send_request(request: http::Request<Bytes>) -> Result<http::Response<Bytes>, (TransportErrorKind, String)> {
     let limits = SendLimits {
         timeouts: Timeouts {
             connect: Duration::from_secs(2),
@@ -36,7 +47,6 @@ async fn send(url: &str) -> Result<http::Response<Bytes>, (TransportErrorKind, S
         },
         body_bytes_max: 1_000,
     };
-    let request = http::Request::get(url).body(Bytes::new()).unwrap();
     let transport = ReqwestTransport::new().unwrap();
     transport.send(request, limits).await.map_err(|error| (error.kind, error.to_string()))
 }
@@ -81,4 +91,102 @@ async fn a_slow_answer_and_no_server_at_all_are_told_apart() {
     assert_eq!(send(&url).await.unwrap_err().0, TransportErrorKind::Timeout);
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert_eq!(send(&format!("http://{closed}")).await.unwrap_err().0, TransportErrorKind::Connect);
+}
+
+/// `{"items":[]}`, compressed.
+const SMALL_GZIP: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\xca\x2c\x49\xcd\x2d\x56\xb2\x8a\x8e\xad\x05\x00\x1d\
+    \x1f\x43\xea\x0c\x00\x00\x00";
+
+/// 100,000 times `x`, compressed.
+const LARGE_GZIP: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\xc1\x31\x01\x00\x00\x00\xc2\xa0\xda\x8b\x6f\x0d\x0f\xa0\
+    \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+    \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+    \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+    \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x57\x03\x71\
+    \x11\x07\xfe\xa0\x86\x01\x00";
+
+fn gzipped(body: &[u8], announced: usize) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {announced}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_read_and_its_bound_holds_for_what_it_grows_to() {
+    let small = serve_by(|_| gzipped(SMALL_GZIP, SMALL_GZIP.len()), Duration::ZERO).await;
+    assert_eq!(send(&small).await.unwrap().body(), r#"{"items":[]}"#);
+    assert!(LARGE_GZIP.len() < 1_000);
+    let bomb = serve_by(|_| gzipped(LARGE_GZIP, LARGE_GZIP.len()), Duration::ZERO).await;
+    assert_eq!(send(&bomb).await.unwrap_err().0, TransportErrorKind::BodyTooLarge);
+    let cut = serve_by(|_| gzipped(&SMALL_GZIP[..20], SMALL_GZIP.len()), Duration::ZERO).await;
+    assert_eq!(send(&cut).await.unwrap_err().0, TransportErrorKind::Truncated);
+    // The transfer is whole, the compressed stream is not.
+    let torn = serve_by(|_| gzipped(&SMALL_GZIP[..20], 20), Duration::ZERO).await;
+    assert_eq!(send(&torn).await.unwrap_err().0, TransportErrorKind::Truncated);
+}
+
+#[tokio::test]
+async fn an_announced_body_past_its_bound_is_not_waited_for() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n";
+    assert_eq!(kind(head).await, TransportErrorKind::BodyTooLarge);
+}
+
+#[tokio::test]
+async fn a_redirect_within_the_origin_is_followed_with_headers_and_body() {
+    let url = serve_by(
+        |request| {
+            let found = request.contains("GET /there?page=2 ") || request.contains("POST /there?page=2 ");
+            if !found {
+                return b"HTTP/1.1 307 Over There\r\nlocation: /there?page=2\r\ncontent-length: 0\r\n\r\n".to_vec();
+            }
+            let is_same =
+                request.contains("authorization: Bearer t") && (request.starts_with("GET") || request.ends_with("hi"));
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n{}", if is_same { "same" } else { "lost" })
+                .into_bytes()
+        },
+        Duration::ZERO,
+    )
+    .await;
+    for method in ["GET", "POST"] {
+        let body = if method == "GET" { Bytes::new() } else { Bytes::from_static(b"hi") };
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("{url}/here"))
+            .header("authorization", "Bearer t")
+            .body(body)
+            .unwrap();
+        assert_eq!(send_request(request).await.unwrap().body(), "same", "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_loops_or_would_lose_the_body_is_refused() {
+    let around = "HTTP/1.1 302 Found\r\nlocation: /around\r\ncontent-length: 0\r\n\r\n";
+    let url = serve(around, Duration::ZERO).await;
+    let (kind, text) = send(&url).await.unwrap_err();
+    assert_eq!((kind, text.as_str()), (TransportErrorKind::Redirect, "the API redirected more than 10 times"));
+    let (kind, text) =
+        send_request(http::Request::post(&url).body(Bytes::from_static(b"x")).unwrap()).await.unwrap_err();
+    assert_eq!(kind, TransportErrorKind::Redirect);
+    assert!(text.contains("a POST with 302"), "{text}");
+}
+
+#[tokio::test]
+async fn a_redirect_without_a_target_is_the_answer() {
+    let url = serve("HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n", Duration::ZERO).await;
+    assert_eq!(send(&url).await.unwrap().status(), 302);
+}
+
+#[tokio::test]
+async fn the_program_says_who_it_is_unless_the_pipeline_does() {
+    let echo = |request: &str| {
+        let agent = request.lines().find(|line| line.starts_with("user-agent")).unwrap_or("none").to_owned();
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{agent}", agent.len()).into_bytes()
+    };
+    let url = serve_by(echo, Duration::ZERO).await;
+    let expected = concat!("user-agent: lakefeed/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(send(&url).await.unwrap().body(), expected);
+    let request = http::Request::get(&url).header("user-agent", "mine").body(Bytes::new()).unwrap();
+    assert_eq!(send_request(request).await.unwrap().body(), "user-agent: mine");
 }

@@ -107,6 +107,57 @@ fn an_offset_past_64_bits_is_an_error() {
     assert_eq!(drive(&spec, vec![page(2, vec![])]).1, Err(PaginationError::Overflow));
 }
 
+#[test]
+fn a_missing_or_unusable_has_more_is_an_error_and_leaves_the_state() {
+    let spec = OffsetSpec { total_path: None, has_more_path: Some(JsonPath::keys(["more"])), ..spec(2) };
+    for (value, words) in [
+        (Lookup::Missing, "has_more_path more was not found in the response"),
+        (Lookup::Found(Scalar::Null), "has_more_path more is null, not true or false"),
+        (Lookup::Found(Scalar::Number("1".to_owned())), "has_more_path more is 1, not true or false"),
+    ] {
+        assert_eq!(drive(&spec, vec![page(2, vec![value])]).1.unwrap_err().to_string(), words);
+    }
+}
+
+#[test]
+fn the_text_false_says_that_there_is_no_more() {
+    let spec = OffsetSpec { total_path: None, has_more_path: Some(JsonPath::keys(["more"])), ..spec(2) };
+    let more = |text: &str| page(2, vec![Lookup::Found(Scalar::Text(text.to_owned()))]);
+    assert_eq!(drive(&spec, vec![more("True"), more("FALSE")]), (vec![0, 2], Ok(Some(StopReason::NoMore))));
+}
+
+#[test]
+fn an_empty_page_is_no_end_when_it_is_not_meant_to_be() {
+    let spec = OffsetSpec { stop_after_empty_page: false, ..spec(2) };
+    let pages = vec![page(0, vec![number(3)]), page(1, vec![number(3)])];
+    assert_eq!(drive(&spec, pages), (vec![0, 2], Ok(Some(StopReason::TotalReached))));
+}
+
+#[test]
+fn the_total_is_read_anew_on_every_page() {
+    let pages = vec![page(2, vec![number(9)]), page(2, vec![number(4)])];
+    assert_eq!(drive(&spec(2), pages), (vec![0, 2], Ok(Some(StopReason::TotalReached))));
+    let pages = vec![page(2, vec![number(3)]), page(2, vec![number(5)]), page(1, vec![number(5)])];
+    assert_eq!(drive(&spec(2), pages), (vec![0, 2, 4], Ok(Some(StopReason::TotalReached))));
+}
+
+#[test]
+fn what_a_page_says_is_found_behind_the_right_option() {
+    let both = OffsetSpec { has_more_path: Some(JsonPath::keys(["more"])), ..spec(2) };
+    let truth = Lookup::Found(Scalar::Bool(true));
+    for (spec, values, total, more) in [
+        (both.clone(), vec![number(7), truth.clone()], Some(7), Some(true)),
+        (both.clone(), vec![Lookup::Missing, truth.clone()], None, Some(true)),
+        (both.clone(), vec![number(7), Lookup::Missing], Some(7), None),
+        (OffsetSpec { total_path: None, ..both }, vec![truth], None, Some(true)),
+        (spec(2), vec![number(7)], Some(7), None),
+    ] {
+        let paginator = Paginator::new(&PaginationSpec::Offset(spec));
+        let meta = page(2, values);
+        assert_eq!((paginator.stated_total(&meta), paginator.says_more(&meta)), (total, more));
+    }
+}
+
 proptest! {
     /// Whatever the size of the listing and of the page, each record is asked for once, in order, and the listing ends.
     #[test]
