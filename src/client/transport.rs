@@ -83,12 +83,12 @@ impl StdError for TransportError {}
 /// The transport over real sockets. Keeps connections open between requests.
 #[derive(Debug)]
 pub struct ReqwestTransport {
-    /// One client per set of timeouts, since a client's timeouts are fixed when it is built.
-    clients: Mutex<HashMap<(u128, u128, u128), reqwest::Client>>,
+    /// One client per pair of connect and read timeout, since those are fixed when a client is built.
+    clients: Mutex<HashMap<(u128, u128), reqwest::Client>>,
 }
 
 impl ReqwestTransport {
-    /// A transport with the machine's TLS roots and proxies as usual.
+    /// A transport that trusts Mozilla's roots, which are built in, and uses the proxies of the usual environment variables.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -102,7 +102,7 @@ impl ReqwestTransport {
     }
 
     fn client(&self, timeouts: Timeouts) -> Result<reqwest::Client, TransportError> {
-        let key = (timeouts.connect.as_nanos(), timeouts.read.as_nanos(), timeouts.total.as_nanos());
+        let key = (timeouts.connect.as_nanos(), timeouts.read.as_nanos());
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
