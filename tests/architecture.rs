@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["error", "schema", "secret", "spec"]),
     // The stages.
     ("client", &["clock", "error", "event", "secret", "spec"]),
-    ("extract", &["client", "clock", "error", "event", "paginate", "spec"]),
+    ("extract", &["client", "clock", "error", "event", "paginate", "secret", "spec"]),
     ("decode", &["error", "paginate", "reject", "schema", "spec"]),
     ("lake", &["checkpoint", "clock", "error", "event", "reject", "schema", "spec"]),
     // The one that knows them all.
