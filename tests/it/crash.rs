@@ -33,18 +33,21 @@ async fn killed_run() {
     let Some(plan) = std::env::var_os(PLAN) else { return };
     let plan: serde_json::Value = serde_json::from_str(plan.to_str().unwrap()).unwrap();
     let moment = if plan["before"] == true { Moment::Before } else { Moment::After };
-    let lake = plan["lake"].as_str().unwrap();
-    let (inner, root): (Arc<dyn ObjectStore>, &str) = match lake.strip_prefix("s3://lake/") {
+    let place = plan["lake"].as_str().unwrap();
+    let (inner, root): (Arc<dyn ObjectStore>, &str) = match place.strip_prefix("s3://lake/") {
         Some(prefix) => {
             let store = AmazonS3Builder::from_env().with_bucket_name("lake").with_allow_http(true).build().unwrap();
             (Arc::new(store), prefix)
         }
-        None => (Arc::new(LocalFileSystem::new_with_prefix(lake).unwrap()), ""),
+        None => (Arc::new(LocalFileSystem::new_with_prefix(place).unwrap()), ""),
     };
     let store = KillStore::new(inner, plan["fatal"].as_u64().unwrap(), moment);
     let changes = store.changes();
     let root = object_store::path::Path::from(root);
-    let lake = Lake::with_store(Arc::new(store), root, lake.to_owned());
+    let mut lake = Lake::with_store(Arc::new(store), root, place.to_owned());
+    if !place.starts_with("s3://") {
+        lake = lake.on_local_disk(Path::new(place).canonicalize().unwrap());
+    }
     let spec = lakefeed::config::load(Path::new(plan["pipeline"].as_str().unwrap())).unwrap();
     let components = Components {
         clock: SystemClock::shared(),
