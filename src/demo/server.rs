@@ -132,16 +132,6 @@ impl DemoServer {
     pub fn set_faults(&self, faults: Faults) {
         *lock(&self.state.faults) = (faults, 0);
     }
-
-    /// How many tokens were issued.
-    pub fn tokens_issued(&self) -> u64 {
-        lock(&self.state.tokens).issued
-    }
-
-    /// How many requests for events came since the faults were set.
-    pub fn event_requests(&self) -> u64 {
-        lock(&self.state.faults).1
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
