@@ -4,12 +4,16 @@
 //! place: `./resources[0]/endpoint/paginator`. The one module that reads the environment and the files beside the pipeline is `interpolate`,
 //! behind [`Sources`].
 
+mod client_document;
 mod document;
 mod fields;
 mod interpolate;
+mod paginator_document;
 mod problems;
 mod resource_document;
 mod validate;
+mod validate_client;
+mod validate_paginator;
 mod validate_resource;
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::document::{EndpointDocument, PaginatorDocument, PartitionDocument, ResourceDocument, pairs};
+use super::document::{EndpointDocument, PartitionDocument, ResourceDocument, pairs};
 use super::fields::{Fields, kind};
+use super::paginator_document::PaginatorDocument;
 use super::problems::Problems;
 use crate::spec::{Method, Transform, WriteDisposition};
 

@@ -1,0 +1,151 @@
+//! The `client` of the document becomes the client of the pipeline.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use url::Url;
+
+use super::client_document::{AuthDocument, ClientDocument, OAuth2Document, RetryDocument};
+use super::problems::Problems;
+use crate::secret::Secret;
+use crate::spec::{Auth, ClientSpec, Header, OAuth2Spec, RateLimitSpec, RetrySpec, Timeouts};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> Option<ClientSpec> {
+    let base_url = client.base_url.as_ref().and_then(|url| http_url(url, "./client/base_url", problems));
+    let seconds = |value: Option<f64>, default: f64, place: &str| {
+        let seconds = value.unwrap_or(default);
+        if seconds <= 0.0 {
+            problems.add(place, "must be more than 0");
+        }
+        duration(seconds)
+    };
+    let timeouts = Timeouts {
+        connect: seconds(client.connect_seconds, 10.0, "./client/timeouts/connect_seconds"),
+        read: seconds(client.read_seconds, 60.0, "./client/timeouts/read_seconds"),
+        total: seconds(client.total_seconds, 300.0, "./client/timeouts/total_seconds"),
+    };
+    if client.requests_per_second.is_some_and(|rate| rate <= 0.0) {
+        problems.add("./client/rate_limit/requests_per_second", "must be more than 0");
+    }
+    let auth = client.auth.as_ref().map_or(Some(Auth::None), |auth| validate_auth(auth, problems));
+    let headers = headers(&client.headers, "./client/headers", problems);
+    Some(ClientSpec {
+        base_url: base_url?,
+        headers,
+        auth: auth?,
+        retry: validate_retry(client.retry.as_ref(), problems),
+        rate_limit: client.requests_per_second.map(|requests_per_second| RateLimitSpec { requests_per_second }),
+        timeouts,
+    })
+}
+
+/// An http(s) URL without credentials in it. The URL itself is not shown when it has some.
+pub(super) fn http_url(text: &str, place: &str, problems: &Problems) -> Option<Url> {
+    let url = match Url::parse(text.trim()) {
+        Ok(url) => url,
+        Err(error) => {
+            problems.add(place, format!("is not a URL ({error}); write https://host/path"));
+            return None;
+        }
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        problems.add(place, "has credentials in it; put them into client.auth");
+        return None;
+    }
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        problems.add(place, format!("'{}' is not http or https", url.scheme()));
+        return None;
+    }
+    Some(url)
+}
+
+fn validate_auth(auth: &AuthDocument, problems: &Problems) -> Option<Auth> {
+    let carried = |text: &str, place: &str| {
+        if HeaderValue::try_from(text).is_err() {
+            problems.add(place, "has characters that a header cannot carry (a line break, perhaps)");
+        }
+    };
+    match auth {
+        AuthDocument::Bearer { token } => {
+            carried(token, "./client/auth/token");
+            Some(Auth::Bearer { token: Secret::new(token) })
+        }
+        AuthDocument::HttpBasic { username, password } => {
+            if username.contains(':') {
+                problems.add("./client/auth/username", "must not contain ':' (RFC 7617)");
+            }
+            Some(Auth::HttpBasic { username: username.clone(), password: Secret::new(password) })
+        }
+        AuthDocument::ApiKey { name, api_key, location } => {
+            if *location == crate::spec::ApiKeyLocation::Header && HeaderName::try_from(name).is_err() {
+                problems.add("./client/auth/name", format!("'{name}' is not the name of a header"));
+            }
+            if *location != crate::spec::ApiKeyLocation::Query {
+                carried(api_key, "./client/auth/api_key");
+            }
+            Some(Auth::ApiKey { name: name.clone(), key: Secret::new(api_key), location: *location })
+        }
+        AuthDocument::OAuth2(document) => validate_oauth2(document, problems).map(Auth::OAuth2ClientCredentials),
+    }
+}
+
+fn validate_oauth2(document: &OAuth2Document, problems: &Problems) -> Option<OAuth2Spec> {
+    let token_url = http_url(&document.token_url, &format!("{}/token_url", document.place), problems)?;
+    Some(OAuth2Spec {
+        token_url,
+        client_id: document.client_id.clone(),
+        client_secret: Secret::new(&document.client_secret),
+        client_authentication: document.client_authentication,
+        request_data: document.request_data.iter().map(|(name, value)| (name.clone(), Secret::new(value))).collect(),
+        default_token_expiration: document.default_token_expiration.map_or(HOUR, duration),
+        expiry_leeway: duration(document.expiry_leeway_seconds.unwrap_or(60.0)),
+    })
+}
+
+/// Without a `retry` block, dlt's defaults: 429 and every 5xx, five tries, waits of 1, 2, 4 and 8 seconds. With one, those of the reference
+/// pipeline for what it leaves out.
+fn validate_retry(retry: Option<&RetryDocument>, problems: &Problems) -> RetrySpec {
+    let status = |status: u64| u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    let default = RetryDocument::default();
+    let (statuses, max_retries, backoff_factor): (Vec<u64>, u64, f64) = match retry {
+        None => (std::iter::once(429).chain(500..600).collect(), 4, 1.0),
+        Some(_) => (vec![429, 500, 502, 503, 504], 3, 2.0),
+    };
+    let retry = retry.unwrap_or(&default);
+    if retry.max_retries.is_some_and(|retries| retries > 1_000) {
+        problems.add("./client/retry/max_retries", "must be 1000 at most");
+    }
+    if retry.jitter.is_some_and(|jitter| jitter > 1.0) {
+        problems.add("./client/retry/jitter", "must be between 0 and 1");
+    }
+    RetrySpec {
+        statuses: retry.statuses.clone().unwrap_or(statuses).into_iter().filter_map(status).collect(),
+        max_retries: u32::try_from(retry.max_retries.unwrap_or(max_retries)).unwrap_or(u32::MAX),
+        backoff_factor: retry.backoff_factor.unwrap_or(backoff_factor),
+        max_wait: duration(retry.max_wait_seconds.unwrap_or(300.0)),
+        jitter: retry.jitter.unwrap_or(0.1),
+    }
+}
+
+/// Headers by name; the values may be secrets and are not shown.
+pub(super) fn headers(pairs: &[(String, String)], place: &str, problems: &Problems) -> Vec<Header> {
+    let header = |(name, value): &(String, String)| {
+        let Ok(header) = HeaderName::try_from(name) else {
+            problems.add(place, format!("'{name}' is not the name of a header"));
+            return None;
+        };
+        if HeaderValue::try_from(value).is_err() {
+            problems.add(&format!("{place}/{name}"), "has characters that a header cannot carry");
+            return None;
+        }
+        Some(Header { name: header, value: Secret::new(value) })
+    };
+    pairs.iter().filter_map(header).collect()
+}
+
+/// Seconds as a duration; what does not fit is for ever.
+pub(super) fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
