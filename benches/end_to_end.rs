@@ -15,7 +15,7 @@ use lakefeed::demo::{DemoOptions, DemoServer};
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
 use lakefeed::lake::Lake;
-use lakefeed::pipeline::{self, Components};
+use lakefeed::pipeline::{self, Components, RunOptions};
 use lakefeed::spec::{DestinationSpec, PipelineSpec};
 
 const EVENTS: usize = 50_000;
@@ -48,7 +48,7 @@ async fn run(spec: &PipelineSpec, folder: &Path) {
     };
     let lake = Lake::open(&DestinationSpec::at(folder.to_str().unwrap())).unwrap();
     let resources = pipeline::choose(spec, &[]).unwrap();
-    pipeline::run_in(spec, &resources, false, &lake, &components).await.unwrap();
+    pipeline::run_in(spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
 }
 
 fn end_to_end(criterion: &mut Criterion) {

@@ -16,14 +16,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("reject", &[]),
     // Pure: values and decisions.
     ("schema", &["error"]),
-    ("checkpoint", &[]),
     ("spec", &["schema", "secret"]),
+    ("checkpoint", &["spec"]),
     ("event", &["checkpoint", "error", "spec"]),
     ("paginate", &["spec"]),
     ("config", &["error", "schema", "secret", "spec"]),
     // The stages.
     ("client", &["clock", "error", "event", "secret", "spec"]),
-    ("extract", &["client", "clock", "error", "event", "paginate", "secret", "spec"]),
+    ("extract", &["checkpoint", "client", "clock", "error", "event", "paginate", "secret", "spec"]),
     ("decode", &["error", "paginate", "reject", "schema", "spec"]),
     ("lake", &["checkpoint", "clock", "error", "event", "reject", "schema", "spec"]),
     // The one that knows them all.
@@ -54,6 +54,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "checkpoint",
             "client",
             "clock",
             "config",

@@ -2,7 +2,13 @@
 //!
 //! The checkpoint is written in the same commit as the data that it speaks of, so the two move together or not at all.
 
+mod cursor;
+mod value;
+
 use serde::{Deserialize, Serialize};
+
+pub use cursor::{Admitted, BOUNDARY_MAX, Backfill, CursorError, CursorRun, CursorState};
+pub use value::{ValueError, compare};
 
 /// How far a resource has got; stored in every commit of its table.
 ///
@@ -24,6 +30,8 @@ pub struct Checkpoint {
 pub enum Position {
     /// The whole listing, from its first page to its last.
     FullListing,
+    /// Everything up to a cursor value.
+    Cursor(CursorState),
 }
 
 impl Checkpoint {
@@ -33,5 +41,18 @@ impl Checkpoint {
     /// The checkpoint of a listing that was read to its end.
     pub fn full_listing(resource: impl Into<String>) -> Self {
         Self { version: Self::VERSION, resource: resource.into(), position: Position::FullListing }
+    }
+
+    /// The checkpoint of a resource that was read up to a cursor value.
+    pub fn cursor(resource: impl Into<String>, state: CursorState) -> Self {
+        Self { version: Self::VERSION, resource: resource.into(), position: Position::Cursor(state) }
+    }
+
+    /// The cursor, where there is one.
+    pub fn cursor_state(&self) -> Option<&CursorState> {
+        match &self.position {
+            Position::FullListing => None,
+            Position::Cursor(state) => Some(state),
+        }
     }
 }

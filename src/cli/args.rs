@@ -78,6 +78,12 @@ pub(super) struct RunArguments {
     /// Build the tables anew from this run alone
     #[arg(long)]
     pub(super) full_refresh: bool,
+    /// Read a range of the cursor from here, instead of from where the last run ended; the checkpoint stays
+    #[arg(long, value_name = "VALUE", conflicts_with = "full_refresh")]
+    pub(super) from: Option<String>,
+    /// Read a range of the cursor up to here, exclusive
+    #[arg(long, value_name = "VALUE", conflicts_with = "full_refresh")]
+    pub(super) to: Option<String>,
     /// What goes to standard output: nothing (text), or the run report (json)
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(super) output: Output,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::args::{CheckArguments, Output};
 use super::printer::Printer;
 use crate::error::Result;
-use crate::spec::{PaginationSpec, PipelineSpec, ResourceSpec};
+use crate::spec::{FollowFrom, PaginationSpec, PipelineSpec, ResourceSpec};
 
 /// Loads and validates a pipeline, and says what it is. Sends nothing.
 pub(super) fn check(arguments: &CheckArguments, printer: Printer) -> Result<()> {
@@ -65,6 +65,14 @@ fn render(spec: &PipelineSpec) -> String {
 fn paginator(resource: &ResourceSpec) -> String {
     match &resource.endpoint.paginator {
         PaginationSpec::SinglePage => "single page".to_owned(),
+        PaginationSpec::Auto => "as the first page tells".to_owned(),
+        PaginationSpec::PageNumber(pages) => format!("numbered, from {}", pages.page),
+        PaginationSpec::Follow(follow) => match &follow.from {
+            FollowFrom::Body(path) => format!("by {path} of the page before"),
+            FollowFrom::Header(name) => format!("by the header {name} of the page before"),
+            FollowFrom::LinkHeader(relation) => format!("by the Link header, rel={relation}"),
+            FollowFrom::LastRecord(path) => format!("after the last record, by {path}"),
+        },
         PaginationSpec::Offset(offset) => format!("offset, {} a page", offset.limit),
     }
 }

@@ -3,10 +3,11 @@
 use super::args::{Output, RunArguments};
 use super::printer::Printer;
 use super::session::{interrupt_on_signals, run_pipeline, start_logging};
+use crate::checkpoint::Backfill;
 use crate::error::{Error, Result};
 use crate::pipeline::RunOptions;
 use crate::report::{ReportBuilder, render_text};
-use crate::spec::{DestinationSpec, PipelineSpec};
+use crate::spec::{CursorValue, DestinationSpec, PipelineSpec};
 
 /// Runs a pipeline and reports. The report goes to standard output as JSON, or to standard error for people.
 pub(super) async fn run(arguments: RunArguments, printer: Printer) -> Result<()> {
@@ -19,6 +20,7 @@ pub(super) async fn run(arguments: RunArguments, printer: Printer) -> Result<()>
         resources: arguments.resource.clone(),
         destination: arguments.destination.as_deref().map(|url| destination(&spec, url)),
         full_refresh: arguments.full_refresh,
+        backfill: backfill(&arguments),
     };
     let (report, error) = run_pipeline(&spec, &options, printer, interrupt_on_signals()).await;
     match arguments.output {
@@ -26,6 +28,16 @@ pub(super) async fn run(arguments: RunArguments, printer: Printer) -> Result<()>
         Output::Text => printer.say(render_text(&report).trim_end()),
     }
     error.map_or(Ok(()), Err)
+}
+
+/// The range that `--from` and `--to` name.
+fn backfill(arguments: &RunArguments) -> Option<Backfill> {
+    let value = |text: &String| {
+        let is_number = text.parse::<f64>().is_ok_and(f64::is_finite);
+        if is_number { CursorValue::Number(text.clone()) } else { CursorValue::Text(text.clone()) }
+    };
+    let range = Backfill { from: arguments.from.as_ref().map(value), to: arguments.to.as_ref().map(value) };
+    (range != Backfill::default()).then_some(range)
 }
 
 /// The pipeline's destination at another URL: its endpoint and region still hold for another bucket.

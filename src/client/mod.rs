@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-pub use request::ApiRequest;
+pub use request::{ApiRequest, RequestBody};
 pub use transport::{ReqwestTransport, SendLimits, Transport, TransportError, TransportErrorKind};
 
 use auth::Authenticator;
@@ -59,6 +59,16 @@ pub struct Client {
     authenticator: Result<Authenticator, String>,
     sender: Sender,
     secret_parameters: Vec<String>,
+    concurrency: usize,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone)]
+pub enum Fetched {
+    /// An answer to read.
+    Answer(ApiResponse),
+    /// An answer that a response action ignores.
+    Ignored,
 }
 
 /// A whole answer with a success status.
@@ -92,7 +102,13 @@ impl Client {
                 jitter: Mutex::new(Jitter::new(components.jitter_seed)),
             },
             secret_parameters,
+            concurrency: spec.concurrency,
         }
+    }
+
+    /// Requests that may be under way at the same time.
+    pub fn concurrency(&self) -> usize {
+        self.concurrency
     }
 
     /// The method and the URL of a request as they may be shown.
@@ -107,18 +123,19 @@ impl Client {
     ///
     /// # Errors
     /// `Auth` for 401, 403 and a token endpoint that refuses; `Source` for everything else that is final.
-    pub async fn fetch(&self, resource: &str, request: &ApiRequest) -> Result<ApiResponse> {
+    pub async fn fetch(&self, resource: &str, request: &ApiRequest) -> Result<Fetched> {
         let mut tries = RetryState::default();
         let mut refused = None;
         loop {
             // The turn comes first: a token that was taken before a long wait could be stale after it.
             self.sender.wait_for_turn().await;
             let (request_now, token) = self.prepare(resource, request, refused).await?;
-            match self.sender.attempt(resource, request_now, &mut tries).await {
+            match self.sender.attempt(resource, request_now, &request.actions, &mut tries).await {
                 Attempt::Accepted(response) => {
                     let (parts, body) = response.into_parts();
-                    return Ok(ApiResponse { status: parts.status, headers: parts.headers, body });
+                    return Ok(Fetched::Answer(ApiResponse { status: parts.status, headers: parts.headers, body }));
                 }
+                Attempt::Ignored => return Ok(Fetched::Ignored),
                 Attempt::Again => {}
                 Attempt::Failed(failure) => {
                     let is_first_401 = failure.status() == Some(StatusCode::UNAUTHORIZED) && refused.is_none();

@@ -1,15 +1,16 @@
 //! A request to the API, before it is authenticated.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::redact::{SafeUrl, is_secret_name};
 use crate::error::{Error, Result};
-use crate::spec::{Header, Method};
+use crate::spec::{Header, Method, ResponseAction};
 
 /// A request to the API, before it is authenticated.
 #[derive(Clone)]
@@ -22,8 +23,23 @@ pub struct ApiRequest {
     pub query: Vec<(String, String)>,
     /// Headers on top of the client's; they win per name.
     pub headers: Vec<Header>,
-    /// The JSON body, if any.
-    pub json: Option<Value>,
+    /// The body, if any.
+    pub body: RequestBody,
+    /// What to do about answers of a certain kind, first match first.
+    pub actions: Arc<[ResponseAction]>,
+}
+
+/// The body of a request.
+#[derive(Clone, PartialEq)]
+pub enum RequestBody {
+    /// None.
+    None,
+    /// JSON.
+    Json(Value),
+    /// A form.
+    Form(Vec<(String, String)>),
+    /// Text as it is; its content type is the headers' business.
+    Raw(String),
 }
 
 impl ApiRequest {
@@ -58,12 +74,20 @@ impl ApiRequest {
     }
 
     pub(super) fn to_http(&self, url: &Url, mut headers: HeaderMap) -> Result<http::Request<Bytes>> {
-        let body = match &self.json {
-            None => Bytes::new(),
-            Some(json) => {
-                headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        let mut is_a = |content_type: &'static str| {
+            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
+        };
+        let body = match &self.body {
+            RequestBody::None => Bytes::new(),
+            RequestBody::Json(json) => {
+                is_a("application/json");
                 Bytes::from(json.to_string())
             }
+            RequestBody::Form(fields) => {
+                is_a("application/x-www-form-urlencoded");
+                Bytes::from(form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish())
+            }
+            RequestBody::Raw(text) => Bytes::from(text.clone()),
         };
         let mut request = http::Request::builder()
             .method(self.method_name())
@@ -75,6 +99,18 @@ impl ApiRequest {
     }
 }
 
+impl fmt::Debug for RequestBody {
+    /// Shows its kind only: anything in a body may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Json(_) => "Json(…)",
+            Self::Form(_) => "Form(…)",
+            Self::Raw(_) => "Raw(…)",
+        })
+    }
+}
+
 impl fmt::Debug for ApiRequest {
     /// Shows what may be shown: parameters and headers may be secrets, and so may anything in a body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,7 +119,7 @@ impl fmt::Debug for ApiRequest {
             .field("method", &self.method)
             .field("url", &url)
             .field("headers", &self.headers)
-            .field("has_json", &self.json.is_some())
+            .field("has_body", &(self.body != RequestBody::None))
             .finish_non_exhaustive()
     }
 }

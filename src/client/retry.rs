@@ -14,6 +14,10 @@ use crate::spec::RetrySpec;
 pub(super) enum Outcome<'a> {
     /// An answer came.
     Answered(StatusCode, &'a HeaderMap),
+    /// An answer came that a response action wants to be asked for again.
+    Unwanted(StatusCode, &'a HeaderMap),
+    /// An answer came that a response action wants to fail.
+    Final,
     /// None came, or not all of it.
     Failed(&'a TransportError),
 }
@@ -58,8 +62,11 @@ impl RetryState {
             Outcome::Answered(status, headers) if spec.statuses.contains(status) => {
                 (format!("status {}", status.as_u16()), retry_after(headers, now))
             }
+            Outcome::Unwanted(status, headers) => {
+                (format!("status {}, response action", status.as_u16()), retry_after(headers, now))
+            }
             Outcome::Failed(error) if is_passing(error.kind) => (error.to_string(), None),
-            Outcome::Answered(..) | Outcome::Failed(_) => {
+            Outcome::Answered(..) | Outcome::Final | Outcome::Failed(_) => {
                 self.failures += 1;
                 return RetryDecision::GiveUp;
             }

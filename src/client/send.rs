@@ -13,7 +13,7 @@ use super::transport::{SendLimits, SharedTransport, TransportError, TransportErr
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::event::{Observer, Retry, RunEvent};
-use crate::spec::RetrySpec;
+use crate::spec::{Action, ResponseAction, RetrySpec};
 
 /// What to do when the token endpoint refuses the client.
 pub(super) const REFUSED_CLIENT: &str =
@@ -37,6 +37,8 @@ pub(super) enum Attempt {
     Accepted(http::Response<Bytes>),
     /// Try again now; the wait is over.
     Again,
+    /// An answer that a response action ignores.
+    Ignored,
     /// No more tries.
     Failed(Failure),
 }
@@ -79,9 +81,10 @@ impl Sender {
         let mut tries = RetryState::default();
         loop {
             self.wait_for_turn().await;
-            match self.attempt(resource, request.clone(), &mut tries).await {
+            match self.attempt(resource, request.clone(), &[], &mut tries).await {
                 Attempt::Accepted(response) => return Ok(response),
-                Attempt::Again => {}
+                // Without actions, nothing is ignored.
+                Attempt::Again | Attempt::Ignored => {}
                 Attempt::Failed(failure) => return Err(failure),
             }
         }
@@ -92,13 +95,18 @@ impl Sender {
         &self,
         resource: &str,
         request: http::Request<Bytes>,
+        actions: &[ResponseAction],
         tries: &mut RetryState,
     ) -> Attempt {
         self.observe(&RunEvent::RequestSent { resource: resource.to_owned() });
         let result = self.transport.send(request, self.limits).await;
-        let outcome = match &result {
-            Ok(response) => Outcome::Answered(response.status(), response.headers()),
-            Err(error) => Outcome::Failed(error),
+        let action = result.as_ref().ok().and_then(|response| action_on(response, actions));
+        let outcome = match (&result, action) {
+            (Ok(_), Some(Action::Ignore)) => return Attempt::Ignored,
+            (Ok(response), Some(Action::Retry)) => Outcome::Unwanted(response.status(), response.headers()),
+            (Ok(_), Some(Action::Fail)) => Outcome::Final,
+            (Ok(response), None) => Outcome::Answered(response.status(), response.headers()),
+            (Err(error), _) => Outcome::Failed(error),
         };
         match tries.next(&self.retry, &outcome, self.clock.now()) {
             RetryDecision::Accept => {}
@@ -136,6 +144,19 @@ impl Sender {
             }
         }
     }
+}
+
+/// The first action that an answer fits, as in dlt: by status, by a text within the body, or by both.
+fn action_on(response: &http::Response<Bytes>, actions: &[ResponseAction]) -> Option<Action> {
+    let fits = |action: &&ResponseAction| {
+        action.status.is_none_or(|status| status == response.status())
+            && action.content.as_ref().is_none_or(|content| contains(response.body(), content.as_bytes()))
+    };
+    actions.iter().find(fits).map(|action| action.action)
+}
+
+fn contains(body: &[u8], content: &[u8]) -> bool {
+    content.is_empty() || body.windows(content.len()).any(|window| window == content)
 }
 
 impl Failure {
@@ -182,6 +203,9 @@ impl Asked {
         match (self, status.as_u16()) {
             (Self::Api { when_refused }, 401 | 403) => Error::auth(message).with_hint(when_refused),
             (Self::TokenEndpoint, 400 | 401 | 403) => Error::auth(message).with_hint(REFUSED_CLIENT),
+            (_, 200..=299) => {
+                Error::source_failed(message).with_hint("a response action of endpoint.response_actions says so")
+            }
             (_, 429) => Error::source_failed(message)
                 .with_hint("lower client.rate_limit.requests_per_second, or raise client.retry.max_retries"),
             (_, 404 | 405 | 410) => Error::source_failed(message).with_hint(format!("check {}", self.address())),

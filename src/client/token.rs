@@ -3,6 +3,7 @@
 //! The `oauth2` crate writes the request and reads the answer; the exchange goes over our own transport, with our own retries and limits.
 
 use std::collections::HashSet;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
-    AccessToken, AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, RefreshToken, RequestTokenError, Scope,
-    StandardRevocableToken, TokenResponse, TokenUrl,
+    AccessToken, AsyncHttpClient, AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, RefreshToken,
+    RequestTokenError, Scope, StandardRevocableToken, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::Mutex;
@@ -109,17 +110,7 @@ impl TokenCache {
         for (name, value) in &spec.request_data {
             request = request.add_extra_param(name.clone(), value.expose().to_owned());
         }
-        let http = |request: HttpRequest| async move {
-            let request = request.map(|body| Bytes::from(last_of_each_name(&body)));
-            match sender.send(resource, request).await {
-                Ok(response) => Ok::<HttpResponse, Failure>(as_the_crate_wants_it(response)),
-                Err(failure) if is_refusal(&failure, &sender.retry.statuses) => match failure.cause {
-                    Cause::Status(response) => Ok(response.map(|body| body.to_vec())),
-                    Cause::Transport(_) => Err(failure),
-                },
-                Err(failure) => Err(failure),
-            }
-        };
+        let http = Exchange { sender, resource };
         let token = request.request_async(&http).await.map_err(|error| self.refused(&place, error))?;
         if token.access_token.secret().is_empty() {
             return Err(Error::auth(format!("the token endpoint {place} answered with an empty access_token"))
@@ -158,6 +149,31 @@ impl TokenCache {
     fn secrets(&self) -> Vec<&str> {
         let fields = self.spec.request_data.iter().filter(|(name, _)| !PUBLIC_FIELDS.contains(&name.as_str()));
         fields.map(|(_, value)| value.expose()).chain([self.spec.client_secret.expose()]).collect()
+    }
+}
+
+/// The exchange with a token endpoint as the `oauth2` crate wants it.
+struct Exchange<'s> {
+    sender: &'s Sender,
+    resource: &'s str,
+}
+
+impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let request = request.map(|body| Bytes::from(last_of_each_name(&body)));
+            match self.sender.send(self.resource, request).await {
+                Ok(response) => Ok(as_the_crate_wants_it(response)),
+                Err(failure) if is_refusal(&failure, &self.sender.retry.statuses) => match failure.cause {
+                    Cause::Status(response) => Ok(response.map(|body| body.to_vec())),
+                    Cause::Transport(_) => Err(failure),
+                },
+                Err(failure) => Err(failure),
+            }
+        })
     }
 }
 

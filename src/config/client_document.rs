@@ -17,6 +17,8 @@ pub(super) struct ClientDocument {
     /// The paginator of endpoints that name none.
     pub(super) paginator: Option<PaginatorDocument>,
     pub(super) retry: Option<RetryDocument>,
+    /// Requests that may be under way at the same time: 32 unless given.
+    pub(super) concurrency: Option<u64>,
     /// `rate_limit.requests_per_second`
     pub(super) requests_per_second: Option<f64>,
     /// `timeouts.connect_seconds`: 10 unless given.
@@ -78,6 +80,7 @@ impl ClientDocument {
             auth: fields.object("auth").and_then(AuthDocument::read),
             paginator: PaginatorDocument::read(&mut fields, "paginator"),
             retry: fields.object("retry").map(RetryDocument::read),
+            concurrency: fields.whole("concurrency"),
             ..Self::default()
         };
         if let Some(mut limit) = fields.object("rate_limit") {

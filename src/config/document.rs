@@ -5,8 +5,8 @@
 use serde_json::Value;
 
 use super::client_document::ClientDocument;
+use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
-use super::paginator_document::PaginatorDocument;
 use super::problems::Problems;
 use super::resource_document::read_resources;
 
@@ -34,19 +34,10 @@ pub(super) struct ResourceDocument {
     pub(super) primary_key: Vec<String>,
     pub(super) write_disposition: Option<crate::spec::WriteDisposition>,
     pub(super) partition_by: Vec<PartitionDocument>,
-}
-
-/// `resources[n].endpoint`.
-#[derive(Debug, Default)]
-pub(super) struct EndpointDocument {
-    /// The resource's name unless given.
-    pub(super) path: Option<String>,
-    pub(super) method: Option<crate::spec::Method>,
-    pub(super) params: Vec<(String, String)>,
-    pub(super) json: Option<Value>,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) paginator: Option<PaginatorDocument>,
-    pub(super) data_selector: Option<String>,
+    /// False for a resource that is only read for its children.
+    pub(super) selected: bool,
+    pub(super) include_from_parent: Vec<String>,
+    pub(super) new_columns: crate::spec::NewColumns,
 }
 
 /// One level of `partition_by`.

@@ -6,13 +6,17 @@
 
 mod client_document;
 mod document;
+mod endpoint_document;
 mod fields;
+mod graph;
+mod incremental_document;
 mod interpolate;
 mod paginator_document;
 mod problems;
 mod resource_document;
 mod validate;
 mod validate_client;
+mod validate_endpoint;
 mod validate_paginator;
 mod validate_resource;
 

@@ -9,7 +9,10 @@ use super::problems::accepted;
 #[derive(Debug, Clone)]
 pub(super) enum PaginatorDocument {
     SinglePage,
+    Auto,
     Offset(Box<OffsetDocument>),
+    PageNumber(Box<PageNumberDocument>),
+    Follow(Box<FollowDocument>),
     /// It is a problem already.
     Refused,
 }
@@ -24,11 +27,51 @@ pub(super) struct OffsetDocument {
     pub(super) limit_param: Option<String>,
     pub(super) offset_body_path: Option<String>,
     pub(super) limit_body_path: Option<String>,
-    /// Where a page states the total: `total` unless given.
+    /// Where a page states the number of records: `total` unless given.
     pub(super) total_path: TotalPath,
     pub(super) maximum_offset: Option<u64>,
     pub(super) stop_after_empty_page: Option<bool>,
     pub(super) has_more_path: Option<String>,
+}
+
+/// dlt's page number paginator.
+#[derive(Debug, Clone)]
+pub(super) struct PageNumberDocument {
+    pub(super) place: String,
+    pub(super) base_page: Option<u64>,
+    pub(super) page: Option<u64>,
+    pub(super) page_param: Option<String>,
+    pub(super) page_body_path: Option<String>,
+    /// Where a page states the number of pages: `total` unless given.
+    pub(super) total_path: TotalPath,
+    pub(super) maximum_page: Option<u64>,
+    pub(super) stop_after_empty_page: Option<bool>,
+    pub(super) has_more_path: Option<String>,
+}
+
+/// dlt's `cursor`, `header_cursor`, `json_link` and `header_link`, and `keyset`.
+#[derive(Debug, Clone)]
+pub(super) struct FollowDocument {
+    pub(super) place: String,
+    pub(super) kind: FollowKind,
+    /// `cursor_path`, `cursor_key`, `next_url_path`, `links_next_key` or `value_path`, by the kind.
+    pub(super) from: Option<String>,
+    /// `cursor_param`, or `param` of a keyset.
+    pub(super) param: Option<String>,
+    /// `cursor_body_path`, or `body_path` of a keyset.
+    pub(super) body_path: Option<String>,
+    pub(super) stop_after_empty_page: Option<bool>,
+    pub(super) has_more_path: Option<String>,
+}
+
+/// How a page leads to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FollowKind {
+    Cursor,
+    HeaderCursor,
+    JsonLink,
+    HeaderLink,
+    Keyset,
 }
 
 /// `total_path`, of which null has a meaning of its own.
@@ -42,10 +85,11 @@ pub(super) enum TotalPath {
     Given(Option<String>),
 }
 
+const TYPES: &[&str] =
+    &["auto", "cursor", "header_cursor", "header_link", "json_link", "keyset", "offset", "page_number", "single_page"];
+
 impl PaginatorDocument {
     pub(super) fn read(parent: &mut Fields<'_>, key: &'static str) -> Option<Self> {
-        const LATER: &[&str] =
-            &["auto", "page_number", "cursor", "header_cursor", "json_link", "json_response", "header_link"];
         let place = parent.place_of(key);
         let problems = parent.problems;
         let value = parent.value(key)?;
@@ -58,7 +102,7 @@ impl PaginatorDocument {
                     return Some(Self::Refused);
                 }
                 None => {
-                    problems.add(&place, "'type' is missing (accepted: offset, single_page)");
+                    problems.add(&place, format!("'type' is missing (accepted: {})", TYPES.join(", ")));
                     return Some(Self::Refused);
                 }
             },
@@ -69,37 +113,31 @@ impl PaginatorDocument {
         };
         let empty = Map::new();
         let object = Value::Object(value.as_object().unwrap_or(&empty).clone());
-        match chosen {
-            "single_page" => {
-                let mut fields = Fields::of(place, &object, problems)?;
-                fields.raw("type");
-                fields.finish();
-                Some(Self::SinglePage)
-            }
-            "offset" => {
-                Fields::of(place, &object, problems).map(|fields| Self::Offset(Box::new(OffsetDocument::read(fields))))
-            }
-            later if LATER.contains(&later) => {
-                problems.add(&place, format!("the paginator '{later}' is not supported by this version of lakefeed (accepted: offset, single_page)"));
-                Some(Self::Refused)
-            }
+        let mut fields = Fields::of(place.clone(), &object, problems)?;
+        fields.raw("type");
+        let paginator = match chosen {
+            "single_page" => Self::SinglePage,
+            "auto" => Self::Auto,
+            "offset" => Self::Offset(Box::new(OffsetDocument::read(&mut fields))),
+            "page_number" => Self::PageNumber(Box::new(PageNumberDocument::read(&mut fields))),
+            "cursor" => FollowDocument::read(&mut fields, FollowKind::Cursor),
+            "header_cursor" => FollowDocument::read(&mut fields, FollowKind::HeaderCursor),
+            // dlt's older name of the same paginator.
+            "json_link" | "json_response" => FollowDocument::read(&mut fields, FollowKind::JsonLink),
+            "header_link" => FollowDocument::read(&mut fields, FollowKind::HeaderLink),
+            "keyset" => FollowDocument::read(&mut fields, FollowKind::Keyset),
             unknown => {
-                let known = accepted(unknown, &["offset", "single_page"]);
-                problems.add(&place, format!("the paginator '{unknown}' is not known {known}"));
-                Some(Self::Refused)
+                problems.add(&place, format!("the paginator '{unknown}' is not known {}", accepted(unknown, TYPES)));
+                return Some(Self::Refused);
             }
-        }
+        };
+        fields.finish();
+        Some(paginator)
     }
 }
 
 impl OffsetDocument {
-    fn read(mut fields: Fields<'_>) -> Self {
-        fields.raw("type");
-        let total_path = match fields.raw("total_path") {
-            None => TotalPath::Default,
-            Some(Value::Null) => TotalPath::Null,
-            Some(_) => TotalPath::Given(fields.text("total_path")),
-        };
+    fn read(fields: &mut Fields<'_>) -> Self {
         let offset = Self {
             place: fields.place.clone(),
             limit: fields.whole("limit"),
@@ -108,7 +146,7 @@ impl OffsetDocument {
             limit_param: fields.text("limit_param"),
             offset_body_path: fields.text("offset_body_path"),
             limit_body_path: fields.text("limit_body_path"),
-            total_path,
+            total_path: TotalPath::read(fields),
             maximum_offset: fields.whole("maximum_offset"),
             stop_after_empty_page: fields.truth("stop_after_empty_page"),
             has_more_path: fields.text("has_more_path"),
@@ -116,7 +154,55 @@ impl OffsetDocument {
         if !fields.has("limit") {
             fields.problems.add(&fields.place, "'limit' is missing");
         }
-        fields.finish();
         offset
+    }
+}
+
+impl PageNumberDocument {
+    fn read(fields: &mut Fields<'_>) -> Self {
+        Self {
+            place: fields.place.clone(),
+            base_page: fields.whole("base_page"),
+            page: fields.whole("page"),
+            page_param: fields.text("page_param"),
+            page_body_path: fields.text("page_body_path"),
+            total_path: TotalPath::read(fields),
+            maximum_page: fields.whole("maximum_page"),
+            stop_after_empty_page: fields.truth("stop_after_empty_page"),
+            has_more_path: fields.text("has_more_path"),
+        }
+    }
+}
+
+impl FollowDocument {
+    fn read(fields: &mut Fields<'_>, kind: FollowKind) -> PaginatorDocument {
+        let (from, param, body_path) = match kind {
+            FollowKind::Cursor => {
+                (fields.text("cursor_path"), fields.text("cursor_param"), fields.text("cursor_body_path"))
+            }
+            FollowKind::HeaderCursor => (fields.text("cursor_key"), fields.text("cursor_param"), None),
+            FollowKind::JsonLink => (fields.text("next_url_path"), None, None),
+            FollowKind::HeaderLink => (fields.text("links_next_key"), None, None),
+            FollowKind::Keyset => (fields.required_text("value_path"), fields.text("param"), fields.text("body_path")),
+        };
+        PaginatorDocument::Follow(Box::new(Self {
+            place: fields.place.clone(),
+            kind,
+            from,
+            param,
+            body_path,
+            stop_after_empty_page: fields.truth("stop_after_empty_page"),
+            has_more_path: fields.text("has_more_path"),
+        }))
+    }
+}
+
+impl TotalPath {
+    fn read(fields: &mut Fields<'_>) -> Self {
+        match fields.raw("total_path") {
+            None => Self::Default,
+            Some(Value::Null) => Self::Null,
+            Some(_) => Self::Given(fields.text("total_path")),
+        }
     }
 }

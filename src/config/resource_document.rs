@@ -2,29 +2,19 @@
 
 use serde_json::{Map, Value};
 
-use super::document::{EndpointDocument, PartitionDocument, ResourceDocument, pairs};
+use super::document::{PartitionDocument, ResourceDocument};
+use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
-use super::paginator_document::PaginatorDocument;
 use super::problems::Problems;
-use crate::spec::{Method, Transform, WriteDisposition};
+use crate::spec::{NewColumns, Transform, WriteDisposition};
 
 /// Keys of dlt's resources that this version does not do.
-const RESOURCE_LATER: &[&str] = &[
-    "include_from_parent",
-    "processing_steps",
-    "merge_key",
-    "columns",
-    "schema_contract",
-    "table_format",
-    "parent_table_name",
-];
+const RESOURCE_LATER: &[&str] = &["processing_steps", "merge_key", "columns", "table_format", "parent_table_name"];
 
 /// Keys that change nothing here: hints for stores that lakefeed does not have.
 const RESOURCE_IGNORED: &[&str] = &["parallelized", "max_table_nesting", "references", "nested_hints", "file_format"];
 
-const ENDPOINT_LATER: &[&str] = &["data", "response_actions", "incremental", "auth"];
-
-/// Reads every resource that is selected.
+/// Reads every resource.
 pub(super) fn read_resources(
     resources: &[Value],
     defaults: Option<&Value>,
@@ -91,10 +81,11 @@ fn merge_endpoint(defaults: &Map<String, Value>, endpoint: Map<String, Value>) -
 }
 
 impl ResourceDocument {
-    /// Reads a resource; `None` when it has no name or is not selected.
+    /// Reads a resource; `None` when it has no name.
     fn read(mut fields: Fields<'_>) -> Option<Self> {
         let name = fields.required_text("name");
         let selected = fields.truth("selected").unwrap_or(true);
+        let is_skipped = fields.value("write_disposition").and_then(Value::as_str) == Some("skip");
         let endpoint = match fields.value("endpoint") {
             Some(Value::String(path)) => EndpointDocument { path: Some(path.clone()), ..EndpointDocument::default() },
             _ => fields.object("endpoint").map(EndpointDocument::read).unwrap_or_default(),
@@ -108,43 +99,41 @@ impl ResourceDocument {
             primary_key: fields.texts("primary_key").unwrap_or_default(),
             write_disposition: read_disposition(&mut fields),
             partition_by: read_partition_by(&mut fields),
+            selected: selected && !is_skipped,
+            include_from_parent: fields.texts("include_from_parent").unwrap_or_default(),
+            new_columns: read_contract(&mut fields),
         };
         fields.unsupported(RESOURCE_LATER);
         fields.ignored(RESOURCE_IGNORED);
         fields.finish();
-        (name.is_some() && selected).then_some(resource)
+        name.is_some().then_some(resource)
     }
 }
 
-impl EndpointDocument {
-    fn read(mut fields: Fields<'_>) -> Self {
-        let methods = [("GET", Method::Get), ("POST", Method::Post), ("get", Method::Get), ("post", Method::Post)];
-        let endpoint = Self {
-            path: fields.text("path"),
-            method: fields.choice("method", &methods),
-            params: pairs(&mut fields, "params"),
-            json: fields.value("json").cloned(),
-            headers: pairs(&mut fields, "headers"),
-            paginator: PaginatorDocument::read(&mut fields, "paginator"),
-            data_selector: fields.text("data_selector"),
-        };
-        fields.unsupported(ENDPOINT_LATER);
-        refuse_placeholders(&fields, &endpoint);
-        fields.finish();
-        endpoint
-    }
-}
-
-/// `{resources.parent.field}` and `{incremental.…}` would go to the API as they stand.
-fn refuse_placeholders(fields: &Fields<'_>, endpoint: &EndpointDocument) {
-    let texts = endpoint.path.iter().chain(endpoint.params.iter().chain(&endpoint.headers).map(|(_, value)| value));
-    let json = endpoint.json.as_ref().map(Value::to_string);
-    for text in texts.chain(&json) {
-        for placeholder in ["{resources.", "{incremental."] {
-            if text.contains(placeholder) {
-                let what = format!("'{placeholder}…}}' is not supported by this version of lakefeed");
-                fields.problems.add(&fields.place, what);
-            }
+/// dlt's `schema_contract`, as far as it speaks of columns; a value that does not fit its column is always a reject.
+fn read_contract(fields: &mut Fields<'_>) -> NewColumns {
+    const MODES: &[(&str, NewColumns)] = &[
+        ("evolve", NewColumns::Evolve),
+        ("freeze", NewColumns::Freeze),
+        ("discard_row", NewColumns::DiscardRow),
+        ("discard_value", NewColumns::DiscardValue),
+    ];
+    let place = fields.place_of("schema_contract");
+    let problems = fields.problems;
+    match fields.value("schema_contract") {
+        None => NewColumns::Evolve,
+        Some(Value::String(mode)) if mode == "evolve" => NewColumns::Evolve,
+        Some(Value::String(_)) => {
+            problems.add(&place, "only 'evolve' may stand for all of a contract; give {columns: …}");
+            NewColumns::Evolve
+        }
+        Some(_) => {
+            let Some(mut contract) = fields.object("schema_contract") else { return NewColumns::Evolve };
+            contract.choice("tables", &[("evolve", ())]);
+            contract.choice("data_type", &[("evolve", ()), ("discard_row", ())]);
+            let columns = contract.choice("columns", MODES).unwrap_or(NewColumns::Evolve);
+            contract.finish();
+            columns
         }
     }
 }
@@ -154,6 +143,8 @@ fn read_disposition(fields: &mut Fields<'_>) -> Option<WriteDisposition> {
         ("append", WriteDisposition::Append),
         ("replace", WriteDisposition::Replace),
         ("merge", WriteDisposition::Merge),
+        // dlt's word for a resource that is read for its children only.
+        ("skip", WriteDisposition::Append),
     ];
     if !matches!(fields.value("write_disposition"), Some(Value::Object(_))) {
         return fields.choice("write_disposition", &choices);

@@ -88,15 +88,14 @@ resources:
 ";
     let error = parse("calendar.yaml", text, Format::Yaml, &sources()).unwrap_err();
     insta::assert_snapshot!(error.to_string(), @r#"
-    calendar.yaml has 16 problems:
+    calendar.yaml has 15 problems:
       ./client/auth/client_secret: the environment variable NOT_SET is not set; export NOT_SET=… and run again
       ./version: version 2 is not known (accepted: 1)
       ./client: 'base_url' is missing
       ./client/retry/statuses: expected a list of statuses (100 to 599), found a list
       ./client/retry: received unexpected field 'max_retrys' (accepted: backoff_factor, jitter, max_retries, max_wait_seconds, statuses; did you mean 'max_retries'?)
-      ./client: received unexpected field 'base_ur' (accepted: auth, base_url, headers, paginator, rate_limit, retry, timeouts; did you mean 'base_url'?)
-      ./resources[0]/endpoint/paginator: the paginator 'ofset' is not known (accepted: offset, single_page; did you mean 'offset'?)
-      ./resources[0]/endpoint: 'incremental' is not supported by this version of lakefeed
+      ./client: received unexpected field 'base_ur' (accepted: auth, base_url, concurrency, headers, paginator, rate_limit, retry, timeouts; did you mean 'base_url'?)
+      ./resources[0]/endpoint/paginator: the paginator 'ofset' is not known (accepted: auto, cursor, header_cursor, header_link, json_link, keyset, offset, page_number, single_page; did you mean 'offset'?)
       ./resources[0]/schema: broken.json at #/properties/a/type: "text" is not a type (accepted: string, integer, number, boolean, object, array, null)
       ./client/auth/token_url: is not a URL (relative URL without a base); write https://host/path
       ./resources[1]: resource 'events' is already defined at ./resources[0]
@@ -136,7 +135,10 @@ fn what_a_file_leaves_out_has_dlts_defaults() {
     let spec = read(&json!({"client": {"base_url": "http://h/api"}, "resources": [{"name": "a/b?c", "table_name": "t",
         "endpoint": {"path": "x?y=1", "paginator": "single_page"}}]}))
     .unwrap();
-    assert_eq!((spec.name.as_str(), spec.resources[0].endpoint.url.as_str()), ("pipeline", "http://h/api/x?y=1"));
+    assert_eq!(
+        (spec.name.as_str(), spec.resources[0].endpoint.url.as_fixed().unwrap().as_str()),
+        ("pipeline", "http://h/api/x?y=1")
+    );
     assert_eq!(spec.resources[0].write_disposition, WriteDisposition::Append);
     let retry = &spec.client.retry;
     assert_eq!((retry.max_retries, retry.statuses.len(), retry.max_wait), (4, 101, Duration::from_secs(300)));
@@ -151,7 +153,7 @@ fn the_reference_pipeline_is_understood() {
     }))
     .unwrap();
     let events = &spec.resources[0];
-    assert_eq!(events.endpoint.url.as_str(), "https://api.example/v2/events");
+    assert_eq!(events.endpoint.url.as_fixed().unwrap().as_str(), "https://api.example/v2/events");
     let params: Vec<String> = events.endpoint.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(params, ["a=1", "b=true", "d=x", "d=y"]);
     let names: Vec<_> = events.partition_by.iter().map(|field| (field.name.as_str(), field.transform)).collect();
@@ -206,7 +208,7 @@ fn defaults_merge_as_in_dlt() {
     }))
     .unwrap();
     let [plain, own] = spec.resources.as_slice() else { panic!("{:?}", spec.resources) };
-    assert_eq!(plain.endpoint.url.path(), "/v2/plain");
+    assert_eq!(plain.endpoint.url.as_fixed().unwrap().path(), "/v2/plain");
     assert_eq!(plain.primary_key, ["event_id"]);
     assert!(own.primary_key.is_empty() && own.endpoint.data_selector.is_none());
     let params: Vec<_> = own.endpoint.params.iter().map(|(name, value)| format!("{name}{value}")).collect();
@@ -286,10 +288,50 @@ fn contradictions_are_named() {
         (resource(|r| r["partition_by"] = json!(["kind", "kind"])), "is there twice"),
         (resource(|r| r["schema"] = json!("gone.json")), "gone.json cannot be read"),
         (resource(|r| r["schema"] = json!("broken.json")), "broken.json at #/properties/a/type"),
-        (resource(|r| r["endpoint"]["paginator"] = json!("cursor")), "'cursor' is not supported by this version"),
-        (resource(|r| r["endpoint"]["path"] = json!("x/{resources.a.id}")), "'{resources.…}' is not supported"),
+        (resource(|r| r["endpoint"]["paginator"] = json!("curser")), "did you mean 'cursor'?"),
+        (
+            resource(|r| r["endpoint"]["paginator"] = json!({"type": "keyset", "value_path": "id"})),
+            "'param' is missing",
+        ),
+        (
+            resource(|r| {
+                r["endpoint"]["paginator"] = json!({"type": "cursor", "cursor_body_path": "after"});
+            }),
+            "needs `method: POST`",
+        ),
+        (resource(|r| r["endpoint"]["path"] = json!("x/{resources.a.id}")), "'a', which is not a resource"),
+        (resource(|r| r["endpoint"]["path"] = json!("x/{resources.events.id}")), "in a circle: events → events"),
+        (resource(|r| r["endpoint"]["path"] = json!("x/{id}")), "'{id}' is not bound"),
+        (
+            resource(|r| r["endpoint"]["params"] = json!({"a": "{incremental.start}"})),
+            "{incremental.start} is not known",
+        ),
+        (resource(|r| r["endpoint"]["params"] = json!({"a": "{incremental.lag}"})), "needs 'incremental'"),
+        (
+            resource(|r| r["endpoint"]["params"] = json!({"a": "{resources.x.id}", "b": "{resources.y.id}"})),
+            "depends on one other; here are x, y",
+        ),
+        (resource(|r| r["include_from_parent"] = json!(["id"])), "'include_from_parent' needs"),
+        (resource(|r| r["endpoint"]["incremental"] = json!({"initial_value": 1})), "'cursor_path' is missing"),
+        (
+            resource(|r| r["endpoint"]["incremental"] = json!({"cursor_path": "a", "step": "1d"})),
+            "'step' needs 'initial_value'",
+        ),
+        (
+            resource(|r| r["endpoint"]["incremental"] = json!({"cursor_path": "a", "step": "soon"})),
+            "expected a duration such as 30m, 6h or 1d, found 'soon'",
+        ),
+        (
+            resource(|r| r["endpoint"]["response_actions"] = json!([{"action": "ignore"}])),
+            "an action needs a condition",
+        ),
+        (resource(|r| r["endpoint"]["response_actions"] = json!([{"status_code": 404}])), "'action' is missing"),
+        (resource(|r| r["endpoint"]["data"] = json!([["a"]])), "expected a list of [name, value] pairs"),
+        (
+            resource(|r| r["schema_contract"] = json!({"columns": "frozen"})),
+            "'frozen' is not known (accepted: evolve, freeze",
+        ),
         (resource(|r| r["endpoint"]["paginator"]["limit"] = json!(0)), "'limit' must be at least 1"),
-        (resource(|r| r["endpoint"]["paginator"] = json!(null)), "'paginator' is missing"),
         (pipeline(|p| p["client"]["base_url"] = json!("ftp://x")), "'ftp' is not http or https"),
         (pipeline(|p| p["client"]["base_url"] = json!("https://u:p@x")), "has credentials in it"),
         (pipeline(|p| p["client"]["auth"]["token_url"] = json!(null)), "'token_url' is missing"),

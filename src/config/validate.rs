@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::document::{Document, LimitsDocument, ResourceDocument};
+use super::graph::check_graph;
 use super::problems::Problems;
 use super::validate_client::{duration, validate_client};
+use super::validate_endpoint::Client;
 use super::validate_resource::validate_resource;
 use crate::schema::RecordSchema;
 use crate::spec::{DestinationSpec, Limits, PipelineSpec};
@@ -16,16 +18,22 @@ pub(super) type Schemas = HashMap<String, Option<Arc<RecordSchema>>>;
 /// Validates a document; `None` when it has problems.
 pub(super) fn validate(document: Document, stem: &str, schemas: &Schemas, problems: &Problems) -> Option<PipelineSpec> {
     let client = validate_client(&document.client, problems);
-    let base_url = client.as_ref().map(|client| client.base_url.clone());
     refuse_duplicates(&document.resources, problems);
-    let resources: Vec<_> = document
-        .resources
+    let around = Client {
+        base_url: client.as_ref().map(|client| &client.base_url),
+        paginator: document.client.paginator.as_ref(),
+        problems,
+    };
+    let validated = document.resources.iter().map(|resource| validate_resource(resource, around, schemas));
+    let mut resources: Vec<_> = validated.flatten().collect();
+    check_graph(&resources, &document.resources, problems);
+    // A resource without a table is only read for its children.
+    let parents: Vec<String> = resources
         .iter()
-        .filter_map(|resource| {
-            let paginator = document.client.paginator.as_ref();
-            validate_resource(resource, paginator, base_url.as_ref(), schemas, problems)
-        })
+        .filter_map(|resource| resource.parent.as_ref())
+        .map(|parent| parent.resource.clone())
         .collect();
+    resources.retain(|resource| resource.selected || parents.contains(&resource.name));
     let limits = validate_limits(&document.limits, problems);
     let destination = document.destination.map(|destination| DestinationSpec {
         url: destination.url,

@@ -12,6 +12,10 @@ use crate::spec::{Auth, ClientSpec, Header, OAuth2Spec, RateLimitSpec, RetrySpec
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// Requests under way at the same time, unless the file says otherwise. A 429 slows a client down; until then, waiting for one
+/// answer after the other costs a listing most of its time.
+const CONCURRENCY: u64 = 32;
+
 pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> Option<ClientSpec> {
     let base_url = client.base_url.as_ref().and_then(|url| http_url(url, "./client/base_url", problems));
     let seconds = |value: Option<f64>, default: f64, place: &str| {
@@ -29,6 +33,9 @@ pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> O
     if client.requests_per_second.is_some_and(|rate| rate <= 0.0) {
         problems.add("./client/rate_limit/requests_per_second", "must be more than 0");
     }
+    if client.concurrency == Some(0) {
+        problems.add("./client/concurrency", "must be at least 1");
+    }
     let auth = client.auth.as_ref().map_or(Some(Auth::None), |auth| validate_auth(auth, problems));
     let headers = headers(&client.headers, "./client/headers", problems);
     Some(ClientSpec {
@@ -38,6 +45,7 @@ pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> O
         retry: validate_retry(client.retry.as_ref(), problems),
         rate_limit: client.requests_per_second.map(|requests_per_second| RateLimitSpec { requests_per_second }),
         timeouts,
+        concurrency: usize::try_from(client.concurrency.unwrap_or(CONCURRENCY)).unwrap_or(usize::MAX),
     })
 }
 

@@ -2,29 +2,24 @@
 
 use std::sync::Arc;
 
-use url::Url;
-
 use super::document::{PartitionDocument, ResourceDocument};
-use super::paginator_document::PaginatorDocument;
 use super::problems::{Problems, nearest};
 use super::validate::Schemas;
-use super::validate_client::{headers, http_url};
-use super::validate_paginator::{json_path, validate_offset};
+use super::validate_endpoint::{Client, validate_endpoint};
 use crate::schema::{Column, ColumnType, RecordSchema};
-use crate::spec::{EndpointSpec, Method, PaginationSpec, PartitionField, ResourceSpec, Transform, WriteDisposition};
+use crate::spec::{PartitionField, ResourceSpec, Transform, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
 
 pub(super) fn validate_resource(
     resource: &ResourceDocument,
-    client_paginator: Option<&PaginatorDocument>,
-    base_url: Option<&Url>,
+    client: Client<'_>,
     schemas: &Schemas,
-    problems: &Problems,
 ) -> Option<ResourceSpec> {
+    let problems = client.problems;
     let table_name = resource.table_name.clone().unwrap_or_else(|| resource.name.clone());
     check_folder_name(&resource.place, "the table's name", &table_name, problems);
-    let endpoint = validate_endpoint(resource, client_paginator, base_url, problems);
+    let endpoint = validate_endpoint(resource, client);
     let write_disposition = resource.write_disposition.unwrap_or(WriteDisposition::Append);
     if write_disposition == WriteDisposition::Merge && resource.primary_key.is_empty() {
         problems.add(&resource.place, "write_disposition merge needs a primary_key");
@@ -34,14 +29,18 @@ pub(super) fn validate_resource(
         Some(path) => schemas.get(path).cloned().flatten().and_then(|schema| with_key(resource, &schema, problems)),
     };
     let partition_by = validate_partitions(resource, schema.as_deref(), problems);
+    let (endpoint, parent) = endpoint?;
     Some(ResourceSpec {
         name: resource.name.clone(),
         table_name,
-        endpoint: endpoint?,
+        endpoint,
         schema,
         primary_key: resource.primary_key.clone(),
         write_disposition,
         partition_by,
+        parent,
+        selected: resource.selected,
+        new_columns: resource.new_columns,
     })
 }
 
@@ -59,70 +58,6 @@ fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
                 "{what} {shown:?} cannot be a folder: use letters, digits, '_' and '-', starting with a letter or digit"
             ),
         );
-    }
-}
-
-fn validate_endpoint(
-    resource: &ResourceDocument,
-    client_paginator: Option<&PaginatorDocument>,
-    base_url: Option<&Url>,
-    problems: &Problems,
-) -> Option<EndpointSpec> {
-    let place = format!("{}/endpoint", resource.place);
-    let endpoint = &resource.endpoint;
-    let path = endpoint.path.as_deref().unwrap_or(&resource.name);
-    let url = endpoint_url(base_url, path, &place, problems);
-    let method = endpoint.method.unwrap_or(Method::Get);
-    let paginator = match endpoint.paginator.as_ref().or(client_paginator) {
-        None => {
-            problems.add(&place, "'paginator' is missing: name one (accepted: offset, single_page)");
-            None
-        }
-        Some(PaginatorDocument::Refused) => None,
-        Some(PaginatorDocument::SinglePage) => Some(PaginationSpec::SinglePage),
-        Some(PaginatorDocument::Offset(offset)) => {
-            validate_offset(offset, method, problems).map(PaginationSpec::Offset)
-        }
-    };
-    let data_selector = endpoint
-        .data_selector
-        .as_ref()
-        .and_then(|selector| json_path(selector, &format!("{place}/data_selector"), problems));
-    Some(EndpointSpec {
-        url: url?,
-        method,
-        params: endpoint.params.clone(),
-        json: endpoint.json.clone(),
-        headers: headers(&endpoint.headers, &format!("{place}/headers"), problems),
-        data_selector,
-        paginator: paginator?,
-    })
-}
-
-/// Base and path with exactly one `/` between; a path that is an http(s) URL stands for itself.
-fn endpoint_url(base_url: Option<&Url>, path: &str, place: &str, problems: &Problems) -> Option<Url> {
-    let place = format!("{place}/path");
-    if path.starts_with("http://") || path.starts_with("https://") {
-        return http_url(path, &place, problems);
-    }
-    let base = base_url?;
-    let (base_path, base_query) = (base.path().trim_end_matches('/'), base.query());
-    let path = path.trim_start_matches('/');
-    let joined = if path.is_empty() { base.path().to_owned() } else { format!("{base_path}/{path}") };
-    let mut url = base.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    match url.join(&joined) {
-        Ok(mut url) => {
-            if url.query().is_none() {
-                url.set_query(base_query);
-            }
-            Some(url)
-        }
-        Err(error) => {
-            problems.add(&place, format!("cannot be joined to base_url ({error})"));
-            None
-        }
     }
 }
 

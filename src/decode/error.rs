@@ -83,6 +83,9 @@ pub enum DecodeError {
         /// Whether the selector was detected on the first page, not configured.
         detected: bool,
     },
+    /// The gate failed the page.
+    #[error("{0}")]
+    Gate(Error),
     /// One batch cannot hold so much.
     #[error("more than 2 GiB of values are buffered in one column")]
     BatchFull,
@@ -94,6 +97,9 @@ pub enum DecodeError {
 impl DecodeError {
     /// The error as the operator should see it, for the page at `place`.
     pub fn into_error(self, place: &str, content_type: Option<&str>) -> Error {
+        if let Self::Gate(error) = self {
+            return error.at(place);
+        }
         let hints = self.hints(content_type);
         let error = Error::source_failed(self.to_string()).at(place);
         let error = match self {
@@ -105,6 +111,7 @@ impl DecodeError {
             | Self::TooDeep { .. }
             | Self::SelectorMissing { .. }
             | Self::SelectorNotRecords { .. }
+            | Self::Gate(_)
             | Self::BatchFull => error,
         };
         hints.into_iter().fold(error, Error::with_hint)
@@ -139,6 +146,7 @@ impl DecodeError {
                 vec!["set endpoint.data_selector to the path of the array that holds the records".to_owned()]
             }
             Self::BatchFull => vec!["lower limits.batch_rows or endpoint.paginator.limit".to_owned()],
+            Self::Gate(error) => error.hints().to_vec(),
             Self::Batch(_) => vec!["check the schema: a decimal needs a precision from 1 to 38".to_owned()],
         }
     }

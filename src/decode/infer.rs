@@ -16,7 +16,9 @@ use crate::spec::JsonPath;
 
 use super::Selector;
 use super::error::{DecodeError, PageResult};
+use super::hints::hints;
 use super::number::{to_decimal, to_f64};
+use super::record::{Admission, RawRecord, RecordGate};
 use super::scanner::{Kind, NumberText, Scanner};
 use super::select::{RecordSink, walk};
 use super::timestamp::{date, instant, whole};
@@ -32,6 +34,7 @@ pub struct Inferrer {
     selector: Selector,
     lookups: Vec<JsonPath>,
     primary_key: Vec<String>,
+    wants_hints: bool,
     depth_max: u32,
     records: u64,
     root: Guess,
@@ -44,6 +47,7 @@ impl Inferrer {
         Self {
             selector: Selector::new(selector),
             lookups,
+            wants_hints: false,
             primary_key: primary_key.to_vec(),
             depth_max,
             records: 0,
@@ -56,18 +60,33 @@ impl Inferrer {
     /// # Errors
     /// When the body is not a page of JSON, or has no records where the selector says.
     pub fn observe(&mut self, page: &[u8]) -> Result<PageMeta, DecodeError> {
-        self.observe_page(page).map_err(|error| *error)
+        self.observe_with(page, None)
     }
 
-    fn observe_page(&mut self, page: &[u8]) -> PageResult<PageMeta> {
+    /// As [`Self::observe`], with a gate that decides about each record first.
+    ///
+    /// # Errors
+    /// As [`Self::observe`], and when the gate fails the page.
+    pub fn observe_with(&mut self, page: &[u8], gate: Option<&mut dyn RecordGate>) -> Result<PageMeta, DecodeError> {
+        self.observe_page(page, gate).map_err(|error| *error)
+    }
+
+    /// Looks for `lookups` from the next page on, and for paging hints if they are wanted.
+    pub fn look_for(&mut self, lookups: Vec<JsonPath>, wants_hints: bool) {
+        self.lookups = lookups;
+        self.wants_hints = wants_hints;
+    }
+
+    fn observe_page(&mut self, page: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<PageMeta> {
         let mut scanner = Scanner::new(page, self.depth_max)?;
         // What is learned cannot be taken back, so the page is first walked without learning.
         let selector = self.selector.for_page(&scanner)?;
+        let hints = if self.wants_hints { Some(Box::new(hints(scanner.clone())?)) } else { None };
         let mut count = Count(0);
         let values = selector.explain(walk(&mut scanner.clone(), selector.path(), &self.lookups, &mut count))?;
-        walk(&mut scanner, selector.path(), &[], self)?;
+        walk(&mut scanner, selector.path(), &[], &mut Learning { inferrer: self, gate })?;
         self.selector = selector;
-        Ok(PageMeta { records: count.0, values })
+        Ok(PageMeta { records: count.0, values, hints, ..PageMeta::default() })
     }
 
     /// Records seen so far, those that are not objects left aside.
@@ -111,21 +130,45 @@ impl Inferrer {
     }
 }
 
-impl RecordSink for Inferrer {
+/// Learns from the records that the gate lets through.
+struct Learning<'l, 'g> {
+    inferrer: &'l mut Inferrer,
+    gate: Option<&'g mut dyn RecordGate>,
+}
+
+impl RecordSink for Learning<'_, '_> {
     type Mark = ();
 
     fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
-        if scanner.kind()? != Kind::Object {
-            return scanner.skip_value();
+        let Some(gate) = &mut self.gate else { return self.inferrer.learn(scanner) };
+        let start = scanner.bookmark();
+        let raw = scanner.value_text()?;
+        match gate.admit(RawRecord::new(raw)).map_err(|error| Box::new(DecodeError::Gate(error)))? {
+            Admission::Keep => {
+                scanner.return_to(start);
+                self.inferrer.learn(scanner)
+            }
+            Admission::Drop | Admission::Refuse { .. } => Ok(()),
+            Admission::Rewrite(text) => {
+                self.inferrer.learn(&mut Scanner::new(text.as_bytes(), self.inferrer.depth_max)?)
+            }
         }
-        self.records += 1;
-        self.root.observe(scanner)
     }
 
     fn mark(&self) {}
 
     /// A value that was seen under a key that came again may still come again, so it is not forgotten.
     fn roll_back(&mut self, (): ()) {}
+}
+
+impl Inferrer {
+    fn learn(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        if scanner.kind()? != Kind::Object {
+            return scanner.skip_value();
+        }
+        self.records += 1;
+        self.root.observe(scanner)
+    }
 }
 
 /// Counts records without looking.

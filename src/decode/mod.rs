@@ -25,9 +25,11 @@
 mod columns;
 mod detect;
 mod error;
+mod hints;
 mod infer;
 mod keys;
 mod number;
+mod record;
 mod refusal;
 mod scanner;
 mod select;
@@ -39,6 +41,7 @@ use arrow::datatypes::SchemaRef;
 
 pub use error::{DecodeError, Position};
 pub use infer::Inferrer;
+pub use record::{Admission, RawRecord, RecordGate};
 
 use self::columns::ObjectBuffer;
 use self::detect::detect;
@@ -61,6 +64,7 @@ pub struct PageDecoder {
     schema: SchemaRef,
     selector: Selector,
     lookups: Vec<JsonPath>,
+    wants_hints: bool,
     options: DecodeOptions,
 }
 
@@ -89,6 +93,8 @@ pub struct Decoded {
     pub meta: PageMeta,
     /// The records that were refused, in order.
     pub rejects: Vec<Reject>,
+    /// Records that the gate dropped.
+    pub dropped: u64,
 }
 
 /// Where the records of a page are, and who said so.
@@ -110,7 +116,14 @@ impl PageDecoder {
         options: DecodeOptions,
     ) -> Self {
         let root = ObjectBuffer::new(schema.columns());
-        Self { root, schema: schema.to_arrow(), selector: Selector::new(selector), lookups, options }
+        Self {
+            root,
+            schema: schema.to_arrow(),
+            selector: Selector::new(selector),
+            lookups,
+            wants_hints: false,
+            options,
+        }
     }
 
     /// Takes the body of the page with the number `page`: appends all of its rows, or none.
@@ -118,25 +131,48 @@ impl PageDecoder {
     /// # Errors
     /// When the body is not a page of JSON, or has no records where the selector says; the decoder is then as before.
     pub fn decode(&mut self, page: u64, bytes: &[u8]) -> Result<Decoded, DecodeError> {
+        self.decode_with(page, bytes, None)
+    }
+
+    /// As [`Self::decode`], with a gate that decides about each record first.
+    ///
+    /// # Errors
+    /// As [`Self::decode`], and when the gate fails the page.
+    pub fn decode_with(
+        &mut self,
+        page: u64,
+        bytes: &[u8],
+        gate: Option<&mut dyn RecordGate>,
+    ) -> Result<Decoded, DecodeError> {
         let rows_before = self.root.rows();
-        self.decode_page(page, bytes).map_err(|error| {
+        self.decode_page(page, bytes, gate).map_err(|error| {
             self.root.truncate(rows_before);
             *error
         })
     }
 
-    fn decode_page(&mut self, page: u64, bytes: &[u8]) -> PageResult<Decoded> {
+    /// Looks for `lookups` from the next page on, and for paging hints if they are wanted.
+    pub fn look_for(&mut self, lookups: Vec<JsonPath>, wants_hints: bool) {
+        self.lookups = lookups;
+        self.wants_hints = wants_hints;
+    }
+
+    fn decode_page(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
         let mut scanner = Scanner::new(bytes, self.options.depth_max)?;
         let selector = self.selector.for_page(&scanner)?;
+        let hints = if self.wants_hints { Some(Box::new(hints::hints(scanner.clone())?)) } else { None };
         let mut sink = RowSink {
             root: &mut self.root,
-            unknown_fields: self.options.unknown_fields,
+            options: self.options,
+            gate,
             page,
             records: 0,
+            dropped: 0,
             rejects: Vec::new(),
         };
         let values = selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
-        let decoded = Decoded { meta: PageMeta { records: sink.records, values }, rejects: sink.rejects };
+        let meta = PageMeta { records: sink.records, values, hints, ..PageMeta::default() };
+        let decoded = Decoded { meta, rejects: sink.rejects, dropped: sink.dropped };
         self.selector = selector;
         Ok(decoded)
     }
@@ -195,11 +231,13 @@ impl Selector {
 }
 
 /// Types the records of one page.
-struct RowSink<'d> {
+struct RowSink<'d, 'g> {
     root: &'d mut ObjectBuffer,
-    unknown_fields: UnknownFields,
+    options: DecodeOptions,
+    gate: Option<&'g mut dyn RecordGate>,
     page: u64,
     records: u64,
+    dropped: u64,
     rejects: Vec<Reject>,
 }
 
@@ -208,62 +246,110 @@ struct RowSink<'d> {
 struct RowMark {
     rows: usize,
     records: u64,
+    dropped: u64,
     rejects: usize,
 }
 
-impl RecordSink for RowSink<'_> {
+impl RecordSink for RowSink<'_, '_> {
     type Mark = RowMark;
 
     #[inline]
     fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
-        let start = scanner.bookmark();
-        let row = self.root.rows();
-        let outcome = match scanner.kind()? {
-            Kind::Object => self.root.read(scanner, self.unknown_fields),
-            Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(scanner),
-        };
-        match outcome {
-            Ok(()) => {}
-            Err(Stop::Page(error)) => return Err(error),
-            Err(Stop::Record(refusal)) => {
-                self.root.truncate(row);
-                scanner.return_to(start);
-                // What follows the refused value must be valid JSON too.
-                let raw = scanner.value_text()?;
-                self.refuse(&refusal, raw);
-            }
+        if self.gate.is_some() {
+            self.gated(scanner)?;
+        } else if let Some(refusal) = self.typed(scanner)? {
+            let raw = scanner.value_text()?;
+            self.refuse(&refusal, raw);
         }
         self.records += 1;
         Ok(())
     }
 
     fn mark(&self) -> RowMark {
-        RowMark { rows: self.root.rows(), records: self.records, rejects: self.rejects.len() }
+        RowMark { rows: self.root.rows(), records: self.records, dropped: self.dropped, rejects: self.rejects.len() }
     }
 
     fn roll_back(&mut self, mark: RowMark) {
         self.root.truncate(mark.rows);
         self.records = mark.records;
+        self.dropped = mark.dropped;
         self.rejects.truncate(mark.rejects);
     }
 }
 
-impl RowSink<'_> {
+impl RowSink<'_, '_> {
+    /// Types the record at the cursor. When it is refused, the cursor is back at its start, since what follows the refused value
+    /// must be valid JSON too.
+    #[inline]
+    fn typed(&mut self, scanner: &mut Scanner<'_>) -> PageResult<Option<Box<Refusal>>> {
+        let start = scanner.bookmark();
+        let row = self.root.rows();
+        let outcome = match scanner.kind()? {
+            Kind::Object => self.root.read(scanner, self.options.unknown_fields),
+            Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(scanner),
+        };
+        match outcome {
+            Ok(()) => Ok(None),
+            Err(Stop::Page(error)) => Err(error),
+            Err(Stop::Record(refusal)) => {
+                self.root.truncate(row);
+                scanner.return_to(start);
+                Ok(Some(refusal))
+            }
+        }
+    }
+
+    /// Lets the gate decide about the record at the cursor.
+    fn gated(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        let start = scanner.bookmark();
+        let raw = scanner.value_text()?;
+        let admission = match &mut self.gate {
+            Some(gate) => gate.admit(RawRecord::new(raw)).map_err(|error| Box::new(DecodeError::Gate(error)))?,
+            None => Admission::Keep,
+        };
+        let refusal = match admission {
+            Admission::Keep => {
+                scanner.return_to(start);
+                let refusal = self.typed(scanner)?;
+                if refusal.is_some() {
+                    scanner.skip_value()?;
+                }
+                refusal
+            }
+            Admission::Drop => {
+                self.dropped += 1;
+                None
+            }
+            Admission::Rewrite(text) => {
+                let mut rewritten = Scanner::new(text.as_bytes(), self.options.depth_max)?;
+                self.typed(&mut rewritten)?
+            }
+            Admission::Refuse { code, path, reason } => {
+                self.reject(code, path, reason, raw);
+                None
+            }
+        };
+        if let Some(refusal) = refusal {
+            self.refuse(&refusal, raw);
+        }
+        Ok(())
+    }
+}
+
+impl RowSink<'_, '_> {
     #[cold]
     fn refuse(&mut self, refusal: &Refusal, raw: &str) {
+        self.reject(refusal.code, refusal.path(), refusal.reason.clone(), raw);
+    }
+
+    #[cold]
+    fn reject(&mut self, code: RejectCode, path: String, reason: String, raw: &str) {
         let mut length = raw.len().min(REJECT_RAW_BYTES_MAX);
         while !raw.is_char_boundary(length) {
             length -= 1;
         }
-        let kept = raw.get(..length).unwrap_or(raw);
-        self.rejects.push(Reject {
-            page: self.page,
-            position: self.records,
-            path: refusal.path(),
-            code: refusal.code,
-            reason: refusal.reason.clone(),
-            raw: kept.to_owned(),
-        });
+        let raw = raw.get(..length).unwrap_or(raw).to_owned();
+        self.rejects.push(Reject { page: self.page, position: self.records, path, code, reason, raw });
     }
 }
 

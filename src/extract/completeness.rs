@@ -65,6 +65,11 @@ impl Tally {
         self.says_more = page.says_more;
     }
 
+    /// Whether the stated total changed on the way.
+    pub(super) fn total_moved(&self) -> bool {
+        self.first_total != self.last_total
+    }
+
     /// The size at which the API seems to cap its pages, when that is less than what they were asked to hold.
     pub(super) fn page_cap(&self) -> Option<u64> {
         let Fill { first, last, is_even, had_short_page } = self.fill;
@@ -75,7 +80,23 @@ impl Tally {
     /// The verdict once the listing has ended.
     pub(super) fn verdict(&self, stop_reason: StopReason) -> Completeness {
         let (verdict, reason) = match (stop_reason, self.expected()) {
-            (StopReason::SinglePage, _) => (Verdict::Unknown, "the resource is one page by configuration".to_owned()),
+            (StopReason::SinglePage, Some(expected)) if expected > self.records => (
+                Verdict::False,
+                format!("one page of {} records was read, and it speaks of {expected} records in all", self.records),
+            ),
+            (StopReason::SinglePage, Some(expected)) if expected == self.records => {
+                (Verdict::True, format!("all {expected} records of the stated total were on one page"))
+            }
+            (StopReason::SinglePage, _) => {
+                (Verdict::Unknown, "one page was read, and it does not say whether there are more".to_owned())
+            }
+            (StopReason::RangeEnded, _) => {
+                (Verdict::True, "the records that follow are past the range, by incremental.row_order".to_owned())
+            }
+            (StopReason::Ignored, _) => {
+                (Verdict::Unknown, "a response action ignored an answer, as configured".to_owned())
+            }
+            (StopReason::NoNext, _) => (Verdict::True, "the last page led to no other".to_owned()),
             (
                 StopReason::TotalReached | StopReason::EmptyPage | StopReason::NoMore | StopReason::MaximumReached,
                 Some(expected),
@@ -85,12 +106,15 @@ impl Tally {
             }
             (StopReason::MaximumReached, _) => self.unless_capped((
                 Verdict::Unknown,
-                "the listing stopped at paginator.maximum_offset, as configured".to_owned(),
+                "the listing stopped at the paginator's maximum, as configured".to_owned(),
             )),
             (StopReason::EmptyPage | StopReason::TotalReached, None) if self.says_more == Some(true) => {
-                (Verdict::False, "the last page was empty, but said that there is more".to_owned())
+                (Verdict::False, "the last page said that there is more".to_owned())
             }
-            (StopReason::EmptyPage | StopReason::TotalReached, None) => {
+            (StopReason::TotalReached, None) => {
+                (Verdict::True, "every page of the stated number of pages was read".to_owned())
+            }
+            (StopReason::EmptyPage, None) => {
                 self.unless_capped(self.unless_short("an empty page followed the last record"))
             }
             (StopReason::NoMore, None) => self.unless_capped(self.unless_short("the API said that there is no more")),

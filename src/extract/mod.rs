@@ -4,42 +4,55 @@
 //! the paginator.
 
 mod completeness;
+mod prefetch;
 mod repetition;
+mod request;
+mod template;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header;
-use serde_json::{Map, Value};
-use url::{Url, form_urlencoded};
+use http::{HeaderMap, header};
+use url::Url;
 
 use completeness::{PageFacts, Tally};
+use prefetch::{Prefetch, WORTH_IT_PAGES};
 use repetition::Repetition;
+use request::page_request;
 
-use crate::client::{ApiRequest, Client};
+pub use template::{Bindings, ParentRow, plain_text, render};
+
+use crate::client::{ApiRequest, ApiResponse, Client, Fetched};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event::{Completeness, Verdict};
-use crate::paginate::{PageMeta, PageRequest, Paginator, Step, StopReason};
-use crate::spec::json_path::Segment;
-use crate::spec::{EndpointSpec, JsonPath, Limits, PaginationSpec, Placement, ResourceSpec};
+use crate::paginate::{
+    HeaderLookup, Lookup, PageMeta, PageRequest, PaginationError, Paginator, Scalar, Step, StopReason, link_target,
+};
+use crate::spec::{JsonPath, Limits, PaginationSpec, ResourceSpec};
 
 /// One listing of an API, page by page.
 pub struct Listing {
     resource: String,
-    endpoint: EndpointSpec,
+    slice: ApiRequest,
     client: Arc<Client>,
     clock: Arc<dyn Clock>,
     paginator: Paginator,
     next: Option<PageRequest>,
     stopped: Option<StopReason>,
     place: String,
+    /// The URL of the last request, which links may be relative to.
+    last_url: Option<Url>,
+    /// What the last page's headers say.
+    headers: Vec<Lookup>,
+    prefetch: Prefetch,
+    concurrency: usize,
+    page_bytes: usize,
     tally: Tally,
     repetition: Repetition,
-    pages_max: u64,
-    run_time_max: Duration,
+    limits: Limits,
     deadline: Duration,
 }
 
@@ -69,19 +82,31 @@ pub struct ListingOutcome {
     pub records: u64,
     /// The total that the API stated last.
     pub total: Option<u64>,
+    /// Whether the stated total changed while the listing was read.
+    pub total_moved: bool,
 }
 
 impl Listing {
-    /// A listing at its first page. Nothing is sent yet.
-    pub fn new(resource: &ResourceSpec, limits: &Limits, client: Arc<Client>, clock: Arc<dyn Clock>) -> Self {
+    /// A listing at its first page, with the request that [`render`] made of its endpoint. Nothing is sent yet.
+    pub fn new(
+        resource: &ResourceSpec,
+        slice: ApiRequest,
+        limits: &Limits,
+        client: Arc<Client>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let paginator = Paginator::new(&resource.endpoint.paginator);
         let skipped = match &resource.endpoint.paginator {
             PaginationSpec::Offset(offset) => offset.offset,
-            PaginationSpec::SinglePage => 0,
+            PaginationSpec::SinglePage
+            | PaginationSpec::Auto
+            | PaginationSpec::PageNumber(_)
+            | PaginationSpec::Follow(_) => 0,
         };
         Self {
             resource: resource.name.clone(),
-            endpoint: resource.endpoint.clone(),
+            slice,
+            concurrency: client.concurrency(),
             client,
             next: Some(paginator.first()),
             tally: Tally::new(skipped, paginator.page_size()),
@@ -89,16 +114,24 @@ impl Listing {
             paginator,
             stopped: None,
             place: String::new(),
-            pages_max: limits.pages_max,
-            run_time_max: limits.run_time_max,
+            last_url: None,
+            headers: Vec::new(),
+            prefetch: Prefetch::default(),
+            page_bytes: 0,
+            limits: *limits,
             deadline: clock.monotonic().saturating_add(limits.run_time_max),
             clock,
         }
     }
 
-    /// The places of a page that [`Self::accept`] wants to know, in the order of [`PageMeta::values`].
+    /// The places of the next page that [`Self::accept`] wants to know, in the order of [`PageMeta::values`].
     pub fn lookups(&self) -> Vec<JsonPath> {
         self.paginator.lookups()
+    }
+
+    /// Whether [`Self::accept`] wants the next page's [`PageMeta::hints`].
+    pub fn wants_hints(&self) -> bool {
+        self.paginator.wants_hints()
     }
 
     /// How many records the whole listing has, as a page states it.
@@ -111,46 +144,114 @@ impl Listing {
     /// # Errors
     /// Those of [`Client::fetch`], and `Incomplete` when a limit is reached with more to come.
     pub async fn next_page(&mut self) -> Result<Option<Page>> {
-        let Some(request) = self.next.take() else { return Ok(None) };
-        self.check_limits()?;
-        let request = api_request(&self.endpoint, &request);
-        self.place = self.client.place(&request);
-        let response = self.client.fetch(&self.resource, &request).await?;
-        let content_type = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        self.repetition.came(&response.body);
-        Ok(Some(Page {
-            number: self.tally.pages,
-            body: response.body,
-            place: self.place.clone(),
-            content_type: content_type.map(str::to_owned),
-        }))
+        loop {
+            let Some(page) = self.next.take() else { return Ok(None) };
+            self.check_limits()?;
+            let request = self.request(&page)?;
+            self.place = self.client.place(&request);
+            let fetched = match self.prefetch.take(&page).await {
+                Some(fetched) => fetched?,
+                None => self.client.fetch(&self.resource, &request).await?,
+            };
+            self.last_url = Some(request.url);
+            let Fetched::Answer(response) = fetched else {
+                self.stopped = Some(StopReason::Ignored);
+                return Ok(None);
+            };
+            self.repetition.came(&response.body);
+            if self.repetition.is_repeated()
+                && let Some(other) = self.paginator.after_repetition()
+            {
+                self.next = Some(other);
+                continue;
+            }
+            return Ok(Some(self.page(response)));
+        }
+    }
+
+    fn page(&mut self, response: ApiResponse) -> Page {
+        let text = |name: &header::HeaderName| response.headers.get(name).and_then(|value| value.to_str().ok());
+        self.page_bytes = response.body.len();
+        self.headers =
+            self.paginator.header_lookups().iter().map(|wanted| look_up(&response.headers, wanted)).collect();
+        let content_type = text(&header::CONTENT_TYPE).map(str::to_owned);
+        Page { number: self.tally.pages, body: response.body, place: self.place.clone(), content_type }
+    }
+
+    fn request(&self, page: &PageRequest) -> Result<ApiRequest> {
+        page_request(&self.slice, page, self.last_url.as_ref()).map_err(|error| {
+            Error::source_failed(format!("{}: the link to the next page is not a URL ({error})", self.place))
+                .with_hint("check the link paginator of endpoint.paginator")
+        })
     }
 
     /// Takes note of what the last page held, and decides what follows. Exactly once per page.
     ///
     /// # Errors
-    /// `Source` when the page lacks what the paginator was told to look for; `Incomplete` when it is the page before once more.
+    /// `Source` when the page lacks what the paginator was told to look for; `Incomplete` when the listing goes in a circle.
     pub fn accept(&mut self, meta: &PageMeta) -> Result<()> {
         if self.repetition.is_stuck(meta.records) {
             return Err(Error::incomplete(format!("{}: the answer is, byte for byte, the page before", self.place))
                 .with_hint(
-                    "the API seems to ignore the offset: check offset_param and limit_param of endpoint.paginator",
+                    "the API seems to ignore the paging parameters: check their names (offset_param, page_param, …) in endpoint.paginator",
                 ));
         }
+        let meta = &PageMeta { headers: std::mem::take(&mut self.headers), ..meta.clone() };
         self.tally.note(PageFacts {
             records: meta.records,
             total: self.paginator.stated_total(meta),
             says_more: self.paginator.says_more(meta),
         });
-        let step = self.paginator.next(meta).map_err(|error| {
-            Error::source_failed(format!("{}: {error}", self.place))
-                .with_hint("name the right path in endpoint.paginator, or set it to null when the API does not say")
-        })?;
-        match step {
-            Step::Fetch(request) => self.next = Some(request),
-            Step::Done(reason) => self.stopped = Some(reason),
+        match self.paginator.next(meta).map_err(|error| self.cannot_go_on(&error))? {
+            Step::Fetch(request) => {
+                self.next = Some(request);
+                self.fetch_ahead(meta)
+            }
+            Step::Done(reason) => {
+                self.stopped = Some(reason);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the listing at the page that was accepted last: what follows is past the range that is wanted.
+    pub fn stop_at_range(&mut self) {
+        self.next = None;
+        self.prefetch = Prefetch::default();
+        self.stopped = Some(StopReason::RangeEnded);
+    }
+
+    /// Sends for the pages that are certain to follow, as many as may be under way.
+    fn fetch_ahead(&mut self, meta: &PageMeta) -> Result<()> {
+        let window = Prefetch::window(self.concurrency, self.page_bytes);
+        let is_worth_it = self.prefetch.len() > 0 || self.paginator.ahead(WORTH_IT_PAGES, meta).is_some();
+        if window < 2 || !is_worth_it {
+            return Ok(());
+        }
+        while self.prefetch.len() < window {
+            let pages_left = self.limits.pages_max.saturating_sub(self.tally.pages);
+            let ahead = self.prefetch.len() as u64;
+            let Some(page) = self.paginator.ahead(ahead, meta).filter(|_| ahead < pages_left) else { break };
+            let request = self.request(&page)?;
+            self.prefetch.start(&self.client, &self.resource, page, request);
         }
         Ok(())
+    }
+
+    fn cannot_go_on(&self, error: &PaginationError) -> Error {
+        let said = format!("{}: {error}", self.place);
+        match error {
+            PaginationError::Missing { .. } | PaginationError::Unusable { .. } | PaginationError::Overflow => {
+                Error::source_failed(said)
+                    .with_hint("name the right path in endpoint.paginator, or set it to null when the API does not say")
+            }
+            PaginationError::MoreWithoutNext { .. } => {
+                Error::incomplete(said).with_hint("check where the token or link is, in endpoint.paginator")
+            }
+            PaginationError::Loop { .. } => Error::incomplete(said).with_hint(
+                "the API seems to ignore the token: check cursor_param or cursor_body_path of endpoint.paginator",
+            ),
+        }
     }
 
     /// The end of a listing whose last page was accepted.
@@ -171,6 +272,7 @@ impl Listing {
             pages: self.tally.pages,
             records: self.tally.records,
             total: self.tally.last_total,
+            total_moved: self.tally.total_moved(),
         })
     }
 
@@ -180,6 +282,11 @@ impl Listing {
             return error.with_hint(format!(
                 "the API seems to give {cap} records a page at most: set endpoint.paginator.limit: {cap}"
             ));
+        }
+        if self.stopped == Some(StopReason::SinglePage) {
+            return error.with_hint(
+                "no way to the next page was found: name one in endpoint.paginator, or single_page if one is enough",
+            );
         }
         if self.tally.last_total.is_none() {
             return error
@@ -191,10 +298,10 @@ impl Listing {
     }
 
     fn check_limits(&self) -> Result<()> {
-        if self.tally.pages >= self.pages_max {
+        if self.tally.pages >= self.limits.pages_max {
             return Err(Error::incomplete(format!(
                 "resource {}: {} pages were read and there are more",
-                self.resource, self.pages_max
+                self.resource, self.limits.pages_max
             ))
             .with_hint("raise limits.pages_max, or ask for larger pages"));
         }
@@ -202,12 +309,27 @@ impl Listing {
             return Err(Error::incomplete(format!(
                 "resource {}: the listing took longer than {} seconds",
                 self.resource,
-                self.run_time_max.as_secs()
+                self.limits.run_time_max.as_secs()
             ))
             .with_hint("raise limits.run_time_max_seconds, or ask for larger pages"));
         }
         Ok(())
     }
+}
+
+/// What headers say of something that the paginator wants to know.
+fn look_up(headers: &HeaderMap, wanted: &HeaderLookup) -> Lookup {
+    let found = match wanted {
+        HeaderLookup::Value(name) => {
+            headers.get(name.as_str()).and_then(|value| value.to_str().ok()).map(|text| text.trim().to_owned())
+        }
+        HeaderLookup::Link(relation) => headers
+            .get_all(header::LINK)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .find_map(|value| link_target(value, relation)),
+    };
+    found.map_or(Lookup::Missing, |text| Lookup::Found(Scalar::Text(text)))
 }
 
 impl fmt::Debug for Listing {
@@ -232,81 +354,6 @@ impl fmt::Debug for Page {
             .field("body_bytes", &self.body.len())
             .finish()
     }
-}
-
-/// The endpoint's request with the page's values in their places.
-fn api_request(endpoint: &EndpointSpec, page: &PageRequest) -> ApiRequest {
-    let mut url = endpoint.url.clone();
-    let mut query = endpoint.params.clone();
-    let mut json = endpoint.json.clone();
-    for (place, value) in &page.values {
-        match place {
-            Placement::Query(name) => {
-                drop_from_url(&mut url, name);
-                set_query(&mut query, name, *value);
-            }
-            Placement::Body(path) => {
-                set_body(json.get_or_insert_with(|| Value::Object(Map::new())), path.segments(), *value);
-            }
-        }
-    }
-    ApiRequest { method: endpoint.method, url, query, headers: endpoint.headers.clone(), json }
-}
-
-/// Takes a parameter out of the URL's own query, which a path may have brought along, and leaves the rest as it is written.
-fn drop_from_url(url: &mut Url, name: &str) {
-    let Some(query) = url.query() else { return };
-    if !url.query_pairs().any(|(known, _)| known == name) {
-        return;
-    }
-    let is_other = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).all(|(known, _)| known != name);
-    let others = query.split('&').filter(is_other).collect::<Vec<_>>().join("&");
-    url.set_query(Some(others.as_str()).filter(|others| !others.is_empty()));
-}
-
-/// Puts a paging value where the user's parameter of that name was, or at the end.
-fn set_query(query: &mut Vec<(String, String)>, name: &str, value: u64) {
-    let first = query.iter().position(|(known, _)| known == name);
-    query.retain({
-        let mut position = 0;
-        move |(known, _)| {
-            position += 1;
-            known != name || first == Some(position - 1)
-        }
-    });
-    match first.and_then(|first| query.get_mut(first)) {
-        Some((_, old)) => *old = value.to_string(),
-        None => query.push((name.to_owned(), value.to_string())),
-    }
-}
-
-/// Sets the value at a path of a JSON body. Objects that are missing on the way are made; what stands in the way is replaced.
-fn set_body(body: &mut Value, path: &[Segment], value: u64) {
-    let mut place = body;
-    for segment in path {
-        place = match segment {
-            Segment::Key(key) => {
-                if !place.is_object() {
-                    *place = Value::Object(Map::new());
-                }
-                &mut place[key.as_str()]
-            }
-            Segment::Index(index) => {
-                if !place.is_array() {
-                    *place = Value::Array(Vec::new());
-                }
-                if let Value::Array(elements) = place
-                    && elements.len() <= *index
-                {
-                    elements.resize(index + 1, Value::Null);
-                }
-                &mut place[*index]
-            }
-            // A paging value has one place; validation refuses wildcards here.
-            Segment::Wildcard => return,
-        };
-    }
-    *place = Value::from(value);
 }
 
 #[cfg(test)]

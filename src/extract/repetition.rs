@@ -30,6 +30,11 @@ impl Repetition {
         self.last = Some(hash);
     }
 
+    /// Whether the last page is the one before it once more.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.repeated > 0
+    }
+
     /// Whether the last page, which held `records`, shows that the listing goes in a circle.
     pub(super) fn is_stuck(&self, records: u64) -> bool {
         let repeated_max = if self.has_keys { 0 } else { EQUAL_PAGES_MAX - 1 };

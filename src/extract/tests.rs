@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use super::*;
 use crate::client::{Components, SendLimits, Transport, TransportError};
@@ -12,7 +13,10 @@ use crate::clock::ManualClock;
 use crate::error::ErrorKind;
 use crate::event::Silent;
 use crate::paginate::{Lookup, Scalar};
-use crate::spec::{Auth, ClientSpec, Method, OffsetSpec, RetrySpec, Timeouts, WriteDisposition};
+use crate::spec::{
+    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, NewColumns, OffsetSpec, Placement, RetrySpec,
+    Template, Timeouts, WriteDisposition,
+};
 
 /// What the API holds at an offset: the numbers of the records, and the rest of the page.
 type Answer = fn(u64) -> (std::ops::Range<u64>, Value);
@@ -71,19 +75,28 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         name: "events".to_owned(),
         table_name: "events".to_owned(),
         endpoint: EndpointSpec {
-            url: Url::parse("https://api.example/v1/events").unwrap(),
+            url: fixed("https://api.example/v1/events"),
             method: Method::Get,
             params: Vec::new(),
-            json: None,
+            body: BodySpec::None,
             headers: Vec::new(),
             data_selector: Some(JsonPath::keys(["items"])),
             paginator,
+            incremental: None,
+            response_actions: Vec::new(),
         },
         schema: None,
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
         partition_by: Vec::new(),
+        parent: None,
+        selected: true,
+        new_columns: NewColumns::Evolve,
     }
+}
+
+fn fixed(url: &str) -> EndpointUrl {
+    EndpointUrl::Fixed(Url::parse(url).unwrap())
 }
 
 struct Stage {
@@ -111,6 +124,7 @@ fn stage(resource: &ResourceSpec, limits: &Limits, answer: Answer) -> Stage {
         },
         rate_limit: None,
         timeouts: Timeouts { connect: second, read: second, total: second },
+        concurrency: 1,
     };
     let components = Components {
         transport: Arc::<Api>::clone(&api),
@@ -119,7 +133,8 @@ fn stage(resource: &ResourceSpec, limits: &Limits, answer: Answer) -> Stage {
         jitter_seed: 1,
     };
     let client = Arc::new(Client::new(&spec, limits, components));
-    let listing = Listing::new(resource, limits, client, clock);
+    let listing =
+        Listing::new(resource, render(&resource.endpoint, Bindings::default()).unwrap(), limits, client, clock);
     Stage { api, lookups: listing.lookups(), listing, records: Vec::new(), places: Vec::new() }
 }
 
@@ -150,7 +165,11 @@ impl Stage {
             Some(Value::Bool(value)) => Lookup::Found(Scalar::Bool(*value)),
             Some(value) => Lookup::Found(Scalar::Number(value.to_string())),
         };
-        PageMeta { records: items.len() as u64, values: self.lookups.iter().map(value).collect() }
+        PageMeta {
+            records: items.len() as u64,
+            values: self.lookups.iter().map(value).collect(),
+            ..PageMeta::default()
+        }
     }
 }
 
@@ -289,9 +308,9 @@ async fn paging_values_go_once_and_beside_what_the_endpoint_has() {
         ..offset(2)
     }));
     resource.endpoint.method = Method::Post;
-    resource.endpoint.url = Url::parse("https://api.example/v1/events?offset=9&kept=a%2Cb&flag&off%73et=8").unwrap();
-    resource.endpoint.params = vec![("q".to_owned(), "x".to_owned())];
-    resource.endpoint.json = Some(json!({"filter": 1}));
+    resource.endpoint.url = fixed("https://api.example/v1/events?offset=9&kept=a%2Cb&flag&off%73et=8");
+    resource.endpoint.params = vec![("q".to_owned(), Template::literal("x"))];
+    resource.endpoint.body = BodySpec::Json(json!({"filter": 1}));
     let stage = stage(&resource, &Limits::default(), |offset| (cut(offset, 2, 3), json!({"total": 3})));
     let api = Arc::clone(&stage.api);
     assert_eq!(stage.read().await.0, [0, 1, 2]);
@@ -315,8 +334,9 @@ async fn one_page_is_one_request() {
 #[tokio::test]
 async fn nothing_that_is_printed_shows_a_secret() {
     let mut resource = resource(PaginationSpec::Offset(offset(2)));
-    resource.endpoint.params = vec![("api_key".to_owned(), "hush".to_owned()), ("normal".to_owned(), "v".to_owned())];
-    resource.endpoint.json = Some(json!({"password": "hush"}));
+    resource.endpoint.params =
+        vec![("api_key".to_owned(), Template::literal("hush")), ("normal".to_owned(), Template::literal("v"))];
+    resource.endpoint.body = BodySpec::Json(json!({"password": "hush"}));
     let mut stage = stage(&resource, &Limits::default(), |_| (0..2, json!({"note": "hush"})));
     let page = stage.listing.next_page().await.unwrap().unwrap();
     assert_eq!(page.place, "GET https://api.example/v1/events?api_key=***&normal=v&offset=0&limit=2");
@@ -324,28 +344,4 @@ async fn nothing_that_is_printed_shows_a_secret() {
     let error = stage.listing.accept(&meta).unwrap_err();
     let shown = format!("{page:?} {:?} {error:?} {error}", stage.listing);
     assert!(!shown.contains("hush"), "{shown}");
-}
-
-#[test]
-fn a_paging_value_takes_the_place_of_the_users_parameter() {
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut query = vec![pair("offset", "7"), pair("q", "x"), pair("offset", "8")];
-    set_query(&mut query, "offset", 100);
-    assert_eq!(query, [pair("offset", "100"), pair("q", "x")]);
-    set_query(&mut query, "limit", 5);
-    assert_eq!(query.last(), Some(&pair("limit", "5")));
-}
-
-#[test]
-fn a_paging_value_finds_its_place_in_the_body() {
-    for (body, path, expected) in [
-        (json!({}), "page.offset", json!({"page": {"offset": 3}})),
-        (json!({"page": {"size": 9}}), "page.offset", json!({"page": {"size": 9, "offset": 3}})),
-        (json!({"page": "x"}), "page.offset", json!({"page": {"offset": 3}})),
-        (json!(null), "a[1]", json!({"a": [null, 3]})),
-    ] {
-        let mut changed = body.clone();
-        set_body(&mut changed, JsonPath::parse(path).unwrap().segments(), 3);
-        assert_eq!(changed, expected, "{body} {path}");
-    }
 }

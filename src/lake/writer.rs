@@ -105,6 +105,16 @@ impl TableWriter {
         &self.schema_changes
     }
 
+    /// The checkpoint of the table's last commit, if it has one.
+    pub fn last_checkpoint(&self) -> Option<&Checkpoint> {
+        self.session.snapshot.checkpoint.as_ref()
+    }
+
+    /// Rows so far whose key came again; the last arrival counts. Always 0 where rows are not merged.
+    pub fn duplicates(&self) -> u64 {
+        self.staging.counts.duplicate
+    }
+
     /// Stages the rows of a batch. Of rows with the same key the last one wins, in a merge.
     ///
     /// # Errors

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lookup, PageMeta, PageRequest, PaginationError, Scalar, Step, StopReason};
+use super::{PageMeta, PageRequest, PaginationError, Scalar, Step, StopReason, read};
 use crate::spec::{JsonPath, OffsetSpec, Placement};
 
 /// The state of an offset listing: its options and the offset of the next page.
@@ -46,7 +46,20 @@ impl Offset {
     }
 
     pub(super) fn request(&self) -> PageRequest {
-        PageRequest { values: vec![(self.offset_in.clone(), self.next_offset), (self.limit_in.clone(), self.limit)] }
+        self.request_at(self.next_offset)
+    }
+
+    fn request_at(&self, offset: u64) -> PageRequest {
+        let values =
+            vec![(self.offset_in.clone(), Scalar::whole(offset)), (self.limit_in.clone(), Scalar::whole(self.limit))];
+        PageRequest { values, ..PageRequest::default() }
+    }
+
+    /// The page `ahead` pages after the next one, where it is certain to exist.
+    pub(super) fn ahead(&self, ahead: u64, total: u64) -> Option<PageRequest> {
+        let offset = self.next_offset.checked_add(ahead.checked_mul(self.limit)?)?;
+        let end = total.min(self.maximum_offset.unwrap_or(u64::MAX));
+        (offset < end).then(|| self.request_at(offset))
     }
 
     pub(super) fn lookups(&self) -> Vec<JsonPath> {
@@ -56,19 +69,13 @@ impl Offset {
     /// The total that `page` states, where it states a usable one.
     pub(super) fn stated_total(&self, page: &PageMeta) -> Option<u64> {
         self.total_path.as_ref()?;
-        match page.values.first()? {
-            Lookup::Found(value) => value.as_u64(),
-            Lookup::Missing => None,
-        }
+        page.values.first()?.found()?.as_u64()
     }
 
     /// Whether `page` says that there is another one, where it says something usable.
     pub(super) fn says_more(&self, page: &PageMeta) -> Option<bool> {
         self.has_more_path.as_ref()?;
-        match page.values.get(usize::from(self.total_path.is_some()))? {
-            Lookup::Found(value) => value.as_bool(),
-            Lookup::Missing => None,
-        }
+        page.values.get(usize::from(self.total_path.is_some()))?.found()?.as_bool()
     }
 
     pub(super) fn page_size(&self) -> u64 {
@@ -103,24 +110,6 @@ impl Offset {
             return Ok(Step::Done(StopReason::NoMore));
         }
         Ok(Step::Fetch(self.request()))
-    }
-}
-
-fn read<T>(
-    value: Option<&Lookup>,
-    option: &'static str,
-    path: &JsonPath,
-    expected: &'static str,
-    convert: impl Fn(&Scalar) -> Option<T>,
-) -> Result<T, PaginationError> {
-    match value {
-        None | Some(Lookup::Missing) => Err(PaginationError::Missing { option, path: path.clone() }),
-        Some(Lookup::Found(found)) => convert(found).ok_or_else(|| PaginationError::Unusable {
-            option,
-            path: path.clone(),
-            found: found.describe(),
-            expected,
-        }),
     }
 }
 

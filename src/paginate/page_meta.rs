@@ -1,5 +1,9 @@
 //! The facts about an accepted page that a paginator may see.
 
+use serde::{Deserialize, Serialize};
+
+use crate::spec::JsonPath;
+
 /// The facts about one accepted page.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PageMeta {
@@ -7,6 +11,32 @@ pub struct PageMeta {
     pub records: u64,
     /// What was found at each of the paths of [`super::Paginator::lookups`], in that order.
     pub values: Vec<Lookup>,
+    /// What was found for each of [`super::Paginator::header_lookups`], in that order.
+    pub headers: Vec<Lookup>,
+    /// What the body of the first page hints at, where the paginator is yet to be detected.
+    pub hints: Option<Box<PagingHints>>,
+}
+
+/// What a paginator wants to know of a page's headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderLookup {
+    /// The value of a header.
+    Value(String),
+    /// The target of the `Link` header with a relation (RFC 8288).
+    Link(String),
+}
+
+/// What the body of a page hints at, when nobody says how the API pages: dlt's rules.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PagingHints {
+    /// The first value under a key that starts with `next`.
+    pub next: Option<(JsonPath, Scalar)>,
+    /// The number of pages.
+    pub pages: Option<(JsonPath, Scalar)>,
+    /// The number of this page.
+    pub page: Option<Scalar>,
+    /// The number of records in the whole listing.
+    pub total: Option<Scalar>,
 }
 
 /// What was found at a path.
@@ -18,8 +48,19 @@ pub enum Lookup {
     Found(Scalar),
 }
 
+impl Lookup {
+    /// The value, if one was found.
+    pub fn found(&self) -> Option<&Scalar> {
+        match self {
+            Self::Missing => None,
+            Self::Found(value) => Some(value),
+        }
+    }
+}
+
 /// A JSON value as far as paging needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scalar {
     /// `null`
     Null,
@@ -34,6 +75,11 @@ pub enum Scalar {
 }
 
 impl Scalar {
+    /// A whole number.
+    pub fn whole(value: u64) -> Self {
+        Self::Number(value.to_string())
+    }
+
     /// The value as a whole number that is not negative; a numeric text counts.
     pub fn as_u64(&self) -> Option<u64> {
         match self {
@@ -49,6 +95,25 @@ impl Scalar {
             Self::Text(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
             Self::Text(text) if text.trim().eq_ignore_ascii_case("false") => Some(false),
             Self::Null | Self::Number(_) | Self::Text(_) | Self::Container => None,
+        }
+    }
+
+    /// The value as the text of a query parameter; none where there is nothing to send.
+    pub fn as_text(&self) -> Option<String> {
+        match self {
+            Self::Bool(value) => Some(value.to_string()),
+            Self::Number(text) | Self::Text(text) => Some(text.clone()),
+            Self::Null | Self::Container => None,
+        }
+    }
+
+    /// Whether the value says that there is no next page: null, false, 0 or an empty text, as in dlt.
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(false) => true,
+            Self::Number(text) => text.parse::<f64>().is_ok_and(|number| number == 0.0),
+            Self::Text(text) => text.is_empty(),
+            Self::Bool(true) | Self::Container => false,
         }
     }
 

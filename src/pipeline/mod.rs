@@ -3,16 +3,23 @@
 //! The stages do not know each other; they hand on values. What happened is told as [`RunEvent`]s, so nothing here
 //! prints, logs or counts.
 
+mod family;
 mod flow;
+mod gate;
 mod inference;
+mod pages;
+mod parents;
 mod resource;
 
 use std::sync::Arc;
 
 use crate::client::{Client, Components as ClientComponents, Transport};
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{ErrorFacts, Observer, RunEvent};
+use family::{Family, Stage, ends_the_run};
+
+use crate::checkpoint::Backfill;
+use crate::error::{Error, Result};
+use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::lake::Lake;
 use crate::spec::{DestinationSpec, PipelineSpec, ResourceSpec};
@@ -26,6 +33,8 @@ pub struct RunOptions {
     pub destination: Option<DestinationSpec>,
     /// Whether the tables are built anew from this run alone.
     pub full_refresh: bool,
+    /// A range to read instead of what the checkpoints say; they stay.
+    pub backfill: Option<Backfill>,
 }
 
 /// What touches the world, injected.
@@ -59,21 +68,22 @@ pub async fn run(spec: &PipelineSpec, options: &RunOptions, components: &Compone
             .with_hint("add `destination: {url: ./lake}` to the pipeline file, or give --destination URL")
     })?;
     let lake = Lake::open(destination)?;
-    run_in(spec, &resources, options.full_refresh, &lake, components).await
+    run_in(spec, &resources, options, &lake, components).await
 }
 
 /// Runs `resources` into a lake that is already open: what [`run`] does once it knows where to go. Simulations and tests
-/// call it with a store of their own.
+/// call it with a store of their own. Of `options`, resources and destination play no part any more.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn run_in(
     spec: &PipelineSpec,
     resources: &[&ResourceSpec],
-    full_refresh: bool,
+    options: &RunOptions,
     lake: &Lake,
     components: &Components,
 ) -> Result<()> {
+    refuse_idle_backfill(resources, options)?;
     let client = Arc::new(Client::new(
         &spec.client,
         &spec.limits,
@@ -84,25 +94,34 @@ pub async fn run_in(
             jitter_seed: components.jitter_seed,
         },
     ));
+    let stage = Stage { spec, chosen: resources, options, lake, client: &client, components };
+    let roots = spec.resources.iter().filter(|resource| resource.parent.is_none());
     let mut first_error = None;
-    for resource in resources {
-        let run =
-            resource::ResourceRun { resource, limits: &spec.limits, full_refresh, lake, client: &client, components };
-        let started = components.clock.monotonic();
-        let result = run.run().await;
-        components.observer.observe(&RunEvent::ResourceFinished {
-            resource: resource.name.clone(),
-            elapsed: components.clock.monotonic().saturating_sub(started),
-            error: result.as_ref().err().map(ErrorFacts::from),
-        });
-        let Err(error) = result else { continue };
-        let interrupted = error.kind() == ErrorKind::Interrupted;
+    for family in roots.filter_map(|root| Family::of(root, &stage)) {
+        let Err(error) = family.run().await else { continue };
+        let ends = ends_the_run(&error);
         first_error.get_or_insert(error);
-        if interrupted {
+        if ends {
             break;
         }
     }
     first_error.map_or(Ok(()), Err)
+}
+
+fn refuse_idle_backfill(resources: &[&ResourceSpec], options: &RunOptions) -> Result<()> {
+    if options.backfill.is_none() {
+        return Ok(());
+    }
+    let without: Vec<&str> = resources
+        .iter()
+        .filter(|resource| resource.endpoint.incremental.is_none())
+        .map(|resource| resource.name.as_str())
+        .collect();
+    if without.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(format!("a range was given, but these resources have no cursor: {}", without.join(", ")))
+        .with_hint("name those that have one with --resource, or give them endpoint.incremental"))
 }
 
 /// The resources of `names` in the order of the file; all of them when there are no names.

@@ -1,87 +1,140 @@
-//! One resource, from its first request to its commit, as a straight story.
+//! One pass over a resource, from its first request to its commit, as a straight story.
+//!
+//! A pass is staged first and committed later: the resources of a family are committed together, children before their parents, so that a parent's
+//! checkpoint never runs ahead of its children's rows.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::flow::WriterTask;
-use super::{Components, inference};
-use crate::checkpoint::Checkpoint;
-use crate::client::Client;
-use crate::decode::{DecodeOptions, PageDecoder, UnknownFields};
+use super::gate::Gate;
+use super::pages::{Pages, SlicedPage, Slices};
+use super::parents::ParentRows;
+use super::{Components, RunOptions, inference};
+use crate::checkpoint::{Checkpoint, CursorRun};
+use crate::client::{ApiRequest, Client};
+use crate::decode::{DecodeOptions, PageDecoder, RecordGate, UnknownFields};
 use crate::error::{Error, Result};
 use crate::event::{RowCounts, RunEvent};
-use crate::extract::{Listing, Page};
+use crate::extract::{Listing, ListingOutcome};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
-use crate::paginate::PageMeta;
 use crate::schema::RecordSchema;
-use crate::spec::{Limits, ResourceSpec};
+use crate::spec::{Limits, NewColumns, PaginationSpec, ResourceSpec, WriteDisposition};
 
 /// One resource and everything that its run needs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ResourceRun<'a> {
     pub(super) resource: &'a ResourceSpec,
+    /// Whether its rows go to a table; otherwise it is read for its children only.
+    pub(super) has_table: bool,
     pub(super) limits: &'a Limits,
-    pub(super) full_refresh: bool,
+    pub(super) options: &'a RunOptions,
     pub(super) lake: &'a Lake,
     pub(super) client: &'a Arc<Client>,
     pub(super) components: &'a Components,
 }
 
-/// Pages that were read ahead, and the listing that goes on behind them.
-pub(super) struct Pages {
-    pub(super) listing: Listing,
-    pub(super) ahead: VecDeque<Page>,
-    accepted: u64,
+/// What a pass is over.
+pub(super) struct Pass<'p> {
+    pub(super) slices: Slices<'p>,
+    pub(super) cursor: Option<CursorRun>,
+    /// Where the keys for the children go, when there are any.
+    pub(super) children: Option<ParentRows>,
+}
+
+/// A pass that was read to its end and not committed yet.
+pub(super) struct Staged {
+    writer: Option<TableWriter>,
+    tally: Tally,
+    schema_changes: Vec<String>,
+    cursor: Option<CursorRun>,
+    pub(super) children: Option<ParentRows>,
 }
 
 /// What was counted on the way from the pages to the writer.
-#[derive(Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Tally {
     records: u64,
     rejected: u64,
 }
 
 impl ResourceRun<'_> {
-    /// Reads the listing to its end, then commits. On any failure the table stays as it was.
-    pub(super) async fn run(&self) -> Result<()> {
+    pub(super) fn started(&self) {
         let table = self.lake.table(&self.resource.table_name);
-        self.emit(&RunEvent::ResourceStarted {
-            resource: self.name(),
-            table: table.url(),
-            disposition: self.resource.write_disposition,
-        });
-        let mut pages = Pages { listing: self.listing(), ahead: VecDeque::new(), accepted: 0 };
-        let Some((schema, writer)) = self.open(&table, &mut pages).await? else {
-            return self.finish_without_columns(pages).await;
+        let disposition = self.resource.write_disposition;
+        self.emit(&RunEvent::ResourceStarted { resource: self.name(), table: table.url(), disposition });
+    }
+
+    /// The cursor that this run follows, after what the table's last commit says.
+    pub(super) async fn cursor(&self) -> Result<Option<CursorRun>> {
+        let Some(spec) = &self.resource.endpoint.incremental else { return Ok(None) };
+        let checkpoint = if self.has_table && !self.options.full_refresh {
+            self.lake.table(&self.resource.table_name).snapshot().await?.checkpoint
+        } else {
+            None
+        };
+        let state = checkpoint.as_ref().and_then(Checkpoint::cursor_state);
+        CursorRun::begin(spec, state, self.options.backfill.as_ref()).map(Some).map_err(|error| {
+            Error::config(format!("resource {}: {error}", self.resource.name)).with_hint("check endpoint.incremental")
+        })
+    }
+
+    /// Reads a pass to its end. On any failure the table stays as it was.
+    pub(super) async fn stage(&self, pass: Pass<'_>) -> Result<Staged> {
+        let Pass { slices, cursor, children } = pass;
+        let mut pages = Pages::new(slices, cursor.clone(), self.client.concurrency());
+        let table = self.lake.table(&self.resource.table_name);
+        let opened = self.open(&table, &mut pages, cursor.as_ref()).await?;
+        let mut gate = Gate::new(self.resource, cursor, children);
+        let Some((schema, writer)) = opened else {
+            let tally = self.read_without_table(pages, &mut gate).await?;
+            let (cursor, children) = gate.into_parts();
+            return Ok(Staged { writer: None, tally, schema_changes: Vec::new(), cursor, children });
         };
         if let Some(commit) = writer.recovered() {
             self.emit(&RunEvent::Recovered { resource: self.name(), commit });
         }
-        let changes = writer.schema_changes().to_vec();
+        let schema_changes = writer.schema_changes().to_vec();
         let task = WriterTask::spawn(writer);
-        let extracted = self.extract(pages, &schema, &task).await;
+        let extracted = self.extract(pages, &schema, &task, &mut gate).await;
         let (writer, written) = task.finish().await?;
-        match written.and(extracted) {
-            Ok(tally) => self.commit(writer, &tally, changes).await,
-            Err(error) => Err(self.abort(writer, error).await),
+        let checked = written.and(extracted).and_then(|(tally, outcome)| {
+            self.refuse_drift(&writer, outcome.as_ref())?;
+            self.end_listing(outcome);
+            Ok(tally)
+        });
+        match checked {
+            Ok(tally) => {
+                let (cursor, children) = gate.into_parts();
+                Ok(Staged { writer: Some(writer), tally, schema_changes, cursor, children })
+            }
+            Err(error) => Err(abort(writer, error).await),
         }
     }
 
     /// The schema and a writer that holds the table. With a schema file the table is taken before the first request, so
     /// that a table that is held or cannot be written costs the API nothing.
-    async fn open(&self, table: &Table, pages: &mut Pages) -> Result<Option<(Arc<RecordSchema>, TableWriter)>> {
+    async fn open(
+        &self,
+        table: &Table,
+        pages: &mut Pages<'_>,
+        cursor: Option<&CursorRun>,
+    ) -> Result<Option<(Arc<RecordSchema>, TableWriter)>> {
+        if !self.has_table {
+            return Ok(None);
+        }
         let schema = if let Some(schema) = &self.resource.schema {
             Arc::clone(schema)
         } else {
-            let stored = if self.full_refresh { None } else { table.snapshot().await?.schema };
-            let Some(schema) = inference::sample(self, pages, stored.as_deref()).await? else { return Ok(None) };
+            let stored = if self.options.full_refresh { None } else { table.snapshot().await?.schema };
+            let gate = Gate::new(self.resource, cursor.cloned(), None);
+            let Some(schema) = inference::sample(self, pages, gate, stored.as_deref()).await? else { return Ok(None) };
             schema
         };
         let write = WriteSpec {
             run_id: self.components.run_id.clone(),
             resource: self.name(),
             disposition: self.resource.write_disposition,
-            full_refresh: self.full_refresh,
+            full_refresh: self.options.full_refresh,
             primary_key: self.resource.primary_key.clone(),
             partition_by: self.resource.partition_by.clone(),
             schema: Arc::clone(&schema),
@@ -92,45 +145,106 @@ impl ResourceRun<'_> {
     }
 
     /// Reads, decodes and hands on every page; returns what was counted once the listing is proven complete.
-    async fn extract(&self, mut pages: Pages, schema: &RecordSchema, task: &WriterTask) -> Result<Tally> {
-        let options = DecodeOptions {
-            depth_max: self.limits.nesting_depth_max,
-            unknown_fields: match self.resource.schema {
-                // A schema file is a choice of columns: what it does not name is not wanted.
-                Some(_) => UnknownFields::Ignore,
-                // An inferred schema claims to know everything: what it does not know must not get lost unseen.
-                None => UnknownFields::Reject,
-            },
-        };
-        let selector = self.resource.endpoint.data_selector.clone();
-        let mut decoder = PageDecoder::new(schema, selector, pages.listing.lookups(), options);
+    async fn extract(
+        &self,
+        mut pages: Pages<'_>,
+        schema: &RecordSchema,
+        task: &WriterTask,
+        gate: &mut Gate,
+    ) -> Result<(Tally, Option<ListingOutcome>)> {
+        let mut decoder = self.decoder(schema);
         let mut tally = Tally::default();
-        while let Some(page) = self.next_page(&mut pages).await? {
-            let decoded = decoder
-                .decode(page.number, &page.body)
-                .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
-            let rejected = decoded.rejects.len() as u64;
-            tally.records += decoded.meta.records;
-            tally.rejected += rejected;
-            self.emit(&RunEvent::PageRead {
-                resource: self.name(),
-                page: page.number,
-                records: decoded.meta.records,
-                rejected,
-                bytes: page.body.len() as u64,
-                total: pages.listing.stated_total(&decoded.meta),
-            });
-            pages.accept(&page, &decoded.meta)?;
-            if !task.reject(decoded.rejects).await {
-                return Ok(tally);
+        while let Some(sliced) = self.next_page(&mut pages).await? {
+            let rejects = self.decode(&mut pages, sliced, &mut decoder, gate, &mut tally)?;
+            if !task.reject(rejects).await {
+                return Ok((tally, None));
             }
             let full = decoder.rows() >= self.limits.batch_rows || decoder.bytes() >= self.limits.batch_bytes;
             if full && !self.hand_on(&mut decoder, task).await? {
-                return Ok(tally);
+                return Ok((tally, None));
             }
         }
-        self.end_listing(pages.listing)?;
         self.hand_on(&mut decoder, task).await?;
+        Ok((tally, pages.finish()))
+    }
+
+    fn decoder(&self, schema: &RecordSchema) -> PageDecoder {
+        let unknown_fields = match (&self.resource.schema, self.resource.new_columns) {
+            // A schema file is a choice of columns: what it does not name is not wanted.
+            (Some(_), _) | (None, NewColumns::DiscardValue) => UnknownFields::Ignore,
+            // An inferred schema claims to know everything: what it does not know must not get lost unseen.
+            (None, NewColumns::Evolve | NewColumns::Freeze | NewColumns::DiscardRow) => UnknownFields::Reject,
+        };
+        let options = DecodeOptions { depth_max: self.limits.nesting_depth_max, unknown_fields };
+        PageDecoder::new(schema, self.resource.endpoint.data_selector.clone(), Vec::new(), options)
+    }
+
+    /// Types the records of a page, and lets the listing decide what follows.
+    fn decode(
+        &self,
+        pages: &mut Pages<'_>,
+        sliced: SlicedPage,
+        decoder: &mut PageDecoder,
+        gate: &mut Gate,
+        tally: &mut Tally,
+    ) -> Result<Vec<crate::reject::Reject>> {
+        let SlicedPage { page, slice, is_accepted } = sliced;
+        gate.enter(&slice);
+        let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
+        decoder.look_for(lookups, wants_hints);
+        let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
+        let decoded = decoder
+            .decode_with(page.number, &page.body, gate_of_page)
+            .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
+        let rejected = decoded.rejects.len() as u64;
+        tally.records += decoded.meta.records;
+        tally.rejected += rejected;
+        self.emit(&RunEvent::PageRead {
+            resource: self.name(),
+            page: page.number,
+            records: decoded.meta.records,
+            rejected,
+            bytes: page.body.len() as u64,
+            total: if is_accepted { None } else { pages.stated_total(&decoded.meta) },
+        });
+        if !is_accepted {
+            pages.accept(&decoded.meta, gate.is_past_range())?;
+        }
+        Ok(decoded.rejects)
+    }
+
+    /// Reads a pass whose records go to no table: for its children, or because there is not a single column.
+    async fn read_without_table(&self, mut pages: Pages<'_>, gate: &mut Gate) -> Result<Tally> {
+        let mut reader = crate::decode::Inferrer::new(
+            self.resource.endpoint.data_selector.clone(),
+            Vec::new(),
+            &[],
+            self.limits.nesting_depth_max,
+        );
+        let mut tally = Tally::default();
+        while let Some(SlicedPage { page, slice, is_accepted }) = self.next_page(&mut pages).await? {
+            gate.enter(&slice);
+            let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
+            reader.look_for(lookups, wants_hints);
+            let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
+            let meta = reader
+                .observe_with(&page.body, gate_of_page)
+                .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
+            tally.records += meta.records;
+            let (page, bytes) = (page.number, page.body.len() as u64);
+            self.emit(&RunEvent::PageRead {
+                resource: self.name(),
+                page,
+                records: meta.records,
+                rejected: 0,
+                bytes,
+                total: None,
+            });
+            if !is_accepted {
+                pages.accept(&meta, gate.is_past_range())?;
+            }
+        }
+        self.end_listing(pages.finish());
         Ok(tally)
     }
 
@@ -146,43 +260,64 @@ impl ResourceRun<'_> {
     }
 
     /// The next page, or the operator's wish to stop, whichever comes first.
-    pub(super) async fn next_page(&self, pages: &mut Pages) -> Result<Option<Page>> {
+    pub(super) async fn next_page(&self, pages: &mut Pages<'_>) -> Result<Option<SlicedPage>> {
         if self.components.interrupt.is_raised() {
             return Err(Error::interrupted());
         }
-        if let Some(page) = pages.ahead.pop_front() {
-            return Ok(Some(page));
-        }
         tokio::select! {
-            page = pages.listing.next_page() => page,
+            page = pages.next(self) => page,
             () = self.components.interrupt.raised() => Err(Error::interrupted()),
         }
     }
 
-    fn end_listing(&self, listing: Listing) -> Result<()> {
-        let outcome = listing.finish()?;
+    /// Records that move between the pages of an offset listing come twice, and push others past the reader.
+    fn refuse_drift(&self, writer: &TableWriter, outcome: Option<&ListingOutcome>) -> Result<()> {
+        let is_by_position =
+            matches!(self.resource.endpoint.paginator, PaginationSpec::Offset(_) | PaginationSpec::PageNumber(_));
+        let twice = writer.duplicates();
+        if is_by_position && twice > 0 && outcome.is_some_and(|outcome| outcome.total_moved) {
+            return Err(Error::incomplete(format!(
+                "resource {}: the stated total changed while the listing was read and {twice} records came twice, so that others may have been missed",
+                self.resource.name
+            ))
+            .with_hint("records came or went between two pages: run again, or sort the listing by something that does not change"));
+        }
+        Ok(())
+    }
+
+    fn end_listing(&self, outcome: Option<ListingOutcome>) {
+        let Some(outcome) = outcome else { return };
         self.emit(&RunEvent::ListingEnded {
             resource: self.name(),
             stop_reason: outcome.stop_reason.as_str().to_owned(),
             complete: outcome.complete,
         });
-        Ok(())
     }
 
-    async fn commit(&self, writer: TableWriter, tally: &Tally, changes: Vec<String>) -> Result<()> {
+    /// Makes a staged pass the table's.
+    pub(super) async fn commit(&self, staged: Staged) -> Result<()> {
+        let Staged { writer, tally, schema_changes, cursor, .. } = staged;
+        let checkpoint = match self.checkpoint(cursor.as_ref(), writer.as_ref()) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return Err(give_up(writer, error).await),
+        };
+        let Some(writer) = writer else {
+            let rows = RowCounts { read: tally.records, ..RowCounts::default() };
+            self.emit(&RunEvent::NothingChanged { resource: self.name(), rows, checkpoint });
+            return Ok(());
+        };
         if self.components.interrupt.is_raised() {
-            return Err(self.abort(writer, Error::interrupted()).await);
+            return Err(abort(writer, Error::interrupted()).await);
         }
-        let checkpoint = self.checkpoint();
         let outcome = writer.commit(checkpoint.clone()).await?;
-        if !changes.is_empty() && outcome.commit.is_some() {
-            self.emit(&RunEvent::SchemaChanged { resource: self.name(), changes });
+        if !schema_changes.is_empty() && outcome.commit.is_some() {
+            self.emit(&RunEvent::SchemaChanged { resource: self.name(), changes: schema_changes });
         }
         self.emit_outcome(outcome, tally, checkpoint);
         Ok(())
     }
 
-    fn emit_outcome(&self, outcome: CommitOutcome, tally: &Tally, checkpoint: Checkpoint) {
+    fn emit_outcome(&self, outcome: CommitOutcome, tally: Tally, checkpoint: Checkpoint) {
         let rows = RowCounts { read: tally.records, rejected: tally.rejected, ..outcome.rows };
         let resource = self.name();
         self.emit(&match outcome.commit {
@@ -191,32 +326,25 @@ impl ResourceRun<'_> {
         });
     }
 
-    /// A listing without a single column, and a table that has none either: there is nothing to write.
-    async fn finish_without_columns(&self, mut pages: Pages) -> Result<()> {
-        while self.next_page(&mut pages).await?.is_some() {}
-        self.end_listing(pages.listing)?;
-        let checkpoint = self.checkpoint();
-        self.emit(&RunEvent::NothingChanged { resource: self.name(), rows: RowCounts::default(), checkpoint });
-        Ok(())
-    }
-
-    /// Gives the table back as it was; the error that led here is what the operator needs to see.
-    async fn abort(&self, writer: TableWriter, error: Error) -> Error {
-        match writer.abort().await {
-            Ok(()) => error,
-            Err(second) => {
-                error.with_hint(format!("cleaning up failed too ({second}); the next run sweeps what is left"))
-            }
-        }
-    }
-
-    fn listing(&self) -> Listing {
+    pub(super) fn listing(&self, request: ApiRequest) -> Listing {
         let clock = Arc::clone(&self.components.clock);
-        Listing::new(self.resource, self.limits, Arc::clone(self.client), clock)
+        Listing::new(self.resource, request, self.limits, Arc::clone(self.client), clock)
     }
 
-    fn checkpoint(&self) -> Checkpoint {
-        Checkpoint::full_listing(&self.resource.name)
+    /// How far the resource has got with this pass. A run over a range of its own leaves what the table says.
+    fn checkpoint(&self, cursor: Option<&CursorRun>, writer: Option<&TableWriter>) -> Result<Checkpoint> {
+        let name = &self.resource.name;
+        let Some(cursor) = cursor else { return Ok(Checkpoint::full_listing(name)) };
+        let is_merge = self.resource.write_disposition == WriteDisposition::Merge;
+        let state = cursor.state(!is_merge).map_err(|error| {
+            Error::config(format!("resource {name}: {error}"))
+                .with_hint("use write_disposition: merge, which needs no memory of single records")
+        })?;
+        Ok(match (state, writer.and_then(TableWriter::last_checkpoint)) {
+            (Some(state), _) => Checkpoint::cursor(name, state),
+            (None, Some(before)) => before.clone(),
+            (None, None) => Checkpoint::full_listing(name),
+        })
     }
 
     pub(super) fn name(&self) -> String {
@@ -228,13 +356,24 @@ impl ResourceRun<'_> {
     }
 }
 
-impl Pages {
-    /// Tells the listing what the page held, unless it was told when the page was read ahead.
-    pub(super) fn accept(&mut self, page: &Page, meta: &PageMeta) -> Result<()> {
-        if page.number < self.accepted {
-            Ok(())
-        } else {
-            self.listing.accept(meta).inspect(|()| self.accepted = page.number + 1)
-        }
+impl Staged {
+    /// Gives the table back as it was, because of `error`.
+    pub(super) async fn abort(self, error: Error) -> Error {
+        give_up(self.writer, error).await
+    }
+}
+
+async fn give_up(writer: Option<TableWriter>, error: Error) -> Error {
+    match writer {
+        Some(writer) => abort(writer, error).await,
+        None => error,
+    }
+}
+
+/// Gives the table back as it was; the error that led here is what the operator needs to see.
+async fn abort(writer: TableWriter, error: Error) -> Error {
+    match writer.abort().await {
+        Ok(()) => error,
+        Err(second) => error.with_hint(format!("cleaning up failed too ({second}); the next run sweeps what is left")),
     }
 }

@@ -22,6 +22,8 @@ pub struct ClientSpec {
     pub rate_limit: Option<RateLimitSpec>,
     /// How long to wait for an answer.
     pub timeouts: Timeouts,
+    /// Requests that may be under way at the same time; at least 1.
+    pub concurrency: usize,
 }
 
 /// A header. Its value may be a secret, so it is treated as one.

@@ -44,6 +44,11 @@ impl JsonPath {
         Self { segments: keys.into_iter().map(|key| Segment::Key(key.into())).collect() }
     }
 
+    /// A path of `segments`.
+    pub fn of<I: IntoIterator<Item = Segment>>(segments: I) -> Self {
+        Self { segments: segments.into_iter().collect() }
+    }
+
     /// Reads a path.
     ///
     /// # Errors

@@ -7,18 +7,27 @@ pub mod json_path;
 
 mod client;
 mod destination;
+mod incremental;
 mod limits;
 mod pagination;
 mod resource;
+mod template;
 
 pub use client::{
     ApiKeyLocation, Auth, ClientAuthentication, ClientSpec, Header, OAuth2Spec, RateLimitSpec, RetrySpec, Timeouts,
 };
 pub use destination::DestinationSpec;
+pub use incremental::{
+    CursorFormat, CursorValue, IncrementalSpec, Lag, LagUnit, LastValue, OnMissing, RangeBound, RowOrder,
+};
 pub use json_path::JsonPath;
 pub use limits::Limits;
-pub use pagination::{OffsetSpec, PaginationSpec, Placement};
-pub use resource::{EndpointSpec, Method, PartitionField, ResourceSpec, Transform, WriteDisposition};
+pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
+pub use resource::{
+    Action, BodySpec, EndpointSpec, EndpointUrl, Method, NewColumns, ParentSpec, PartitionField, ResourceSpec,
+    ResponseAction, Transform, WriteDisposition, join_url,
+};
+pub use template::{IncrementalValue, Placeholder, Template, TemplateError, TemplatePart};
 
 /// A whole pipeline, ready to be planned and run.
 #[derive(Debug, Clone)]

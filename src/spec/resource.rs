@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Header, JsonPath, PaginationSpec};
+use super::{Header, IncrementalSpec, JsonPath, PaginationSpec, Template};
 use crate::schema::RecordSchema;
 
 /// One listing of an API, and the table that it feeds.
@@ -26,25 +26,139 @@ pub struct ResourceSpec {
     pub write_disposition: WriteDisposition,
     /// How rows are spread over folders; empty for a table of one folder.
     pub partition_by: Vec<PartitionField>,
+    /// Whose records this one is asked for with; `None` for a listing of its own.
+    pub parent: Option<ParentSpec>,
+    /// Whether the resource has a table. One that has none is read for its children only.
+    pub selected: bool,
+    /// What becomes of fields that the table does not have, where there is no schema file.
+    pub new_columns: NewColumns,
+}
+
+/// The parent of a dependent resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParentSpec {
+    /// The parent resource.
+    pub resource: String,
+    /// The fields of its records that requests are asked with.
+    pub fields: Vec<JsonPath>,
+    /// The fields of its records that rows of this resource carry, and under which name.
+    pub include: Vec<(JsonPath, String)>,
+}
+
+/// What becomes of fields that a table without a schema file does not have yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewColumns {
+    /// They become columns.
+    Evolve,
+    /// They fail the run.
+    Freeze,
+    /// Their records are refused.
+    DiscardRow,
+    /// They are left out.
+    DiscardValue,
 }
 
 /// What to ask the API for.
 #[derive(Debug, Clone)]
 pub struct EndpointSpec {
-    /// The absolute URL without the query of [`Self::params`].
-    pub url: Url,
+    /// The URL without the query of [`Self::params`].
+    pub url: EndpointUrl,
     /// The request's method.
     pub method: Method,
     /// Query parameters, in the order of the file.
-    pub params: Vec<(String, String)>,
-    /// The JSON body, if any.
-    pub json: Option<serde_json::Value>,
-    /// Headers on top of the client's.
+    pub params: Vec<(String, Template)>,
+    /// The body, if any.
+    pub body: BodySpec,
+    /// Headers on top of the client's. Their values may have placeholders.
     pub headers: Vec<Header>,
     /// Where the records are in a page; `None` to look for them as dlt does.
     pub data_selector: Option<JsonPath>,
     /// How the listing is cut into pages.
     pub paginator: PaginationSpec,
+    /// How only what is new is read.
+    pub incremental: Option<IncrementalSpec>,
+    /// What to do about answers of a certain kind, first match first.
+    pub response_actions: Vec<ResponseAction>,
+}
+
+/// Where an endpoint is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointUrl {
+    /// Always at the same place.
+    Fixed(Url),
+    /// Where the placeholders of its path lead.
+    Templated {
+        /// What the path is joined to, with exactly one `/` between.
+        base: Url,
+        /// The path; a whole http(s) URL stands for itself.
+        path: Template,
+    },
+}
+
+impl EndpointUrl {
+    /// The URL, where it is always the same.
+    pub fn as_fixed(&self) -> Option<&Url> {
+        match self {
+            Self::Fixed(url) => Some(url),
+            Self::Templated { .. } => None,
+        }
+    }
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BodySpec {
+    /// None.
+    None,
+    /// JSON; its texts may have placeholders.
+    Json(serde_json::Value),
+    /// A form.
+    Form(Vec<(String, Template)>),
+    /// Text as it is.
+    Raw(Template),
+}
+
+/// What to do about answers of a certain kind. An answer must fit everything that is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseAction {
+    /// The answer's status.
+    pub status: Option<http::StatusCode>,
+    /// A text within the answer's body.
+    pub content: Option<String>,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What a response action does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The listing, or this slice of it, ends without this answer.
+    Ignore,
+    /// The run fails.
+    Fail,
+    /// The request is sent again, as after a status of `client.retry`.
+    Retry,
+}
+
+/// Base and path with exactly one `/` between; a path that is an http(s) URL stands for itself.
+///
+/// # Errors
+/// When the two do not make a URL.
+pub fn join_url(base: &Url, path: &str) -> Result<Url, url::ParseError> {
+    if path.starts_with("http://") || path.starts_with("https://") {
+        return Url::parse(path);
+    }
+    let (base_path, base_query) = (base.path().trim_end_matches('/'), base.query());
+    let path = path.trim_start_matches('/');
+    let joined = if path.is_empty() { base.path().to_owned() } else { format!("{base_path}/{path}") };
+    let mut origin = base.clone();
+    origin.set_query(None);
+    origin.set_fragment(None);
+    let mut url = origin.join(&joined)?;
+    if url.query().is_none() {
+        url.set_query(base_query);
+    }
+    Ok(url)
 }
 
 /// A request's method.

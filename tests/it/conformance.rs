@@ -14,7 +14,7 @@ use lakefeed::error::{Error, ErrorKind};
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
 use lakefeed::lake::Lake;
-use lakefeed::pipeline::{self, Components};
+use lakefeed::pipeline::{self, Components, RunOptions};
 use object_store::memory::InMemory;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ use crate::support::script_server::{ScriptServer, Seen};
 async fn every_case_holds() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases.json");
     let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    assert!(cases.len() >= 28);
+    assert!(cases.len() >= 53);
     let mut failures = Vec::new();
     for case in &cases {
         if let Err(problem) = hold(case).await {
@@ -56,6 +56,7 @@ async fn hold(case: &Value) -> Result<(), String> {
         Lake::with_store(Arc::<InMemory>::clone(&store), object_store::path::Path::default(), "memory:///".to_owned());
     let clock = Arc::new(ManualClock::new(chrono::Utc::now()));
     let mut result = Ok(());
+    let mut seen: Vec<Value> = Vec::new();
     for run in 0..case["runs"].as_u64().unwrap_or(1) {
         let components = Components {
             clock: Arc::<ManualClock>::clone(&clock),
@@ -66,7 +67,18 @@ async fn hold(case: &Value) -> Result<(), String> {
             jitter_seed: 1,
         };
         let resources = pipeline::choose(&spec, &[]).unwrap();
-        result = pipeline::run_in(&spec, &resources, false, &lake, &components).await;
+        result = pipeline::run_in(&spec, &resources, &RunOptions::default(), &lake, &components).await;
+        if let Some(tables) = expect["rows_per_run"][usize::try_from(run).unwrap()].as_object() {
+            for (table, expected) in tables {
+                let mut new = json_rows_in(&*store, table).await;
+                for row in &seen {
+                    let position = new.iter().position(|other| other == row);
+                    new.remove(position.ok_or_else(|| format!("run {run} lost the row {row}"))?);
+                }
+                seen.extend(new.iter().cloned());
+                same_rows(expected, new).map_err(|problem| format!("run {run}: {problem}"))?;
+            }
+        }
     }
     match (&result, expect["error"].is_object()) {
         (Err(error), true) => same_error(&expect["error"], error)?,
@@ -76,6 +88,10 @@ async fn hold(case: &Value) -> Result<(), String> {
     }
     same_requests(&expect["requests"], &server)?;
     same_waits(&expect["sleeps"], &clock)?;
+    for (table, expected) in expect["row_ids"].as_object().into_iter().flatten() {
+        let ids = json_rows_in(&*store, table).await.into_iter().map(|row| row["id"].clone()).collect();
+        same_rows(expected, ids)?;
+    }
     for (table, rows) in expect["rows"].as_object().into_iter().flatten() {
         same_rows(rows, json_rows_in(&*store, table).await)?;
     }

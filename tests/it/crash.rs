@@ -13,7 +13,7 @@ use lakefeed::clock::SystemClock;
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
 use lakefeed::lake::Lake;
-use lakefeed::pipeline::{self, Components};
+use lakefeed::pipeline::{self, Components, RunOptions};
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
@@ -58,7 +58,7 @@ async fn killed_run() {
         jitter_seed: 1,
     };
     let resources = pipeline::choose(&spec, &[]).unwrap();
-    pipeline::run_in(&spec, &resources, false, &lake, &components).await.unwrap();
+    pipeline::run_in(&spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
     println!("changes={}", changes.count());
 }
 

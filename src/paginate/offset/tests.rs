@@ -23,11 +23,18 @@ fn number(value: u64) -> Lookup {
 }
 
 fn page(records: u64, values: Vec<Lookup>) -> PageMeta {
-    PageMeta { records, values }
+    PageMeta { records, values, ..PageMeta::default() }
 }
 
 fn offset_of(request: &PageRequest) -> u64 {
-    request.values.iter().find(|(place, _)| *place == Placement::Query("offset".to_owned())).unwrap().1
+    request
+        .values
+        .iter()
+        .find(|(place, _)| *place == Placement::Query("offset".to_owned()))
+        .unwrap()
+        .1
+        .as_u64()
+        .unwrap()
 }
 
 /// Feeds `pages` one by one; returns the offsets that were asked for and how the listing ended.

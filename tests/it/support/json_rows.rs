@@ -38,7 +38,11 @@ fn json_value(column: &dyn Array, row: usize) -> Value {
         DataType::Int64 => json!(column.as_primitive::<Int64Type>().value(row)),
         DataType::Float64 => json!(column.as_primitive::<Float64Type>().value(row)),
         DataType::Utf8 => json!(column.as_string::<i32>().value(row)),
-        DataType::Timestamp(_, _) => json!(column.as_primitive::<TimestampMicrosecondType>().value(row)),
+        DataType::Timestamp(_, _) => {
+            let microseconds = column.as_primitive::<TimestampMicrosecondType>().value(row);
+            let instant = chrono::DateTime::from_timestamp_micros(microseconds).unwrap();
+            json!(instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+        }
         DataType::List(_) => {
             let list = column.as_list::<i32>().value(row);
             (0..list.len()).map(|element| json_value(list.as_ref(), element)).collect()

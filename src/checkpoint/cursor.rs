@@ -1,0 +1,300 @@
+//! How a resource is read from where the last run ended: which records are new, and what to remember of them. Pure.
+//!
+//! dlt's rules: a run starts at the last value less the lag, or at the initial value; records before it are dropped, and those at it
+//! that were committed before, by the hash of their key. With an end value the range is `[initial, end)`, and nothing is remembered.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::value::{self, ValueError};
+use crate::spec::{CursorValue, IncrementalSpec, IncrementalValue, LastValue, OnMissing, RangeBound, RowOrder};
+
+/// Records at the last value of which the keys are remembered at most.
+pub const BOUNDARY_MAX: usize = 65_536;
+
+/// What is remembered between runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CursorState {
+    /// The last value that was committed.
+    pub last_value: CursorValue,
+    /// The hashes of the keys of the records at the last value, so that they are not appended twice; hexadecimal, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub boundary: Vec<String>,
+}
+
+/// One run, or one window of it, over a cursor.
+#[derive(Debug, Clone)]
+pub struct CursorRun {
+    spec: IncrementalSpec,
+    last_committed: Option<CursorValue>,
+    start: Option<CursorValue>,
+    end: Option<CursorValue>,
+    /// Keys at the start value that were committed before.
+    committed: HashSet<u128>,
+    remembers: bool,
+    is_window: bool,
+    last: Option<CursorValue>,
+    at_last: HashSet<u128>,
+    is_past_range: bool,
+}
+
+/// What becomes of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// It is wanted.
+    Keep,
+    /// It is not within the range, or was committed before.
+    Drop,
+}
+
+/// A record that the cursor cannot place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CursorError {
+    /// It has no cursor value, and `on_cursor_value_missing` is `raise`.
+    #[error("a record has no value at incremental.cursor_path {path}")]
+    Missing {
+        /// The path.
+        path: String,
+    },
+    /// Its value does not go with the others.
+    #[error("incremental.cursor_path: {0}")]
+    Value(#[from] ValueError),
+    /// Too many records share the last value to remember their keys.
+    #[error("more than {BOUNDARY_MAX} records share the last cursor value {value}")]
+    BoundaryTooLarge {
+        /// The value.
+        value: String,
+    },
+}
+
+/// A range to read instead of what the checkpoint says; the checkpoint stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Backfill {
+    /// Where to start; the initial value when `None`.
+    pub from: Option<CursorValue>,
+    /// Where to end, exclusive; the end value when `None`.
+    pub to: Option<CursorValue>,
+}
+
+impl CursorRun {
+    /// The run that follows `state`, or one over `backfill`.
+    ///
+    /// # Errors
+    /// When the lag cannot be taken off the last value.
+    pub fn begin(
+        spec: &IncrementalSpec,
+        state: Option<&CursorState>,
+        backfill: Option<&Backfill>,
+    ) -> Result<Self, ValueError> {
+        let end = backfill.and_then(|range| range.to.clone()).or_else(|| spec.end_value.clone());
+        let is_stateless = backfill.is_some() || end.is_some();
+        let state = state.filter(|_| !is_stateless);
+        let initial = backfill.and_then(|range| range.from.clone()).or_else(|| spec.initial_value.clone());
+        let start = match state {
+            None => initial,
+            Some(state) => Some(spec.start_after(&state.last_value)?),
+        };
+        let keeps_boundary = spec.lag.is_none() && spec.lookback.is_none() && spec.range_start == RangeBound::Closed;
+        let committed = match state {
+            Some(state) if keeps_boundary => parse_hashes(&state.boundary),
+            _ => HashSet::new(),
+        };
+        let last = state.map(|state| state.last_value.clone());
+        Ok(Self {
+            spec: spec.clone(),
+            last_committed: last.clone(),
+            start,
+            end,
+            at_last: committed.clone(),
+            committed,
+            remembers: !is_stateless,
+            is_window: false,
+            last,
+            is_past_range: false,
+        })
+    }
+
+    /// The windows of the run, each to be read and committed on its own; `None` when it has no `step`.
+    ///
+    /// # Errors
+    /// When the start is unknown or no instant.
+    pub fn windows(&self, now: DateTime<Utc>) -> Result<Option<Vec<Self>>, ValueError> {
+        let (Some(step), Some(start)) = (self.spec.step, &self.start) else { return Ok(None) };
+        let end = match &self.end {
+            Some(end) => value::instant(end)?,
+            None => now,
+        };
+        let step = chrono::TimeDelta::from_std(step).unwrap_or(chrono::TimeDelta::MAX);
+        let mut windows = Vec::new();
+        let mut from = value::instant(start)?;
+        while from < end {
+            let to = from.checked_add_signed(step).unwrap_or(end).min(end);
+            let mut window = self.clone();
+            window.start = Some(value::written_like(from, start)?);
+            window.end = Some(value::written_like(to, start)?);
+            window.is_window = true;
+            windows.push(window);
+            from = to;
+        }
+        Ok(Some(windows))
+    }
+
+    /// A value that requests are asked with, in the format that they want; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// When the value has no such format.
+    pub fn binding(&self, wanted: IncrementalValue) -> Result<Option<CursorValue>, ValueError> {
+        let found = match wanted {
+            IncrementalValue::StartValue => self.start.clone(),
+            IncrementalValue::InitialValue => self.spec.initial_value.clone(),
+            IncrementalValue::LastValue => self.last_committed.clone().or_else(|| self.spec.initial_value.clone()),
+            IncrementalValue::EndValue => self.end.clone(),
+            IncrementalValue::Lag => {
+                return Ok(self.spec.lag.map(|lag| CursorValue::Number(lag.amount.to_string())));
+            }
+        };
+        match (found, self.spec.format) {
+            (Some(found), Some(format)) => value::format(&found, format).map(Some),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// Decides about a record with the cursor value `found`; `key` hashes what identifies it.
+    ///
+    /// # Errors
+    /// When the record cannot be placed.
+    pub fn admit(&mut self, found: Option<&CursorValue>, key: impl FnOnce() -> u128) -> Result<Admitted, CursorError> {
+        let Some(found) = found else {
+            return match self.spec.on_missing {
+                OnMissing::Raise => Err(CursorError::Missing { path: self.spec.cursor_path.to_string() }),
+                OnMissing::Include => Ok(Admitted::Keep),
+                OnMissing::Exclude => Ok(Admitted::Drop),
+            };
+        };
+        let mut is_at_start = false;
+        if let Some(start) = &self.start {
+            let order = self.later(found, start)?;
+            is_at_start = order == Ordering::Equal;
+            if order == Ordering::Less || (is_at_start && self.spec.range_start == RangeBound::Open) {
+                self.is_past_range |= order == Ordering::Less && self.spec.row_order == Some(RowOrder::Descending);
+                return Ok(Admitted::Drop);
+            }
+        }
+        if let Some(end) = &self.end {
+            let order = self.later(found, end)?;
+            if order == Ordering::Greater || (order == Ordering::Equal && self.spec.range_end == RangeBound::Open) {
+                self.is_past_range |= self.spec.row_order == Some(RowOrder::Ascending);
+                return Ok(Admitted::Drop);
+            }
+        }
+        let key = key();
+        if is_at_start && self.committed.contains(&key) {
+            return Ok(Admitted::Drop);
+        }
+        self.remember(found, key)?;
+        Ok(Admitted::Keep)
+    }
+
+    /// The records that follow belong to another slice, whose order starts anew.
+    pub fn enter_slice(&mut self) {
+        self.is_past_range = false;
+    }
+
+    /// Takes the range of a window of this run; what was remembered of earlier windows stays.
+    pub fn narrow_to(&mut self, window: &Self) {
+        self.start.clone_from(&window.start);
+        self.end.clone_from(&window.end);
+        self.is_window = true;
+    }
+
+    /// Whether a record was past the range, in the order in which the API gives them; the pages that follow hold nothing new.
+    pub fn is_past_range(&self) -> bool {
+        self.is_past_range
+    }
+
+    /// What to remember once everything is committed; `None` when there is nothing, or the run is over a range of its own.
+    /// Keys at the last value are only worth remembering where rows are not merged.
+    ///
+    /// # Errors
+    /// When too many records share the last value.
+    pub fn state(&self, keeps_keys: bool) -> Result<Option<CursorState>, CursorError> {
+        if !self.remembers {
+            return Ok(None);
+        }
+        if self.is_window {
+            return Ok(self.end.clone().map(|last_value| CursorState { last_value, boundary: Vec::new() }));
+        }
+        let Some(last_value) = self.last.clone() else { return Ok(None) };
+        let mut boundary = Vec::new();
+        if keeps_keys {
+            if self.at_last.len() > BOUNDARY_MAX {
+                return Err(CursorError::BoundaryTooLarge { value: last_value.to_string() });
+            }
+            boundary = self.at_last.iter().map(|hash| format!("{hash:032x}")).collect();
+            boundary.sort_unstable();
+        }
+        Ok(Some(CursorState { last_value, boundary }))
+    }
+
+    /// The order of two values, in the direction in which the cursor moves.
+    fn later(&self, left: &CursorValue, right: &CursorValue) -> Result<Ordering, ValueError> {
+        let order = value::compare(left, right)?;
+        Ok(match self.spec.last_value {
+            LastValue::Max => order,
+            LastValue::Min => order.reverse(),
+        })
+    }
+
+    fn remember(&mut self, found: &CursorValue, key: u128) -> Result<(), ValueError> {
+        let order = match &self.last {
+            None => Ordering::Greater,
+            Some(last) => self.later(found, last)?,
+        };
+        if order == Ordering::Greater {
+            self.last = Some(found.clone());
+            self.at_last.clear();
+        }
+        // One more than fits shows that there are too many.
+        if order != Ordering::Less && self.at_last.len() <= BOUNDARY_MAX {
+            self.at_last.insert(key);
+        }
+        Ok(())
+    }
+}
+
+impl IncrementalSpec {
+    /// Where a run starts that follows `last_value`: the lag or look-back before it, but never before the initial value.
+    fn start_after(&self, last_value: &CursorValue) -> Result<CursorValue, ValueError> {
+        let lookback = self
+            .lookback
+            .map(|lookback| crate::spec::Lag { amount: seconds(lookback), unit: Some(crate::spec::LagUnit::Seconds) });
+        let Some(lag) = self.lag.or(lookback) else { return Ok(last_value.clone()) };
+        let lag = match self.last_value {
+            LastValue::Max => lag,
+            LastValue::Min => crate::spec::Lag { amount: -lag.amount, ..lag },
+        };
+        let start = value::before(last_value, lag)?;
+        let Some(initial) = &self.initial_value else { return Ok(start) };
+        let is_before = match (value::compare(&start, initial)?, self.last_value) {
+            (Ordering::Less, LastValue::Max) | (Ordering::Greater, LastValue::Min) => true,
+            (Ordering::Less | Ordering::Equal | Ordering::Greater, _) => false,
+        };
+        Ok(if is_before { initial.clone() } else { start })
+    }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+fn parse_hashes(texts: &[String]) -> HashSet<u128> {
+    texts.iter().filter_map(|text| u128::from_str_radix(text, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,316 @@
+//! The algebra of cursor values: order, distance, and how they are written in requests. Pure.
+
+use std::cmp::Ordering;
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+
+use crate::spec::{CursorFormat, CursorValue, Lag, LagUnit};
+
+/// Why two values have no order, or a value has no such form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// A number and a text.
+    #[error("{left} and {right} cannot be compared: one is a number, the other a text")]
+    Unlike {
+        /// One value.
+        left: String,
+        /// The other.
+        right: String,
+    },
+    /// The value is no instant, date or number, as it would have to be.
+    #[error("{value:?} is not {expected}")]
+    NotA {
+        /// The value.
+        value: String,
+        /// What it would have to be.
+        expected: &'static str,
+    },
+    /// The result is beyond the calendar or the numbers.
+    #[error("{value:?} less the lag is out of range")]
+    OutOfRange {
+        /// The value.
+        value: String,
+    },
+}
+
+/// The order of two values: numbers by size, exactly; date-times as instants; other texts by their characters.
+///
+/// # Errors
+/// When one is a number and the other a text.
+pub fn compare(left: &CursorValue, right: &CursorValue) -> Result<Ordering, ValueError> {
+    match (left, right) {
+        (CursorValue::Number(left), CursorValue::Number(right)) => Ok(compare_numbers(left, right)),
+        (CursorValue::Text(left), CursorValue::Text(right)) => Ok(match (Moment::parse(left), Moment::parse(right)) {
+            (Some(one), Some(other)) => one.instant().cmp(&other.instant()),
+            _ => left.cmp(right),
+        }),
+        (CursorValue::Number(_), CursorValue::Text(_)) | (CursorValue::Text(_), CursorValue::Number(_)) => {
+            Err(ValueError::Unlike { left: left.to_string(), right: right.to_string() })
+        }
+    }
+}
+
+fn compare_numbers(left: &str, right: &str) -> Ordering {
+    match (left.parse::<i128>(), right.parse::<i128>()) {
+        (Ok(left), Ok(right)) => left.cmp(&right),
+        _ => match (left.parse::<f64>(), right.parse::<f64>()) {
+            (Ok(left), Ok(right)) => left.total_cmp(&right),
+            _ => left.cmp(right),
+        },
+    }
+}
+
+/// The value `lag` before `value`, written as `value` is.
+///
+/// # Errors
+/// When the unit does not fit the value, or the result is out of range.
+pub(super) fn before(value: &CursorValue, lag: Lag) -> Result<CursorValue, ValueError> {
+    let out_of_range = || ValueError::OutOfRange { value: value.to_string() };
+    match value {
+        CursorValue::Number(text) => {
+            if let (Ok(number), true) = (text.parse::<i128>(), lag.amount.fract() == 0.0) {
+                #[expect(clippy::cast_possible_truncation, reason = "a whole lag of any sense fits; others saturate")]
+                let amount = lag.amount as i128;
+                return Ok(CursorValue::Number(number.checked_sub(amount).ok_or_else(out_of_range)?.to_string()));
+            }
+            let number: f64 = text.parse().map_err(|_| not_a(text, "a number"))?;
+            Ok(CursorValue::Number((number - lag.amount).to_string()))
+        }
+        CursorValue::Text(text) => {
+            let moment = Moment::parse(text).ok_or_else(|| not_a(text, "a date or date-time, which a lag needs"))?;
+            let default = if moment.style == Style::Date { LagUnit::Days } else { LagUnit::Seconds };
+            let unit_seconds = match lag.unit.unwrap_or(default) {
+                LagUnit::Seconds | LagUnit::Units => 1.0,
+                LagUnit::Minutes => 60.0,
+                LagUnit::Hours => 3_600.0,
+                LagUnit::Days => 86_400.0,
+            };
+            moment.minus_seconds(lag.amount * unit_seconds).map(CursorValue::Text).ok_or_else(out_of_range)
+        }
+    }
+}
+
+/// The instant of a value: a date-time, a date (its first moment, UTC), or whole seconds or milliseconds since 1970.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn instant(value: &CursorValue) -> Result<DateTime<Utc>, ValueError> {
+    let found = match value {
+        CursorValue::Text(text) => Moment::parse(text).map(|moment| moment.instant()),
+        CursorValue::Number(text) => text.parse::<i64>().ok().and_then(|number| {
+            // Seconds until the year 5138, milliseconds from 1973 on.
+            if number.unsigned_abs() < 100_000_000_000 {
+                DateTime::from_timestamp(number, 0)
+            } else {
+                DateTime::from_timestamp_millis(number)
+            }
+        }),
+    };
+    found.ok_or_else(|| not_a(value.as_str(), "a date, a date-time or a time since 1970"))
+}
+
+/// The value as requests want it.
+///
+/// # Errors
+/// When the value is no instant, which every format needs.
+pub(super) fn format(value: &CursorValue, format: CursorFormat) -> Result<CursorValue, ValueError> {
+    let instant = instant(value)?;
+    Ok(match format {
+        CursorFormat::EpochSeconds => CursorValue::Number(instant.timestamp().to_string()),
+        CursorFormat::EpochMilliseconds => CursorValue::Number(instant.timestamp_millis().to_string()),
+        CursorFormat::Iso => CursorValue::Text(iso(instant)),
+        CursorFormat::Date => CursorValue::Text(instant.format("%Y-%m-%d").to_string()),
+    })
+}
+
+/// RFC 3339, UTC, with a fraction only where there is one.
+pub(super) fn iso(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+}
+
+/// `instant`, written as `like` is.
+///
+/// # Errors
+/// When `like` is no instant.
+pub(super) fn written_like(instant: DateTime<Utc>, like: &CursorValue) -> Result<CursorValue, ValueError> {
+    match like {
+        CursorValue::Number(text) => {
+            let is_seconds = text.parse::<i64>().is_ok_and(|number| number.unsigned_abs() < 100_000_000_000);
+            let number = if is_seconds { instant.timestamp() } else { instant.timestamp_millis() };
+            Ok(CursorValue::Number(number.to_string()))
+        }
+        CursorValue::Text(text) => {
+            let moment = Moment::parse(text).ok_or_else(|| not_a(text, "a date or date-time, which windows need"))?;
+            let moved = Moment { at: instant.with_timezone(&moment.offset()).naive_local(), ..moment };
+            Ok(CursorValue::Text(moved.write()))
+        }
+    }
+}
+
+fn not_a(value: &str, expected: &'static str) -> ValueError {
+    ValueError::NotA { value: value.chars().take(60).collect(), expected }
+}
+
+/// A date or date-time, and how it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    at: NaiveDateTime,
+    style: Style,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// `2026-11-23`
+    Date,
+    /// `2026-11-23T08:00:00.000+01:00`
+    DateTime { separator: char, fraction_digits: usize, zone: Zone },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zone {
+    /// None: read as UTC, as dlt does.
+    None,
+    /// `Z`
+    Utc,
+    /// `+01:00`
+    Offset(FixedOffset),
+}
+
+impl Moment {
+    fn parse(text: &str) -> Option<Self> {
+        if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            return (text.len() == 10).then(|| Self { at: date.and_time(NaiveTime::MIN), style: Style::Date });
+        }
+        let separator = text.chars().nth(10).filter(|separator| "Tt ".contains(*separator))?;
+        let time = text.get(11..)?;
+        let zone_at = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
+        let (clock, zone) = time.split_at(zone_at);
+        let zone = match zone {
+            "" => Zone::None,
+            "Z" | "z" => Zone::Utc,
+            offset => Zone::Offset(offset.parse().ok()?),
+        };
+        let fraction_digits = clock.split_once('.').map_or(0, |(_, digits)| digits.len());
+        let naive = format!("{}T{clock}", text.get(..10)?);
+        let at = NaiveDateTime::parse_from_str(&naive, "%Y-%m-%dT%H:%M:%S%.f")
+            .or_else(|_| NaiveDateTime::parse_from_str(&naive, "%Y-%m-%dT%H:%M"))
+            .ok()?;
+        Some(Self { at, style: Style::DateTime { separator, fraction_digits: fraction_digits.min(9), zone } })
+    }
+
+    fn offset(&self) -> FixedOffset {
+        match self.style {
+            Style::DateTime { zone: Zone::Offset(offset), .. } => offset,
+            Style::DateTime { zone: Zone::None | Zone::Utc, .. } | Style::Date => chrono::Offset::fix(&Utc),
+        }
+    }
+
+    fn instant(&self) -> DateTime<Utc> {
+        (self.at - self.offset()).and_utc()
+    }
+
+    fn minus_seconds(self, seconds: f64) -> Option<String> {
+        #[expect(clippy::cast_possible_truncation, reason = "what does not fit saturates, and is out of range below")]
+        let microseconds = (seconds * 1e6).round() as i64;
+        let at = self.at.checked_sub_signed(TimeDelta::microseconds(microseconds))?;
+        Some(Self { at, ..self }.write())
+    }
+
+    fn write(&self) -> String {
+        let Style::DateTime { separator, fraction_digits, zone } = self.style else {
+            return self.at.format("%Y-%m-%d").to_string();
+        };
+        let mut text = format!("{}{separator}{}", self.at.format("%Y-%m-%d"), self.at.format("%H:%M:%S"));
+        if fraction_digits > 0 {
+            let nanoseconds = format!("{:09}", self.at.and_utc().timestamp_subsec_nanos());
+            text.push('.');
+            text.push_str(nanoseconds.get(..fraction_digits).unwrap_or_default());
+        }
+        match zone {
+            Zone::None => {}
+            Zone::Utc => text.push('Z'),
+            Zone::Offset(offset) => text.push_str(&offset.to_string()),
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(text: &str) -> CursorValue {
+        CursorValue::Text(text.to_owned())
+    }
+
+    fn number(text: &str) -> CursorValue {
+        CursorValue::Number(text.to_owned())
+    }
+
+    #[test]
+    fn values_are_ordered_by_what_they_mean() {
+        for (left, right, expected) in [
+            (number("9"), number("10"), Ordering::Less),
+            (number("9007199254740993"), number("9007199254740992"), Ordering::Greater),
+            (number("1.5"), number("1"), Ordering::Greater),
+            (text("2024-01-02T00:00:00Z"), text("2024-01-02T01:00:00+01:00"), Ordering::Equal),
+            (text("2024-01-02"), text("2024-01-01T23:59:59Z"), Ordering::Greater),
+            (text("2024-01-02 00:00:00"), text("2024-01-02T00:00:00Z"), Ordering::Equal),
+            (text("abc"), text("abd"), Ordering::Less),
+        ] {
+            assert_eq!(compare(&left, &right), Ok(expected), "{left} {right}");
+        }
+        assert!(compare(&number("1"), &text("1")).is_err());
+    }
+
+    #[test]
+    fn a_lag_keeps_the_way_of_writing() {
+        let lag = |amount: f64| Lag { amount, unit: None };
+        for (value, amount, expected) in [
+            (text("2024-03-01T00:00:00Z"), 60.0, text("2024-02-29T23:59:00Z")),
+            (text("2024-03-01T00:00:00.500+02:00"), 1.0, text("2024-02-29T23:59:59.500+02:00")),
+            (text("2024-03-01 00:00:00"), 1.0, text("2024-02-29 23:59:59")),
+            (text("2024-03-01"), 1.0, text("2024-02-29")),
+            (number("10"), 3.0, number("7")),
+            (number("9007199254740993"), 1.0, number("9007199254740992")),
+            (number("1.5"), 0.5, number("1")),
+        ] {
+            assert_eq!(before(&value, lag(amount)), Ok(expected));
+        }
+        let hours = Lag { amount: 2.0, unit: Some(LagUnit::Hours) };
+        assert_eq!(before(&text("2024-03-01T01:00:00Z"), hours), Ok(text("2024-02-29T23:00:00Z")));
+        assert!(before(&text("abc"), hours).is_err());
+    }
+
+    #[test]
+    fn requests_get_the_format_that_they_want() {
+        let value = text("2024-01-02T03:04:05+01:00");
+        for (wanted, expected) in [
+            (CursorFormat::EpochSeconds, number("1704161045")),
+            (CursorFormat::EpochMilliseconds, number("1704161045000")),
+            (CursorFormat::Iso, text("2024-01-02T02:04:05Z")),
+            (CursorFormat::Date, text("2024-01-02")),
+        ] {
+            assert_eq!(format(&value, wanted), Ok(expected));
+        }
+        assert_eq!(format(&number("1704161045"), CursorFormat::Iso), Ok(text("2024-01-02T02:04:05Z")));
+        assert!(format(&text("soon"), CursorFormat::Iso).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_has_an_order_with_itself(value in any::<String>()) {
+            prop_assert_eq!(compare(&text(&value), &text(&value)), Ok(Ordering::Equal));
+        }
+
+        #[test]
+        fn a_lag_leads_back(seconds in -60_000_000_000_i64..200_000_000_000, lag in 0_u32..100_000_000) {
+            let later = text(&iso(DateTime::from_timestamp(seconds, 0).unwrap()));
+            let earlier = before(&later, Lag { amount: f64::from(lag), unit: None }).unwrap();
+            let distance = instant(&later).unwrap() - instant(&earlier).unwrap();
+            prop_assert_eq!(distance.num_seconds(), i64::from(lag));
+        }
+    }
+}

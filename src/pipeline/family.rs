@@ -1,0 +1,195 @@
+//! A resource and those that depend on it, staged parents first and committed children first.
+//!
+//! The order of the commits is what makes a crash harmless: a parent's checkpoint only moves when the rows of all of its children are in their
+//! tables. Until then the next run reads the parent's records, and with them the children's, once more.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pages::Slices;
+use super::parents::ParentRows;
+use super::resource::{Pass, ResourceRun, Staged};
+use super::{Components, RunOptions};
+use crate::client::Client;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{ErrorFacts, RunEvent};
+use crate::lake::Lake;
+use crate::spec::{PipelineSpec, ResourceSpec, WriteDisposition};
+
+/// What the families of a run share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stage<'a> {
+    pub(super) spec: &'a PipelineSpec,
+    /// The resources that the operator wants.
+    pub(super) chosen: &'a [&'a ResourceSpec],
+    pub(super) options: &'a RunOptions,
+    pub(super) lake: &'a Lake,
+    pub(super) client: &'a Arc<Client>,
+    pub(super) components: &'a Components,
+}
+
+impl<'a> Stage<'a> {
+    fn run_of(&self, resource: &'a ResourceSpec) -> ResourceRun<'a> {
+        let Self { spec, chosen, options, lake, client, components } = *self;
+        let is_chosen = chosen.iter().any(|chosen| chosen.name == resource.name);
+        let has_table = is_chosen && resource.selected;
+        ResourceRun { resource, has_table, limits: &spec.limits, options, lake, client, components }
+    }
+}
+
+/// A resource of a run, and its children in the order of the file.
+pub(super) struct Family<'a> {
+    run: ResourceRun<'a>,
+    children: Vec<Self>,
+}
+
+/// A member that was staged.
+struct Member<'f, 'a> {
+    run: &'f ResourceRun<'a>,
+    staged: Staged,
+    elapsed: Duration,
+}
+
+impl<'a> Family<'a> {
+    /// The family of `root`, as far as anybody in it has a table in this run; `None` when nobody has.
+    pub(super) fn of(root: &'a ResourceSpec, stage: &Stage<'a>) -> Option<Self> {
+        let run = stage.run_of(root);
+        let is_child =
+            |resource: &&ResourceSpec| resource.parent.as_ref().is_some_and(|parent| parent.resource == root.name);
+        let children: Vec<Self> =
+            stage.spec.resources.iter().filter(is_child).filter_map(|child| Self::of(child, stage)).collect();
+        (run.has_table || !children.is_empty()).then_some(Self { run, children })
+    }
+
+    /// Reads and commits the whole family.
+    pub(super) async fn run(&self) -> Result<()> {
+        if let Some(windows) = self.windows().await? {
+            return self.run_windows(windows).await;
+        }
+        let mut members = Vec::new();
+        let slices = Slices::One { is_taken: false };
+        match Box::pin(self.stage(slices, &mut members)).await {
+            Ok(()) => commit_all(members).await,
+            Err(error) => {
+                for member in members {
+                    let relative = Error::source_failed(format!(
+                        "resource {} was read but not committed, since a resource that depends on it failed",
+                        member.run.resource.name
+                    ));
+                    let shown = member.staged.abort(relative).await;
+                    finished(member.run, member.elapsed, Some(&shown));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Stages this resource, then its children, each over the records of this one.
+    async fn stage<'f>(&'f self, slices: Slices<'_>, members: &mut Vec<Member<'f, 'a>>) -> Result<()> {
+        let started = self.run.components.clock.monotonic();
+        self.run.started();
+        let specs = self.children.iter().map(|child| child.run.resource);
+        let keys = ParentRows::new(&self.run.resource.name, specs);
+        let children = keys.is_wanted().then_some(keys);
+        let staged = match self.run.cursor().await {
+            Ok(cursor) => self.run.stage(Pass { slices, cursor, children }).await,
+            Err(error) => Err(error),
+        };
+        let elapsed = self.run.components.clock.monotonic().saturating_sub(started);
+        let mut staged = match staged {
+            Ok(staged) => staged,
+            Err(error) => {
+                finished(&self.run, elapsed, Some(&error));
+                return Err(error);
+            }
+        };
+        let mut keys = staged.children.take();
+        members.push(Member { run: &self.run, staged, elapsed });
+        for child in &self.children {
+            let Some(keys) = &mut keys else { break };
+            keys.rewind()?;
+            Box::pin(child.stage(Slices::Parents(keys), members)).await?;
+        }
+        Ok(())
+    }
+
+    /// The time windows of a resource that stands alone.
+    async fn windows(&self) -> Result<Option<VecDeque<crate::checkpoint::CursorRun>>> {
+        let has_step = self.run.resource.endpoint.incremental.as_ref().is_some_and(|spec| spec.step.is_some());
+        if !has_step || !self.children.is_empty() {
+            return Ok(None);
+        }
+        let windows = match self.run.cursor().await? {
+            Some(cursor) => cursor.windows(self.run.components.clock.now()).map_err(|error| {
+                Error::config(format!("resource {}: {error}", self.run.resource.name))
+                    .with_hint("endpoint.incremental.step needs an initial_value that is a date or a date-time")
+            })?,
+            None => None,
+        };
+        Ok(windows.map(VecDeque::from))
+    }
+
+    /// Reads and commits one window after the other. A table that is replaced is committed once, with all of them.
+    async fn run_windows(&self, windows: VecDeque<crate::checkpoint::CursorRun>) -> Result<()> {
+        let run = &self.run;
+        let started = run.components.clock.monotonic();
+        run.started();
+        let is_one_commit = run.options.full_refresh || run.resource.write_disposition == WriteDisposition::Replace;
+        let passes: Vec<VecDeque<_>> = if is_one_commit {
+            vec![windows]
+        } else {
+            windows.into_iter().map(|window| VecDeque::from([window])).collect()
+        };
+        let mut result = Ok(());
+        for windows in passes {
+            let cursor = windows.back().cloned();
+            let staged = run.stage(Pass { slices: Slices::Windows(windows), cursor, children: None }).await;
+            result = match staged {
+                Ok(staged) => run.commit(staged).await,
+                Err(error) => Err(error),
+            };
+            if result.is_err() {
+                break;
+            }
+        }
+        finished(run, run.components.clock.monotonic().saturating_sub(started), result.as_ref().err());
+        result
+    }
+}
+
+/// Commits children before their parents. After a failure nobody above is committed.
+async fn commit_all(members: Vec<Member<'_, '_>>) -> Result<()> {
+    let mut result: Result<()> = Ok(());
+    for Member { run, staged, elapsed } in members.into_iter().rev() {
+        let started = run.components.clock.monotonic();
+        let committed = if result.is_ok() {
+            run.commit(staged).await
+        } else {
+            let relative = Error::storage(format!(
+                "resource {} was read but not committed, since a commit before it failed",
+                run.resource.name
+            ));
+            Err(staged.abort(relative).await)
+        };
+        let elapsed = elapsed + run.components.clock.monotonic().saturating_sub(started);
+        finished(run, elapsed, committed.as_ref().err());
+        if result.is_ok() {
+            result = committed;
+        }
+    }
+    result
+}
+
+fn finished(run: &ResourceRun<'_>, elapsed: Duration, error: Option<&Error>) {
+    run.components.observer.observe(&RunEvent::ResourceFinished {
+        resource: run.name(),
+        elapsed,
+        error: error.map(ErrorFacts::from),
+    });
+}
+
+/// Whether the run should go on with other families after `error`.
+pub(super) fn ends_the_run(error: &Error) -> bool {
+    error.kind() == ErrorKind::Interrupted
+}

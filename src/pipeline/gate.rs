@@ -1,0 +1,173 @@
+//! What is decided about each record before it is typed: fields of the parent, the cursor's range, keys for the children.
+
+use twox_hash::XxHash3_128;
+
+use super::parents::ParentRows;
+use crate::checkpoint::{Admitted, CursorRun};
+use crate::decode::{Admission, RawRecord, RecordGate};
+use crate::error::{Error, Result};
+use crate::extract::{ParentRow, plain_text};
+use crate::spec::{CursorValue, IncrementalSpec, JsonPath, ParentSpec, ResourceSpec};
+
+/// The gate of one pass over a resource.
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// The members that every record of the present slice gets, as `"name":value,…`.
+    from_parent: String,
+    cursor: Option<CursorGate>,
+    children: Option<ParentRows>,
+}
+
+/// The cursor's part of a gate.
+#[derive(Debug)]
+struct CursorGate {
+    path: JsonPath,
+    key: Vec<JsonPath>,
+    run: CursorRun,
+}
+
+impl Gate {
+    /// A gate over `cursor`, which collects for `children` when there are any.
+    pub(super) fn new(resource: &ResourceSpec, cursor: Option<CursorRun>, children: Option<ParentRows>) -> Self {
+        let cursor = resource.endpoint.incremental.as_ref().zip(cursor).map(|(spec, run)| CursorGate {
+            path: spec.cursor_path.clone(),
+            key: key_paths(spec, &resource.primary_key),
+            run,
+        });
+        Self { from_parent: String::new(), cursor, children }
+    }
+
+    /// Whether there is anything to decide; without it, records go straight to their columns.
+    pub(super) fn is_needed(&self) -> bool {
+        !self.from_parent.is_empty() || self.cursor.is_some() || self.children.is_some()
+    }
+
+    /// The records that follow belong to another slice.
+    pub(super) fn enter(&mut self, slice: &SliceContext) {
+        self.from_parent.clone_from(&slice.from_parent);
+        if let Some(cursor) = &mut self.cursor {
+            if let Some(window) = &slice.window {
+                cursor.run.narrow_to(window);
+            }
+            cursor.run.enter_slice();
+        }
+    }
+
+    /// Whether the slice has left the range that the cursor wants.
+    pub(super) fn is_past_range(&self) -> bool {
+        self.cursor.as_ref().is_some_and(|cursor| cursor.run.is_past_range())
+    }
+
+    /// What the gate has learned: the cursor, and the keys for the children.
+    pub(super) fn into_parts(self) -> (Option<CursorRun>, Option<ParentRows>) {
+        (self.cursor.map(|cursor| cursor.run), self.children)
+    }
+}
+
+impl RecordGate for Gate {
+    fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission> {
+        let rewritten = with_members(record.text(), &self.from_parent);
+        let record = rewritten.as_deref().map_or(record, RawRecord::new);
+        if let Some(cursor) = &mut self.cursor
+            && cursor.admit(record)? == Admitted::Drop
+        {
+            return Ok(Admission::Drop);
+        }
+        if let Some(children) = &mut self.children {
+            children.take(record)?;
+        }
+        Ok(rewritten.map_or(Admission::Keep, Admission::Rewrite))
+    }
+}
+
+impl CursorGate {
+    fn admit(&mut self, record: RawRecord<'_>) -> Result<Admitted> {
+        let value = record.find(&self.path).and_then(cursor_value);
+        self.run.admit(value.as_ref(), || hash_of(record, &self.key)).map_err(|error| {
+            Error::source_failed(error.to_string())
+                .with_hint("check endpoint.incremental: cursor_path, and on_cursor_value_missing: include or exclude")
+        })
+    }
+}
+
+/// What the records of one slice share.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SliceContext {
+    from_parent: String,
+    pub(super) window: Option<CursorRun>,
+}
+
+impl SliceContext {
+    /// The context of the slice of one parent's record.
+    pub(super) fn of_parent(spec: &ParentSpec, row: &ParentRow) -> Self {
+        let member = |(path, name): &(JsonPath, String)| {
+            Some(format!("{}:{}", serde_json::Value::String(name.clone()), row.raw(path)?))
+        };
+        Self { from_parent: spec.include.iter().filter_map(member).collect::<Vec<_>>().join(","), window: None }
+    }
+
+    /// The context of a time window.
+    pub(super) fn of_window(window: CursorRun) -> Self {
+        Self { from_parent: String::new(), window: Some(window) }
+    }
+}
+
+fn key_paths(spec: &IncrementalSpec, primary_key: &[String]) -> Vec<JsonPath> {
+    spec.key.as_deref().unwrap_or(primary_key).iter().map(|name| JsonPath::keys([name.clone()])).collect()
+}
+
+/// A record with more members at its end; `None` when there are none, or it is no object.
+fn with_members(record: &str, members: &str) -> Option<String> {
+    if members.is_empty() {
+        return None;
+    }
+    let open = record.trim_end().strip_suffix('}')?.trim_end();
+    let comma = if open.ends_with('{') { "" } else { "," };
+    Some([open, comma, members, "}"].concat())
+}
+
+/// A raw JSON scalar as a cursor value; null and containers are none.
+fn cursor_value(raw: &str) -> Option<CursorValue> {
+    match raw.as_bytes().first()? {
+        b'"' => Some(CursorValue::Text(plain_text(raw))),
+        b'-' | b'0'..=b'9' => Some(CursorValue::Number(raw.to_owned())),
+        _ => None,
+    }
+}
+
+/// What tells a record from others with the same cursor value: its key, or all of it.
+fn hash_of(record: RawRecord<'_>, key: &[JsonPath]) -> u128 {
+    if key.is_empty() {
+        return XxHash3_128::oneshot(record.text().as_bytes());
+    }
+    let parts: Vec<&str> = key.iter().map(|path| record.find(path).unwrap_or_default()).collect();
+    XxHash3_128::oneshot(parts.join("\u{0}").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_of_the_parent_come_last() {
+        for (record, expected) in [
+            ("{}", Some("{\"_p_id\":1}")),
+            ("{\"a\":1 } ", Some("{\"a\":1,\"_p_id\":1}")),
+            ("[1]", None),
+            ("\"}\"", None),
+        ] {
+            assert_eq!(with_members(record, "\"_p_id\":1").as_deref(), expected, "{record}");
+        }
+    }
+
+    #[test]
+    fn a_key_tells_records_apart_and_everything_does_without_one() {
+        let hash = |text: &str, key: &[&str]| {
+            let key: Vec<_> = key.iter().map(|name| JsonPath::keys([*name])).collect();
+            hash_of(RawRecord::new(text), &key)
+        };
+        assert_eq!(hash("{\"id\":1,\"v\":1}", &["id"]), hash("{\"v\":2,\"id\":1}", &["id"]));
+        assert_ne!(hash("{\"id\":1}", &["id"]), hash("{\"id\":2}", &["id"]));
+        assert_ne!(hash("{\"id\":1,\"v\":1}", &[]), hash("{\"id\":1,\"v\":2}", &[]));
+    }
+}

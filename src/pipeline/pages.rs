@@ -1,0 +1,224 @@
+//! The pages of a pass over a resource, slice after slice: one listing, one per parent's record, or one per time window.
+//!
+//! The first pages of the slices that follow are fetched ahead; they are handed out in the order of the slices, so that the result does not
+//! depend on how many are under way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::gate::SliceContext;
+use super::parents::ParentRows;
+use super::resource::ResourceRun;
+use crate::checkpoint::CursorRun;
+use crate::error::{Error, Result};
+use crate::event::{Completeness, Verdict};
+use crate::extract::{Bindings, Listing, ListingOutcome, Page, render};
+use crate::paginate::PageMeta;
+use crate::spec::JsonPath;
+
+/// Parents that must be there before it is worth to ask for several at a time.
+const WORTH_IT_SLICES: u64 = 8;
+
+/// Where the slices of a pass come from.
+#[derive(Debug)]
+pub(super) enum Slices<'p> {
+    /// The resource itself.
+    One { is_taken: bool },
+    /// One per record of the parent.
+    Parents(&'p mut ParentRows),
+    /// One per time window.
+    Windows(VecDeque<CursorRun>),
+}
+
+/// A page, and the slice that it belongs to.
+pub(super) struct SlicedPage {
+    pub(super) page: Page,
+    pub(super) slice: Arc<SliceContext>,
+    /// Whether the listing was told already what the page held.
+    pub(super) is_accepted: bool,
+}
+
+/// The pages of a pass.
+pub(super) struct Pages<'p> {
+    slices: Slices<'p>,
+    cursor: Option<CursorRun>,
+    current: Option<Current>,
+    upcoming: VecDeque<Upcoming>,
+    concurrency: usize,
+    pub(super) sampled: VecDeque<SlicedPage>,
+    handed_out: u64,
+    outcome: Option<ListingOutcome>,
+    listings: u64,
+}
+
+struct Current {
+    listing: Listing,
+    slice: Arc<SliceContext>,
+    first: Option<Page>,
+}
+
+/// A slice whose first page is on its way; dropping it stops it.
+struct Upcoming {
+    slice: Arc<SliceContext>,
+    task: JoinHandle<(Listing, Result<Option<Page>>)>,
+}
+
+impl<'p> Pages<'p> {
+    pub(super) fn new(slices: Slices<'p>, cursor: Option<CursorRun>, concurrency: usize) -> Self {
+        let concurrency = match &slices {
+            Slices::Parents(rows) if rows.len() >= WORTH_IT_SLICES => concurrency,
+            Slices::One { .. } | Slices::Parents(_) | Slices::Windows(_) => 1,
+        };
+        Self {
+            slices,
+            cursor,
+            current: None,
+            upcoming: VecDeque::new(),
+            concurrency,
+            sampled: VecDeque::new(),
+            handed_out: 0,
+            outcome: None,
+            listings: 0,
+        }
+    }
+
+    /// What the next page's facts must hold for [`Self::accept`].
+    pub(super) fn wanted(&self) -> (Vec<JsonPath>, bool) {
+        self.current
+            .as_ref()
+            .map(|current| (current.listing.lookups(), current.listing.wants_hints()))
+            .unwrap_or_default()
+    }
+
+    /// How many records the listing has, where there is one listing and the page says so.
+    pub(super) fn stated_total(&self, meta: &PageMeta) -> Option<u64> {
+        let listing = &self.current.as_ref()?.listing;
+        matches!(self.slices, Slices::One { .. }).then(|| listing.stated_total(meta)).flatten()
+    }
+
+    /// The next page of the pass.
+    pub(super) async fn next(&mut self, run: &ResourceRun<'_>) -> Result<Option<SlicedPage>> {
+        if let Some(page) = self.sampled.pop_front() {
+            return Ok(Some(page));
+        }
+        loop {
+            if self.current.is_none() && !self.enter_slice(run).await? {
+                return Ok(None);
+            }
+            let Some(current) = &mut self.current else { return Ok(None) };
+            let page = match current.first.take() {
+                Some(page) => Some(page),
+                None => current.listing.next_page().await?,
+            };
+            if let Some(page) = page {
+                let page = Page { number: self.handed_out, ..page };
+                self.handed_out += 1;
+                return Ok(Some(SlicedPage { page, slice: Arc::clone(&current.slice), is_accepted: false }));
+            }
+            self.leave_slice()?;
+        }
+    }
+
+    /// Tells the listing what its page held.
+    pub(super) fn accept(&mut self, meta: &PageMeta, is_past_range: bool) -> Result<()> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        current.listing.accept(meta)?;
+        if is_past_range {
+            current.listing.stop_at_range();
+        }
+        Ok(())
+    }
+
+    /// How the pass ended.
+    pub(super) fn finish(self) -> Option<ListingOutcome> {
+        self.outcome
+    }
+
+    /// Goes on to the next slice; false when there is none.
+    async fn enter_slice(&mut self, run: &ResourceRun<'_>) -> Result<bool> {
+        while self.concurrency > 1 && self.upcoming.len() < self.concurrency {
+            let Some((mut listing, slice)) = self.next_listing(run)? else { break };
+            let task = tokio::spawn(async move {
+                let first = listing.next_page().await;
+                (listing, first)
+            });
+            self.upcoming.push_back(Upcoming { slice, task });
+        }
+        if let Some(mut upcoming) = self.upcoming.pop_front() {
+            let (listing, first) = (&mut upcoming.task)
+                .await
+                .map_err(|error| Error::source_failed("a slice that was fetched ahead got lost").with_source(error))?;
+            let slice = Arc::clone(&upcoming.slice);
+            self.current = Some(Current { listing, slice, first: first? });
+            if self.current.as_ref().is_some_and(|current| current.first.is_none()) {
+                self.leave_slice()?;
+                return Box::pin(self.enter_slice(run)).await;
+            }
+            return Ok(true);
+        }
+        let Some((listing, slice)) = self.next_listing(run)? else { return Ok(false) };
+        self.current = Some(Current { listing, slice, first: None });
+        Ok(true)
+    }
+
+    fn next_listing(&mut self, run: &ResourceRun<'_>) -> Result<Option<(Listing, Arc<SliceContext>)>> {
+        let (slice, request) = match &mut self.slices {
+            Slices::One { is_taken: true } => return Ok(None),
+            Slices::One { is_taken } => {
+                *is_taken = true;
+                let bindings = Bindings { parent: None, cursor: self.cursor.as_ref() };
+                (SliceContext::default(), render(&run.resource.endpoint, bindings))
+            }
+            Slices::Parents(rows) => {
+                let (Some(row), Some(spec)) = (rows.next()?, &run.resource.parent) else { return Ok(None) };
+                let bindings = Bindings { parent: Some(&row), cursor: self.cursor.as_ref() };
+                (SliceContext::of_parent(spec, &row), render(&run.resource.endpoint, bindings))
+            }
+            Slices::Windows(windows) => {
+                let Some(window) = windows.pop_front() else { return Ok(None) };
+                let request = render(&run.resource.endpoint, Bindings { parent: None, cursor: Some(&window) });
+                (SliceContext::of_window(window), request)
+            }
+        };
+        let request = request.map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
+        Ok(Some((run.listing(request), Arc::new(slice))))
+    }
+
+    fn leave_slice(&mut self) -> Result<()> {
+        let Some(current) = self.current.take() else { return Ok(()) };
+        let outcome = current.listing.finish()?;
+        self.listings += 1;
+        self.outcome = Some(match self.outcome.take() {
+            None => outcome,
+            Some(before) => both(before, outcome, self.listings),
+        });
+        Ok(())
+    }
+}
+
+/// Two slices as one.
+fn both(before: ListingOutcome, last: ListingOutcome, listings: u64) -> ListingOutcome {
+    let complete = match (before.complete.verdict, last.complete.verdict) {
+        (Verdict::True, Verdict::True) => {
+            Completeness { verdict: Verdict::True, reason: format!("each of {listings} slices was read whole") }
+        }
+        (Verdict::True, _) => last.complete,
+        (Verdict::Unknown | Verdict::False, _) => before.complete,
+    };
+    ListingOutcome {
+        stop_reason: last.stop_reason,
+        complete,
+        pages: before.pages + last.pages,
+        records: before.records + last.records,
+        total: None,
+        total_moved: before.total_moved || last.total_moved,
+    }
+}
+
+impl Drop for Upcoming {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
