@@ -358,3 +358,6 @@ impl fmt::Debug for Page {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod every_record;

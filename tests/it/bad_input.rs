@@ -171,7 +171,7 @@ async fn an_interrupted_run_leaves_the_lake_as_it_was() {
     let stage = Stage::new(DemoOptions { events: 2_000, ..DemoOptions::default() }).await;
     stage.run().await;
     stage.api.advance();
-    stage.api.set_faults(Faults::always_from_request(0, Fault::Slow(Duration::from_millis(300))));
+    stage.api.set_faults(Faults::always_from_request(0, Fault::Slow(Duration::from_secs(4))));
     let before = lake_files(&stage.lake());
     let pipeline = stage.pipeline();
     let mut command = crate::support::lakefeed(&["run", pipeline.to_str().unwrap()]);

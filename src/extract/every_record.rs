@@ -1,0 +1,230 @@
+//! For any page size, order of faults and concurrency, every record once, in order.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use http::StatusCode;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::*;
+use crate::client::{Components, SendLimits, Transport, TransportError, TransportErrorKind};
+use crate::clock::ManualClock;
+use crate::event::Silent;
+use crate::spec::{
+    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, NewColumns,
+    OffsetSpec, PageNumberSpec, Placement, RetrySpec, Timeouts, WriteDisposition,
+};
+
+/// How the API pages.
+#[derive(Debug, Clone, Copy)]
+enum Style {
+    Offset,
+    Pages,
+    Cursor,
+    LinkHeader,
+}
+
+/// An API with `count` records in pages of `size`, whose answers fail as a seed says, and come in another order than they were
+/// asked for.
+#[derive(Debug)]
+struct Api {
+    style: Style,
+    count: u64,
+    size: u64,
+    faults: Mutex<Vec<u8>>,
+    under_way: Mutex<(usize, usize)>,
+}
+
+fn parameter(request: &http::Request<Bytes>, name: &str) -> Option<u64> {
+    let pairs = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    pairs.filter(|(known, _)| known == name).last().and_then(|(_, value)| value.parse().ok())
+}
+
+#[async_trait]
+impl Transport for Api {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: SendLimits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        {
+            let mut under_way = self.under_way.lock().unwrap();
+            under_way.0 += 1;
+            under_way.1 = under_way.1.max(under_way.0);
+        }
+        let fault = self.faults.lock().unwrap().pop().unwrap_or(u8::MAX);
+        for _ in 0..fault % 5 {
+            tokio::task::yield_now().await;
+        }
+        self.under_way.lock().unwrap().0 -= 1;
+        match fault {
+            0..=30 => Ok(http::Response::builder().status(503).body(Bytes::new()).unwrap()),
+            31..=50 => Err(TransportError::new(TransportErrorKind::Truncated, "cut")),
+            51..=60 => Err(TransportError::new(TransportErrorKind::Connect, "refused")),
+            _ => Ok(self.answer(&request)),
+        }
+    }
+}
+
+impl Api {
+    fn answer(&self, request: &http::Request<Bytes>) -> http::Response<Bytes> {
+        let Self { style, count, size, .. } = *self;
+        let first = match style {
+            Style::Offset => parameter(request, "offset").unwrap_or(0),
+            Style::Pages => parameter(request, "page").unwrap() * size,
+            Style::Cursor | Style::LinkHeader => parameter(request, "cursor").unwrap_or(0),
+        };
+        let end = (first + size).min(count);
+        let mut page = json!({"items": (first.min(end)..end).collect::<Vec<_>>()});
+        let mut response = http::Response::builder();
+        match style {
+            Style::Offset => page["total"] = json!(count),
+            Style::Pages => page["total"] = json!(count.div_ceil(size)),
+            Style::Cursor => page["next"] = if end < count { json!(end) } else { Value::Null },
+            Style::LinkHeader if end < count => {
+                response = response.header("link", format!("</v1/events?cursor={end}>; rel=\"next\""));
+            }
+            Style::LinkHeader => {}
+        }
+        response.body(page.to_string().into()).unwrap()
+    }
+}
+
+fn pagination(style: Style, limit: u64) -> PaginationSpec {
+    let query = |name: &str| Placement::Query(name.to_owned());
+    let total_path = Some(JsonPath::keys(["total"]));
+    let follow = |from, to| FollowSpec { from, to, stop_after_empty_page: false, has_more_path: None };
+    match style {
+        Style::Offset => PaginationSpec::Offset(OffsetSpec {
+            limit,
+            offset: 0,
+            offset_in: query("offset"),
+            limit_in: query("limit"),
+            total_path,
+            maximum_offset: None,
+            stop_after_empty_page: true,
+            has_more_path: None,
+        }),
+        Style::Pages => PaginationSpec::PageNumber(PageNumberSpec {
+            base_page: 0,
+            page: 0,
+            page_in: query("page"),
+            total_path,
+            maximum_page: None,
+            stop_after_empty_page: true,
+            has_more_path: None,
+        }),
+        Style::Cursor => {
+            PaginationSpec::Follow(follow(FollowFrom::Body(JsonPath::keys(["next"])), FollowTo::Value(query("cursor"))))
+        }
+        Style::LinkHeader => PaginationSpec::Follow(follow(FollowFrom::LinkHeader("next".to_owned()), FollowTo::Url)),
+    }
+}
+
+fn resource(paginator: PaginationSpec) -> ResourceSpec {
+    ResourceSpec {
+        name: "events".to_owned(),
+        table_name: "events".to_owned(),
+        endpoint: EndpointSpec {
+            url: EndpointUrl::Fixed(Url::parse("https://api.example/v1/events").unwrap()),
+            method: Method::Get,
+            params: Vec::new(),
+            body: BodySpec::None,
+            headers: Vec::new(),
+            data_selector: Some(JsonPath::keys(["items"])),
+            paginator,
+            incremental: None,
+            response_actions: Vec::new(),
+        },
+        schema: None,
+        primary_key: vec!["event_id".to_owned()],
+        write_disposition: WriteDisposition::Merge,
+        partition_by: Vec::new(),
+        parent: None,
+        selected: true,
+        new_columns: NewColumns::Evolve,
+    }
+}
+
+fn client(api: &Arc<Api>, concurrency: usize, clock: &Arc<ManualClock>) -> Arc<Client> {
+    let second = Duration::from_secs(1);
+    let spec = ClientSpec {
+        base_url: Url::parse("https://api.example/v1").unwrap(),
+        headers: Vec::new(),
+        auth: Auth::None,
+        retry: RetrySpec {
+            statuses: vec![StatusCode::SERVICE_UNAVAILABLE],
+            max_retries: 1_000,
+            backoff_factor: 0.0,
+            max_wait: second,
+            jitter: 0.0,
+        },
+        rate_limit: None,
+        timeouts: Timeouts { connect: second, read: second, total: second },
+        concurrency,
+    };
+    let components = Components {
+        transport: Arc::<Api>::clone(api),
+        clock: Arc::<ManualClock>::clone(clock),
+        observer: Arc::new(Silent),
+        jitter_seed: 1,
+    };
+    Arc::new(Client::new(&spec, &Limits::default(), components))
+}
+
+/// Reads a listing to its end, as the pipeline does.
+async fn read(api: &Arc<Api>, limit: u64, concurrency: usize) -> Result<(Vec<u64>, ListingOutcome)> {
+    let clock = Arc::new(ManualClock::new(chrono::DateTime::UNIX_EPOCH));
+    let resource = resource(pagination(api.style, limit));
+    let client = client(api, concurrency, &clock);
+    let request = render(&resource.endpoint, Bindings::default())?;
+    let mut listing = Listing::new(&resource, request, &Limits::default(), client, clock);
+    let mut records = Vec::new();
+    while let Some(page) = listing.next_page().await? {
+        let body: Value = serde_json::from_slice(&page.body).unwrap();
+        let items: Vec<u64> = serde_json::from_value(body["items"].clone()).unwrap();
+        let value = |path: JsonPath| match &body[path.to_string()] {
+            Value::Null => Lookup::Missing,
+            value => Lookup::Found(Scalar::Number(value.to_string())),
+        };
+        let values = listing.lookups().into_iter().map(value).collect();
+        listing.accept(&PageMeta { records: items.len() as u64, values, ..PageMeta::default() })?;
+        records.extend(items);
+    }
+    Ok((records, listing.finish()?))
+}
+
+fn on_a_runtime<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn every_record_comes_once_and_in_order(
+        style in prop::sample::select(vec![Style::Offset, Style::Pages, Style::Cursor, Style::LinkHeader]),
+        count in 0_u64..400, size in 1_u64..40, concurrency in 1_usize..40,
+        faults in prop::collection::vec(any::<u8>(), 0..200)
+    ) {
+        let api = Arc::new(Api { style, count, size, faults: Mutex::new(faults), under_way: Mutex::default() });
+        let (records, outcome) = on_a_runtime(read(&api, size, concurrency)).unwrap();
+        prop_assert_eq!(records, (0..count).collect::<Vec<_>>());
+        prop_assert_eq!(outcome.complete.verdict, Verdict::True);
+        prop_assert!(api.under_way.lock().unwrap().1 <= concurrency);
+    }
+}
+
+#[test]
+fn many_pages_are_under_way_at_the_same_time_and_a_handful_is_not() {
+    let most_under_way = |count| {
+        let faults = Mutex::new(vec![254; 1_000]);
+        let api = Arc::new(Api { style: Style::Offset, count, size: 10, faults, under_way: Mutex::default() });
+        on_a_runtime(read(&api, 10, 8)).unwrap();
+        let most = api.under_way.lock().unwrap().1;
+        most
+    };
+    assert_eq!(most_under_way(60), 1);
+    assert_eq!(most_under_way(1_000), 8);
+}
