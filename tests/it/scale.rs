@@ -1,5 +1,9 @@
 //! Many pages: memory must not grow with them.
 
+use std::time::Duration;
+
+use lakefeed::demo::{Fault, Faults};
+
 use crate::support::Stage;
 
 /// 250,000 events through 2,500 pages, then again with nothing changed.
@@ -34,4 +38,19 @@ async fn peak_kib_of(events: usize) -> u64 {
     assert_eq!(resource["rows"]["inserted"].as_u64().unwrap(), events as u64);
     assert_eq!(resource["complete"]["verdict"], "true");
     ran.stderr.trim().lines().last().unwrap().parse().unwrap_or_else(|_| panic!("no peak in {}", ran.stderr))
+}
+
+/// 200 pages that each take 20 ms: one after the other that would be four seconds of waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_take_their_time_are_fetched_side_by_side() {
+    let stage = Stage::with_events(20_000).await;
+    stage.api.set_faults(Faults::always_from_request(0, Fault::Slow(Duration::from_millis(20))));
+    let report = stage.run().await;
+    let resource = &report["resources"][0];
+    assert_eq!(resource["rows"]["inserted"], 20_000);
+    // Each page once, and the token.
+    assert_eq!(resource["requests"], 201);
+    let seconds = resource["seconds"].as_f64().unwrap();
+    assert!(seconds < 2.0, "{seconds} seconds");
+    crate::support::assert_same("the lake", &crate::support::rows_below(&stage.table()), &stage.truth().await);
 }
