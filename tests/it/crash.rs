@@ -65,13 +65,13 @@ async fn killed_run() {
 /// How a run in a process of its own ended: with how many changes, or by a kill.
 async fn run_apart(
     stage: &Stage,
+    pipeline: &Path,
     lake: &str,
-    fatal: u64,
-    before: bool,
+    (fatal, before): (u64, bool),
     environment: &[(String, String)],
 ) -> Option<u64> {
     let plan = serde_json::json!({
-        "lake": lake, "fatal": fatal, "before": before, "pipeline": stage.pipeline(),
+        "lake": lake, "fatal": fatal, "before": before, "pipeline": pipeline,
         "run_id": format!("run-{fatal}-{before}"),
     });
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -91,14 +91,20 @@ async fn run_apart(
 }
 
 /// Kills a run of `stage` at every change, each time on a fresh copy of `base`, and runs it again.
-async fn walk(stage: &Stage, base: &Path, before: &BTreeMap<String, Row>, truth: &BTreeMap<String, Row>) {
+async fn walk(
+    stage: &Stage,
+    pipeline: &Path,
+    base: &Path,
+    before: &BTreeMap<String, Row>,
+    truth: &BTreeMap<String, Row>,
+) {
     let lake = stage.folder.path().join("walk");
     let restore = || {
         drop(std::fs::remove_dir_all(&lake));
         copy_folder(base, &lake);
     };
     restore();
-    let changes = run_apart(stage, lake.to_str().unwrap(), 0, true, &[]).await.unwrap();
+    let changes = run_apart(stage, pipeline, lake.to_str().unwrap(), (0, true), &[]).await.unwrap();
     assert!(changes > 6, "a run of {changes} changes walks through nothing");
     let table = lake.join("calendar_events");
     let undisturbed = rows_below(&table);
@@ -107,14 +113,14 @@ async fn walk(stage: &Stage, base: &Path, before: &BTreeMap<String, Row>, truth:
         for moment in [true, false] {
             restore();
             let place = format!("killed {} change {fatal} of {changes}", if moment { "before" } else { "after" });
-            let killed = run_apart(stage, lake.to_str().unwrap(), fatal, moment, &[]).await;
+            let killed = run_apart(stage, pipeline, lake.to_str().unwrap(), (fatal, moment), &[]).await;
             assert!(killed.is_none(), "{place}: the run was not killed");
             for (key, row) in crate::support::all_rows_below(&table) {
                 let known = before.get(&key) == Some(&row) || truth.get(&key) == Some(&row);
                 assert!(known, "{place}: a reader sees {key} as {row:?}");
                 assert!(committed(&table) || before.get(&key) == Some(&row), "{place}: {key} is seen uncommitted");
             }
-            run_apart(stage, lake.to_str().unwrap(), 0, true, &[]).await.unwrap();
+            run_apart(stage, pipeline, lake.to_str().unwrap(), (0, true), &[]).await.unwrap();
             assert_same(&place, &rows_below(&table), truth);
             let left: Vec<_> =
                 files_below(&table).into_keys().filter(|path| path.to_str().unwrap().contains("staging")).collect();
@@ -136,7 +142,7 @@ async fn a_first_load_survives_a_kill_at_every_step() {
     let base = stage.folder.path().join("base");
     std::fs::create_dir(&base).unwrap();
     let truth = stage.truth().await;
-    walk(&stage, &base, &BTreeMap::new(), &truth).await;
+    walk(&stage, &stage.pipeline(), &base, &BTreeMap::new(), &truth).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,7 +155,24 @@ async fn a_merge_with_moved_rows_survives_a_kill_at_every_step() {
     let changes = stage.api.advance();
     assert!(changes.moved > 0, "{changes:?}");
     let truth = stage.truth().await;
-    walk(&stage, &base, &before, &truth).await;
+    walk(&stage, &stage.pipeline(), &base, &before, &truth).await;
+}
+
+/// Rows that are appended have no key to be merged by: the cursor must have moved with them, or not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_with_a_cursor_survives_a_kill_at_every_step() {
+    let stage = Stage::with_events(EVENTS).await;
+    let pipeline = stage.pipeline_with(|text| {
+        let text = text.replace("write_disposition: merge", "write_disposition: append");
+        let edited =
+            text.replace("data_selector: items", "incremental: {cursor_path: event_id}\n      data_selector: items");
+        assert_ne!(edited, text);
+        edited
+    });
+    let base = stage.folder.path().join("base");
+    std::fs::create_dir(&base).unwrap();
+    let truth = stage.truth().await;
+    walk(&stage, &pipeline, &base, &BTreeMap::new(), &truth).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,21 +180,22 @@ async fn on_s3_a_merge_survives_a_kill_at_every_step() {
     let server = S3Server::start();
     let environment = server.environment();
     let stage = Stage::with_events(EVENTS / 2).await;
+    let pipeline = stage.pipeline();
     let lake = |name: &str| format!("s3://lake/{name}");
     // Each kill gets a prefix of its own, loaded with the first listing; the API then moves on once for all of them.
-    run_apart(&stage, &lake("counting"), 0, true, &environment).await.unwrap();
-    let base_changes = run_apart(&stage, &lake("base"), 0, true, &environment).await.unwrap();
+    run_apart(&stage, &pipeline, &lake("counting"), (0, true), &environment).await.unwrap();
+    let base_changes = run_apart(&stage, &pipeline, &lake("base"), (0, true), &environment).await.unwrap();
     let fatals: Vec<(u64, bool)> = (1..=base_changes).flat_map(|fatal| [(fatal, true), (fatal, false)]).collect();
     for (fatal, moment) in &fatals {
         let name = format!("kill-{fatal}-{moment}");
-        let killed = run_apart(&stage, &lake(&name), *fatal, *moment, &environment).await;
+        let killed = run_apart(&stage, &pipeline, &lake(&name), (*fatal, *moment), &environment).await;
         assert!(killed.is_none(), "{name}: the run was not killed");
     }
     stage.api.advance();
     let truth = stage.truth().await;
     for (position, (fatal, moment)) in fatals.iter().enumerate() {
         let name = format!("kill-{fatal}-{moment}");
-        run_apart(&stage, &lake(&name), 0, true, &environment).await.unwrap();
+        run_apart(&stage, &pipeline, &lake(&name), (0, true), &environment).await.unwrap();
         let prefix = format!("{name}/calendar_events");
         assert_same(&name, &rows_in(&server, &prefix).await, &truth);
         // Three engines over S3 take a second or two, so every tenth lake stands for the rest.
