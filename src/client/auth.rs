@@ -44,14 +44,6 @@ impl Authenticator {
         })
     }
 
-    /// Names of query parameters that carry secrets of ours.
-    pub(super) fn secret_parameters(&self) -> Vec<String> {
-        match self {
-            Self::Query(name, _) => vec![name.clone()],
-            Self::None | Self::Header(..) | Self::Cookie(_) | Self::Token(_) => Vec::new(),
-        }
-    }
-
     /// What to do when the API refuses these credentials.
     pub(super) fn when_refused(&self) -> &'static str {
         match self {

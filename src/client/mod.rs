@@ -17,7 +17,7 @@ mod transport;
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -34,9 +34,9 @@ use retry::RetryState;
 use send::{Asked, Attempt, Sender};
 
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Observer;
-use crate::spec::{ClientSpec, Header, Limits};
+use crate::spec::{Auth, ClientSpec, Limits};
 
 /// What touches the world, injected.
 #[derive(Debug, Clone)]
@@ -54,12 +54,12 @@ pub struct Components {
 /// An API client. One per pipeline, so that all of its resources share tokens and rate limit.
 #[derive(Debug)]
 pub struct Client {
-    base_url: Url,
-    headers: Vec<Header>,
-    authenticator: Result<Authenticator, String>,
+    spec: ClientSpec,
+    auth: Arc<Auth>,
+    /// The authenticators of the client and of endpoints with their own, each by what it was made of.
+    authenticators: Mutex<Vec<(Arc<Auth>, Arc<Authenticator>)>>,
     sender: Sender,
     secret_parameters: Vec<String>,
-    concurrency: usize,
 }
 
 /// What came of a request.
@@ -86,12 +86,10 @@ impl Client {
     /// A client of the API that `spec` describes.
     pub fn new(spec: &ClientSpec, limits: &Limits, components: Components) -> Self {
         let now = components.clock.monotonic();
-        let authenticator = Authenticator::new(&spec.auth);
-        let secret_parameters = authenticator.as_ref().map(Authenticator::secret_parameters).unwrap_or_default();
         Self {
-            base_url: spec.base_url.clone(),
-            headers: spec.headers.clone(),
-            authenticator: authenticator.map_err(|error| error.to_string()),
+            spec: spec.clone(),
+            auth: Arc::new(spec.auth.clone()),
+            authenticators: Mutex::default(),
             sender: Sender {
                 transport: components.transport,
                 clock: components.clock,
@@ -101,20 +99,21 @@ impl Client {
                 rate_limiter: spec.rate_limit.map(|spec| Mutex::new(RateLimiter::new(spec, now))),
                 jitter: Mutex::new(Jitter::new(components.jitter_seed)),
             },
-            secret_parameters,
-            concurrency: spec.concurrency,
+            secret_parameters: spec.auth.secret_parameter().into_iter().map(str::to_owned).collect(),
         }
     }
 
     /// Requests that may be under way at the same time.
     pub fn concurrency(&self) -> usize {
-        self.concurrency
+        self.spec.concurrency
     }
 
     /// The method and the URL of a request as they may be shown.
     pub fn place(&self, request: &ApiRequest) -> String {
         let url = request.full_url();
-        format!("{} {}", request.method_name(), SafeUrl::new(&url, &self.secret_parameters))
+        let own = request.auth.as_ref().and_then(|auth| auth.secret_parameter());
+        let secrets: Vec<String> = self.secret_parameters.iter().cloned().chain(own.map(str::to_owned)).collect();
+        format!("{} {}", request.method_name(), SafeUrl::new(&url, &secrets))
     }
 
     /// Sends a request until it is answered with a success, or there is no more hope.
@@ -158,24 +157,58 @@ impl Client {
         refused: Option<u64>,
     ) -> Result<(http::Request<Bytes>, Option<u64>)> {
         let mut url = request.full_url();
+        if !self.spec.is_private_enough(&url) {
+            let origin = url.origin().ascii_serialization();
+            return Err(Error::source_failed(format!("a request to {origin} would go out as plain http"))
+                .with_hint("use https, or set client.allow_http: true"));
+        }
         let is_at_home = self.is_at_home(&url);
-        let mut headers = request.headers(&self.headers, is_at_home)?;
+        let mut headers = request.headers(&self.spec.headers, is_at_home)?;
         let mut token = None;
         if is_at_home {
-            let authenticator =
-                self.authenticator.as_ref().map_err(|message| crate::error::Error::config(message.clone()))?;
+            let authenticator = self.authenticator(request)?;
             token = authenticator.apply(&mut url, &mut headers, &self.sender, resource, refused).await?;
         }
         Ok((request.to_http(&url, headers)?, token))
     }
 
+    /// The authenticator of a request: the client's, or that of the endpoint's own `auth`.
+    fn authenticator(&self, request: &ApiRequest) -> Result<Arc<Authenticator>> {
+        let auth = request.auth.as_ref().unwrap_or(&self.auth);
+        let mut known = self.authenticators.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, authenticator)) = known.iter().find(|(known, _)| Arc::ptr_eq(known, auth)) {
+            return Ok(Arc::clone(authenticator));
+        }
+        let authenticator = Arc::new(Authenticator::new(auth)?);
+        known.push((Arc::clone(auth), Arc::clone(&authenticator)));
+        Ok(authenticator)
+    }
+
     /// Whether credentials may go there.
     fn is_at_home(&self, url: &Url) -> bool {
-        url.origin() == self.base_url.origin()
+        self.spec.trusts(url)
+    }
+
+    /// Whether a link or a field of a record may lead there.
+    ///
+    /// # Errors
+    /// When it may not: what the API answers must not decide where requests go.
+    pub fn check_link(&self, url: &Url) -> Result<()> {
+        if self.is_at_home(url) {
+            return Ok(());
+        }
+        let host = url.host_str().unwrap_or_default();
+        Err(Error::source_failed(format!(
+            "the API leads to {}, which is not the origin of client.base_url",
+            url.origin().ascii_serialization()
+        ))
+        .with_hint(format!(
+            "if the API really continues there, set client.allowed_hosts: [{host}]; it then gets the credentials too"
+        )))
     }
 
     fn when_refused(&self, request: &ApiRequest) -> &'static str {
-        match &self.authenticator {
+        match self.authenticator(request) {
             Ok(authenticator) if self.is_at_home(&request.url) => authenticator.when_refused(),
             Ok(_) | Err(_) => "no credentials were sent, since this is not the origin of client.base_url",
         }

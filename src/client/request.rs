@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded};
 
 use super::redact::{SafeUrl, is_secret_name};
 use crate::error::{Error, Result};
-use crate::spec::{Header, Method, ResponseAction};
+use crate::spec::{Auth, Header, Method, ResponseAction};
 
 /// A request to the API, before it is authenticated.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ pub struct ApiRequest {
     pub body: RequestBody,
     /// What to do about answers of a certain kind, first match first.
     pub actions: Arc<[ResponseAction]>,
+    /// How it is authenticated, instead of the client's way. Requests that share it share its tokens.
+    pub auth: Option<Arc<Auth>>,
 }
 
 /// The body of a request.

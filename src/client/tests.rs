@@ -116,6 +116,8 @@ fn spec(auth: Auth) -> ClientSpec {
             total: Duration::from_secs(1),
         },
         concurrency: 1,
+        allowed_hosts: Vec::new(),
+        allow_http: false,
     }
 }
 
@@ -166,6 +168,7 @@ fn request(url: &str) -> ApiRequest {
         headers: Vec::new(),
         body: RequestBody::None,
         actions: Arc::from([]),
+        auth: None,
     }
 }
 
@@ -337,8 +340,7 @@ async fn credentials_stay_on_their_origin() {
         key(ApiKeyLocation::Cookie),
         posted(),
     ] {
-        for url in ["https://elsewhere.example/x", "http://api.example/v1/events", "https://api.example:8443/v1/events"]
-        {
+        for url in ["https://elsewhere.example/x", "http://127.0.0.1/v1/events", "https://api.example:8443/v1/events"] {
             let stage = stage(&spec(auth.clone()), [ok("a")]);
             stage.fetch_from(url).await.unwrap();
             let seen = stage.script.seen.lock().unwrap();
@@ -347,6 +349,36 @@ async fn credentials_stay_on_their_origin() {
             assert_eq!(seen[0].uri().query(), None);
         }
     }
+}
+
+#[tokio::test]
+async fn allowed_hosts_get_the_credentials_and_links_may_lead_there() {
+    let bearer = Auth::Bearer { token: Secret::new("tok") };
+    let spec =
+        ClientSpec { allowed_hosts: vec!["more.example".to_owned(), "odd.example:8443".to_owned()], ..spec(bearer) };
+    for (url, is_allowed) in [
+        ("https://more.example/x", true),
+        ("https://odd.example:8443/x", true),
+        ("https://odd.example/x", false),
+        ("https://api.example/x", true),
+        ("https://evil-more.example/x", false),
+    ] {
+        let stage = stage(&spec, [ok("a")]);
+        stage.fetch_from(url).await.unwrap();
+        let seen = stage.script.seen.lock().unwrap();
+        assert_eq!(seen[0].headers().contains_key("authorization"), is_allowed, "{url}");
+        assert_eq!(stage.client.check_link(&Url::parse(url).unwrap()).is_ok(), is_allowed, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_to_another_machine_is_not_spoken_unless_it_is_allowed() {
+    let refused = stage(&spec(Auth::None), [ok("a")]);
+    let error = refused.fetch_from("http://api.example/v1/events").await.unwrap_err();
+    assert!(error.hints()[0].contains("allow_http"), "{error:?}");
+    assert!(refused.script.seen.lock().unwrap().is_empty());
+    let allowed = stage(&ClientSpec { allow_http: true, ..spec(Auth::None) }, [ok("a")]);
+    allowed.fetch_from("http://api.example/v1/events").await.unwrap();
 }
 
 #[tokio::test]

@@ -19,6 +19,10 @@ pub(super) struct ClientDocument {
     pub(super) retry: Option<RetryDocument>,
     /// Requests that may be under way at the same time: 32 unless given.
     pub(super) concurrency: Option<u64>,
+    /// Hosts beside that of `base_url` that get the credentials, and that links may lead to.
+    pub(super) allowed_hosts: Vec<String>,
+    /// Whether plain http may be spoken to hosts that are not on loopback.
+    pub(super) allow_http: Option<bool>,
     /// `rate_limit.requests_per_second`
     pub(super) requests_per_second: Option<f64>,
     /// `timeouts.connect_seconds`: 10 unless given.
@@ -81,6 +85,8 @@ impl ClientDocument {
             paginator: PaginatorDocument::read(&mut fields, "paginator"),
             retry: fields.object("retry").map(RetryDocument::read),
             concurrency: fields.whole("concurrency"),
+            allowed_hosts: fields.texts("allowed_hosts").unwrap_or_default(),
+            allow_http: fields.truth("allow_http"),
             ..Self::default()
         };
         if let Some(mut limit) = fields.object("rate_limit") {
@@ -100,7 +106,7 @@ impl ClientDocument {
 }
 
 impl AuthDocument {
-    fn read(mut fields: Fields<'_>) -> Option<Self> {
+    pub(super) fn read(mut fields: Fields<'_>) -> Option<Self> {
         const TYPES: &[(&str, u8)] =
             &[("bearer", 0), ("http_basic", 1), ("api_key", 2), ("oauth2", 3), ("oauth2_client_credentials", 3)];
         let auth = match if fields.has("type") { fields.choice("type", TYPES)? } else { 0 } {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::client_document::AuthDocument;
 use super::document::pairs;
 use super::fields::{Fields, kind};
 use super::incremental_document::IncrementalDocument;
@@ -22,6 +23,8 @@ pub(super) struct EndpointDocument {
     pub(super) data_selector: Option<String>,
     pub(super) incremental: Option<IncrementalDocument>,
     pub(super) response_actions: Vec<ResponseAction>,
+    /// Instead of the client's.
+    pub(super) auth: Option<AuthDocument>,
 }
 
 /// `data`: a form, or text.
@@ -41,6 +44,7 @@ impl EndpointDocument {
             headers: pairs(&mut fields, "headers"),
             paginator: PaginatorDocument::read(&mut fields, "paginator"),
             data_selector: fields.text("data_selector"),
+            auth: fields.object("auth").and_then(AuthDocument::read),
             incremental: fields.object("incremental").and_then(IncrementalDocument::read),
             ..Self::default()
         };

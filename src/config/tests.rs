@@ -94,7 +94,7 @@ resources:
       ./client: 'base_url' is missing
       ./client/retry/statuses: expected a list of statuses (100 to 599), found a list
       ./client/retry: received unexpected field 'max_retrys' (accepted: backoff_factor, jitter, max_retries, max_wait_seconds, statuses; did you mean 'max_retries'?)
-      ./client: received unexpected field 'base_ur' (accepted: auth, base_url, concurrency, headers, paginator, rate_limit, retry, timeouts; did you mean 'base_url'?)
+      ./client: received unexpected field 'base_ur' (accepted: allow_http, allowed_hosts, auth, base_url, concurrency, headers, paginator, rate_limit, retry, timeouts; did you mean 'base_url'?)
       ./resources[0]/endpoint/paginator: the paginator 'ofset' is not known (accepted: auto, cursor, header_cursor, header_link, json_link, keyset, offset, page_number, single_page; did you mean 'offset'?)
       ./resources[0]/schema: broken.json at #/properties/a/type: "text" is not a type (accepted: string, integer, number, boolean, object, array, null)
       ./client/auth/token_url: is not a URL (relative URL without a base); write https://host/path
@@ -132,12 +132,13 @@ fn a_syntax_error_does_not_show_the_text_around_it() {
 
 #[test]
 fn what_a_file_leaves_out_has_dlts_defaults() {
-    let spec = read(&json!({"client": {"base_url": "http://h/api"}, "resources": [{"name": "a/b?c", "table_name": "t",
+    let spec =
+        read(&json!({"client": {"base_url": "https://h/api"}, "resources": [{"name": "a/b?c", "table_name": "t",
         "endpoint": {"path": "x?y=1", "paginator": "single_page"}}]}))
-    .unwrap();
+        .unwrap();
     assert_eq!(
         (spec.name.as_str(), spec.resources[0].endpoint.url.as_fixed().unwrap().as_str()),
-        ("pipeline", "http://h/api/x?y=1")
+        ("pipeline", "https://h/api/x?y=1")
     );
     assert_eq!(spec.resources[0].write_disposition, WriteDisposition::Append);
     let retry = &spec.client.retry;

@@ -8,7 +8,7 @@ use url::Url;
 use super::client_document::{AuthDocument, ClientDocument, OAuth2Document, RetryDocument};
 use super::problems::Problems;
 use crate::secret::Secret;
-use crate::spec::{Auth, ClientSpec, Header, OAuth2Spec, RateLimitSpec, RetrySpec, Timeouts};
+use crate::spec::{Auth, ClientSpec, Header, OAuth2Spec, RateLimitSpec, RetrySpec, Timeouts, is_loopback};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -36,9 +36,21 @@ pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> O
     if client.concurrency == Some(0) {
         problems.add("./client/concurrency", "must be at least 1");
     }
-    let auth = client.auth.as_ref().map_or(Some(Auth::None), |auth| validate_auth(auth, problems));
+    let auth = client.auth.as_ref().map_or(Some(Auth::None), |auth| validate_auth(auth, "./client/auth", problems));
     let headers = headers(&client.headers, "./client/headers", problems);
+    for host in &client.allowed_hosts {
+        if host.is_empty() || host.contains(['/', '*', '@', ' ']) {
+            problems.add("./client/allowed_hosts", format!("'{host}' is not a host: write host or host:port"));
+        }
+    }
+    let allow_http = client.allow_http.unwrap_or(false);
+    refuse_plain_http(base_url.as_ref(), allow_http, "./client/base_url", problems);
+    if let Some(Auth::OAuth2ClientCredentials(oauth2)) = &auth {
+        refuse_plain_http(Some(&oauth2.token_url), allow_http, "./client/auth/token_url", problems);
+    }
     Some(ClientSpec {
+        allowed_hosts: client.allowed_hosts.iter().map(|host| host.to_lowercase()).collect(),
+        allow_http,
         base_url: base_url?,
         headers,
         auth: auth?,
@@ -47,6 +59,17 @@ pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> O
         timeouts,
         concurrency: usize::try_from(client.concurrency.unwrap_or(CONCURRENCY)).unwrap_or(usize::MAX),
     })
+}
+
+/// Without encryption, credentials and records can be read on the way.
+fn refuse_plain_http(url: Option<&Url>, allow_http: bool, place: &str, problems: &Problems) {
+    if let Some(url) = url
+        && !allow_http
+        && url.scheme() == "http"
+        && !is_loopback(url)
+    {
+        problems.add(place, "is plain http to another machine; use https, or set client.allow_http: true");
+    }
 }
 
 /// An http(s) URL without credentials in it. The URL itself is not shown when it has some.
@@ -69,7 +92,7 @@ pub(super) fn http_url(text: &str, place: &str, problems: &Problems) -> Option<U
     Some(url)
 }
 
-fn validate_auth(auth: &AuthDocument, problems: &Problems) -> Option<Auth> {
+pub(super) fn validate_auth(auth: &AuthDocument, at: &str, problems: &Problems) -> Option<Auth> {
     let carried = |text: &str, place: &str| {
         if HeaderValue::try_from(text).is_err() {
             problems.add(place, "has characters that a header cannot carry (a line break, perhaps)");
@@ -77,21 +100,21 @@ fn validate_auth(auth: &AuthDocument, problems: &Problems) -> Option<Auth> {
     };
     match auth {
         AuthDocument::Bearer { token } => {
-            carried(token, "./client/auth/token");
+            carried(token, &format!("{at}/token"));
             Some(Auth::Bearer { token: Secret::new(token) })
         }
         AuthDocument::HttpBasic { username, password } => {
             if username.contains(':') {
-                problems.add("./client/auth/username", "must not contain ':' (RFC 7617)");
+                problems.add(&format!("{at}/username"), "must not contain ':' (RFC 7617)");
             }
             Some(Auth::HttpBasic { username: username.clone(), password: Secret::new(password) })
         }
         AuthDocument::ApiKey { name, api_key, location } => {
             if *location == crate::spec::ApiKeyLocation::Header && HeaderName::try_from(name).is_err() {
-                problems.add("./client/auth/name", format!("'{name}' is not the name of a header"));
+                problems.add(&format!("{at}/name"), format!("'{name}' is not the name of a header"));
             }
             if *location != crate::spec::ApiKeyLocation::Query {
-                carried(api_key, "./client/auth/api_key");
+                carried(api_key, &format!("{at}/api_key"));
             }
             Some(Auth::ApiKey { name: name.clone(), key: Secret::new(api_key), location: *location })
         }

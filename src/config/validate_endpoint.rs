@@ -1,6 +1,7 @@
 //! An endpoint of the document becomes the endpoint of a resource: its places are bound, its parent is found.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -8,7 +9,7 @@ use super::document::ResourceDocument;
 use super::endpoint_document::{DataDocument, EndpointDocument};
 use super::paginator_document::PaginatorDocument;
 use super::problems::Problems;
-use super::validate_client::{headers, http_url};
+use super::validate_client::{headers, http_url, validate_auth};
 use super::validate_paginator::{Around, json_path, validate_paginator};
 use crate::spec::{
     BodySpec, EndpointSpec, EndpointUrl, JsonPath, Method, PaginationSpec, ParentSpec, Placeholder, Template,
@@ -49,6 +50,7 @@ pub(super) fn validate_endpoint(
         Some(incremental) => (Some(incremental.spec.clone()), incremental.params.clone()),
         None => (None, Vec::new()),
     };
+    let auth = endpoint.auth.as_ref().and_then(|auth| validate_auth(auth, &format!("{place}/auth"), problems));
     let spec = EndpointSpec {
         url: url?,
         method,
@@ -59,6 +61,7 @@ pub(super) fn validate_endpoint(
         paginator: paginator?,
         incremental,
         response_actions: endpoint.response_actions.clone(),
+        auth: auth.map(Arc::new),
     };
     let parent = find_parent(resource, &spec, &place, problems);
     Some((spec, parent))

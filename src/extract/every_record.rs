@@ -137,6 +137,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
             paginator,
             incremental: None,
             response_actions: Vec::new(),
+            auth: None,
         },
         schema: None,
         primary_key: vec!["event_id".to_owned()],
@@ -164,6 +165,8 @@ fn client(api: &Arc<Api>, concurrency: usize, clock: &Arc<ManualClock>) -> Arc<C
         rate_limit: None,
         timeouts: Timeouts { connect: second, read: second, total: second },
         concurrency,
+        allowed_hosts: Vec::new(),
+        allow_http: false,
     };
     let components = Components {
         transport: Arc::<Api>::clone(api),
@@ -222,8 +225,7 @@ fn many_pages_are_under_way_at_the_same_time_and_a_handful_is_not() {
         let faults = Mutex::new(vec![254; 1_000]);
         let api = Arc::new(Api { style: Style::Offset, count, size: 10, faults, under_way: Mutex::default() });
         on_a_runtime(read(&api, 10, 8)).unwrap();
-        let most = api.under_way.lock().unwrap().1;
-        most
+        api.under_way.lock().unwrap().1
     };
     assert_eq!(most_under_way(60), 1);
     assert_eq!(most_under_way(1_000), 8);

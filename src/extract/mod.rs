@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use url::Url;
+use url::{Origin, Url};
 
 use completeness::{PageFacts, Tally};
 use prefetch::{Prefetch, WORTH_IT_PAGES};
@@ -37,6 +37,8 @@ use crate::spec::{JsonPath, Limits, PaginationSpec, ResourceSpec};
 pub struct Listing {
     resource: String,
     slice: ApiRequest,
+    /// The origin that the pipeline file names.
+    home: Option<Origin>,
     client: Arc<Client>,
     clock: Arc<dyn Clock>,
     paginator: Paginator,
@@ -105,6 +107,7 @@ impl Listing {
         };
         Self {
             resource: resource.name.clone(),
+            home: resource.endpoint.url.as_fixed().map(Url::origin),
             slice,
             concurrency: client.concurrency(),
             client,
@@ -179,10 +182,17 @@ impl Listing {
     }
 
     fn request(&self, page: &PageRequest) -> Result<ApiRequest> {
-        page_request(&self.slice, page, self.last_url.as_ref()).map_err(|error| {
+        let request = page_request(&self.slice, page, self.last_url.as_ref()).map_err(|error| {
             Error::source_failed(format!("{}: the link to the next page is not a URL ({error})", self.place))
                 .with_hint("check the link paginator of endpoint.paginator")
-        })
+        })?;
+        // Where the pipeline file itself names another origin, its pages may stay there.
+        if self.home.as_ref() != Some(&request.url.origin()) {
+            self.client
+                .check_link(&request.url)
+                .map_err(|error| error.at(format_args!("resource {}", self.resource)))?;
+        }
+        Ok(request)
     }
 
     /// Takes note of what the last page held, and decides what follows. Exactly once per page.

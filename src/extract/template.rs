@@ -79,6 +79,7 @@ pub fn render(endpoint: &EndpointSpec, bindings: Bindings<'_>) -> Result<ApiRequ
             BodySpec::Raw(text) => RequestBody::Raw(bindings.text(text)?.unwrap_or_default()),
         },
         actions: Arc::from(endpoint.response_actions.as_slice()),
+        auth: endpoint.auth.clone(),
     })
 }
 

@@ -84,6 +84,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
             paginator,
             incremental: None,
             response_actions: Vec::new(),
+            auth: None,
         },
         schema: None,
         primary_key: vec!["event_id".to_owned()],
@@ -125,6 +126,8 @@ fn stage(resource: &ResourceSpec, limits: &Limits, answer: Answer) -> Stage {
         rate_limit: None,
         timeouts: Timeouts { connect: second, read: second, total: second },
         concurrency: 1,
+        allowed_hosts: Vec::new(),
+        allow_http: false,
     };
     let components = Components {
         transport: Arc::<Api>::clone(&api),

@@ -24,6 +24,35 @@ pub struct ClientSpec {
     pub timeouts: Timeouts,
     /// Requests that may be under way at the same time; at least 1.
     pub concurrency: usize,
+    /// Hosts beside that of `base_url` that links may lead to and that get the credentials, as `host` or `host:port`.
+    pub allowed_hosts: Vec<String>,
+    /// Whether plain http may be spoken to hosts that are not on loopback.
+    pub allow_http: bool,
+}
+
+impl ClientSpec {
+    /// Whether credentials may go to `url`, and links may lead there: to the origin of `base_url` and to `allowed_hosts`.
+    pub fn trusts(&self, url: &Url) -> bool {
+        let Some(host) = url.host_str() else { return false };
+        let with_port = url.port().map(|port| format!("{host}:{port}"));
+        let is_allowed = |allowed: &String| allowed == host || with_port.as_ref() == Some(allowed);
+        url.origin() == self.base_url.origin() || self.allowed_hosts.iter().any(is_allowed)
+    }
+
+    /// Whether `url` may be asked without encryption on the way: https, or loopback, or allowed.
+    pub fn is_private_enough(&self, url: &Url) -> bool {
+        self.allow_http || url.scheme() == "https" || is_loopback(url)
+    }
+}
+
+/// Whether a URL leads to this very machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// A header. Its value may be a secret, so it is treated as one.
@@ -63,6 +92,20 @@ pub enum Auth {
     },
     /// OAuth2 client credentials (RFC 6749 §4.4).
     OAuth2ClientCredentials(OAuth2Spec),
+}
+
+impl Auth {
+    /// The name of the query parameter that carries a secret, where there is one.
+    pub fn secret_parameter(&self) -> Option<&str> {
+        match self {
+            Self::ApiKey { name, location: ApiKeyLocation::Query, .. } => Some(name),
+            Self::None
+            | Self::Bearer { .. }
+            | Self::HttpBasic { .. }
+            | Self::ApiKey { .. }
+            | Self::OAuth2ClientCredentials(_) => None,
+        }
+    }
 }
 
 /// Where an API key goes.

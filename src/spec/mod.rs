@@ -15,6 +15,7 @@ mod template;
 
 pub use client::{
     ApiKeyLocation, Auth, ClientAuthentication, ClientSpec, Header, OAuth2Spec, RateLimitSpec, RetrySpec, Timeouts,
+    is_loopback,
 };
 pub use destination::DestinationSpec;
 pub use incremental::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Header, IncrementalSpec, JsonPath, PaginationSpec, Template};
+use super::{Auth, Header, IncrementalSpec, JsonPath, PaginationSpec, Template};
 use crate::schema::RecordSchema;
 
 /// One listing of an API, and the table that it feeds.
@@ -79,6 +79,8 @@ pub struct EndpointSpec {
     pub incremental: Option<IncrementalSpec>,
     /// What to do about answers of a certain kind, first match first.
     pub response_actions: Vec<ResponseAction>,
+    /// How its requests are authenticated, instead of the client's way.
+    pub auth: Option<Arc<Auth>>,
 }
 
 /// Where an endpoint is.

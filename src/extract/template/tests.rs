@@ -22,6 +22,7 @@ fn endpoint(path: &str) -> EndpointSpec {
         paginator: PaginationSpec::SinglePage,
         incremental: None,
         response_actions: Vec::new(),
+        auth: None,
     }
 }
 
