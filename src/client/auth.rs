@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
 use super::send::Sender;
-use super::token::{SharedTokens, TokenCache};
+use super::token::{TokenCache, TokenSource};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 use crate::spec::{ApiKeyLocation, Auth};
@@ -17,7 +17,13 @@ pub(super) enum Authenticator {
     Header(HeaderName, HeaderValue),
     Query(String, Secret),
     Cookie(HeaderValue),
-    Token(SharedTokens),
+    Headers(Vec<(HeaderName, HeaderValue)>),
+    /// A token that is fetched, the header that takes it, and what stands before it there.
+    Token {
+        tokens: Box<TokenCache>,
+        header: HeaderName,
+        prefix: String,
+    },
 }
 
 impl Authenticator {
@@ -40,19 +46,39 @@ impl Authenticator {
             Auth::ApiKey { name, key, location: ApiKeyLocation::Cookie } => {
                 Self::Cookie(sensitive(&format!("{name}={}", key.expose()))?)
             }
-            Auth::OAuth2ClientCredentials(spec) => Self::Token(std::sync::Arc::new(TokenCache::new(spec.clone()))),
+            Auth::Headers(headers) => {
+                let pairs: Result<Vec<_>> =
+                    headers.iter().map(|header| Ok((header.name.clone(), sensitive(header.value.expose())?))).collect();
+                Self::Headers(pairs?)
+            }
+            Auth::OAuth2ClientCredentials(spec) => Self::bearer_token(TokenSource::ClientCredentials(spec.clone())),
+            Auth::OAuth2RefreshToken(spec) => Self::bearer_token(TokenSource::RefreshToken(spec.clone())),
+            Auth::Jwt(spec) => Self::bearer_token(TokenSource::Jwt(spec.clone())),
+            Auth::Session(spec) => Self::Token {
+                header: spec.header.clone(),
+                prefix: spec.prefix.clone(),
+                tokens: Box::new(TokenCache::new(TokenSource::Session(spec.clone()))),
+            },
         })
+    }
+
+    fn bearer_token(source: TokenSource) -> Self {
+        Self::Token {
+            tokens: Box::new(TokenCache::new(source)),
+            header: header::AUTHORIZATION,
+            prefix: "Bearer ".to_owned(),
+        }
     }
 
     /// What to do when the API refuses these credentials.
     pub(super) fn when_refused(&self) -> &'static str {
         match self {
             Self::None => "the API wants credentials: set client.auth",
-            Self::Header(..) | Self::Query(..) | Self::Cookie(_) => {
+            Self::Header(..) | Self::Headers(_) | Self::Query(..) | Self::Cookie(_) => {
                 "check the credentials in client.auth, and what they are allowed to read"
             }
-            Self::Token(_) => {
-                "check what this OAuth2 client is allowed to read (scope, audience); a new token did not help"
+            Self::Token { .. } => {
+                "check what this client is allowed to read (scope, audience); a new token did not help"
             }
         }
     }
@@ -72,9 +98,18 @@ impl Authenticator {
             Self::Header(name, value) => drop(headers.insert(name, value.clone())),
             Self::Query(name, key) => drop(url.query_pairs_mut().append_pair(name, key.expose())),
             Self::Cookie(value) => drop(headers.insert(header::COOKIE, beside_other_cookies(headers, value)?)),
-            Self::Token(tokens) => {
+            Self::Headers(pairs) => {
+                for (name, value) in pairs {
+                    headers.insert(name, value.clone());
+                }
+            }
+            Self::Token { tokens, header, prefix } => {
                 let token = tokens.get(sender, resource, refused).await?;
-                headers.insert(header::AUTHORIZATION, bearer(&token.value)?);
+                let mut value = sensitive(&format!("{prefix}{}", token.value.expose()))?;
+                if *header == header::COOKIE {
+                    value = beside_other_cookies(headers, &value)?;
+                }
+                headers.insert(header, value);
                 return Ok(Some(token.generation));
             }
         }

@@ -5,6 +5,8 @@
 
 mod auth;
 mod backoff;
+mod grant;
+mod pace;
 mod rate_limit;
 mod redact;
 mod request;
@@ -21,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use tokio::sync::Notify;
 use url::Url;
 
 pub use request::{ApiRequest, RequestBody};
@@ -28,6 +31,7 @@ pub use transport::{ReqwestTransport, SendLimits, Transport, TransportError, Tra
 
 use auth::Authenticator;
 use backoff::Jitter;
+use pace::Pace;
 use rate_limit::RateLimiter;
 use redact::SafeUrl;
 use retry::RetryState;
@@ -97,6 +101,8 @@ impl Client {
                 retry: spec.retry.clone(),
                 limits: SendLimits { timeouts: spec.timeouts, body_bytes_max: limits.page_bytes_max },
                 rate_limiter: spec.rate_limit.map(|spec| Mutex::new(RateLimiter::new(spec, now))),
+                pace: Mutex::new(Pace::new(spec.concurrency)),
+                ended: Notify::new(),
                 jitter: Mutex::new(Jitter::new(components.jitter_seed)),
             },
             secret_parameters: spec.auth.secret_parameter().into_iter().map(str::to_owned).collect(),
@@ -127,9 +133,9 @@ impl Client {
         let mut refused = None;
         loop {
             // The turn comes first: a token that was taken before a long wait could be stale after it.
-            self.sender.wait_for_turn().await;
+            let turn = self.sender.wait_for_turn().await;
             let (request_now, token) = self.prepare(resource, request, refused).await?;
-            match self.sender.attempt(resource, request_now, &request.actions, &mut tries).await {
+            match self.sender.attempt(turn, resource, request_now, &request.actions, &mut tries).await {
                 Attempt::Accepted(response) => {
                     let (parts, body) = response.into_parts();
                     return Ok(Fetched::Answer(ApiResponse { status: parts.status, headers: parts.headers, body }));

@@ -1,12 +1,14 @@
 //! One try after the other: wait for a turn, send, decide, wait, and say what happened.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::sync::Notify;
 
 use super::backoff::{Jitter, with_jitter};
+use super::pace::{Pace, Start, exhausted_for};
 use super::rate_limit::{Permit, RateLimiter};
 use super::retry::{Outcome, RetryDecision, RetryState};
 use super::transport::{SendLimits, SharedTransport, TransportError, TransportErrorKind};
@@ -28,7 +30,23 @@ pub(super) struct Sender {
     pub(super) retry: RetrySpec,
     pub(super) limits: SendLimits,
     pub(super) rate_limiter: Option<Mutex<RateLimiter>>,
+    /// Of the requests to the API; those to the token endpoint keep the rate only.
+    pub(super) pace: Mutex<Pace>,
+    /// A request has ended.
+    pub(super) ended: Notify,
     pub(super) jitter: Mutex<Jitter>,
+}
+
+/// A request that is under way; dropping it says that it has ended.
+pub(super) struct Turn<'s> {
+    sender: &'s Sender,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.sender.pace().ended();
+        self.sender.ended.notify_waiters();
+    }
 }
 
 /// What one try led to.
@@ -80,8 +98,8 @@ impl Sender {
     ) -> Result<http::Response<Bytes>, Failure> {
         let mut tries = RetryState::default();
         loop {
-            self.wait_for_turn().await;
-            match self.attempt(resource, request.clone(), &[], &mut tries).await {
+            self.wait_for_rate().await;
+            match self.attempt(None, resource, request.clone(), &[], &mut tries).await {
                 Attempt::Accepted(response) => return Ok(response),
                 // Without actions, nothing is ignored.
                 Attempt::Again | Attempt::Ignored => {}
@@ -93,13 +111,19 @@ impl Sender {
     /// One try, in a turn that [`Self::wait_for_turn`] gave. Waits for the back-off after it when another one is worth it.
     pub(super) async fn attempt(
         &self,
+        turn: Option<Turn<'_>>,
         resource: &str,
         request: http::Request<Bytes>,
         actions: &[ResponseAction],
         tries: &mut RetryState,
     ) -> Attempt {
         self.observe(&RunEvent::RequestSent { resource: resource.to_owned() });
+        let is_paced = turn.is_some();
         let result = self.transport.send(request, self.limits).await;
+        drop(turn);
+        if let (true, Ok(response)) = (is_paced, &result) {
+            self.keep_budget(response);
+        }
         let action = result.as_ref().ok().and_then(|response| action_on(response, actions));
         let outcome = match (&result, action) {
             (Ok(_), Some(Action::Ignore)) => return Attempt::Ignored,
@@ -123,6 +147,9 @@ impl Sender {
                 let status = result.as_ref().ok().map(|response| response.status().as_u16());
                 let retry = Retry { status, wait_seconds: wait.as_secs_f64(), reason };
                 self.observe(&RunEvent::RetryScheduled { resource: resource.to_owned(), retry });
+                if status == Some(StatusCode::TOO_MANY_REQUESTS.as_u16()) {
+                    self.pace().slow_down(self.clock.monotonic().saturating_add(wait));
+                }
                 self.clock.sleep(wait).await;
                 return Attempt::Again;
             }
@@ -133,8 +160,40 @@ impl Sender {
         }
     }
 
+    /// Waits until a request may go, by the pace and by the rate limit.
+    pub(super) async fn wait_for_turn(&self) -> Option<Turn<'_>> {
+        loop {
+            let ended = self.ended.notified();
+            let start = self.pace().start(self.clock.monotonic());
+            match start {
+                Start::Go => break,
+                Start::Wait(wait) => self.clock.sleep(wait).await,
+                Start::Full => ended.await,
+            }
+        }
+        let turn = Turn { sender: self };
+        self.wait_for_rate().await;
+        Some(turn)
+    }
+
+    /// Learns from an answer: a success lets more requests be under way, a budget that is used up lets none start before its
+    /// reset.
+    fn keep_budget(&self, response: &http::Response<Bytes>) {
+        let mut pace = self.pace();
+        if response.status().is_success() {
+            pace.succeeded();
+        }
+        if let Some(wait) = exhausted_for(response.headers(), self.clock.now()) {
+            pace.pause(self.clock.monotonic().saturating_add(wait.min(self.retry.max_wait)));
+        }
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until the rate limit lets a request go.
-    pub(super) async fn wait_for_turn(&self) {
+    async fn wait_for_rate(&self) {
         let Some(limiter) = &self.rate_limiter else { return };
         loop {
             let permit = limiter.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.monotonic());

@@ -115,7 +115,7 @@ fn spec(auth: Auth) -> ClientSpec {
             read: Duration::from_secs(1),
             total: Duration::from_secs(1),
         },
-        concurrency: 1,
+        concurrency: 8,
         allowed_hosts: Vec::new(),
         allow_http: false,
     }
@@ -349,6 +349,18 @@ async fn credentials_stay_on_their_origin() {
             assert_eq!(seen[0].uri().query(), None);
         }
     }
+}
+
+#[tokio::test]
+async fn a_budget_that_is_used_up_is_waited_for_instead_of_running_into_a_429() {
+    let used_up = Answer::Status(200, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")], "a");
+    let endless = Answer::Status(200, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "86400")], "b");
+    let stage = stage(&spec(Auth::None), [used_up, endless, ok("c")]);
+    for _ in 0..3 {
+        stage.fetch().await.unwrap();
+    }
+    // A wait is never longer than retry.max_wait_seconds.
+    assert_eq!(stage.clock.sleeps(), [Duration::from_secs(30), Duration::from_secs(300)]);
 }
 
 #[tokio::test]

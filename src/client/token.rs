@@ -1,10 +1,9 @@
-//! OAuth2 client credentials (RFC 6749 §4.4): a cached token, refreshed before it expires, with one refresh in flight.
+//! Tokens that are fetched: cached, refreshed before they expire, with one refresh in flight. OAuth2 (RFC 6749 §4.4, §6) here, the others in [`grant`].
 //!
 //! The `oauth2` crate writes the request and reads the answer; the exchange goes over our own transport, with our own retries and limits.
 
 use std::collections::HashSet;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,12 +18,13 @@ use oauth2::{
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::Mutex;
 
+use super::grant;
 use super::redact::{SafeUrl, shown};
 use super::send::{Asked, Cause, Failure, REFUSED_CLIENT, Sender};
 use crate::error::{Error, Result};
 use crate::event::RunEvent;
 use crate::secret::Secret;
-use crate::spec::{ClientAuthentication, OAuth2Spec};
+use crate::spec::{ClientAuthentication, JwtSpec, OAuth2Spec, RefreshTokenSpec, SessionSpec};
 
 type OAuthClient = oauth2::Client<
     BasicErrorResponse,
@@ -34,13 +34,25 @@ type OAuthClient = oauth2::Client<
     BasicRevocationErrorResponse,
 >;
 
+/// How long before its expiry a token is refreshed whose source does not say.
+const LEEWAY: Duration = Duration::from_secs(60);
+
 /// Form fields of a token request that are no secrets.
 const PUBLIC_FIELDS: [&str; 5] = ["audience", "client_id", "grant_type", "resource", "scope"];
+
+/// Where tokens come from.
+#[derive(Debug)]
+pub(super) enum TokenSource {
+    ClientCredentials(OAuth2Spec),
+    RefreshToken(RefreshTokenSpec),
+    Jwt(JwtSpec),
+    Session(SessionSpec),
+}
 
 /// The token of a client, shared by all of its requests.
 #[derive(Debug)]
 pub(super) struct TokenCache {
-    spec: OAuth2Spec,
+    source: TokenSource,
     /// Held while a token is fetched, so that everybody else waits for the same one.
     cached: Mutex<Cached>,
 }
@@ -50,6 +62,16 @@ struct Cached {
     token: Option<Token>,
     /// How many tokens were fetched; names the current one.
     generation: u64,
+    /// The refresh token that the server gave last.
+    refresh_token: Option<Secret>,
+}
+
+/// A token that was fetched.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) value: Secret,
+    pub(super) lifetime: Duration,
+    pub(super) refresh_token: Option<Secret>,
 }
 
 #[derive(Debug)]
@@ -67,8 +89,8 @@ pub(super) struct IssuedToken {
 }
 
 impl TokenCache {
-    pub(super) fn new(spec: OAuth2Spec) -> Self {
-        Self { spec, cached: Mutex::default() }
+    pub(super) fn new(source: TokenSource) -> Self {
+        Self { source, cached: Mutex::default() }
     }
 
     /// The cached token, or a fresh one when there is none, it is about to expire, or it is the `refused` one.
@@ -83,73 +105,155 @@ impl TokenCache {
         }
         cached.token = None;
         let asked_at = sender.clock().monotonic();
-        let (value, lifetime) = self.fetch(sender, resource).await?;
+        let Fetched { value, lifetime, refresh_token } =
+            Box::pin(self.source.fetch(sender, resource, cached.refresh_token.as_ref())).await?;
+        if refresh_token.is_some() {
+            cached.refresh_token = refresh_token;
+        }
         sender.observe(&RunEvent::TokenFetched { resource: resource.to_owned(), lifetime });
         // A short-lived token would be stale all the time if the leeway could eat its whole life.
-        let leeway = self.spec.expiry_leeway.min(lifetime / 2);
+        let leeway = self.source.expiry_leeway().min(lifetime / 2);
         let refresh_at = asked_at.saturating_add(lifetime.saturating_sub(leeway));
         cached.token = Some(Token { value: value.clone(), refresh_at });
         cached.generation += 1;
         Ok(IssuedToken { value, generation: cached.generation })
     }
+}
 
-    async fn fetch(&self, sender: &Sender, resource: &str) -> Result<(Secret, Duration)> {
-        let spec = &self.spec;
-        let place = SafeUrl::new(&spec.token_url, &[]).to_string();
-        let token_url = TokenUrl::new(spec.token_url.to_string())
-            .map_err(|error| Error::config(format!("token_url {place} is not a URL")).with_source(error))?;
-        let client: OAuthClient = oauth2::Client::new(ClientId::new(spec.client_id.clone()));
-        let client = client
-            .set_client_secret(ClientSecret::new(spec.client_secret.expose().to_owned()))
-            .set_auth_type(match spec.client_authentication {
-                ClientAuthentication::SecretPost => AuthType::RequestBody,
-                ClientAuthentication::SecretBasic => AuthType::BasicAuth,
-            })
-            .set_token_uri(token_url);
-        let mut request = client.exchange_client_credentials();
-        for (name, value) in &spec.request_data {
-            request = request.add_extra_param(name.clone(), value.expose().to_owned());
-        }
-        let http = Exchange { sender, resource };
-        let token = request.request_async(&http).await.map_err(|error| self.refused(&place, error))?;
-        if token.access_token.secret().is_empty() {
-            return Err(Error::auth(format!("the token endpoint {place} answered with an empty access_token"))
-                .with_hint(REFUSED_CLIENT));
-        }
-        let lifetime = token.expires_in.unwrap_or(spec.default_token_expiration);
-        Ok((Secret::new(token.access_token.into_secret()), lifetime))
-    }
-
-    fn refused(&self, place: &str, error: RequestTokenError<Failure, BasicErrorResponse>) -> Error {
-        match error {
-            RequestTokenError::ServerResponse(answer) => {
-                let description = answer.error_description().map(|text| format!(": {text}")).unwrap_or_default();
-                let said = format!("{}{description}", answer.error().as_ref());
-                let said = shown(&said, &self.secrets());
-                Error::auth(format!("the token endpoint {place} refused the client: {said}")).with_hint(REFUSED_CLIENT)
-            }
-            RequestTokenError::Request(failure) => failure.into_error(&format!("POST {place}"), Asked::TokenEndpoint),
-            RequestTokenError::Parse(error, _) => {
-                Error::auth(format!("the token endpoint {place} did not answer with a token"))
-                    .with_source(std::io::Error::other(format!(
-                        "at {}: {}",
-                        error.path(),
-                        error.inner().classify_text()
-                    )))
-                    .with_hint("check client.auth.token_url")
-            }
-            RequestTokenError::Other(what) => {
-                Error::auth(format!("the token endpoint {place} did not answer with a token: {what}"))
-                    .with_hint("check client.auth.token_url")
-            }
+impl TokenSource {
+    fn expiry_leeway(&self) -> Duration {
+        match self {
+            Self::ClientCredentials(spec) => spec.expiry_leeway,
+            Self::RefreshToken(spec) => spec.client.expiry_leeway,
+            Self::Jwt(_) | Self::Session(_) => LEEWAY,
         }
     }
 
-    /// What the server must not make us show, whatever it answers.
-    fn secrets(&self) -> Vec<&str> {
-        let fields = self.spec.request_data.iter().filter(|(name, _)| !PUBLIC_FIELDS.contains(&name.as_str()));
-        fields.map(|(_, value)| value.expose()).chain([self.spec.client_secret.expose()]).collect()
+    async fn fetch(&self, sender: &Sender, resource: &str, rotated: Option<&Secret>) -> Result<Fetched> {
+        match self {
+            Self::ClientCredentials(spec) => fetch_by_oauth2(spec, &Grant::ClientCredentials, sender, resource).await,
+            Self::RefreshToken(spec) => fetch_by_refresh_token(spec, rotated, sender, resource).await,
+            Self::Jwt(spec) => grant::fetch_by_jwt(spec, sender, resource).await,
+            Self::Session(spec) => grant::fetch_by_login(spec, sender, resource).await,
+        }
     }
+}
+
+/// What a token is asked for with.
+pub(super) enum Grant {
+    ClientCredentials,
+    RefreshToken(Secret),
+}
+
+/// The rotated token of this run, that of the file, or the one to begin with; a new one is kept in the file.
+async fn fetch_by_refresh_token(
+    spec: &RefreshTokenSpec,
+    rotated: Option<&Secret>,
+    sender: &Sender,
+    resource: &str,
+) -> Result<Fetched> {
+    let kept = match (&spec.file, rotated) {
+        (_, Some(rotated)) => Some(rotated.clone()),
+        (Some(file), None) => grant::read_token_file(file)?,
+        (None, None) => None,
+    };
+    let Some(refresh_token) = kept.or_else(|| spec.refresh_token.clone()) else {
+        return Err(Error::auth(
+            "there is no refresh token: the file has none, and client.auth.refresh_token is not set",
+        )
+        .with_hint("set client.auth.refresh_token for the first run"));
+    };
+    let fetched = fetch_by_oauth2(&spec.client, &Grant::RefreshToken(refresh_token), sender, resource).await?;
+    if let (Some(file), Some(new)) = (&spec.file, &fetched.refresh_token) {
+        grant::keep_token_file(file, new)?;
+    }
+    Ok(fetched)
+}
+
+async fn fetch_by_oauth2(spec: &OAuth2Spec, grant: &Grant, sender: &Sender, resource: &str) -> Result<Fetched> {
+    let place = SafeUrl::new(&spec.token_url, &[]).to_string();
+    let token_url = TokenUrl::new(spec.token_url.to_string())
+        .map_err(|error| Error::config(format!("token_url {place} is not a URL")).with_source(error))?;
+    let mut client: OAuthClient = oauth2::Client::new(ClientId::new(spec.client_id.clone()));
+    if !spec.client_secret.expose().is_empty() {
+        client = client.set_client_secret(ClientSecret::new(spec.client_secret.expose().to_owned()));
+    }
+    let client = client
+        .set_auth_type(match spec.client_authentication {
+            ClientAuthentication::SecretPost => AuthType::RequestBody,
+            ClientAuthentication::SecretBasic => AuthType::BasicAuth,
+        })
+        .set_token_uri(token_url);
+    let http = Exchange { sender, resource };
+    let extra = || spec.request_data.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    let answer = match grant {
+        Grant::ClientCredentials => {
+            let request = client.exchange_client_credentials();
+            extra()
+                .fold(request, |request, (name, value)| request.add_extra_param(name, value))
+                .request_async(&http)
+                .await
+        }
+        Grant::RefreshToken(token) => {
+            let token = RefreshToken::new(token.expose().to_owned());
+            let request = client.exchange_refresh_token(&token);
+            extra()
+                .fold(request, |request, (name, value)| request.add_extra_param(name, value))
+                .request_async(&http)
+                .await
+        }
+    };
+    let token = answer.map_err(|error| refused(spec, grant, &place, error))?;
+    if token.access_token.secret().is_empty() {
+        return Err(Error::auth(format!("the token endpoint {place} answered with an empty access_token"))
+            .with_hint(REFUSED_CLIENT));
+    }
+    Ok(token.into_fetched(spec.default_token_expiration))
+}
+
+fn refused(
+    spec: &OAuth2Spec,
+    grant: &Grant,
+    place: &str,
+    error: RequestTokenError<Failure, BasicErrorResponse>,
+) -> Error {
+    match error {
+        RequestTokenError::ServerResponse(answer) => {
+            let description = answer.error_description().map(|text| format!(": {text}")).unwrap_or_default();
+            let said = format!("{}{description}", answer.error().as_ref());
+            let said = shown(&said, &secrets_of(spec, grant));
+            let error =
+                Error::auth(format!("the token endpoint {place} refused the client: {said}")).with_hint(REFUSED_CLIENT);
+            match grant {
+                Grant::ClientCredentials => error,
+                Grant::RefreshToken(_) => {
+                    error.with_hint("a refresh token that was used elsewhere, or is too old, has to be asked for anew")
+                }
+            }
+        }
+        RequestTokenError::Request(failure) => failure.into_error(&format!("POST {place}"), Asked::TokenEndpoint),
+        RequestTokenError::Parse(error, _) => {
+            no_token(place, &format!("at {}: {}", error.path(), error.inner().classify_text()))
+        }
+        RequestTokenError::Other(what) => no_token(place, &what),
+    }
+}
+
+/// The answer of a token endpoint holds no token.
+pub(super) fn no_token(place: &str, what: &str) -> Error {
+    Error::auth(format!("{place} did not answer with a token"))
+        .with_source(std::io::Error::other(what.to_owned()))
+        .with_hint("check the URL in client.auth")
+}
+
+/// What the server must not make us show, whatever it answers.
+fn secrets_of<'s>(spec: &'s OAuth2Spec, grant: &'s Grant) -> Vec<&'s str> {
+    let fields = spec.request_data.iter().filter(|(name, _)| !PUBLIC_FIELDS.contains(&name.as_str()));
+    let token = match grant {
+        Grant::ClientCredentials => None,
+        Grant::RefreshToken(token) => Some(token.expose()),
+    };
+    fields.map(|(_, value)| value.expose()).chain([spec.client_secret.expose()]).chain(token).collect()
 }
 
 /// The exchange with a token endpoint as the `oauth2` crate wants it.
@@ -227,13 +331,25 @@ fn last_of_each_name(form: &[u8]) -> String {
 
 /// A token answer as APIs really give it: `token_type` may be missing, `expires_in` may be a text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct LenientToken {
+pub(super) struct LenientToken {
     access_token: AccessToken,
     /// Always bearer: that is how it is sent, and how servers mean it when they leave the field out or call it something else.
     #[serde(skip, default = "bearer")]
     token_type: BasicTokenType,
     #[serde(default, deserialize_with = "seconds", skip_serializing)]
     expires_in: Option<Duration>,
+    #[serde(default, skip_serializing)]
+    refresh_token: Option<RefreshToken>,
+}
+
+impl LenientToken {
+    pub(super) fn into_fetched(self, default_lifetime: Duration) -> Fetched {
+        Fetched {
+            lifetime: self.expires_in.unwrap_or(default_lifetime),
+            value: Secret::new(self.access_token.into_secret()),
+            refresh_token: self.refresh_token.map(|token| Secret::new(token.into_secret())),
+        }
+    }
 }
 
 fn bearer() -> BasicTokenType {
@@ -271,16 +387,13 @@ impl TokenResponse for LenientToken {
     }
 
     fn refresh_token(&self) -> Option<&RefreshToken> {
-        None
+        self.refresh_token.as_ref()
     }
 
     fn scopes(&self) -> Option<&Vec<Scope>> {
         None
     }
 }
-
-/// The cache of a client, shared.
-pub(super) type SharedTokens = Arc<TokenCache>;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::client_document::AuthDocument;
+use super::auth_document::AuthDocument;
 use super::document::pairs;
 use super::fields::{Fields, kind};
 use super::incremental_document::IncrementalDocument;

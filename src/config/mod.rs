@@ -4,6 +4,7 @@
 //! place: `./resources[0]/endpoint/paginator`. The one module that reads the environment and the files beside the pipeline is `interpolate`,
 //! behind [`Sources`].
 
+mod auth_document;
 mod client_document;
 mod document;
 mod endpoint_document;
@@ -15,6 +16,7 @@ mod paginator_document;
 mod problems;
 mod resource_document;
 mod validate;
+mod validate_auth;
 mod validate_client;
 mod validate_endpoint;
 mod validate_paginator;

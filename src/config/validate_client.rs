@@ -5,12 +5,11 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
-use super::client_document::{AuthDocument, ClientDocument, OAuth2Document, RetryDocument};
+use super::client_document::{ClientDocument, RetryDocument};
 use super::problems::Problems;
+use super::validate_auth::validate_auth;
 use crate::secret::Secret;
-use crate::spec::{Auth, ClientSpec, Header, OAuth2Spec, RateLimitSpec, RetrySpec, Timeouts, is_loopback};
-
-const HOUR: Duration = Duration::from_secs(3_600);
+use crate::spec::{Auth, ClientSpec, Header, RateLimitSpec, RetrySpec, Timeouts, is_loopback};
 
 /// Requests under way at the same time, unless the file says otherwise. A 429 slows a client down; until then, waiting for one
 /// answer after the other costs a listing most of its time.
@@ -45,8 +44,8 @@ pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> O
     }
     let allow_http = client.allow_http.unwrap_or(false);
     refuse_plain_http(base_url.as_ref(), allow_http, "./client/base_url", problems);
-    if let Some(Auth::OAuth2ClientCredentials(oauth2)) = &auth {
-        refuse_plain_http(Some(&oauth2.token_url), allow_http, "./client/auth/token_url", problems);
+    if let Some(auth) = &auth {
+        refuse_plain_http(auth.token_url(), allow_http, "./client/auth", problems);
     }
     Some(ClientSpec {
         allowed_hosts: client.allowed_hosts.iter().map(|host| host.to_lowercase()).collect(),
@@ -90,49 +89,6 @@ pub(super) fn http_url(text: &str, place: &str, problems: &Problems) -> Option<U
         return None;
     }
     Some(url)
-}
-
-pub(super) fn validate_auth(auth: &AuthDocument, at: &str, problems: &Problems) -> Option<Auth> {
-    let carried = |text: &str, place: &str| {
-        if HeaderValue::try_from(text).is_err() {
-            problems.add(place, "has characters that a header cannot carry (a line break, perhaps)");
-        }
-    };
-    match auth {
-        AuthDocument::Bearer { token } => {
-            carried(token, &format!("{at}/token"));
-            Some(Auth::Bearer { token: Secret::new(token) })
-        }
-        AuthDocument::HttpBasic { username, password } => {
-            if username.contains(':') {
-                problems.add(&format!("{at}/username"), "must not contain ':' (RFC 7617)");
-            }
-            Some(Auth::HttpBasic { username: username.clone(), password: Secret::new(password) })
-        }
-        AuthDocument::ApiKey { name, api_key, location } => {
-            if *location == crate::spec::ApiKeyLocation::Header && HeaderName::try_from(name).is_err() {
-                problems.add(&format!("{at}/name"), format!("'{name}' is not the name of a header"));
-            }
-            if *location != crate::spec::ApiKeyLocation::Query {
-                carried(api_key, &format!("{at}/api_key"));
-            }
-            Some(Auth::ApiKey { name: name.clone(), key: Secret::new(api_key), location: *location })
-        }
-        AuthDocument::OAuth2(document) => validate_oauth2(document, problems).map(Auth::OAuth2ClientCredentials),
-    }
-}
-
-fn validate_oauth2(document: &OAuth2Document, problems: &Problems) -> Option<OAuth2Spec> {
-    let token_url = http_url(&document.token_url, &format!("{}/token_url", document.place), problems)?;
-    Some(OAuth2Spec {
-        token_url,
-        client_id: document.client_id.clone(),
-        client_secret: Secret::new(&document.client_secret),
-        client_authentication: document.client_authentication,
-        request_data: document.request_data.iter().map(|(name, value)| (name.clone(), Secret::new(value))).collect(),
-        default_token_expiration: document.default_token_expiration.map_or(HOUR, duration),
-        expiry_leeway: duration(document.expiry_leeway_seconds.unwrap_or(60.0)),
-    })
 }
 
 /// Without a `retry` block, dlt's defaults: 429 and every 5xx, five tries, waits of 1, 2, 4 and 8 seconds. With one, those of the reference

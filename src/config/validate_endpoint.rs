@@ -9,7 +9,8 @@ use super::document::ResourceDocument;
 use super::endpoint_document::{DataDocument, EndpointDocument};
 use super::paginator_document::PaginatorDocument;
 use super::problems::Problems;
-use super::validate_client::{headers, http_url, validate_auth};
+use super::validate_auth::validate_auth;
+use super::validate_client::{headers, http_url};
 use super::validate_paginator::{Around, json_path, validate_paginator};
 use crate::spec::{
     BodySpec, EndpointSpec, EndpointUrl, JsonPath, Method, PaginationSpec, ParentSpec, Placeholder, Template,

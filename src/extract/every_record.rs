@@ -60,7 +60,8 @@ impl Transport for Api {
         }
         self.under_way.lock().unwrap().0 -= 1;
         match fault {
-            0..=30 => Ok(http::Response::builder().status(503).body(Bytes::new()).unwrap()),
+            0..=20 => Ok(http::Response::builder().status(503).body(Bytes::new()).unwrap()),
+            21..=30 => Ok(http::Response::builder().status(429).header("retry-after", "1").body(Bytes::new()).unwrap()),
             31..=50 => Err(TransportError::new(TransportErrorKind::Truncated, "cut")),
             51..=60 => Err(TransportError::new(TransportErrorKind::Connect, "refused")),
             _ => Ok(self.answer(&request)),
@@ -156,7 +157,7 @@ fn client(api: &Arc<Api>, concurrency: usize, clock: &Arc<ManualClock>) -> Arc<C
         headers: Vec::new(),
         auth: Auth::None,
         retry: RetrySpec {
-            statuses: vec![StatusCode::SERVICE_UNAVAILABLE],
+            statuses: vec![StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS],
             max_retries: 1_000,
             backoff_factor: 0.0,
             max_wait: second,

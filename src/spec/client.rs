@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 use url::Url;
 
+use super::Auth;
 use crate::secret::Secret;
 
 /// One API: where it is, who we are, how patient we are.
@@ -62,89 +63,6 @@ pub struct Header {
     pub name: HeaderName,
     /// The value; valid as a header value.
     pub value: Secret,
-}
-
-/// How requests are authenticated.
-#[derive(Debug, Clone)]
-pub enum Auth {
-    /// Not at all.
-    None,
-    /// `Authorization: Bearer <token>`.
-    Bearer {
-        /// The token.
-        token: Secret,
-    },
-    /// `Authorization: Basic <base64(username:password)>` (RFC 7617).
-    HttpBasic {
-        /// The user's name.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A key under a name of the API's choice.
-    ApiKey {
-        /// The header, query parameter or cookie.
-        name: String,
-        /// The key.
-        key: Secret,
-        /// Where the key goes.
-        location: ApiKeyLocation,
-    },
-    /// OAuth2 client credentials (RFC 6749 §4.4).
-    OAuth2ClientCredentials(OAuth2Spec),
-}
-
-impl Auth {
-    /// The name of the query parameter that carries a secret, where there is one.
-    pub fn secret_parameter(&self) -> Option<&str> {
-        match self {
-            Self::ApiKey { name, location: ApiKeyLocation::Query, .. } => Some(name),
-            Self::None
-            | Self::Bearer { .. }
-            | Self::HttpBasic { .. }
-            | Self::ApiKey { .. }
-            | Self::OAuth2ClientCredentials(_) => None,
-        }
-    }
-}
-
-/// Where an API key goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApiKeyLocation {
-    /// A request header.
-    Header,
-    /// A query parameter.
-    Query,
-    /// A cookie.
-    Cookie,
-}
-
-/// The OAuth2 client credentials grant.
-#[derive(Debug, Clone)]
-pub struct OAuth2Spec {
-    /// The token endpoint.
-    pub token_url: Url,
-    /// The client's id.
-    pub client_id: String,
-    /// The client's secret.
-    pub client_secret: Secret,
-    /// How the client proves itself to the token endpoint.
-    pub client_authentication: ClientAuthentication,
-    /// Further form fields of the token request (`scope`, `audience`, …). A field named like one of ours replaces it.
-    pub request_data: Vec<(String, Secret)>,
-    /// How long a token lives whose answer has no `expires_in`.
-    pub default_token_expiration: Duration,
-    /// How long before its expiry a token is refreshed; at most half of the token's life is spent on it.
-    pub expiry_leeway: Duration,
-}
-
-/// How an OAuth2 client proves itself (RFC 6749 §2.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuthentication {
-    /// `client_secret_post`: id and secret as form fields. dlt's way, and the default.
-    SecretPost,
-    /// `client_secret_basic`: form-encoded id and secret in an `Authorization: Basic` header.
-    SecretBasic,
 }
 
 /// Which failures are tried again, and how patiently.

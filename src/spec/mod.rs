@@ -5,6 +5,7 @@
 
 pub mod json_path;
 
+mod auth;
 mod client;
 mod destination;
 mod incremental;
@@ -13,10 +14,11 @@ mod pagination;
 mod resource;
 mod template;
 
-pub use client::{
-    ApiKeyLocation, Auth, ClientAuthentication, ClientSpec, Header, OAuth2Spec, RateLimitSpec, RetrySpec, Timeouts,
-    is_loopback,
+pub use auth::{
+    ApiKeyLocation, Auth, ClientAuthentication, JwtAlgorithm, JwtSpec, OAuth2Spec, RefreshTokenSpec, SessionSpec,
+    SessionToken,
 };
+pub use client::{ClientSpec, Header, RateLimitSpec, RetrySpec, Timeouts, is_loopback};
 pub use destination::DestinationSpec;
 pub use incremental::{
     CursorFormat, CursorValue, IncrementalSpec, Lag, LagUnit, LastValue, OnMissing, RangeBound, RowOrder,
