@@ -75,6 +75,7 @@ pub mod decode;
 pub mod demo;
 pub mod error;
 pub mod event;
+pub mod expression;
 pub mod extract;
 pub mod interrupt;
 pub mod lake;

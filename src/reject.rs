@@ -19,6 +19,8 @@ pub enum RejectCode {
     MissingValue,
     /// A field that the inferred schema does not know.
     UnknownField,
+    /// An expression of the processing steps fails on the record.
+    Expression,
 }
 
 impl RejectCode {
@@ -31,6 +33,7 @@ impl RejectCode {
             Self::BadFormat => "bad_format",
             Self::MissingValue => "missing_value",
             Self::UnknownField => "unknown_field",
+            Self::Expression => "expression",
         }
     }
 }

@@ -16,11 +16,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("reject", &[]),
     // Pure: values and decisions.
     ("schema", &["error"]),
-    ("spec", &["schema", "secret"]),
+    ("expression", &[]),
+    ("spec", &["expression", "schema", "secret"]),
     ("checkpoint", &["spec"]),
     ("event", &["checkpoint", "error", "spec"]),
     ("paginate", &["spec"]),
-    ("config", &["error", "schema", "secret", "spec"]),
+    ("config", &["error", "expression", "schema", "secret", "spec"]),
     // The stages.
     ("client", &["clock", "error", "event", "secret", "spec"]),
     ("extract", &["checkpoint", "client", "clock", "error", "event", "paginate", "secret", "spec"]),
@@ -36,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "decode",
             "error",
             "event",
+            "expression",
             "extract",
             "interrupt",
             "lake",

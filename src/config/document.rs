@@ -38,6 +38,7 @@ pub(super) struct ResourceDocument {
     pub(super) selected: bool,
     pub(super) include_from_parent: Vec<String>,
     pub(super) new_columns: crate::spec::NewColumns,
+    pub(super) processing_steps: Vec<crate::spec::ProcessingStep>,
 }
 
 /// One level of `partition_by`.

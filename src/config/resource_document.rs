@@ -6,10 +6,11 @@ use super::document::{PartitionDocument, ResourceDocument};
 use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
 use super::problems::Problems;
-use crate::spec::{NewColumns, Transform, WriteDisposition};
+use crate::expression::Expression;
+use crate::spec::{NewColumns, ProcessingStep, Transform, WriteDisposition};
 
 /// Keys of dlt's resources that this version does not do.
-const RESOURCE_LATER: &[&str] = &["processing_steps", "merge_key", "columns", "table_format", "parent_table_name"];
+const RESOURCE_LATER: &[&str] = &["merge_key", "columns", "table_format", "parent_table_name"];
 
 /// Keys that change nothing here: hints for stores that lakefeed does not have.
 const RESOURCE_IGNORED: &[&str] = &["parallelized", "max_table_nesting", "references", "nested_hints", "file_format"];
@@ -102,12 +103,58 @@ impl ResourceDocument {
             selected: selected && !is_skipped,
             include_from_parent: fields.texts("include_from_parent").unwrap_or_default(),
             new_columns: read_contract(&mut fields),
+            processing_steps: read_steps(&mut fields),
         };
         fields.unsupported(RESOURCE_LATER);
         fields.ignored(RESOURCE_IGNORED);
         fields.finish();
         name.is_some().then_some(resource)
     }
+}
+
+/// `processing_steps`: dlt's list, with expressions where dlt takes callables.
+fn read_steps(fields: &mut Fields<'_>) -> Vec<ProcessingStep> {
+    let place = fields.place_of("processing_steps");
+    let problems = fields.problems;
+    let steps = match fields.value("processing_steps") {
+        None => return Vec::new(),
+        Some(Value::Array(steps)) => steps,
+        Some(other) => {
+            problems.add(&place, format!("expected a list, found {}", kind(other)));
+            return Vec::new();
+        }
+    };
+    let step = |(position, step): (usize, &Value)| read_step(format!("{place}[{position}]"), step, problems);
+    steps.iter().enumerate().filter_map(step).collect()
+}
+
+fn read_step(place: String, step: &Value, problems: &Problems) -> Option<ProcessingStep> {
+    let expression =
+        |place: &str, text: &str| Expression::parse(text).map_err(|error| problems.add(place, error.to_string())).ok();
+    let mut fields = Fields::of(place, step, problems)?;
+    let filter = fields.text("filter");
+    let map = fields.object("map");
+    if filter.is_some() == map.is_some() {
+        problems.add(&fields.place, "give either 'filter' or 'map'");
+    }
+    let read = match (filter, map) {
+        (Some(filter), _) => expression(&fields.place_of("filter"), &filter).map(ProcessingStep::Filter),
+        (None, Some(map)) => {
+            let mut set = Vec::new();
+            for (name, value) in map.entries() {
+                let place = format!("{}/{name}", map.place);
+                match value.as_str() {
+                    Some(text) => set.extend(expression(&place, text).map(|text| (name.clone(), text))),
+                    None => problems.add(&place, format!("expected an expression, found {}", kind(value))),
+                }
+            }
+            Some(ProcessingStep::Map(set))
+        }
+        (None, None) => None,
+    };
+    fields.unsupported(&["yield_map"]);
+    fields.finish();
+    read
 }
 
 /// dlt's `schema_contract`, as far as it speaks of columns; a value that does not fit its column is always a reject.

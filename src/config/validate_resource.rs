@@ -41,6 +41,7 @@ pub(super) fn validate_resource(
         parent,
         selected: resource.selected,
         new_columns: resource.new_columns,
+        processing_steps: resource.processing_steps.clone(),
     })
 }
 

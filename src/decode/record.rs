@@ -61,6 +61,16 @@ impl<'a> RawRecord<'a> {
         find(self.text, path.segments())
     }
 
+    /// Every member of the record: its key and its raw JSON text.
+    pub fn members(&self) -> Vec<(String, &'a str)> {
+        let mut members = Vec::new();
+        each_member(self.text, &mut |key, value| {
+            members.push((key.to_owned(), value));
+            true
+        });
+        members
+    }
+
     /// The keys of the record, for messages; the first few.
     pub fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();

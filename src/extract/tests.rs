@@ -93,6 +93,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         parent: None,
         selected: true,
         new_columns: NewColumns::Evolve,
+        processing_steps: Vec::new(),
     }
 }
 

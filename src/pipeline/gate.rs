@@ -1,13 +1,16 @@
 //! What is decided about each record before it is typed: fields of the parent, the cursor's range, keys for the children.
 
+use serde_json::Value;
 use twox_hash::XxHash3_128;
 
 use super::parents::ParentRows;
 use crate::checkpoint::{Admitted, CursorRun};
 use crate::decode::{Admission, RawRecord, RecordGate};
 use crate::error::{Error, Result};
+use crate::expression::ExpressionError;
 use crate::extract::{ParentRow, plain_text};
-use crate::spec::{CursorValue, IncrementalSpec, JsonPath, ParentSpec, ResourceSpec};
+use crate::reject::RejectCode;
+use crate::spec::{CursorValue, IncrementalSpec, JsonPath, ParentSpec, ProcessingStep, ResourceSpec};
 
 /// The gate of one pass over a resource.
 #[derive(Debug)]
@@ -15,6 +18,7 @@ pub(super) struct Gate {
     /// The members that every record of the present slice gets, as `"name":value,…`.
     from_parent: String,
     cursor: Option<CursorGate>,
+    steps: Vec<ProcessingStep>,
     children: Option<ParentRows>,
 }
 
@@ -34,12 +38,12 @@ impl Gate {
             key: key_paths(spec, &resource.primary_key),
             run,
         });
-        Self { from_parent: String::new(), cursor, children }
+        Self { from_parent: String::new(), cursor, steps: resource.processing_steps.clone(), children }
     }
 
     /// Whether there is anything to decide; without it, records go straight to their columns.
     pub(super) fn is_needed(&self) -> bool {
-        !self.from_parent.is_empty() || self.cursor.is_some() || self.children.is_some()
+        !self.from_parent.is_empty() || self.cursor.is_some() || !self.steps.is_empty() || self.children.is_some()
     }
 
     /// The records that follow belong to another slice.
@@ -66,18 +70,68 @@ impl Gate {
 
 impl RecordGate for Gate {
     fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission> {
-        let rewritten = with_members(record.text(), &self.from_parent);
-        let record = rewritten.as_deref().map_or(record, RawRecord::new);
+        let mut rewritten = with_members(record.text(), &self.from_parent);
+        let came = record;
+        let record = rewritten.as_deref().map_or(came, RawRecord::new);
         if let Some(cursor) = &mut self.cursor
             && cursor.admit(record)? == Admitted::Drop
         {
             return Ok(Admission::Drop);
         }
+        for step in &self.steps {
+            let record = rewritten.as_deref().map_or(came, RawRecord::new);
+            match apply(step, record) {
+                Ok(Stepped::Stays) => {}
+                Ok(Stepped::Becomes(text)) => rewritten = Some(text),
+                Ok(Stepped::Goes) => return Ok(Admission::Drop),
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Ok(Admission::Refuse { code: RejectCode::Expression, path: "$".to_owned(), reason });
+                }
+            }
+        }
         if let Some(children) = &mut self.children {
-            children.take(record)?;
+            children.take(rewritten.as_deref().map_or(came, RawRecord::new))?;
         }
         Ok(rewritten.map_or(Admission::Keep, Admission::Rewrite))
     }
+}
+
+/// What a processing step makes of a record.
+enum Stepped {
+    Stays,
+    Becomes(String),
+    Goes,
+}
+
+/// Applies a step. What a map does not set keeps its own text, byte for byte.
+fn apply(step: &ProcessingStep, record: RawRecord<'_>) -> Result<Stepped, ExpressionError> {
+    let value: Value = match serde_json::from_str(record.text()) {
+        Ok(value @ Value::Object(_)) => value,
+        // It will be refused for what it is.
+        Ok(_) => return Ok(Stepped::Stays),
+        Err(error) => return Err(ExpressionError::Failed(format!("an expression cannot see the record: {error}"))),
+    };
+    let set = match step {
+        ProcessingStep::Filter(condition) => {
+            return match condition.evaluate(&value)? {
+                Value::Bool(true) => Ok(Stepped::Stays),
+                Value::Bool(false) => Ok(Stepped::Goes),
+                other => Err(ExpressionError::Failed(format!("a filter must be true or false, this one is {other}"))),
+            };
+        }
+        ProcessingStep::Map(set) => set,
+    };
+    let mut members: Vec<String> = Vec::new();
+    for (key, raw) in record.members() {
+        if set.iter().all(|(name, _)| *name != key) {
+            members.push(format!("{}:{raw}", Value::String(key)));
+        }
+    }
+    for (name, expression) in set {
+        members.push(format!("{}:{}", Value::String(name.clone()), expression.evaluate(&value)?));
+    }
+    Ok(Stepped::Becomes(format!("{{{}}}", members.join(","))))
 }
 
 impl CursorGate {
@@ -100,9 +154,8 @@ pub(super) struct SliceContext {
 impl SliceContext {
     /// The context of the slice of one parent's record.
     pub(super) fn of_parent(spec: &ParentSpec, row: &ParentRow) -> Self {
-        let member = |(path, name): &(JsonPath, String)| {
-            Some(format!("{}:{}", serde_json::Value::String(name.clone()), row.raw(path)?))
-        };
+        let member =
+            |(path, name): &(JsonPath, String)| Some(format!("{}:{}", Value::String(name.clone()), row.raw(path)?));
         Self { from_parent: spec.include.iter().filter_map(member).collect::<Vec<_>>().join(","), window: None }
     }
 
@@ -157,6 +210,34 @@ mod tests {
             ("\"}\"", None),
         ] {
             assert_eq!(with_members(record, "\"_p_id\":1").as_deref(), expected, "{record}");
+        }
+    }
+
+    fn map(name: &str, text: &str) -> ProcessingStep {
+        ProcessingStep::Map(vec![(name.to_owned(), crate::expression::Expression::parse(text).unwrap())])
+    }
+
+    #[test]
+    fn a_map_sets_its_field_and_leaves_the_others_as_they_are_written() {
+        let record = "{ \"n\":  12345678901234567890.10, \"a\\u0062\": 1e300, \"s\": \"x\", \"s\": \"y\" }";
+        let Ok(Stepped::Becomes(text)) = apply(&map("s", "record.s + '!'"), RawRecord::new(record)) else {
+            panic!("it stays")
+        };
+        assert_eq!(text, "{\"n\":12345678901234567890.10,\"ab\":1e300,\"s\":\"y!\"}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_map_does_not_touch_is_untouched(
+            numbers in proptest::collection::vec("-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,20})?", 1..6)
+        ) {
+            let members: Vec<String> =
+                numbers.iter().enumerate().map(|(place, number)| format!("\"f{place}\":{number}")).collect();
+            let record = format!("{{{}}}", members.join(","));
+            let Ok(Stepped::Becomes(text)) = apply(&map("new", "1 + 1"), RawRecord::new(&record)) else {
+                panic!("it stays")
+            };
+            proptest::prop_assert_eq!(text, format!("{{{},\"new\":2}}", members.join(",")));
         }
     }
 

@@ -27,8 +27,8 @@ pub use json_path::JsonPath;
 pub use limits::Limits;
 pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 pub use resource::{
-    Action, BodySpec, EndpointSpec, EndpointUrl, Method, NewColumns, ParentSpec, PartitionField, ResourceSpec,
-    ResponseAction, Transform, WriteDisposition, join_url,
+    Action, BodySpec, EndpointSpec, EndpointUrl, Method, NewColumns, ParentSpec, PartitionField, ProcessingStep,
+    ResourceSpec, ResponseAction, Transform, WriteDisposition, join_url,
 };
 pub use template::{IncrementalValue, Placeholder, Template, TemplateError, TemplatePart};
 

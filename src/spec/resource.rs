@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Auth, Header, IncrementalSpec, JsonPath, PaginationSpec, Template};
+use crate::expression::Expression;
 use crate::schema::RecordSchema;
 
 /// One listing of an API, and the table that it feeds.
@@ -32,6 +33,17 @@ pub struct ResourceSpec {
     pub selected: bool,
     /// What becomes of fields that the table does not have, where there is no schema file.
     pub new_columns: NewColumns,
+    /// What is done with each record before it is typed, in order.
+    pub processing_steps: Vec<ProcessingStep>,
+}
+
+/// Something that is done with each record before it is typed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProcessingStep {
+    /// Records for which the expression is not true are left out.
+    Filter(Expression),
+    /// Each field is set to the value of its expression; the other fields stay as they are written.
+    Map(Vec<(String, Expression)>),
 }
 
 /// The parent of a dependent resource.
