@@ -7,7 +7,7 @@ use super::document::pairs;
 use super::fields::{Fields, kind};
 use super::incremental_document::IncrementalDocument;
 use super::paginator_document::PaginatorDocument;
-use crate::spec::{Action, JsonPath, Method, Placeholder, ResponseAction, Template};
+use crate::spec::{Action, JsonPath, Method, Placeholder, RecordFormat, ResponseAction, Template};
 
 /// `resources[n].endpoint`.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub(super) struct EndpointDocument {
     pub(super) data_selector: Option<String>,
     pub(super) incremental: Option<IncrementalDocument>,
     pub(super) response_actions: Vec<ResponseAction>,
+    pub(super) record_format: Option<RecordFormat>,
     /// Instead of the client's.
     pub(super) auth: Option<AuthDocument>,
 }
@@ -44,6 +45,8 @@ impl EndpointDocument {
             headers: pairs(&mut fields, "headers"),
             paginator: PaginatorDocument::read(&mut fields, "paginator"),
             data_selector: fields.text("data_selector"),
+            record_format: fields
+                .choice("record_format", &[("json", RecordFormat::Json), ("ndjson", RecordFormat::Ndjson)]),
             auth: fields.object("auth").and_then(AuthDocument::read),
             incremental: fields.object("incremental").and_then(IncrementalDocument::read),
             ..Self::default()

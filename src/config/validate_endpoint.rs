@@ -63,6 +63,7 @@ pub(super) fn validate_endpoint(
         incremental,
         response_actions: endpoint.response_actions.clone(),
         auth: auth.map(Arc::new),
+        record_format: endpoint.record_format,
     };
     let parent = find_parent(resource, &spec, &place, problems);
     Some((spec, parent))

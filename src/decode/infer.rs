@@ -10,18 +10,18 @@ use std::fmt::Write as _;
 use indexmap::IndexMap;
 
 use crate::error::{Error, Result};
-use crate::paginate::PageMeta;
+use crate::paginate::{Lookup, PageMeta};
 use crate::schema::{Column, ColumnType, RecordSchema};
-use crate::spec::JsonPath;
+use crate::spec::{JsonPath, RecordFormat};
 
-use super::Selector;
 use super::error::{DecodeError, PageResult};
 use super::hints::hints;
 use super::number::{to_decimal, to_f64};
 use super::record::{Admission, RawRecord, RecordGate};
 use super::scanner::{Kind, NumberText, Scanner};
-use super::select::{RecordSink, walk};
+use super::select::{RecordSink, walk, walk_lines};
 use super::timestamp::{date, instant, whole};
+use super::{Selector, is_blank};
 
 /// An object with more fields than this is a map whose keys are data.
 const FIELDS_MAX: usize = 1_000;
@@ -35,6 +35,7 @@ pub struct Inferrer {
     lookups: Vec<JsonPath>,
     primary_key: Vec<String>,
     wants_hints: bool,
+    format: RecordFormat,
     depth_max: u32,
     records: u64,
     root: Guess,
@@ -48,6 +49,7 @@ impl Inferrer {
             selector: Selector::new(selector),
             lookups,
             wants_hints: false,
+            format: RecordFormat::Json,
             primary_key: primary_key.to_vec(),
             depth_max,
             records: 0,
@@ -77,7 +79,29 @@ impl Inferrer {
         self.wants_hints = wants_hints;
     }
 
+    /// From the next page on, pages are of `format`.
+    pub fn expect(&mut self, format: RecordFormat) {
+        self.format = format;
+    }
+
+    /// A page of lines, each a record.
+    fn observe_lines(&mut self, page: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<PageMeta> {
+        let mut meta = PageMeta { values: vec![Lookup::Missing; self.lookups.len()], ..PageMeta::default() };
+        if is_blank(page) {
+            return Ok(meta);
+        }
+        let mut count = Count(0);
+        walk_lines(&mut Scanner::new(page, self.depth_max)?, &mut count)?;
+        meta.records = count.0;
+        let mut scanner = Scanner::new(page, self.depth_max)?;
+        walk_lines(&mut scanner, &mut Learning { inferrer: self, gate })?;
+        Ok(meta)
+    }
+
     fn observe_page(&mut self, page: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<PageMeta> {
+        if self.format == RecordFormat::Ndjson {
+            return self.observe_lines(page, gate);
+        }
         let mut scanner = Scanner::new(page, self.depth_max)?;
         // What is learned cannot be taken back, so the page is first walked without learning.
         let selector = self.selector.for_page(&scanner)?;

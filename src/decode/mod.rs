@@ -48,11 +48,11 @@ use self::detect::detect;
 use self::error::PageResult;
 use self::refusal::{Refusal, Stop, describe};
 use self::scanner::{Kind, Scanner};
-use self::select::{RecordSink, walk};
-use crate::paginate::PageMeta;
+use self::select::{RecordSink, walk, walk_lines};
+use crate::paginate::{Lookup, PageMeta};
 use crate::reject::{Reject, RejectCode};
 use crate::schema::RecordSchema;
-use crate::spec::JsonPath;
+use crate::spec::{JsonPath, RecordFormat};
 
 /// Bytes of a refused record that are kept; the rest is cut off.
 pub const REJECT_RAW_BYTES_MAX: usize = 64 * 1024;
@@ -65,6 +65,7 @@ pub struct PageDecoder {
     selector: Selector,
     lookups: Vec<JsonPath>,
     wants_hints: bool,
+    format: RecordFormat,
     options: DecodeOptions,
 }
 
@@ -122,6 +123,7 @@ impl PageDecoder {
             selector: Selector::new(selector),
             lookups,
             wants_hints: false,
+            format: RecordFormat::Json,
             options,
         }
     }
@@ -157,7 +159,15 @@ impl PageDecoder {
         self.wants_hints = wants_hints;
     }
 
+    /// From the next page on, pages are of `format`.
+    pub fn expect(&mut self, format: RecordFormat) {
+        self.format = format;
+    }
+
     fn decode_page(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
+        if self.format == RecordFormat::Ndjson {
+            return self.decode_lines(page, bytes, gate);
+        }
         let mut scanner = Scanner::new(bytes, self.options.depth_max)?;
         let selector = self.selector.for_page(&scanner)?;
         let hints = if self.wants_hints { Some(Box::new(hints::hints(scanner.clone())?)) } else { None };
@@ -175,6 +185,25 @@ impl PageDecoder {
         let decoded = Decoded { meta, rejects: sink.rejects, dropped: sink.dropped };
         self.selector = selector;
         Ok(decoded)
+    }
+
+    /// A page of lines, each a record.
+    fn decode_lines(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
+        let mut sink = RowSink {
+            root: &mut self.root,
+            options: self.options,
+            gate,
+            page,
+            records: 0,
+            dropped: 0,
+            rejects: Vec::new(),
+        };
+        if !is_blank(bytes) {
+            walk_lines(&mut Scanner::new(bytes, self.options.depth_max)?, &mut sink)?;
+        }
+        let values = vec![Lookup::Missing; self.lookups.len()];
+        let meta = PageMeta { records: sink.records, values, ..PageMeta::default() };
+        Ok(Decoded { meta, rejects: sink.rejects, dropped: sink.dropped })
     }
 
     /// Rows that are buffered.
@@ -351,6 +380,11 @@ impl RowSink<'_, '_> {
         let raw = raw.get(..length).unwrap_or(raw).to_owned();
         self.rejects.push(Reject { page: self.page, position: self.records, path, code, reason, raw });
     }
+}
+
+/// Whether a page has nothing but whitespace: of lines, that is a page without records.
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_whitespace)
 }
 
 #[cold]

@@ -51,6 +51,18 @@ pub(super) fn walk<S: RecordSink>(
     }
 }
 
+/// Walks over a page of lines: each is a record, and blank ones are passed over.
+///
+/// # Errors
+/// When a line is not valid JSON; the last one, which may be cut, included.
+pub(super) fn walk_lines<S: RecordSink>(scanner: &mut Scanner<'_>, sink: &mut S) -> PageResult<()> {
+    while scanner.peek().is_some() {
+        sink.record(scanner)?;
+        scanner.skip_whitespace();
+    }
+    Ok(())
+}
+
 struct Walker<'w, 'a, S> {
     scanner: &'w mut Scanner<'a>,
     selector: &'w JsonPath,

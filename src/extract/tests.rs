@@ -85,6 +85,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
             incremental: None,
             response_actions: Vec::new(),
             auth: None,
+            record_format: None,
         },
         schema: None,
         primary_key: vec!["event_id".to_owned()],

@@ -40,6 +40,7 @@ pub(super) async fn sample(
         let (lookups, wants_hints) = pages.wanted();
         inferrer.look_for(lookups, wants_hints);
         let page = &sliced.page;
+        inferrer.expect(run.format_of(page));
         let gate_of_page = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
         let meta = inferrer
             .observe_with(&page.body, gate_of_page)

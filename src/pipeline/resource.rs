@@ -15,10 +15,10 @@ use crate::client::{ApiRequest, Client};
 use crate::decode::{DecodeOptions, PageDecoder, RecordGate, UnknownFields};
 use crate::error::{Error, Result};
 use crate::event::{RowCounts, RunEvent};
-use crate::extract::{Listing, ListingOutcome};
+use crate::extract::{Listing, ListingOutcome, Page};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use crate::schema::RecordSchema;
-use crate::spec::{Limits, NewColumns, PaginationSpec, ResourceSpec, WriteDisposition};
+use crate::spec::{Limits, NewColumns, PaginationSpec, RecordFormat, ResourceSpec, WriteDisposition};
 
 /// One resource and everything that its run needs.
 #[derive(Debug, Clone, Copy)]
@@ -168,6 +168,12 @@ impl ResourceRun<'_> {
         Ok((tally, pages.finish()))
     }
 
+    /// How a page holds its records: as the pipeline file says, or as the API does.
+    pub(super) fn format_of(&self, page: &Page) -> RecordFormat {
+        let stated = page.content_type.as_deref();
+        self.resource.endpoint.record_format.unwrap_or_else(|| RecordFormat::of_content_type(stated))
+    }
+
     fn decoder(&self, schema: &RecordSchema) -> PageDecoder {
         let unknown_fields = match (&self.resource.schema, self.resource.new_columns) {
             // A schema file is a choice of columns: what it does not name is not wanted.
@@ -192,6 +198,7 @@ impl ResourceRun<'_> {
         gate.enter(&slice);
         let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
         decoder.look_for(lookups, wants_hints);
+        decoder.expect(self.format_of(&page));
         let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
         let decoded = decoder
             .decode_with(page.number, &page.body, gate_of_page)
@@ -226,6 +233,7 @@ impl ResourceRun<'_> {
             gate.enter(&slice);
             let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
             reader.look_for(lookups, wants_hints);
+            reader.expect(self.format_of(&page));
             let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
             let meta = reader
                 .observe_with(&page.body, gate_of_page)

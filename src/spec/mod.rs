@@ -28,7 +28,7 @@ pub use limits::Limits;
 pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 pub use resource::{
     Action, BodySpec, EndpointSpec, EndpointUrl, Method, NewColumns, ParentSpec, PartitionField, ProcessingStep,
-    ResourceSpec, ResponseAction, Transform, WriteDisposition, join_url,
+    RecordFormat, ResourceSpec, ResponseAction, Transform, WriteDisposition, join_url,
 };
 pub use template::{IncrementalValue, Placeholder, Template, TemplateError, TemplatePart};
 

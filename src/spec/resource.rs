@@ -93,6 +93,32 @@ pub struct EndpointSpec {
     pub response_actions: Vec<ResponseAction>,
     /// How its requests are authenticated, instead of the client's way.
     pub auth: Option<Arc<Auth>>,
+    /// How pages hold records; by what the API says of each page when `None`.
+    pub record_format: Option<RecordFormat>,
+}
+
+/// How a page holds records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordFormat {
+    /// One JSON document, with the records at the selector.
+    Json,
+    /// One JSON document a line, each of them a record (<https://github.com/ndjson/ndjson-spec>).
+    Ndjson,
+}
+
+impl RecordFormat {
+    /// The format of a page, by its content type.
+    pub fn of_content_type(content_type: Option<&str>) -> Self {
+        let kind = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
+        let lines = [
+            "application/x-ndjson",
+            "application/ndjson",
+            "application/jsonl",
+            "application/x-jsonlines",
+            "application/jsonlines",
+        ];
+        if lines.contains(&kind.as_str()) { Self::Ndjson } else { Self::Json }
+    }
 }
 
 /// Where an endpoint is.

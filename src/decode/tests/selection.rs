@@ -178,3 +178,26 @@ fn a_detected_selector_stays_and_an_error_says_that_it_was_detected() {
     assert!(matches!(error, DecodeError::SelectorMissing { detected: true, .. }));
     assert!(error.into_error("p", None).hints()[0].contains("detected on the first page"));
 }
+
+/// The same records, as a document and as lines, are the same rows and rejects.
+#[test]
+fn lines_are_records() {
+    let records = [r#"{"event_id":"a","summary":"x\ny"}"#, r#"{"summary":"no key"}"#, "[1]", r#"{"event_id":"b"}"#];
+    let decode = |page: &str, format| {
+        let mut decoder = PageDecoder::new(&events(), None, Vec::new(), options(UnknownFields::Ignore));
+        decoder.expect(format);
+        let decoded = decoder.decode(3, page.as_bytes()).unwrap();
+        (decoded, decoder.flush().unwrap())
+    };
+    let document = decode(&format!("[{}]", records.join(",")), RecordFormat::Json);
+    for separator in ["\n", "\r\n", "\n\n \n"] {
+        let lines = records.join(separator);
+        assert_eq!(decode(&lines, RecordFormat::Ndjson), document);
+        assert_eq!(decode(&format!("{lines}{separator}"), RecordFormat::Ndjson), document);
+    }
+    let mut decoder = PageDecoder::new(&events(), None, Vec::new(), options(UnknownFields::Ignore));
+    decoder.expect(RecordFormat::Ndjson);
+    assert_eq!(decoder.decode(0, b" \n").unwrap().meta.records, 0);
+    assert!(decoder.decode(0, b"{\"event_id\":\"a\"}\n{\"event_id\":").is_err());
+    assert_eq!(decoder.rows(), 0);
+}

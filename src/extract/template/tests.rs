@@ -23,6 +23,7 @@ fn endpoint(path: &str) -> EndpointSpec {
         incremental: None,
         response_actions: Vec::new(),
         auth: None,
+        record_format: None,
     }
 }
 
