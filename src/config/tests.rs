@@ -329,6 +329,25 @@ fn contradictions_are_named() {
         (resource(|r| r["endpoint"]["response_actions"] = json!([{"status_code": 404}])), "'action' is missing"),
         (resource(|r| r["endpoint"]["data"] = json!([["a"]])), "expected a list of [name, value] pairs"),
         (
+            resource(|r| {
+                r["endpoint"]["auth"] =
+                    json!({"type": "session", "login_url": "http://other.example/l", "json": {"a": 1}});
+            }),
+            "./resources[0]/endpoint/auth: is plain http to another machine",
+        ),
+        (
+            resource(|r| r["endpoint"]["auth"] = json!({"type": "jwt", "algorithm": "RS512", "private_key": "k"})),
+            "'RS512' is not known (accepted: RS256, ES256, HS256",
+        ),
+        (
+            resource(|r| {
+                r["endpoint"]["auth"] =
+                    json!({"type": "oauth2_refresh_token", "token_url": "https://a/t", "client_id": "i"});
+            }),
+            "'refresh_token' is missing",
+        ),
+        (resource(|r| r["processing_steps"] = json!([{"filter": "a", "map": {}}])), "give either 'filter' or 'map'"),
+        (
             resource(|r| r["schema_contract"] = json!({"columns": "frozen"})),
             "'frozen' is not known (accepted: evolve, freeze",
         ),

@@ -22,6 +22,7 @@ pub(super) fn validate(document: Document, stem: &str, schemas: &Schemas, proble
     let around = Client {
         base_url: client.as_ref().map(|client| &client.base_url),
         paginator: document.client.paginator.as_ref(),
+        allow_http: document.client.allow_http.unwrap_or(false),
         problems,
     };
     let validated = document.resources.iter().map(|resource| validate_resource(resource, around, schemas));

@@ -61,7 +61,7 @@ pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> O
 }
 
 /// Without encryption, credentials and records can be read on the way.
-fn refuse_plain_http(url: Option<&Url>, allow_http: bool, place: &str, problems: &Problems) {
+pub(super) fn refuse_plain_http(url: Option<&Url>, allow_http: bool, place: &str, problems: &Problems) {
     if let Some(url) = url
         && !allow_http
         && url.scheme() == "http"

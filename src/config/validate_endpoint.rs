@@ -10,10 +10,10 @@ use super::endpoint_document::{DataDocument, EndpointDocument};
 use super::paginator_document::PaginatorDocument;
 use super::problems::Problems;
 use super::validate_auth::validate_auth;
-use super::validate_client::{headers, http_url};
+use super::validate_client::{headers, http_url, refuse_plain_http};
 use super::validate_paginator::{Around, json_path, validate_paginator};
 use crate::spec::{
-    BodySpec, EndpointSpec, EndpointUrl, JsonPath, Method, PaginationSpec, ParentSpec, Placeholder, Template,
+    Auth, BodySpec, EndpointSpec, EndpointUrl, JsonPath, Method, PaginationSpec, ParentSpec, Placeholder, Template,
     TemplatePart,
 };
 
@@ -22,6 +22,7 @@ use crate::spec::{
 pub(super) struct Client<'a> {
     pub(super) base_url: Option<&'a Url>,
     pub(super) paginator: Option<&'a PaginatorDocument>,
+    pub(super) allow_http: bool,
     pub(super) problems: &'a Problems,
 }
 
@@ -52,6 +53,8 @@ pub(super) fn validate_endpoint(
         None => (None, Vec::new()),
     };
     let auth = endpoint.auth.as_ref().and_then(|auth| validate_auth(auth, &format!("{place}/auth"), problems));
+    let token_url = auth.as_ref().and_then(Auth::token_url);
+    refuse_plain_http(token_url, client.allow_http, &format!("{place}/auth"), problems);
     let spec = EndpointSpec {
         url: url?,
         method,
