@@ -16,6 +16,14 @@ pub trait Sources {
     /// # Errors
     /// Those of reading the file.
     fn file(&self, path: &str) -> std::io::Result<String>;
+
+    /// The content of a file that stands for a value, as `${file:path}`; it may be a secret.
+    ///
+    /// # Errors
+    /// Those of reading the file.
+    fn value_file(&self, path: &str) -> std::io::Result<String> {
+        self.file(path)
+    }
 }
 
 /// The environment of the process and the files beside the pipeline file.
@@ -28,6 +36,11 @@ impl SystemSources {
     /// Relative paths are relative to `base_dir`.
     pub fn new(base_dir: PathBuf) -> Self {
         Self { base_dir }
+    }
+
+    /// Relative paths are relative to the folder of the pipeline file `path`.
+    pub fn beside(path: &Path) -> Self {
+        Self::new(path.parent().unwrap_or_else(|| Path::new("")).to_owned())
     }
 }
 
@@ -96,7 +109,8 @@ fn lookup(name: &str, sources: &dyn Sources) -> Result<String, String> {
             format!("the environment variable {variable} is not set; export {variable}=… and run again")
         }),
         Some(("file", path)) => {
-            let content = sources.file(path).map_err(|error| format!("the file {path} cannot be read ({error})"))?;
+            let content =
+                sources.value_file(path).map_err(|error| format!("the file {path} cannot be read ({error})"))?;
             let trimmed = content.strip_suffix('\n').unwrap_or(&content);
             Ok(trimmed.strip_suffix('\r').unwrap_or(trimmed).to_owned())
         }

@@ -276,9 +276,17 @@ fn paging_values_go_into_the_body_of_a_post() {
     assert!(problems(&body("GET")).contains("needs `method: POST`"));
 }
 
+/// Each pipeline is refused, and the message says why.
+fn assert_refused<const N: usize>(cases: [(Value, &str); N]) {
+    for (pipeline, expected) in cases {
+        let message = problems(&pipeline);
+        assert!(message.contains(expected), "{expected:?} is not in {message}");
+    }
+}
+
 #[test]
 fn contradictions_are_named() {
-    for (pipeline, expected) in [
+    assert_refused([
         (resource(|r| r["primary_key"] = json!(null)), "write_disposition merge needs a primary_key"),
         (resource(|r| r["primary_key"] = json!("evnt_id")), "did you mean 'event_id'?"),
         (resource(|r| r["primary_key"] = json!("who")), "is nested"),
@@ -300,6 +308,12 @@ fn contradictions_are_named() {
             }),
             "needs `method: POST`",
         ),
+    ]);
+}
+
+#[test]
+fn contradictions_between_resources_are_named() {
+    assert_refused([
         (resource(|r| r["endpoint"]["path"] = json!("x/{resources.a.id}")), "'a', which is not a resource"),
         (resource(|r| r["endpoint"]["path"] = json!("x/{resources.events.id}")), "in a circle: events → events"),
         (resource(|r| r["endpoint"]["path"] = json!("x/{id}")), "'{id}' is not bound"),
@@ -322,6 +336,12 @@ fn contradictions_are_named() {
             resource(|r| r["endpoint"]["incremental"] = json!({"cursor_path": "a", "step": "soon"})),
             "expected a duration such as 30m, 6h or 1d, found 'soon'",
         ),
+    ]);
+}
+
+#[test]
+fn contradictions_of_endpoints_and_clients_are_named() {
+    assert_refused([
         (
             resource(|r| r["endpoint"]["response_actions"] = json!([{"action": "ignore"}])),
             "an action needs a condition",
@@ -361,10 +381,7 @@ fn contradictions_are_named() {
         (pipeline(|p| p["resources"] = json!([])), "name at least one"),
         (pipeline(|p| p["client"]["session"] = json!({})), "'session' is not supported"),
         (json!([1]), "expected a mapping, found a list"),
-    ] {
-        let message = problems(&pipeline);
-        assert!(message.contains(expected), "{expected:?} is not in {message}");
-    }
+    ]);
 }
 
 #[test]

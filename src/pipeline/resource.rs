@@ -64,13 +64,20 @@ impl ResourceRun<'_> {
         self.emit(&RunEvent::ResourceStarted { resource: self.name(), table: table.url(), disposition });
     }
 
+    /// The time at which the run takes place.
+    pub(super) fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.options.start.as_ref().map_or_else(|| self.components.clock.now(), |start| start.now)
+    }
+
     /// The cursor that this run follows, after what the table's last commit says.
     pub(super) async fn cursor(&self) -> Result<Option<CursorRun>> {
         let Some(spec) = &self.resource.endpoint.incremental else { return Ok(None) };
-        let checkpoint = if self.has_table && !self.options.full_refresh {
-            self.lake.table(&self.resource.table_name).snapshot().await?.checkpoint
-        } else {
-            None
+        let checkpoint = match &self.options.start {
+            Some(start) => start.checkpoints.get(&self.resource.name).cloned(),
+            None if self.has_table && !self.options.full_refresh => {
+                self.lake.table(&self.resource.table_name).snapshot().await?.checkpoint
+            }
+            None => None,
         };
         let state = checkpoint.as_ref().and_then(Checkpoint::cursor_state);
         CursorRun::begin(spec, state, self.options.backfill.as_ref()).map(Some).map_err(|error| {

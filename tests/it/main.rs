@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests live in the real world: its clock, its files, its environment")]
 
 mod bad_input; // what goes wrong, what the operator reads, and that the lake stays as it was
+mod cassette; // a run that is recorded and played again without a network
 mod conformance; // what a declarative REST source must do, as data
 mod crash; // kill -9 at every step of a commit, then again
 mod formats; // the same pipeline as YAML, JSON, TOML and a dlt dictionary
