@@ -10,6 +10,7 @@ mod inference;
 mod pages;
 mod parents;
 mod resource;
+mod resume;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
