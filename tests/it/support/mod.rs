@@ -2,6 +2,7 @@
 
 pub mod json_rows;
 pub mod kill_store;
+pub mod python_server;
 pub mod s3;
 pub mod script_server;
 
