@@ -6,6 +6,9 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDel
 
 use crate::spec::{CursorFormat, CursorValue, Lag, LagUnit};
 
+/// Numbers from this on are milliseconds since 1970, smaller ones seconds: seconds until the year 5138, milliseconds from 1973 on.
+const MILLISECONDS_MIN: u64 = 100_000_000_000;
+
 /// Why two values have no order, or a value has no such form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
@@ -68,26 +71,40 @@ pub(super) fn before(value: &CursorValue, lag: Lag) -> Result<CursorValue, Value
     let out_of_range = || ValueError::OutOfRange { value: value.to_string() };
     match value {
         CursorValue::Number(text) => {
-            if let (Ok(number), true) = (text.parse::<i128>(), lag.amount.fract() == 0.0) {
+            let amount = lag.amount * lag.unit.map_or(1.0, |unit| counted_in(unit, text));
+            if let (Ok(number), true) = (text.parse::<i128>(), amount.fract() == 0.0) {
                 #[expect(clippy::cast_possible_truncation, reason = "a whole lag of any sense fits; others saturate")]
-                let amount = lag.amount as i128;
+                let amount = amount as i128;
                 return Ok(CursorValue::Number(number.checked_sub(amount).ok_or_else(out_of_range)?.to_string()));
             }
             let number: f64 = text.parse().map_err(|_| not_a(text, "a number"))?;
-            Ok(CursorValue::Number((number - lag.amount).to_string()))
+            Ok(CursorValue::Number((number - amount).to_string()))
         }
         CursorValue::Text(text) => {
             let moment = Moment::parse(text).ok_or_else(|| not_a(text, "a date or date-time, which a lag needs"))?;
             let default = if moment.style == Style::Date { LagUnit::Days } else { LagUnit::Seconds };
-            let unit_seconds = match lag.unit.unwrap_or(default) {
-                LagUnit::Seconds | LagUnit::Units => 1.0,
-                LagUnit::Minutes => 60.0,
-                LagUnit::Hours => 3_600.0,
-                LagUnit::Days => 86_400.0,
-            };
+            let unit_seconds = seconds_of(lag.unit.unwrap_or(default)).unwrap_or(1.0);
             moment.minus_seconds(lag.amount * unit_seconds).map(CursorValue::Text).ok_or_else(out_of_range)
         }
     }
+}
+
+/// The seconds of a unit of time; none for what a number itself counts.
+fn seconds_of(unit: LagUnit) -> Option<f64> {
+    match unit {
+        LagUnit::Seconds => Some(1.0),
+        LagUnit::Minutes => Some(60.0),
+        LagUnit::Hours => Some(3_600.0),
+        LagUnit::Days => Some(86_400.0),
+        LagUnit::Units => None,
+    }
+}
+
+/// How much one `unit` is in what `number` counts. A unit of time says that it counts seconds or milliseconds since 1970.
+fn counted_in(unit: LagUnit, number: &str) -> f64 {
+    let whole = number.split('.').next().unwrap_or(number);
+    let is_milliseconds = whole.parse::<i64>().is_ok_and(|whole| whole.unsigned_abs() >= MILLISECONDS_MIN);
+    seconds_of(unit).map_or(1.0, |seconds| if is_milliseconds { seconds * 1e3 } else { seconds })
 }
 
 /// The instant of a value: a date-time, a date (its first moment, UTC), or whole seconds or milliseconds since 1970.
@@ -98,8 +115,7 @@ pub(super) fn instant(value: &CursorValue) -> Result<DateTime<Utc>, ValueError> 
     let found = match value {
         CursorValue::Text(text) => Moment::parse(text).map(|moment| moment.instant()),
         CursorValue::Number(text) => text.parse::<i64>().ok().and_then(|number| {
-            // Seconds until the year 5138, milliseconds from 1973 on.
-            if number.unsigned_abs() < 100_000_000_000 {
+            if number.unsigned_abs() < MILLISECONDS_MIN {
                 DateTime::from_timestamp(number, 0)
             } else {
                 DateTime::from_timestamp_millis(number)
@@ -135,7 +151,7 @@ pub(super) fn iso(instant: DateTime<Utc>) -> String {
 pub(super) fn written_like(instant: DateTime<Utc>, like: &CursorValue) -> Result<CursorValue, ValueError> {
     match like {
         CursorValue::Number(text) => {
-            let is_seconds = text.parse::<i64>().is_ok_and(|number| number.unsigned_abs() < 100_000_000_000);
+            let is_seconds = text.parse::<i64>().is_ok_and(|number| number.unsigned_abs() < MILLISECONDS_MIN);
             let number = if is_seconds { instant.timestamp() } else { instant.timestamp_millis() };
             Ok(CursorValue::Number(number.to_string()))
         }
@@ -278,6 +294,16 @@ mod tests {
             (number("1.5"), 0.5, number("1")),
         ] {
             assert_eq!(before(&value, lag(amount)), Ok(expected));
+        }
+        // A unit of time makes a number a time since 1970, in seconds or in milliseconds; a look-back is such a lag.
+        for (unit, value, expected) in [
+            (LagUnit::Seconds, "1795392000", "1795391998"),
+            (LagUnit::Days, "1795392000", "1795219200"),
+            (LagUnit::Hours, "1795392000123", "1795384800123"),
+            (LagUnit::Units, "1795392000123", "1795392000121"),
+        ] {
+            let lag = Lag { amount: 2.0, unit: Some(unit) };
+            assert_eq!(before(&number(value), lag), Ok(number(expected)), "{unit:?}");
         }
         let hours = Lag { amount: 2.0, unit: Some(LagUnit::Hours) };
         assert_eq!(before(&text("2024-03-01T01:00:00Z"), hours), Ok(text("2024-02-29T23:00:00Z")));
