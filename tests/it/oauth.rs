@@ -153,3 +153,20 @@ async fn a_rotated_refresh_token_is_kept_for_the_next_run() {
     assert!(ran.stderr.contains("invalid_grant") && ran.stderr.contains("asked for anew"), "{}", ran.stderr);
     assert!(!shows(&ran, SECRET) && !shows(&ran, FIRST_REFRESH_TOKEN), "{ran:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_that_could_not_be_kept_is_not_spent() {
+    let setting = Setting::new();
+    let auth = |file: &str| {
+        format!(
+            "type: oauth2_refresh_token, client_id: rotating, client_authentication: client_secret_basic, \
+             refresh_token: {FIRST_REFRESH_TOKEN}, refresh_token_file: {file}"
+        )
+    };
+    let ran = setting.run_with(&auth("not-there/token"), SECRET).await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("not-there/token") && ran.stderr.contains("refresh_token_file"), "{}", ran.stderr);
+    assert!(!shows(&ran, FIRST_REFRESH_TOKEN), "{ran:?}");
+    assert_eq!(setting.seen("tokens_given").await, 0);
+    setting.run(&auth("token")).await;
+}
