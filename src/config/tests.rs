@@ -1,5 +1,7 @@
 //! What people read when a pipeline file is wrong, what is accepted, and that no secret is ever shown.
 
+mod reference;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -377,6 +379,7 @@ fn contradictions_of_endpoints_and_clients_are_named() {
         (pipeline(|p| p["client"]["auth"]["token_url"] = json!(null)), "'token_url' is missing"),
         (pipeline(|p| p["client"]["rate_limit"] = json!({"requests_per_second": 0})), "must be more than 0"),
         (pipeline(|p| p["limits"] = json!({"pages_max": 0})), "must be at least 1"),
+        (pipeline(|p| p["limits"] = json!({"run_time_max_seconds": 0})), "run_time_max_seconds: must be more than 0"),
         (pipeline(|p| p["limits"] = json!({"page_max": 1})), "did you mean 'pages_max'?"),
         (pipeline(|p| p["resources"] = json!([])), "name at least one"),
         (pipeline(|p| p["client"]["session"] = json!({})), "'session' is not supported"),

@@ -79,6 +79,9 @@ fn validate_limits(limits: &LimitsDocument, problems: &Problems) -> Limits {
     let size = |value: Option<u64>, default: usize, name: &str| {
         usize::try_from(at_least_one(value, default as u64, name)).unwrap_or(usize::MAX)
     };
+    if limits.run_time_max_seconds == Some(0.0) {
+        problems.add("./limits/run_time_max_seconds", "must be more than 0");
+    }
     Limits {
         page_bytes_max: at_least_one(limits.page_bytes_max, default.page_bytes_max, "page_bytes_max"),
         pages_max: at_least_one(limits.pages_max, default.pages_max, "pages_max"),

@@ -9,7 +9,7 @@ pub struct Limits {
     pub page_bytes_max: u64,
     /// The most pages of one listing. Reaching it with more to come fails the run as incomplete.
     pub pages_max: u64,
-    /// The longest time for one resource.
+    /// The longest time for one listing; each record of a parent, and each window, has one of its own.
     pub run_time_max: Duration,
     /// How old the pages of a stopped run may be for the next one to go on from them; zero keeps none.
     pub resume_age_max: Duration,
