@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::json_rows::json_rows_in;
 use crate::support::python_server::PythonServer;
-use crate::support::{Ran, lakefeed, output_of};
+use crate::support::{Ran, files_below, lakefeed, output_of};
 
 /// What `tests/readers/oauth_server.py` knows.
 const SECRET: &str = "s3cr3t-with:special/chars+&";
@@ -28,6 +28,10 @@ impl Setting {
     /// Runs a pipeline that authenticates by `auth`, with `secret`. The rate makes a listing of `EVENTS` last four seconds, longer than
     /// some of the server's tokens live.
     async fn run_with(&self, auth: &str, secret: &str) -> Ran {
+        self.run_by(&["run", "pipeline.yaml", "--output", "json"], auth, secret).await
+    }
+
+    async fn run_by(&self, arguments: &[&str], auth: &str, secret: &str) -> Ran {
         let url = &self.server.url;
         let text = format!(
             "version: 1
@@ -44,7 +48,7 @@ destination: ./lake
 "
         );
         std::fs::write(self.folder.path().join("pipeline.yaml"), text).unwrap();
-        let mut command = lakefeed(&["run", "pipeline.yaml", "--output", "json"]);
+        let mut command = lakefeed(arguments);
         command.current_dir(self.folder.path()).env("SECRET", secret);
         output_of(command).await
     }
@@ -70,6 +74,14 @@ destination: ./lake
     fn kept_token(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("token")).unwrap()
     }
+}
+
+/// The auth of a client whose refresh tokens are kept in `file`.
+fn rotating(file: &str) -> String {
+    format!(
+        "type: oauth2_refresh_token, client_id: rotating, client_authentication: client_secret_basic, \
+         refresh_token: {FIRST_REFRESH_TOKEN}, refresh_token_file: {file}"
+    )
 }
 
 /// Whether a run shows a secret anywhere, as it is or as it is sent.
@@ -131,10 +143,7 @@ async fn a_token_that_the_server_forgets_early_is_replaced_and_nothing_is_lost()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotated_refresh_token_is_kept_for_the_next_run() {
     let setting = Setting::new();
-    let auth = format!(
-        "type: oauth2_refresh_token, client_id: rotating, client_authentication: client_secret_basic, \
-         refresh_token: {FIRST_REFRESH_TOKEN}, refresh_token_file: token"
-    );
+    let auth = rotating("token");
     setting.run(&auth).await;
     let first_run = setting.seen("tokens_given").await;
     assert!(first_run >= 2, "the token of the run was rotated within the run, too");
@@ -157,16 +166,38 @@ async fn a_rotated_refresh_token_is_kept_for_the_next_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_token_that_could_not_be_kept_is_not_spent() {
     let setting = Setting::new();
-    let auth = |file: &str| {
-        format!(
-            "type: oauth2_refresh_token, client_id: rotating, client_authentication: client_secret_basic, \
-             refresh_token: {FIRST_REFRESH_TOKEN}, refresh_token_file: {file}"
-        )
-    };
-    let ran = setting.run_with(&auth("not-there/token"), SECRET).await;
+    let ran = setting.run_with(&rotating("not-there/token"), SECRET).await;
     assert_eq!(ran.code, 3, "{ran:?}");
     assert!(ran.stderr.contains("not-there/token") && ran.stderr.contains("refresh_token_file"), "{}", ran.stderr);
     assert!(!shows(&ran, FIRST_REFRESH_TOKEN), "{ran:?}");
     assert_eq!(setting.seen("tokens_given").await, 0);
-    setting.run(&auth("token")).await;
+    setting.run(&rotating("token")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cassette_holds_neither_secrets_nor_tokens_and_replays_without_them() {
+    let setting = Setting::new();
+    setting.run(&rotating("token")).await;
+    let before = setting.kept_token();
+    let record = ["run", "pipeline.yaml", "--output", "json", "--record", "tape"];
+    let recorded = setting.run_by(&record, &rotating("token"), SECRET).await;
+    assert_eq!(recorded.code, 0, "{recorded:?}");
+    let kept = setting.kept_token();
+    let tape = files_below(&setting.folder.path().join("tape"));
+    assert!(tape.len() > EVENTS / 10);
+    let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
+    for (path, bytes) in tape {
+        let text = String::from_utf8_lossy(&bytes);
+        for secret in [SECRET, form.as_str(), FIRST_REFRESH_TOKEN, before.as_str(), kept.as_str()] {
+            assert!(!text.contains(secret), "{} holds {secret}: {text}", path.display());
+        }
+    }
+
+    let asked = setting.seen("tokens_given").await;
+    let replay = ["run", "pipeline.yaml", "--output", "json", "--replay", "tape", "--destination", "again"];
+    let replayed = setting.run_by(&replay, &rotating("token"), "not the secret").await;
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    assert_eq!(replayed.resource()["rows"]["inserted"], EVENTS);
+    assert_eq!(setting.kept_token(), kept, "a replay must not touch the file of tokens");
+    assert_eq!(setting.seen("tokens_given").await, asked);
 }
