@@ -45,8 +45,16 @@ impl EndpointDocument {
             headers: pairs(&mut fields, "headers"),
             paginator: PaginatorDocument::read(&mut fields, "paginator"),
             data_selector: fields.text("data_selector"),
-            record_format: fields
-                .choice("record_format", &[("json", RecordFormat::Json), ("ndjson", RecordFormat::Ndjson)]),
+            record_format: fields.choice(
+                "record_format",
+                &[
+                    ("json", RecordFormat::Json),
+                    ("ndjson", RecordFormat::Ndjson),
+                    ("csv", RecordFormat::Delimited { delimiter: b',' }),
+                    ("csv_semicolon", RecordFormat::Delimited { delimiter: b';' }),
+                    ("tsv", RecordFormat::Delimited { delimiter: b'\t' }),
+                ],
+            ),
             auth: fields.object("auth").and_then(AuthDocument::read),
             incremental: fields.object("incremental").and_then(IncrementalDocument::read),
             ..Self::default()

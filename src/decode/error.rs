@@ -83,6 +83,14 @@ pub enum DecodeError {
         /// Whether the selector was detected on the first page, not configured.
         detected: bool,
     },
+    /// The body is no table of separated values.
+    #[error("line {line} of the body cannot be read: {message}")]
+    Delimited {
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The gate failed the page.
     #[error("{0}")]
     Gate(Error),
@@ -111,6 +119,7 @@ impl DecodeError {
             | Self::TooDeep { .. }
             | Self::SelectorMissing { .. }
             | Self::SelectorNotRecords { .. }
+            | Self::Delimited { .. }
             | Self::Gate(_)
             | Self::BatchFull => error,
         };
@@ -145,6 +154,9 @@ impl DecodeError {
             Self::SelectorNotRecords { .. } => {
                 vec!["set endpoint.data_selector to the path of the array that holds the records".to_owned()]
             }
+            Self::Delimited { .. } => vec![format!(
+                "a page of separated values begins with the names of its columns (content type: {content_type}); check endpoint.record_format"
+            )],
             Self::BatchFull => vec!["lower limits.batch_rows or endpoint.paginator.limit".to_owned()],
             Self::Gate(error) => error.hints().to_vec(),
             Self::Batch(_) => vec!["check the schema: a decimal needs a precision from 1 to 38".to_owned()],

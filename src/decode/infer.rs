@@ -5,6 +5,7 @@
 //! which keeps the text. A field that was never anything but null is left out, as in dlt, and can be asked for by
 //! [`Inferrer::always_null`].
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use indexmap::IndexMap;
@@ -14,6 +15,7 @@ use crate::paginate::{Lookup, PageMeta};
 use crate::schema::{Column, ColumnType, RecordSchema};
 use crate::spec::{JsonPath, RecordFormat};
 
+use super::delimited::as_lines;
 use super::error::{DecodeError, PageResult};
 use super::hints::hints;
 use super::number::{to_decimal, to_f64};
@@ -38,6 +40,8 @@ pub struct Inferrer {
     format: RecordFormat,
     depth_max: u32,
     records: u64,
+    /// The records have cells, which are text where they are not all alike.
+    has_cells: bool,
     root: Guess,
 }
 
@@ -53,6 +57,7 @@ impl Inferrer {
             primary_key: primary_key.to_vec(),
             depth_max,
             records: 0,
+            has_cells: false,
             root: Guess::default(),
         }
     }
@@ -99,8 +104,13 @@ impl Inferrer {
     }
 
     fn observe_page(&mut self, page: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<PageMeta> {
-        if self.format == RecordFormat::Ndjson {
-            return self.observe_lines(page, gate);
+        match self.format {
+            RecordFormat::Json => {}
+            RecordFormat::Ndjson => return self.observe_lines(page, gate),
+            RecordFormat::Delimited { delimiter } => {
+                self.has_cells = true;
+                return self.observe_lines(&as_lines(page, delimiter, &HashSet::new())?, gate);
+            }
         }
         let mut scanner = Scanner::new(page, self.depth_max)?;
         // What is learned cannot be taken back, so the page is first walked without learning.
@@ -138,6 +148,11 @@ impl Inferrer {
                 .with_hint("give the resource a schema"));
         }
         let mut columns = self.root.columns();
+        if self.has_cells {
+            for column in columns.iter_mut().filter(|column| column.column_type == ColumnType::Json) {
+                column.column_type = ColumnType::Utf8;
+            }
+        }
         for key in &self.primary_key {
             let Some(column) = columns.iter_mut().find(|column| column.name == *key) else {
                 let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();

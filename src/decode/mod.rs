@@ -23,6 +23,7 @@
 //! becomes one row, 2026-11-23T07:00:00Z in microseconds, and `PageMeta { records: 1, values: [Found(Number("1"))] }`.
 
 mod columns;
+mod delimited;
 mod detect;
 mod error;
 mod hints;
@@ -37,13 +38,14 @@ mod text;
 mod timestamp;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 
 pub use error::{DecodeError, Position};
 pub use infer::Inferrer;
 pub use record::{Admission, RawRecord, RecordGate};
 
 use self::columns::ObjectBuffer;
+use self::delimited::as_lines;
 use self::detect::detect;
 use self::error::PageResult;
 use self::refusal::{Refusal, Stop, describe};
@@ -165,8 +167,14 @@ impl PageDecoder {
     }
 
     fn decode_page(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
-        if self.format == RecordFormat::Ndjson {
-            return self.decode_lines(page, bytes, gate);
+        match self.format {
+            RecordFormat::Json => {}
+            RecordFormat::Ndjson => return self.decode_lines(page, bytes, gate),
+            RecordFormat::Delimited { delimiter } => {
+                let texts = self.schema.fields().iter().filter(|field| field.data_type() == &DataType::Utf8);
+                let texts = texts.map(|field| field.name().clone()).collect();
+                return self.decode_lines(page, &as_lines(bytes, delimiter, &texts)?, gate);
+            }
         }
         let mut scanner = Scanner::new(bytes, self.options.depth_max)?;
         let selector = self.selector.for_page(&scanner)?;

@@ -104,6 +104,11 @@ pub enum RecordFormat {
     Json,
     /// One JSON document a line, each of them a record (<https://github.com/ndjson/ndjson-spec>).
     Ndjson,
+    /// Separated values, the first line being the names of the columns (RFC 4180).
+    Delimited {
+        /// What stands between two values.
+        delimiter: u8,
+    },
 }
 
 impl RecordFormat {
@@ -117,7 +122,12 @@ impl RecordFormat {
             "application/x-jsonlines",
             "application/jsonlines",
         ];
-        if lines.contains(&kind.as_str()) { Self::Ndjson } else { Self::Json }
+        match kind.as_str() {
+            kind if lines.contains(&kind) => Self::Ndjson,
+            "text/csv" | "application/csv" => Self::Delimited { delimiter: b',' },
+            "text/tab-separated-values" => Self::Delimited { delimiter: b'\t' },
+            _ => Self::Json,
+        }
     }
 }
 

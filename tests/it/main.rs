@@ -11,7 +11,7 @@ mod crash; // kill -9 at every step of a commit, then again
 mod formats; // the same pipeline as YAML, JSON, TOML and a dlt dictionary
 mod main_job; // the calendar API into a lake, read back by DuckDB, pyarrow and Polars
 mod oauth; // tokens of a real OAuth2 server: how a client proves itself, expiry, rotation
-mod scale; // many pages, bounded memory
 mod resume; // a long listing that is stopped, and gone on with
+mod scale; // many pages, bounded memory
 mod storage; // the same on a real S3-protocol server; stores that lie
 mod support;
