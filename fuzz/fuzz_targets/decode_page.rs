@@ -34,12 +34,12 @@ fuzz_target!(|bytes: &[u8]| {
     }
     decoder.flush().unwrap();
 
-    let mut inferrer = Inferrer::new(None, &[], OPTIONS.depth_max);
+    let mut inferrer = Inferrer::new(None, Vec::new(), &[], OPTIONS.depth_max);
     if inferrer.observe(bytes).is_ok()
         && let Ok(Some(schema)) = inferrer.finish()
     {
         let mut decoder = PageDecoder::new(&schema, None, Vec::new(), OPTIONS);
-        decoder.decode(0, bytes).unwrap();
+        drop(decoder.decode(0, bytes).unwrap());
         decoder.flush().unwrap();
     }
 });
