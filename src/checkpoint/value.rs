@@ -68,26 +68,40 @@ pub(super) fn before(value: &CursorValue, lag: Lag) -> Result<CursorValue, Value
     let out_of_range = || ValueError::OutOfRange { value: value.to_string() };
     match value {
         CursorValue::Number(text) => {
-            if let (Ok(number), true) = (text.parse::<i128>(), lag.amount.fract() == 0.0) {
+            let amount = match lag.unit {
+                None | Some(LagUnit::Units) => lag.amount,
+                // A unit of time: the number counts seconds or milliseconds since 1970.
+                Some(unit) => lag.amount * seconds_of(unit) * if counts_seconds(text) { 1.0 } else { 1_000.0 },
+            };
+            if let (Ok(number), true) = (text.parse::<i128>(), amount.fract() == 0.0) {
                 #[expect(clippy::cast_possible_truncation, reason = "a whole lag of any sense fits; others saturate")]
-                let amount = lag.amount as i128;
+                let amount = amount as i128;
                 return Ok(CursorValue::Number(number.checked_sub(amount).ok_or_else(out_of_range)?.to_string()));
             }
             let number: f64 = text.parse().map_err(|_| not_a(text, "a number"))?;
-            Ok(CursorValue::Number((number - lag.amount).to_string()))
+            Ok(CursorValue::Number((number - amount).to_string()))
         }
         CursorValue::Text(text) => {
             let moment = Moment::parse(text).ok_or_else(|| not_a(text, "a date or date-time, which a lag needs"))?;
             let default = if moment.style == Style::Date { LagUnit::Days } else { LagUnit::Seconds };
-            let unit_seconds = match lag.unit.unwrap_or(default) {
-                LagUnit::Seconds | LagUnit::Units => 1.0,
-                LagUnit::Minutes => 60.0,
-                LagUnit::Hours => 3_600.0,
-                LagUnit::Days => 86_400.0,
-            };
+            let unit_seconds = seconds_of(lag.unit.unwrap_or(default));
             moment.minus_seconds(lag.amount * unit_seconds).map(CursorValue::Text).ok_or_else(out_of_range)
         }
     }
+}
+
+fn seconds_of(unit: LagUnit) -> f64 {
+    match unit {
+        LagUnit::Seconds | LagUnit::Units => 1.0,
+        LagUnit::Minutes => 60.0,
+        LagUnit::Hours => 3_600.0,
+        LagUnit::Days => 86_400.0,
+    }
+}
+
+/// Whether a number that is a time since 1970 counts seconds: they reach until the year 5138, milliseconds start in 1973.
+fn counts_seconds(number: &str) -> bool {
+    number.parse::<f64>().is_ok_and(|number| number.abs() < 100_000_000_000.0)
 }
 
 /// The instant of a value: a date-time, a date (its first moment, UTC), or whole seconds or milliseconds since 1970.
@@ -98,8 +112,7 @@ pub(super) fn instant(value: &CursorValue) -> Result<DateTime<Utc>, ValueError> 
     let found = match value {
         CursorValue::Text(text) => Moment::parse(text).map(|moment| moment.instant()),
         CursorValue::Number(text) => text.parse::<i64>().ok().and_then(|number| {
-            // Seconds until the year 5138, milliseconds from 1973 on.
-            if number.unsigned_abs() < 100_000_000_000 {
+            if counts_seconds(text) {
                 DateTime::from_timestamp(number, 0)
             } else {
                 DateTime::from_timestamp_millis(number)
@@ -135,8 +148,7 @@ pub(super) fn iso(instant: DateTime<Utc>) -> String {
 pub(super) fn written_like(instant: DateTime<Utc>, like: &CursorValue) -> Result<CursorValue, ValueError> {
     match like {
         CursorValue::Number(text) => {
-            let is_seconds = text.parse::<i64>().is_ok_and(|number| number.unsigned_abs() < 100_000_000_000);
-            let number = if is_seconds { instant.timestamp() } else { instant.timestamp_millis() };
+            let number = if counts_seconds(text) { instant.timestamp() } else { instant.timestamp_millis() };
             Ok(CursorValue::Number(number.to_string()))
         }
         CursorValue::Text(text) => {
@@ -281,6 +293,9 @@ mod tests {
         }
         let hours = Lag { amount: 2.0, unit: Some(LagUnit::Hours) };
         assert_eq!(before(&text("2024-03-01T01:00:00Z"), hours), Ok(text("2024-02-29T23:00:00Z")));
+        assert_eq!(before(&number("1704161045"), hours), Ok(number("1704153845")));
+        assert_eq!(before(&number("1704161045000"), hours), Ok(number("1704153845000")));
+        assert_eq!(before(&number("10"), Lag { amount: 3.0, unit: Some(LagUnit::Units) }), Ok(number("7")));
         assert!(before(&text("abc"), hours).is_err());
     }
 

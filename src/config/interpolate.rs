@@ -1,4 +1,4 @@
-//! `${env:NAME}` and `${file:path}` in the texts of a pipeline file. The only reader of the environment.
+//! `${env:NAME}`, `${env:NAME:-default}` and `${file:path}` in the texts of a pipeline file. The only reader of the environment.
 
 use std::path::{Path, PathBuf};
 
@@ -92,14 +92,24 @@ fn replaced(text: &str, place: &str, sources: &dyn Sources, problems: &Problems)
 
 fn lookup(name: &str, sources: &dyn Sources) -> Result<String, String> {
     match name.split_once(':') {
-        Some(("env", variable)) => sources.env(variable).ok_or_else(|| {
-            format!("the environment variable {variable} is not set; export {variable}=… and run again")
-        }),
+        Some(("env", variable)) => {
+            let (variable, default) = match variable.split_once(":-") {
+                Some((variable, default)) => (variable, Some(default.to_owned())),
+                None => (variable, None),
+            };
+            // As in a shell, a default also stands in for an empty text.
+            let found = sources.env(variable).filter(|text| default.is_none() || !text.is_empty());
+            found.or(default).ok_or_else(|| {
+                format!("the environment variable {variable} is not set; export {variable}=… and run again")
+            })
+        }
         Some(("file", path)) => {
             let content = sources.file(path).map_err(|error| format!("the file {path} cannot be read ({error})"))?;
             let trimmed = content.strip_suffix('\n').unwrap_or(&content);
             Ok(trimmed.strip_suffix('\r').unwrap_or(trimmed).to_owned())
         }
-        _ => Err(format!("'${{{name}}}' is not known (accepted: ${{env:NAME}}, ${{file:path}})")),
+        _ => {
+            Err(format!("'${{{name}}}' is not known (accepted: ${{env:NAME}}, ${{env:NAME:-default}}, ${{file:path}})"))
+        }
     }
 }
