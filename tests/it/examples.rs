@@ -15,7 +15,7 @@ use crate::support::{Ran, lakefeed, output_of};
 async fn every_example_reads_its_api_whole_and_then_only_what_is_new() {
     let mut failures = Vec::new();
     let names = names();
-    assert!(!names.is_empty(), "{names:?}");
+    assert!(names.len() >= 7, "{names:?}");
     for name in names {
         if let Err(problem) = hold(&name).await {
             failures.push(format!("{name}: {problem}"));
