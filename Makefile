@@ -36,7 +36,7 @@ clean: ## remove what was built and installed here
 	$(CARGO) clean
 	rm -rf $(VENV) lakefeed-demo
 
-# A virtual environment with DuckDB, pyarrow, Polars and an S3-protocol server; made anew when the list changes.
+# A virtual environment with DuckDB, pyarrow, Polars, an S3-protocol and an OAuth2 server; made anew when the list changes.
 $(VENV)/.installed: $(READERS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(READERS)

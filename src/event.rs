@@ -42,6 +42,20 @@ pub enum RunEvent {
         /// The commit.
         commit: u64,
     },
+    /// Pages that a stopped run had read already need not be asked for again.
+    Resumed {
+        /// The resource.
+        resource: String,
+        /// How many.
+        pages: u64,
+    },
+    /// Pages that a stopped run had read do not hold any more, so everything is read again.
+    StartedAgain {
+        /// The resource.
+        resource: String,
+        /// Why, in words.
+        reason: String,
+    },
     /// A request went out.
     RequestSent {
         /// The resource.
@@ -138,6 +152,8 @@ impl RunEvent {
         match self {
             Self::ResourceStarted { resource, .. }
             | Self::Recovered { resource, .. }
+            | Self::Resumed { resource, .. }
+            | Self::StartedAgain { resource, .. }
             | Self::RequestSent { resource }
             | Self::TokenFetched { resource, .. }
             | Self::RetryScheduled { resource, .. }

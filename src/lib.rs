@@ -66,6 +66,7 @@
 //! # }
 //! ```
 
+pub mod cassette;
 pub mod checkpoint;
 pub mod cli;
 pub mod client;

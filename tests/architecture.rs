@@ -47,6 +47,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "spec",
         ],
     ),
+    // A transport that records and one that gives back.
+    ("cassette", &["checkpoint", "client", "config", "error", "secret", "spec"]),
     // Renderings of events.
     ("report", &["checkpoint", "clock", "error", "event", "spec"]),
     ("telemetry", &["event"]),
@@ -56,6 +58,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "cassette",
             "checkpoint",
             "client",
             "clock",

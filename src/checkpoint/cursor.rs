@@ -36,11 +36,22 @@ pub struct CursorRun {
     end: Option<CursorValue>,
     /// Keys at the start value that were committed before.
     committed: HashSet<u128>,
-    remembers: bool,
+    memory: Memory,
     is_window: bool,
     last: Option<CursorValue>,
     at_last: HashSet<u128>,
     is_past_range: bool,
+}
+
+/// What a run remembers for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// Nothing: the run is over a range of its own.
+    None,
+    /// The last value that came.
+    Moves,
+    /// The last value that came before records were younger than those before them.
+    Stays,
 }
 
 /// What becomes of a record.
@@ -112,7 +123,7 @@ impl CursorRun {
             end,
             at_last: committed.clone(),
             committed,
-            remembers: !is_stateless,
+            memory: if is_stateless { Memory::None } else { Memory::Moves },
             is_window: false,
             last,
             is_past_range: false,
@@ -212,6 +223,14 @@ impl CursorRun {
         self.is_window = true;
     }
 
+    /// The cursor stays where it is, unless records come in its order: the pages that follow are younger than those before, which may have changed
+    /// since, and what has changed must still lie ahead of the cursor.
+    pub fn stay(&mut self) {
+        if self.memory == Memory::Moves && self.spec.row_order != Some(RowOrder::Ascending) {
+            self.memory = Memory::Stays;
+        }
+    }
+
     /// Whether a record was past the range, in the order in which the API gives them; the pages that follow hold nothing new.
     pub fn is_past_range(&self) -> bool {
         self.is_past_range
@@ -223,7 +242,7 @@ impl CursorRun {
     /// # Errors
     /// When too many records share the last value.
     pub fn state(&self, keeps_keys: bool) -> Result<Option<CursorState>, CursorError> {
-        if !self.remembers {
+        if self.memory == Memory::None {
             return Ok(None);
         }
         if self.is_window {
@@ -251,6 +270,9 @@ impl CursorRun {
     }
 
     fn remember(&mut self, found: &CursorValue, key: u128) -> Result<(), ValueError> {
+        if self.memory == Memory::Stays && self.last.is_some() {
+            return Ok(());
+        }
         let order = match &self.last {
             None => Ordering::Greater,
             Some(last) => self.later(found, last)?,

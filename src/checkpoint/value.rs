@@ -6,6 +6,9 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDel
 
 use crate::spec::{CursorFormat, CursorValue, Lag, LagUnit};
 
+/// Numbers from this on are milliseconds since 1970, smaller ones seconds: seconds until the year 5138, milliseconds from 1973 on.
+const MILLISECONDS_MIN: u64 = 100_000_000_000;
+
 /// Why two values have no order, or a value has no such form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
@@ -68,11 +71,7 @@ pub(super) fn before(value: &CursorValue, lag: Lag) -> Result<CursorValue, Value
     let out_of_range = || ValueError::OutOfRange { value: value.to_string() };
     match value {
         CursorValue::Number(text) => {
-            let amount = match lag.unit {
-                None | Some(LagUnit::Units) => lag.amount,
-                // A unit of time: the number counts seconds or milliseconds since 1970.
-                Some(unit) => lag.amount * seconds_of(unit) * if counts_seconds(text) { 1.0 } else { 1_000.0 },
-            };
+            let amount = lag.amount * lag.unit.map_or(1.0, |unit| counted_in(unit, text));
             if let (Ok(number), true) = (text.parse::<i128>(), amount.fract() == 0.0) {
                 #[expect(clippy::cast_possible_truncation, reason = "a whole lag of any sense fits; others saturate")]
                 let amount = amount as i128;
@@ -84,24 +83,28 @@ pub(super) fn before(value: &CursorValue, lag: Lag) -> Result<CursorValue, Value
         CursorValue::Text(text) => {
             let moment = Moment::parse(text).ok_or_else(|| not_a(text, "a date or date-time, which a lag needs"))?;
             let default = if moment.style == Style::Date { LagUnit::Days } else { LagUnit::Seconds };
-            let unit_seconds = seconds_of(lag.unit.unwrap_or(default));
+            let unit_seconds = seconds_of(lag.unit.unwrap_or(default)).unwrap_or(1.0);
             moment.minus_seconds(lag.amount * unit_seconds).map(CursorValue::Text).ok_or_else(out_of_range)
         }
     }
 }
 
-fn seconds_of(unit: LagUnit) -> f64 {
+/// The seconds of a unit of time; none for what a number itself counts.
+fn seconds_of(unit: LagUnit) -> Option<f64> {
     match unit {
-        LagUnit::Seconds | LagUnit::Units => 1.0,
-        LagUnit::Minutes => 60.0,
-        LagUnit::Hours => 3_600.0,
-        LagUnit::Days => 86_400.0,
+        LagUnit::Seconds => Some(1.0),
+        LagUnit::Minutes => Some(60.0),
+        LagUnit::Hours => Some(3_600.0),
+        LagUnit::Days => Some(86_400.0),
+        LagUnit::Units => None,
     }
 }
 
-/// Whether a number that is a time since 1970 counts seconds: they reach until the year 5138, milliseconds start in 1973.
-fn counts_seconds(number: &str) -> bool {
-    number.parse::<f64>().is_ok_and(|number| number.abs() < 100_000_000_000.0)
+/// How much one `unit` is in what `number` counts. A unit of time says that it counts seconds or milliseconds since 1970.
+fn counted_in(unit: LagUnit, number: &str) -> f64 {
+    let whole = number.split('.').next().unwrap_or(number);
+    let is_milliseconds = whole.parse::<i64>().is_ok_and(|whole| whole.unsigned_abs() >= MILLISECONDS_MIN);
+    seconds_of(unit).map_or(1.0, |seconds| if is_milliseconds { seconds * 1e3 } else { seconds })
 }
 
 /// The instant of a value: a date-time, a date (its first moment, UTC), or whole seconds or milliseconds since 1970.
@@ -112,7 +115,7 @@ pub(super) fn instant(value: &CursorValue) -> Result<DateTime<Utc>, ValueError> 
     let found = match value {
         CursorValue::Text(text) => Moment::parse(text).map(|moment| moment.instant()),
         CursorValue::Number(text) => text.parse::<i64>().ok().and_then(|number| {
-            if counts_seconds(text) {
+            if number.unsigned_abs() < MILLISECONDS_MIN {
                 DateTime::from_timestamp(number, 0)
             } else {
                 DateTime::from_timestamp_millis(number)
@@ -148,7 +151,8 @@ pub(super) fn iso(instant: DateTime<Utc>) -> String {
 pub(super) fn written_like(instant: DateTime<Utc>, like: &CursorValue) -> Result<CursorValue, ValueError> {
     match like {
         CursorValue::Number(text) => {
-            let number = if counts_seconds(text) { instant.timestamp() } else { instant.timestamp_millis() };
+            let is_seconds = text.parse::<i64>().is_ok_and(|number| number.unsigned_abs() < MILLISECONDS_MIN);
+            let number = if is_seconds { instant.timestamp() } else { instant.timestamp_millis() };
             Ok(CursorValue::Number(number.to_string()))
         }
         CursorValue::Text(text) => {
@@ -291,11 +295,18 @@ mod tests {
         ] {
             assert_eq!(before(&value, lag(amount)), Ok(expected));
         }
+        // A unit of time makes a number a time since 1970, in seconds or in milliseconds; a look-back is such a lag.
+        for (unit, value, expected) in [
+            (LagUnit::Seconds, "1795392000", "1795391998"),
+            (LagUnit::Days, "1795392000", "1795219200"),
+            (LagUnit::Hours, "1795392000123", "1795384800123"),
+            (LagUnit::Units, "1795392000123", "1795392000121"),
+        ] {
+            let lag = Lag { amount: 2.0, unit: Some(unit) };
+            assert_eq!(before(&number(value), lag), Ok(number(expected)), "{unit:?}");
+        }
         let hours = Lag { amount: 2.0, unit: Some(LagUnit::Hours) };
         assert_eq!(before(&text("2024-03-01T01:00:00Z"), hours), Ok(text("2024-02-29T23:00:00Z")));
-        assert_eq!(before(&number("1704161045"), hours), Ok(number("1704153845")));
-        assert_eq!(before(&number("1704161045000"), hours), Ok(number("1704153845000")));
-        assert_eq!(before(&number("10"), Lag { amount: 3.0, unit: Some(LagUnit::Units) }), Ok(number("7")));
         assert!(before(&text("abc"), hours).is_err());
     }
 

@@ -16,7 +16,9 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   lakefeed run examples/calendar.yaml
   lakefeed run calendar.yaml --resource calendar_events --destination s3://bucket/lake
-  lakefeed run calendar.yaml --output json > report.json";
+  lakefeed run calendar.yaml --output json > report.json
+  lakefeed run calendar.yaml --record cassette
+  lakefeed run calendar.yaml --replay cassette --destination /tmp/lake";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -84,6 +86,12 @@ pub(super) struct RunArguments {
     /// Read a range of the cursor up to here, exclusive
     #[arg(long, value_name = "VALUE", conflicts_with = "full_refresh")]
     pub(super) to: Option<String>,
+    /// Keep every request and answer of the run in this new folder, secrets left out
+    #[arg(long, value_name = "FOLDER", conflicts_with = "replay")]
+    pub(super) record: Option<PathBuf>,
+    /// Run without a network, on what --record has kept; say with --destination where to
+    #[arg(long, value_name = "FOLDER", requires = "destination")]
+    pub(super) replay: Option<PathBuf>,
     /// What goes to standard output: nothing (text), or the run report (json)
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(super) output: Output,

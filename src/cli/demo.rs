@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{DemoArguments, FaultName, Output};
+use super::cassette::World;
 use super::printer::Printer;
 use super::session::{interrupt_on_signals, run_pipeline};
 use super::table;
@@ -147,7 +148,8 @@ impl Story<'_> {
     async fn run(&self, expected: Option<Changes>) -> Result<()> {
         let destination = Some(DestinationSpec::at(self.lake.display().to_string()));
         let options = RunOptions { destination, ..RunOptions::default() };
-        let (report, error) = run_pipeline(self.spec, &options, self.printer, self.interrupt.clone()).await;
+        let (report, error) =
+            run_pipeline(self.spec, &options, self.printer, self.interrupt.clone(), World::real()?).await;
         self.printer.say(crate::report::render_text(&report).trim_end());
         match error {
             Some(error) => Err(error),

@@ -3,6 +3,7 @@
 //! Standard output carries data only (a report as JSON, a table); log lines, progress, narration, errors and hints go to standard error.
 
 mod args;
+mod cassette;
 mod check;
 mod demo;
 mod printer;

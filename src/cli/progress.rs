@@ -62,6 +62,8 @@ impl Observer for ProgressObserver {
             RunEvent::ListingEnded { .. } => self.bar.set_message("committing"),
             RunEvent::ResourceFinished { .. } => self.bar.finish_and_clear(),
             RunEvent::Recovered { .. }
+            | RunEvent::Resumed { .. }
+            | RunEvent::StartedAgain { .. }
             | RunEvent::RequestSent { .. }
             | RunEvent::TokenFetched { .. }
             | RunEvent::SchemaChanged { .. }

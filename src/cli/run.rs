@@ -1,6 +1,7 @@
 //! `lakefeed run`.
 
 use super::args::{Output, RunArguments};
+use super::cassette::{self, World};
 use super::printer::Printer;
 use super::session::{interrupt_on_signals, run_pipeline, start_logging};
 use crate::checkpoint::Backfill;
@@ -12,22 +13,29 @@ use crate::spec::{CursorValue, DestinationSpec, PipelineSpec};
 /// Runs a pipeline and reports. The report goes to standard output as JSON, or to standard error for people.
 pub(super) async fn run(arguments: RunArguments, printer: Printer) -> Result<()> {
     start_logging(printer);
-    let spec = match crate::config::load(&arguments.pipeline) {
-        Ok(spec) => spec,
+    let (spec, options, world) = match prepare(&arguments).await {
+        Ok(prepared) => prepared,
         Err(error) => return Err(report_early(&arguments, printer, error)),
     };
-    let options = RunOptions {
-        resources: arguments.resource.clone(),
-        destination: arguments.destination.as_deref().map(|url| destination(&spec, url)),
-        full_refresh: arguments.full_refresh,
-        backfill: backfill(&arguments),
-    };
-    let (report, error) = run_pipeline(&spec, &options, printer, interrupt_on_signals()).await;
+    let (report, error) = run_pipeline(&spec, &options, printer, interrupt_on_signals(), world).await;
     match arguments.output {
         Output::Json => printer.data(&(report.to_json() + "\n")),
         Output::Text => printer.say(render_text(&report).trim_end()),
     }
     error.map_or(Ok(()), Err)
+}
+
+async fn prepare(arguments: &RunArguments) -> Result<(PipelineSpec, RunOptions, World)> {
+    let loaded = cassette::load(arguments)?;
+    let mut options = RunOptions {
+        resources: arguments.resource.clone(),
+        destination: arguments.destination.as_deref().map(|url| destination(&loaded.spec, url)),
+        full_refresh: arguments.full_refresh,
+        backfill: backfill(arguments),
+        start: None,
+    };
+    let (spec, world) = loaded.world(arguments, &mut options).await?;
+    Ok((spec, options, world))
 }
 
 /// The range that `--from` and `--to` name.

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::client::ReqwestTransport;
-use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::pipeline::{self, Components, RunOptions};
@@ -12,6 +10,7 @@ use crate::report::{ReportBuilder, RunReport};
 use crate::spec::PipelineSpec;
 use crate::telemetry::{Fan, LogObserver};
 
+use super::cassette::World;
 use super::printer::{Printer, environment};
 use super::progress::ProgressObserver;
 
@@ -29,24 +28,22 @@ pub(super) async fn run_pipeline(
     options: &RunOptions,
     printer: Printer,
     interrupt: Interrupt,
+    world: World,
 ) -> (RunReport, Option<Error>) {
-    let clock = SystemClock::shared();
     let run_id = new_run_id();
-    let report = Arc::new(ReportBuilder::new(&run_id, &spec.name, Arc::clone(&clock)));
-    let error = match components(run_id, clock, &report, printer, interrupt) {
-        Ok(components) => pipeline::run(spec, options, &components).await.err(),
-        Err(error) => Some(error),
-    };
+    let report = Arc::new(ReportBuilder::new(&run_id, &spec.name, Arc::clone(&world.clock)));
+    let components = components(run_id, world, &report, printer, interrupt);
+    let error = pipeline::run(spec, options, &components).await.err();
     (report.finish(error.as_ref()), error)
 }
 
 fn components(
     run_id: String,
-    clock: Arc<dyn Clock>,
+    world: World,
     report: &Arc<ReportBuilder>,
     printer: Printer,
     interrupt: Interrupt,
-) -> Result<Components> {
+) -> Components {
     let mut observers: Vec<Arc<dyn Observer>> =
         vec![Arc::clone(report) as Arc<dyn Observer>, Arc::new(LogObserver::default())];
     if printer.shows_progress() {
@@ -55,14 +52,8 @@ fn components(
     let jitter_seed = run_id
         .bytes()
         .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
-    Ok(Components {
-        clock,
-        transport: Arc::new(ReqwestTransport::new()?),
-        observer: Arc::new(Fan::new(observers)),
-        run_id,
-        interrupt,
-        jitter_seed,
-    })
+    let World { clock, transport } = world;
+    Components { clock, transport, observer: Arc::new(Fan::new(observers)), run_id, interrupt, jitter_seed }
 }
 
 /// A run id: unique, and sortable by time (UUID version 7).

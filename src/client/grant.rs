@@ -128,12 +128,24 @@ pub(super) fn read_token_file(file: &Path) -> Result<Option<Secret>> {
     }
 }
 
+/// Checks that a rotated refresh token could be kept, before it is asked for: the answer makes the old one void.
+pub(super) fn check_token_file(file: &Path) -> Result<()> {
+    tempfile::NamedTempFile::new_in(folder_of(file)).map(drop).map_err(|error| {
+        Error::auth(format!("a rotated refresh token could not be kept in {}, so none was asked for", file.display()))
+            .with_source(error)
+            .with_hint("make the folder of client.auth.refresh_token_file, and make it writable")
+    })
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
 /// Keeps a rotated refresh token: the old one may be void from now on, so the file is replaced as a whole or not at all.
 pub(super) fn keep_token_file(file: &Path, token: &Secret) -> Result<()> {
     let keep = || {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         // A temporary file is for its owner only.
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+        let mut temporary = tempfile::NamedTempFile::new_in(folder_of(file))?;
         temporary.write_all(token.expose().as_bytes())?;
         temporary.as_file().sync_all()?;
         temporary.persist(file).map_err(|error| error.error)?;
@@ -202,7 +214,9 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         }
+        check_token_file(&file).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(check_token_file(&folder.path().join("gone/token")).is_err());
         assert!(keep_token_file(&folder.path().join("gone/token"), &Secret::new("x")).is_err());
     }
 

@@ -27,13 +27,14 @@ use tokio::sync::Notify;
 use url::Url;
 
 pub use request::{ApiRequest, RequestBody};
-pub use transport::{ReqwestTransport, SendLimits, Transport, TransportError, TransportErrorKind};
+pub use transport::{Purpose, ReqwestTransport, SendLimits, Transport, TransportError, TransportErrorKind};
 
 use auth::Authenticator;
 use backoff::Jitter;
 use pace::Pace;
 use rate_limit::RateLimiter;
 use redact::SafeUrl;
+pub(crate) use redact::is_secret_name;
 use retry::RetryState;
 use send::{Asked, Attempt, Sender};
 

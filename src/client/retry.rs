@@ -90,7 +90,10 @@ fn is_passing(kind: TransportErrorKind) -> bool {
         | TransportErrorKind::Timeout
         | TransportErrorKind::Truncated
         | TransportErrorKind::Closed => true,
-        TransportErrorKind::BodyTooLarge | TransportErrorKind::Redirect | TransportErrorKind::Other => false,
+        TransportErrorKind::BodyTooLarge
+        | TransportErrorKind::Redirect
+        | TransportErrorKind::Cassette
+        | TransportErrorKind::Other => false,
     }
 }
 

@@ -11,7 +11,7 @@ use super::backoff::{Jitter, with_jitter};
 use super::pace::{Pace, Start, exhausted_for};
 use super::rate_limit::{Permit, RateLimiter};
 use super::retry::{Outcome, RetryDecision, RetryState};
-use super::transport::{SendLimits, SharedTransport, TransportError, TransportErrorKind};
+use super::transport::{Purpose, SendLimits, SharedTransport, TransportError, TransportErrorKind};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::event::{Observer, Retry, RunEvent};
@@ -90,12 +90,13 @@ impl Sender {
         self.observer.observe(event);
     }
 
-    /// Sends the same request until it is answered with a success, or there is no more hope.
+    /// Sends the same request for a token until it is answered with a success, or there is no more hope.
     pub(super) async fn send(
         &self,
         resource: &str,
-        request: http::Request<Bytes>,
+        mut request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, Failure> {
+        request.extensions_mut().insert(Purpose::Credentials);
         let mut tries = RetryState::default();
         loop {
             self.wait_for_rate().await;
@@ -291,6 +292,10 @@ impl Asked {
                 "credentials stay on the origin that they are meant for; if the API has moved, change {}",
                 self.address()
             )),
+            TransportErrorKind::Cassette => Some(
+                "a replay asks what the recorded run asked: use the same pipeline file, resources and range; record to a folder with space"
+                    .to_owned(),
+            ),
             TransportErrorKind::Truncated | TransportErrorKind::Closed | TransportErrorKind::Other => None,
         }
     }

@@ -163,6 +163,9 @@ async fn fetch_by_refresh_token(
         )
         .with_hint("set client.auth.refresh_token for the first run"));
     };
+    if let Some(file) = &spec.file {
+        grant::check_token_file(file)?;
+    }
     let fetched = fetch_by_oauth2(&spec.client, &Grant::RefreshToken(refresh_token), sender, resource).await?;
     if let (Some(file), Some(new)) = (&spec.file, &fetched.refresh_token) {
         grant::keep_token_file(file, new)?;

@@ -28,6 +28,13 @@ pub trait Transport: fmt::Debug + Send + Sync {
     ) -> Result<http::Response<Bytes>, TransportError>;
 }
 
+/// What a request is for; an extension of requests, for transports that keep what goes through them. Requests without one are for data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A token: request and answer are made of secrets.
+    Credentials,
+}
+
 /// The bounds of one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendLimits {
@@ -47,7 +54,8 @@ pub struct TransportError {
 }
 
 /// What kind of failure an exchange ended with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TransportErrorKind {
     /// No connection.
     Connect,
@@ -61,6 +69,8 @@ pub enum TransportErrorKind {
     BodyTooLarge,
     /// The answer leads to another origin.
     Redirect,
+    /// A cassette cannot be written, or does not hold what is asked of it.
+    Cassette,
     /// Anything else.
     Other,
 }

@@ -11,11 +11,24 @@ pub trait Sources {
     /// The environment variable of that name.
     fn env(&self, name: &str) -> Option<String>;
 
+    /// The environment variable of that name, or what the pipeline file says instead: as in a shell, also for an empty one.
+    fn env_or(&self, name: &str, default: &str) -> String {
+        self.env(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+    }
+
     /// The content of a text file; a relative path is relative to the pipeline file.
     ///
     /// # Errors
     /// Those of reading the file.
     fn file(&self, path: &str) -> std::io::Result<String>;
+
+    /// The content of a file that stands for a value, as `${file:path}`; it may be a secret.
+    ///
+    /// # Errors
+    /// Those of reading the file.
+    fn value_file(&self, path: &str) -> std::io::Result<String> {
+        self.file(path)
+    }
 }
 
 /// The environment of the process and the files beside the pipeline file.
@@ -28,6 +41,11 @@ impl SystemSources {
     /// Relative paths are relative to `base_dir`.
     pub fn new(base_dir: PathBuf) -> Self {
         Self { base_dir }
+    }
+
+    /// Relative paths are relative to the folder of the pipeline file `path`.
+    pub fn beside(path: &Path) -> Self {
+        Self::new(path.parent().unwrap_or_else(|| Path::new("")).to_owned())
     }
 }
 
@@ -92,19 +110,15 @@ fn replaced(text: &str, place: &str, sources: &dyn Sources, problems: &Problems)
 
 fn lookup(name: &str, sources: &dyn Sources) -> Result<String, String> {
     match name.split_once(':') {
-        Some(("env", variable)) => {
-            let (variable, default) = match variable.split_once(":-") {
-                Some((variable, default)) => (variable, Some(default.to_owned())),
-                None => (variable, None),
-            };
-            // As in a shell, a default also stands in for an empty text.
-            let found = sources.env(variable).filter(|text| default.is_none() || !text.is_empty());
-            found.or(default).ok_or_else(|| {
+        Some(("env", variable)) => match variable.split_once(":-") {
+            Some((variable, default)) => Ok(sources.env_or(variable, default)),
+            None => sources.env(variable).ok_or_else(|| {
                 format!("the environment variable {variable} is not set; export {variable}=… and run again")
-            })
-        }
+            }),
+        },
         Some(("file", path)) => {
-            let content = sources.file(path).map_err(|error| format!("the file {path} cannot be read ({error})"))?;
+            let content =
+                sources.value_file(path).map_err(|error| format!("the file {path} cannot be read ({error})"))?;
             let trimmed = content.strip_suffix('\n').unwrap_or(&content);
             Ok(trimmed.strip_suffix('\r').unwrap_or(trimmed).to_owned())
         }

@@ -68,17 +68,24 @@ impl Format {
 /// # Errors
 /// One [`crate::error::ErrorKind::Config`] error that lists every problem.
 pub fn load(path: &Path) -> Result<PipelineSpec> {
+    load_from(path, &SystemSources::beside(path))
+}
+
+/// Reads and validates a pipeline file whose `${…}` and schema files come from `sources`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(path: &Path, sources: &dyn Sources) -> Result<PipelineSpec> {
     let origin = path.display().to_string();
     let format = Format::of(path).ok_or_else(|| {
         Error::config(format!("{origin}: the format is not known"))
             .with_hint("name the file .yaml, .yml, .json or .toml")
     })?;
-    let base_dir = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
     let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let text = SystemSources::new(base_dir.clone())
+    let text = SystemSources::beside(path)
         .file(file_name)
         .map_err(|error| Error::config(format!("cannot read the pipeline file {origin}")).with_source(error))?;
-    parse(&origin, &text, format, &SystemSources::new(base_dir))
+    parse(&origin, &text, format, sources)
 }
 
 /// Reads and validates the text of a pipeline file. `origin` is what errors call it.

@@ -1,5 +1,7 @@
 //! What people read when a pipeline file is wrong, what is accepted, and that no secret is ever shown.
 
+mod reference;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -281,9 +283,17 @@ fn paging_values_go_into_the_body_of_a_post() {
     assert!(problems(&body("GET")).contains("needs `method: POST`"));
 }
 
+/// Each pipeline is refused, and the message says why.
+fn assert_refused<const N: usize>(cases: [(Value, &str); N]) {
+    for (pipeline, expected) in cases {
+        let message = problems(&pipeline);
+        assert!(message.contains(expected), "{expected:?} is not in {message}");
+    }
+}
+
 #[test]
 fn contradictions_are_named() {
-    for (pipeline, expected) in [
+    assert_refused([
         (resource(|r| r["primary_key"] = json!(null)), "write_disposition merge needs a primary_key"),
         (resource(|r| r["primary_key"] = json!("evnt_id")), "did you mean 'event_id'?"),
         (resource(|r| r["primary_key"] = json!("who")), "is nested"),
@@ -305,6 +315,12 @@ fn contradictions_are_named() {
             }),
             "needs `method: POST`",
         ),
+    ]);
+}
+
+#[test]
+fn contradictions_between_resources_are_named() {
+    assert_refused([
         (resource(|r| r["endpoint"]["path"] = json!("x/{resources.a.id}")), "'a', which is not a resource"),
         (resource(|r| r["endpoint"]["path"] = json!("x/{resources.events.id}")), "in a circle: events → events"),
         (resource(|r| r["endpoint"]["path"] = json!("x/{id}")), "'{id}' is not bound"),
@@ -327,6 +343,12 @@ fn contradictions_are_named() {
             resource(|r| r["endpoint"]["incremental"] = json!({"cursor_path": "a", "step": "soon"})),
             "expected a duration such as 30m, 6h or 1d, found 'soon'",
         ),
+    ]);
+}
+
+#[test]
+fn contradictions_of_endpoints_and_clients_are_named() {
+    assert_refused([
         (
             resource(|r| r["endpoint"]["response_actions"] = json!([{"action": "ignore"}])),
             "an action needs a condition",
@@ -362,14 +384,12 @@ fn contradictions_are_named() {
         (pipeline(|p| p["client"]["auth"]["token_url"] = json!(null)), "'token_url' is missing"),
         (pipeline(|p| p["client"]["rate_limit"] = json!({"requests_per_second": 0})), "must be more than 0"),
         (pipeline(|p| p["limits"] = json!({"pages_max": 0})), "must be at least 1"),
+        (pipeline(|p| p["limits"] = json!({"run_time_max_seconds": 0})), "run_time_max_seconds: must be more than 0"),
         (pipeline(|p| p["limits"] = json!({"page_max": 1})), "did you mean 'pages_max'?"),
         (pipeline(|p| p["resources"] = json!([])), "name at least one"),
         (pipeline(|p| p["client"]["session"] = json!({})), "'session' is not supported"),
         (json!([1]), "expected a mapping, found a list"),
-    ] {
-        let message = problems(&pipeline);
-        assert!(message.contains(expected), "{expected:?} is not in {message}");
-    }
+    ]);
 }
 
 #[test]

@@ -79,10 +79,14 @@ fn validate_limits(limits: &LimitsDocument, problems: &Problems) -> Limits {
     let size = |value: Option<u64>, default: usize, name: &str| {
         usize::try_from(at_least_one(value, default as u64, name)).unwrap_or(usize::MAX)
     };
+    if limits.run_time_max_seconds == Some(0.0) {
+        problems.add("./limits/run_time_max_seconds", "must be more than 0");
+    }
     Limits {
         page_bytes_max: at_least_one(limits.page_bytes_max, default.page_bytes_max, "page_bytes_max"),
         pages_max: at_least_one(limits.pages_max, default.pages_max, "pages_max"),
         run_time_max: limits.run_time_max_seconds.map_or(default.run_time_max, duration),
+        resume_age_max: limits.resume_age_max_seconds.map_or(default.resume_age_max, duration),
         nesting_depth_max: u32::try_from(at_least_one(
             limits.nesting_depth_max,
             u64::from(default.nesting_depth_max),

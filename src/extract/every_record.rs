@@ -1,6 +1,7 @@
 //! For any page size, order of faults and concurrency, every record once, in order.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use http::StatusCode;
@@ -19,7 +20,7 @@ use crate::spec::{
 
 /// How the API pages.
 #[derive(Debug, Clone, Copy)]
-enum Style {
+pub(super) enum Style {
     Offset,
     Pages,
     Cursor,
@@ -29,12 +30,15 @@ enum Style {
 /// An API with `count` records in pages of `size`, whose answers fail as a seed says, and come in another order than they were
 /// asked for.
 #[derive(Debug)]
-struct Api {
+pub(super) struct Api {
     style: Style,
     count: u64,
     size: u64,
     faults: Mutex<Vec<u8>>,
     under_way: Mutex<(usize, usize)>,
+    asked: AtomicU64,
+    /// From this record on, they are others than before.
+    changed: AtomicU64,
 }
 
 fn parameter(request: &http::Request<Bytes>, name: &str) -> Option<u64> {
@@ -49,6 +53,7 @@ impl Transport for Api {
         request: http::Request<Bytes>,
         _: SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         {
             let mut under_way = self.under_way.lock().unwrap();
             under_way.0 += 1;
@@ -70,6 +75,33 @@ impl Transport for Api {
 }
 
 impl Api {
+    /// An API without faults.
+    pub(super) fn new(style: Style, count: u64, size: u64) -> Arc<Self> {
+        Self::with_faults(style, count, size, Vec::new())
+    }
+
+    fn with_faults(style: Style, count: u64, size: u64, faults: Vec<u8>) -> Arc<Self> {
+        Arc::new(Self {
+            style,
+            count,
+            size,
+            faults: Mutex::new(faults),
+            under_way: Mutex::default(),
+            asked: AtomicU64::new(0),
+            changed: AtomicU64::new(u64::MAX),
+        })
+    }
+
+    /// Requests so far.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// From now on, the page that holds this record is written otherwise.
+    pub(super) fn change(&self, record: u64) {
+        self.changed.store(record, Ordering::Relaxed);
+    }
+
     fn answer(&self, request: &http::Request<Bytes>) -> http::Response<Bytes> {
         let Self { style, count, size, .. } = *self;
         let first = match style {
@@ -79,6 +111,9 @@ impl Api {
         };
         let end = (first + size).min(count);
         let mut page = json!({"items": (first.min(end)..end).collect::<Vec<_>>()});
+        if (first..end).contains(&self.changed.load(Ordering::Relaxed)) {
+            page["changed"] = json!(true);
+        }
         let mut response = http::Response::builder();
         match style {
             Style::Offset => page["total"] = json!(count),
@@ -180,29 +215,64 @@ fn client(api: &Arc<Api>, concurrency: usize, clock: &Arc<ManualClock>) -> Arc<C
     Arc::new(Client::new(&spec, &Limits::default(), components))
 }
 
-/// Reads a listing to its end, as the pipeline does.
-async fn read(api: &Arc<Api>, limit: u64, concurrency: usize) -> Result<(Vec<u64>, ListingOutcome)> {
-    let clock = Arc::new(ManualClock::new(chrono::DateTime::UNIX_EPOCH));
-    let resource = resource(pagination(api.style, limit));
-    let client = client(api, concurrency, &clock);
-    let request = render(&resource.endpoint, Bindings::default())?;
-    let mut listing = Listing::new(&resource, request, &Limits::default(), client, clock);
-    let mut records = Vec::new();
-    while let Some(page) = listing.next_page().await? {
-        let body: Value = serde_json::from_slice(&page.body).unwrap();
-        let items: Vec<u64> = serde_json::from_value(body["items"].clone()).unwrap();
-        let value = |path: JsonPath| match &body[path.to_string()] {
-            Value::Null => Lookup::Missing,
-            value => Lookup::Found(Scalar::Number(value.to_string())),
-        };
-        let values = listing.lookups().into_iter().map(value).collect();
-        listing.accept(&PageMeta { records: items.len() as u64, values, ..PageMeta::default() })?;
-        records.extend(items);
-    }
-    Ok((records, listing.finish()?))
+/// How a listing is read.
+pub(super) struct Reading {
+    limit: u64,
+    concurrency: usize,
+    pages_max: u64,
+    journal: Option<Arc<Journal>>,
+    clock: Arc<ManualClock>,
+    between_pages: Duration,
 }
 
-fn on_a_runtime<T>(future: impl Future<Output = T>) -> T {
+impl Reading {
+    pub(super) fn new(limit: u64, concurrency: usize) -> Self {
+        let clock = Arc::new(ManualClock::new(chrono::DateTime::UNIX_EPOCH));
+        Self { limit, concurrency, pages_max: u64::MAX, journal: None, clock, between_pages: Duration::ZERO }
+    }
+
+    /// Leaves the listing after so many pages.
+    pub(super) fn up_to(self, pages_max: u64) -> Self {
+        Self { pages_max, ..self }
+    }
+
+    /// With a journal, and a clock that moves with each page.
+    pub(super) fn with(self, journal: Arc<Journal>, clock: &Arc<ManualClock>, between_pages: Duration) -> Self {
+        Self { journal: Some(journal), clock: Arc::clone(clock), between_pages, ..self }
+    }
+
+    /// Reads as the pipeline does.
+    pub(super) async fn of(self, api: &Arc<Api>) -> Result<(Vec<u64>, Option<ListingOutcome>)> {
+        let Self { limit, concurrency, pages_max, journal, clock, between_pages } = self;
+        let resource = resource(pagination(api.style, limit));
+        let client = client(api, concurrency, &clock);
+        let request = render(&resource.endpoint, Bindings::default())?;
+        let moving = Arc::clone(&clock);
+        let mut listing = Listing::new(&resource, request, &Limits::default(), client, clock).with_journal(journal);
+        let mut records = Vec::new();
+        for _ in 0..pages_max {
+            let Some(page) = listing.next_page().await? else { return Ok((records, Some(listing.finish()?))) };
+            records.extend(accepted(&mut listing, &page)?);
+            moving.advance(between_pages);
+        }
+        Ok((records, None))
+    }
+}
+
+/// Takes the records of a page.
+fn accepted(listing: &mut Listing, page: &Page) -> Result<Vec<u64>> {
+    let body: Value = serde_json::from_slice(&page.body).unwrap();
+    let items: Vec<u64> = serde_json::from_value(body["items"].clone()).unwrap();
+    let value = |path: JsonPath| match &body[path.to_string()] {
+        Value::Null => Lookup::Missing,
+        value => Lookup::Found(Scalar::Number(value.to_string())),
+    };
+    let values = listing.lookups().into_iter().map(value).collect();
+    listing.accept(&PageMeta { records: items.len() as u64, values, ..PageMeta::default() })?;
+    Ok(items)
+}
+
+pub(super) fn on_a_runtime<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
@@ -214,10 +284,10 @@ proptest! {
         count in 0_u64..400, size in 1_u64..40, concurrency in 1_usize..40,
         faults in prop::collection::vec(any::<u8>(), 0..200)
     ) {
-        let api = Arc::new(Api { style, count, size, faults: Mutex::new(faults), under_way: Mutex::default() });
-        let (records, outcome) = on_a_runtime(read(&api, size, concurrency)).unwrap();
+        let api = Api::with_faults(style, count, size, faults);
+        let (records, outcome) = on_a_runtime(Reading::new(size, concurrency).of(&api)).unwrap();
         prop_assert_eq!(records, (0..count).collect::<Vec<_>>());
-        prop_assert_eq!(outcome.complete.verdict, Verdict::True);
+        prop_assert_eq!(outcome.unwrap().complete.verdict, Verdict::True);
         prop_assert!(api.under_way.lock().unwrap().1 <= concurrency);
     }
 }
@@ -225,9 +295,8 @@ proptest! {
 #[test]
 fn many_pages_are_under_way_at_the_same_time_and_a_handful_is_not() {
     let most_under_way = |count| {
-        let faults = Mutex::new(vec![254; 1_000]);
-        let api = Arc::new(Api { style: Style::Offset, count, size: 10, faults, under_way: Mutex::default() });
-        on_a_runtime(read(&api, 10, 8)).unwrap();
+        let api = Api::with_faults(Style::Offset, count, 10, vec![254; 1_000]);
+        on_a_runtime(Reading::new(10, 8).of(&api)).unwrap();
         api.under_way.lock().unwrap().1
     };
     assert_eq!(most_under_way(60), 1);

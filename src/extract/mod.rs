@@ -4,6 +4,7 @@
 //! the paginator.
 
 mod completeness;
+mod journal;
 mod prefetch;
 mod repetition;
 mod request;
@@ -18,10 +19,12 @@ use http::{HeaderMap, header};
 use url::{Origin, Url};
 
 use completeness::{PageFacts, Tally};
+use journal::Got;
 use prefetch::{Prefetch, WORTH_IT_PAGES};
 use repetition::Repetition;
 use request::page_request;
 
+pub use journal::{Ending, Found, Journal, JournalStore};
 pub use template::{Bindings, ParentRow, plain_text, render};
 
 use crate::client::{ApiRequest, ApiResponse, Client, Fetched};
@@ -40,6 +43,9 @@ pub struct Listing {
     /// The origin that the pipeline file names.
     home: Option<Origin>,
     client: Arc<Client>,
+    fetcher: Fetcher,
+    /// The answer of the page that waits for [`Listing::accept`].
+    got: Option<Got>,
     clock: Arc<dyn Clock>,
     paginator: Paginator,
     next: Option<PageRequest>,
@@ -69,6 +75,36 @@ pub struct Page {
     pub place: String,
     /// What the API says that the body is.
     pub content_type: Option<String>,
+    /// Whether a run that was stopped had it already.
+    pub is_kept: bool,
+}
+
+/// Where answers come from: the API, or what a stopped run has kept.
+#[derive(Debug, Clone)]
+struct Fetcher {
+    client: Arc<Client>,
+    journal: Option<Arc<Journal>>,
+}
+
+impl Fetcher {
+    async fn fetch(&self, resource: &str, request: &ApiRequest) -> Result<Got> {
+        match &self.journal {
+            Some(journal) => journal.fetch(&self.client, resource, request).await,
+            None => self.client.fetch(resource, request).await.map(Got::of),
+        }
+    }
+
+    fn note(&self, got: &Got) {
+        if let Some(journal) = &self.journal {
+            journal.note(got);
+        }
+    }
+
+    async fn tick(&self) {
+        if let Some(journal) = &self.journal {
+            journal.tick().await;
+        }
+    }
 }
 
 /// How a listing ended.
@@ -110,6 +146,8 @@ impl Listing {
             home: resource.endpoint.url.as_fixed().map(Url::origin),
             slice,
             concurrency: client.concurrency(),
+            fetcher: Fetcher { client: Arc::clone(&client), journal: None },
+            got: None,
             client,
             next: Some(paginator.first()),
             tally: Tally::new(skipped, paginator.page_size()),
@@ -125,6 +163,13 @@ impl Listing {
             deadline: clock.monotonic().saturating_add(limits.run_time_max),
             clock,
         }
+    }
+
+    /// The same listing, with what runs before it have kept; it keeps what it reads.
+    #[must_use]
+    pub fn with_journal(mut self, journal: Option<Arc<Journal>>) -> Self {
+        self.fetcher.journal = journal;
+        self
     }
 
     /// The places of the next page that [`Self::accept`] wants to know, in the order of [`PageMeta::values`].
@@ -150,17 +195,20 @@ impl Listing {
         loop {
             let Some(page) = self.next.take() else { return Ok(None) };
             self.check_limits()?;
+            self.fetcher.tick().await;
             let request = self.request(&page)?;
             self.place = self.client.place(&request);
-            let fetched = match self.prefetch.take(&page).await {
-                Some(fetched) => fetched?,
-                None => self.client.fetch(&self.resource, &request).await?,
+            let got = match self.prefetch.take(&page).await {
+                Some(got) => got?,
+                None => self.fetcher.fetch(&self.resource, &request).await?,
             };
             self.last_url = Some(request.url);
-            let Fetched::Answer(response) = fetched else {
+            let Fetched::Answer(response) = got.fetched.clone() else {
+                self.fetcher.note(&got);
                 self.stopped = Some(StopReason::Ignored);
                 return Ok(None);
             };
+            self.got = Some(got);
             self.repetition.came(&response.body);
             if self.repetition.is_repeated()
                 && let Some(other) = self.paginator.after_repetition()
@@ -178,7 +226,8 @@ impl Listing {
         self.headers =
             self.paginator.header_lookups().iter().map(|wanted| look_up(&response.headers, wanted)).collect();
         let content_type = text(&header::CONTENT_TYPE).map(str::to_owned);
-        Page { number: self.tally.pages, body: response.body, place: self.place.clone(), content_type }
+        let is_kept = self.got.as_ref().is_some_and(|got| got.is_kept);
+        Page { number: self.tally.pages, body: response.body, place: self.place.clone(), content_type, is_kept }
     }
 
     fn request(&self, page: &PageRequest) -> Result<ApiRequest> {
@@ -212,7 +261,11 @@ impl Listing {
             total: self.paginator.stated_total(meta),
             says_more: self.paginator.says_more(meta),
         });
-        match self.paginator.next(meta).map_err(|error| self.cannot_go_on(&error))? {
+        let step = self.paginator.next(meta).map_err(|error| self.cannot_go_on(&error))?;
+        if let Some(got) = self.got.take() {
+            self.fetcher.note(&got);
+        }
+        match step {
             Step::Fetch(request) => {
                 self.next = Some(request);
                 self.fetch_ahead(meta)
@@ -243,7 +296,7 @@ impl Listing {
             let ahead = self.prefetch.len() as u64;
             let Some(page) = self.paginator.ahead(ahead, meta).filter(|_| ahead < pages_left) else { break };
             let request = self.request(&page)?;
-            self.prefetch.start(&self.client, &self.resource, page, request);
+            self.prefetch.start(&self.fetcher, &self.resource, page, request);
         }
         Ok(())
     }
@@ -362,6 +415,7 @@ impl fmt::Debug for Page {
             .field("place", &self.place)
             .field("content_type", &self.content_type)
             .field("body_bytes", &self.body.len())
+            .field("is_kept", &self.is_kept)
             .finish()
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::client::{ApiRequest, Client, Fetched};
+use super::Fetcher;
+use super::journal::Got;
+use crate::client::ApiRequest;
 use crate::error::{Error, Result};
 use crate::paginate::PageRequest;
 
@@ -25,7 +26,7 @@ pub(super) struct Prefetch {
 /// A page on its way; dropping it stops it.
 struct Flight {
     page: PageRequest,
-    task: JoinHandle<Result<Fetched>>,
+    task: JoinHandle<Result<Got>>,
 }
 
 impl Prefetch {
@@ -39,15 +40,15 @@ impl Prefetch {
         concurrency.min(BYTES_AHEAD_MAX / page_bytes.max(1)).max(1)
     }
 
-    pub(super) fn start(&mut self, client: &Arc<Client>, resource: &str, page: PageRequest, request: ApiRequest) {
-        let (client, resource) = (Arc::clone(client), resource.to_owned());
-        let task = tokio::spawn(async move { client.fetch(&resource, &request).await });
+    pub(super) fn start(&mut self, fetcher: &Fetcher, resource: &str, page: PageRequest, request: ApiRequest) {
+        let (fetcher, resource) = (fetcher.clone(), resource.to_owned());
+        let task = tokio::spawn(async move { fetcher.fetch(&resource, &request).await });
         self.flying.push_back(Flight { page, task });
     }
 
     /// The answer for `page`, when it is the next one on its way. Otherwise the prediction was wrong, and all that is on its way is
     /// dropped.
-    pub(super) async fn take(&mut self, page: &PageRequest) -> Option<Result<Fetched>> {
+    pub(super) async fn take(&mut self, page: &PageRequest) -> Option<Result<Got>> {
         let mut flight = self.flying.pop_front()?;
         if flight.page != *page {
             self.flying.clear();

@@ -7,6 +7,7 @@
 //! | `_lakefeed/published/00000000000000000042.json` | commit 42 is wholly published | after its last data file |
 //! | `_lakefeed/staging/<run>/<n>.staged` | a staged data file; never ends in `.parquet` | before the commit |
 //! | `_lakefeed/staging/<run>/rejects.staged` | staged rejects | before the commit |
+//! | `_lakefeed/staging/<run>/journal-00000.zst` | pages that a run has used, for the next one to go on from | while it reads |
 //! | `_lakefeed/rejects/<run>.rejects` | refused records of a run, as Parquet | with the commit |
 //! | `_lakefeed/leases/00000000000000000007.json` | the seventh writer's lease, where there are no file locks | create-only, then renewed |
 //! | `_lakefeed/lock` | the file lock of the writer, on local disk | by each writer |
@@ -69,6 +70,10 @@ impl Layout {
         self.staging_of(run_id).join(format!("{number}.staged"))
     }
 
+    pub(super) fn journal(&self, run_id: &str, number: u32) -> Path {
+        self.staging_of(run_id).join(format!("{JOURNAL_PREFIX}{number:05}.zst"))
+    }
+
     pub(super) fn staged_rejects(&self, run_id: &str) -> Path {
         self.staging_of(run_id).join("rejects.staged")
     }
@@ -93,6 +98,9 @@ impl Layout {
         self.root.clone().join(META).join(name)
     }
 }
+
+/// How the names of kept pages begin.
+pub(super) const JOURNAL_PREFIX: &str = "journal-";
 
 /// The lock file, relative to the table's folder on disk.
 pub(super) const LOCK_FILE: &str = "_lakefeed/lock";
@@ -132,6 +140,7 @@ mod tests {
             layout.published_marker(42),
             layout.staged_file("run-1", 0),
             layout.staged_rejects("run-1"),
+            layout.journal("run-1", 3),
             layout.rejects("run-1"),
             layout.lease(7),
             layout.probe(),

@@ -28,6 +28,7 @@ mod probe;
 mod rejects;
 
 mod commit;
+mod journal;
 mod recover;
 mod schema;
 mod snapshot;
@@ -41,6 +42,7 @@ mod fault_store;
 #[cfg(test)]
 mod testing;
 
+pub use journal::TableJournal;
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use table::{Table, WriteSpec};

@@ -6,7 +6,10 @@
 
 use std::collections::BTreeSet;
 
+use object_store::path::Path;
+
 use super::commit::{self, CommitDocument, State};
+use super::layout::JOURNAL_PREFIX;
 use super::lease::TableLock;
 use super::snapshot::Loaded;
 use super::storage::Storage;
@@ -33,6 +36,31 @@ pub(super) async fn staged_runs(storage: &Storage) -> Result<BTreeSet<String>> {
         .iter()
         .filter_map(|object| object.location.prefix_match(&staging)?.next().map(|run| run.as_ref().to_owned()));
     Ok(listed.chain(storage.local_subfolders(&staging)).collect())
+}
+
+/// Whether a staged file holds pages for another run to go on from.
+pub(super) fn is_journal(path: &Path) -> bool {
+    path.filename().is_some_and(|name| name.starts_with(JOURNAL_PREFIX))
+}
+
+/// Deletes what `runs` have staged, of which it is certain that they cannot commit any more, but for the pages that they have kept.
+/// Returns the runs that have some.
+pub(super) async fn sweep_all_but_journals(storage: &Storage, runs: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+    let mut keeping = BTreeSet::new();
+    for run in runs {
+        let folder = storage.layout.staging_of(run);
+        let (journals, others): (Vec<_>, Vec<_>) =
+            storage.list(&folder).await?.into_iter().partition(|object| is_journal(&object.location));
+        if journals.is_empty() {
+            storage.delete_all(&folder).await?;
+            continue;
+        }
+        for object in others {
+            storage.delete(&object.location).await?;
+        }
+        keeping.insert(run.clone());
+    }
+    Ok(keeping)
 }
 
 /// Deletes the staging of `runs`, of which it is certain that they cannot commit any more.

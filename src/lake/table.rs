@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::journal::TableJournal;
 use super::lease::TableLock;
 use super::probe::check_store;
 use super::recover;
@@ -79,6 +80,11 @@ impl Table {
         self.storage.get(&self.storage.resolve(path)?).await
     }
 
+    /// The pages that runs have kept for others to go on from; `run_id` is this one's.
+    pub fn journal(&self, run_id: &str) -> TableJournal {
+        TableJournal::new(self.storage.clone(), run_id)
+    }
+
     /// Begins to write: takes the table, finishes what a dead run began, and checks that the run's schema fits.
     ///
     /// # Errors
@@ -118,8 +124,7 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
     let mut garbage = recover::staged_runs(storage).await?;
     garbage.remove(&write.run_id);
     if lock.excludes_sleepers() {
-        recover::sweep_staging(storage, &garbage).await?;
-        garbage.clear();
+        garbage = recover::sweep_all_but_journals(storage, &garbage).await?;
     }
     let wanted = Wanted {
         replaces: write.replaces(),

@@ -171,13 +171,29 @@ impl TableWriter {
     /// # Errors
     /// When the staged files cannot be deleted; a later run sweeps them.
     pub async fn abort(self) -> Result<()> {
+        self.give_up(false).await
+    }
+
+    /// As [`Self::abort`], but the pages that the run has kept stay, for the next one to go on from.
+    ///
+    /// # Errors
+    /// As [`Self::abort`].
+    pub async fn abort_keeping_pages(self) -> Result<()> {
+        self.give_up(true).await
+    }
+
+    async fn give_up(self, keeps_pages: bool) -> Result<()> {
         let Self { session, staging, .. } = self;
         staging.rolling.abort().await;
         if let Some(rejects) = staging.rejects {
             rejects.abort().await;
         }
         let Session { storage, write, lock, .. } = session;
-        let swept = storage.delete_all(&storage.layout.staging_of(&write.run_id)).await;
+        let swept = if keeps_pages {
+            recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id])).await.map(drop)
+        } else {
+            storage.delete_all(&storage.layout.staging_of(&write.run_id)).await
+        };
         lock.release(&storage).await;
         swept
     }
@@ -413,7 +429,9 @@ impl Session {
     /// There is nothing to commit; refused records are kept all the same.
     async fn finish_unchanged(self, rejects: Option<RejectsFile>, counts: RowCounts) -> Result<CommitOutcome> {
         let kept = self.keep_rejects(rejects.as_ref()).await;
-        let Self { storage, write, lock, .. } = self;
+        let Self { storage, write, lock, garbage, .. } = self;
+        // Best effort: what is left is swept by a later run.
+        drop(recover::sweep_staging(&storage, &garbage).await);
         let swept = match kept {
             Ok(()) => storage.delete_all(&storage.layout.staging_of(&write.run_id)).await,
             Err(error) => Err(error),

@@ -121,7 +121,7 @@ impl<'a> Family<'a> {
             return Ok(None);
         }
         let windows = match self.run.cursor().await? {
-            Some(cursor) => cursor.windows(self.run.components.clock.now()).map_err(|error| {
+            Some(cursor) => cursor.windows(self.run.now()).map_err(|error| {
                 Error::config(format!("resource {}: {error}", self.run.resource.name))
                     .with_hint("endpoint.incremental.step needs an initial_value that is a date or a date-time")
             })?,

@@ -57,6 +57,13 @@ impl Gate {
         }
     }
 
+    /// The pages that follow were not there when the listing was begun: see [`CursorRun::stay`].
+    pub(super) fn stay(&mut self) {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.run.stay();
+        }
+    }
+
     /// Whether the slice has left the range that the cursor wants.
     pub(super) fn is_past_range(&self) -> bool {
         self.cursor.as_ref().is_some_and(|cursor| cursor.run.is_past_range())

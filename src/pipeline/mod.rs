@@ -10,14 +10,18 @@ mod inference;
 mod pages;
 mod parents;
 mod resource;
+mod resume;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use crate::client::{Client, Components as ClientComponents, Transport};
 use crate::clock::Clock;
 use family::{Family, Stage, ends_the_run};
 
-use crate::checkpoint::Backfill;
+use crate::checkpoint::{Backfill, Checkpoint};
 use crate::error::{Error, Result};
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
@@ -35,6 +39,17 @@ pub struct RunOptions {
     pub full_refresh: bool,
     /// A range to read instead of what the checkpoints say; they stay.
     pub backfill: Option<Backfill>,
+    /// From when and where the run is to begin; from now, and from what the tables say, when `None`.
+    pub start: Option<Start>,
+}
+
+/// From when and where a run begins, so that it can be repeated.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The time at which the last time window ends.
+    pub now: DateTime<Utc>,
+    /// From where each resource goes on, by its name; the others begin anew.
+    pub checkpoints: BTreeMap<String, Checkpoint>,
 }
 
 /// What touches the world, injected.

@@ -14,7 +14,7 @@ use super::resource::ResourceRun;
 use crate::checkpoint::CursorRun;
 use crate::error::{Error, Result};
 use crate::event::{Completeness, Verdict};
-use crate::extract::{Bindings, Listing, ListingOutcome, Page, render};
+use crate::extract::{Bindings, Journal, Listing, ListingOutcome, Page, render};
 use crate::paginate::PageMeta;
 use crate::spec::JsonPath;
 
@@ -51,6 +51,9 @@ pub(super) struct Pages<'p> {
     handed_out: u64,
     outcome: Option<ListingOutcome>,
     listings: u64,
+    pub(super) journal: Option<Arc<Journal>>,
+    /// Whether pages were there that a stopped run had already.
+    pub(super) went_on: bool,
 }
 
 struct Current {
@@ -65,8 +68,27 @@ struct Upcoming {
     task: JoinHandle<(Listing, Result<Option<Page>>)>,
 }
 
+impl Slices<'_> {
+    /// The same slices, from the first one on.
+    pub(super) fn restarted(&mut self) -> Result<Slices<'_>> {
+        Ok(match self {
+            Self::One { .. } => Slices::One { is_taken: false },
+            Self::Parents(rows) => {
+                rows.rewind()?;
+                Slices::Parents(rows)
+            }
+            Self::Windows(windows) => Slices::Windows(windows.clone()),
+        })
+    }
+}
+
 impl<'p> Pages<'p> {
-    pub(super) fn new(slices: Slices<'p>, cursor: Option<CursorRun>, concurrency: usize) -> Self {
+    pub(super) fn new(
+        slices: Slices<'p>,
+        cursor: Option<CursorRun>,
+        concurrency: usize,
+        journal: Option<Arc<Journal>>,
+    ) -> Self {
         let concurrency = match &slices {
             Slices::Parents(rows) if rows.len() >= WORTH_IT_SLICES => concurrency,
             Slices::One { .. } | Slices::Parents(_) | Slices::Windows(_) => 1,
@@ -81,6 +103,8 @@ impl<'p> Pages<'p> {
             handed_out: 0,
             outcome: None,
             listings: 0,
+            journal,
+            went_on: false,
         }
     }
 
@@ -183,7 +207,8 @@ impl<'p> Pages<'p> {
             }
         };
         let request = request.map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
-        Ok(Some((run.listing(request), Arc::new(slice))))
+        let listing = run.listing(request).with_journal(self.journal.clone());
+        Ok(Some((listing, Arc::new(slice))))
     }
 
     fn leave_slice(&mut self) -> Result<()> {

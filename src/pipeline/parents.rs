@@ -36,6 +36,12 @@ impl ParentRows {
         Self { parent: parent.to_owned(), fields, spool, rows: 0 }
     }
 
+    /// Nothing yet, of the same fields.
+    pub(super) fn emptied(&self) -> Self {
+        let spool = BufReader::new(SpooledTempFile::new(MEMORY_BYTES_MAX));
+        Self { parent: self.parent.clone(), fields: self.fields.clone(), spool, rows: 0 }
+    }
+
     /// Whether any child wants anything.
     pub(super) fn is_wanted(&self) -> bool {
         !self.fields.is_empty()

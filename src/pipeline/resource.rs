@@ -9,13 +9,13 @@ use super::flow::WriterTask;
 use super::gate::Gate;
 use super::pages::{Pages, SlicedPage, Slices};
 use super::parents::ParentRows;
-use super::{Components, RunOptions, inference};
+use super::{Components, RunOptions, inference, resume};
 use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::client::{ApiRequest, Client};
 use crate::decode::{DecodeOptions, PageDecoder, RecordGate, UnknownFields};
 use crate::error::{Error, Result};
 use crate::event::{RowCounts, RunEvent};
-use crate::extract::{Listing, ListingOutcome, Page};
+use crate::extract::{Ending, Found, Journal, Listing, ListingOutcome, Page};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use crate::schema::RecordSchema;
 use crate::spec::{Limits, NewColumns, PaginationSpec, RecordFormat, ResourceSpec, WriteDisposition};
@@ -50,6 +50,19 @@ pub(super) struct Staged {
     pub(super) children: Option<ParentRows>,
 }
 
+/// A pass that was not read to its end.
+struct Stopped {
+    /// It still holds the table.
+    writer: Option<TableWriter>,
+    error: Error,
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self { writer: None, error }
+    }
+}
+
 /// What was counted on the way from the pages to the writer.
 #[derive(Debug, Default, Clone, Copy)]
 struct Tally {
@@ -64,13 +77,20 @@ impl ResourceRun<'_> {
         self.emit(&RunEvent::ResourceStarted { resource: self.name(), table: table.url(), disposition });
     }
 
+    /// The time at which the run takes place.
+    pub(super) fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.options.start.as_ref().map_or_else(|| self.components.clock.now(), |start| start.now)
+    }
+
     /// The cursor that this run follows, after what the table's last commit says.
     pub(super) async fn cursor(&self) -> Result<Option<CursorRun>> {
         let Some(spec) = &self.resource.endpoint.incremental else { return Ok(None) };
-        let checkpoint = if self.has_table && !self.options.full_refresh {
-            self.lake.table(&self.resource.table_name).snapshot().await?.checkpoint
-        } else {
-            None
+        let checkpoint = match &self.options.start {
+            Some(start) => start.checkpoints.get(&self.resource.name).cloned(),
+            None if self.has_table && !self.options.full_refresh => {
+                self.lake.table(&self.resource.table_name).snapshot().await?.checkpoint
+            }
+            None => None,
         };
         let state = checkpoint.as_ref().and_then(Checkpoint::cursor_state);
         CursorRun::begin(spec, state, self.options.backfill.as_ref()).map(Some).map_err(|error| {
@@ -80,10 +100,49 @@ impl ResourceRun<'_> {
 
     /// Reads a pass to its end. On any failure the table stays as it was.
     pub(super) async fn stage(&self, pass: Pass<'_>) -> Result<Staged> {
-        let Pass { slices, cursor, children } = pass;
-        let mut pages = Pages::new(slices, cursor.clone(), self.client.concurrency());
+        let Pass { mut slices, cursor, children } = pass;
         let table = self.lake.table(&self.resource.table_name);
-        let opened = self.open(&table, &mut pages, cursor.as_ref()).await?;
+        let journal = resume::journal(self, &table, cursor.as_ref(), true).await?;
+        let emptied = children.as_ref().map(ParentRows::emptied);
+        let first = Pass { slices: slices.restarted()?, cursor: cursor.clone(), children };
+        match Box::pin(self.stage_with(first, &table, journal.clone())).await {
+            Err(error) if journal.is_some_and(|journal| journal.is_stale()) => {
+                let reason = error.message().to_owned();
+                self.emit(&RunEvent::StartedAgain { resource: self.name(), reason });
+                let journal = resume::journal(self, &table, cursor.as_ref(), false).await?;
+                let again = Pass { slices: slices.restarted()?, cursor, children: emptied };
+                Box::pin(self.stage_with(again, &table, journal)).await
+            }
+            result => result,
+        }
+    }
+
+    /// Reads a pass to its end, with the help of `journal`, which is closed then.
+    async fn stage_with(&self, pass: Pass<'_>, table: &Table, journal: Option<Arc<Journal>>) -> Result<Staged> {
+        let result = self.read(pass, table, journal.clone()).await;
+        let ending = match &result {
+            Ok(_) => Ending::Read,
+            Err(stopped) if resume::keeps_pages(stopped.error.kind()) => Ending::Stopped,
+            Err(_) => Ending::Void,
+        };
+        // While the table is still this run's.
+        if let Some(journal) = journal {
+            journal.close(ending).await;
+        }
+        match result {
+            Ok(staged) => Ok(staged),
+            Err(Stopped { writer, error }) => Err(give_up(writer, error).await),
+        }
+    }
+
+    async fn read(&self, pass: Pass<'_>, table: &Table, journal: Option<Arc<Journal>>) -> Result<Staged, Stopped> {
+        let Pass { slices, cursor, children } = pass;
+        let mut pages = Pages::new(slices, cursor.clone(), self.client.concurrency(), journal);
+        let opened = self.open(table, &mut pages, cursor.as_ref()).await?;
+        // From here on the table is this run's, so there is something to keep pages beside.
+        if let (Some(journal), Some(_)) = (&pages.journal, &opened) {
+            journal.arm();
+        }
         let mut gate = Gate::new(self.resource, cursor, children);
         let Some((schema, writer)) = opened else {
             let tally = self.read_without_table(pages, &mut gate).await?;
@@ -107,7 +166,7 @@ impl ResourceRun<'_> {
                 let (cursor, children) = gate.into_parts();
                 Ok(Staged { writer: Some(writer), tally, schema_changes, cursor, children })
             }
-            Err(error) => Err(abort(writer, error).await),
+            Err(error) => Err(Stopped { writer: Some(writer), error }),
         }
     }
 
@@ -196,6 +255,10 @@ impl ResourceRun<'_> {
     ) -> Result<Vec<crate::reject::Reject>> {
         let SlicedPage { page, slice, is_accepted } = sliced;
         gate.enter(&slice);
+        if pages.went_on && !page.is_kept {
+            gate.stay();
+        }
+        pages.went_on |= page.is_kept;
         let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
         decoder.look_for(lookups, wants_hints);
         decoder.expect(self.format_of(&page));
@@ -272,10 +335,22 @@ impl ResourceRun<'_> {
         if self.components.interrupt.is_raised() {
             return Err(Error::interrupted());
         }
-        tokio::select! {
+        let page = tokio::select! {
             page = pages.next(self) => page,
             () = self.components.interrupt.raised() => Err(Error::interrupted()),
+        }?;
+        if let Some(journal) = &pages.journal {
+            match journal.found().await {
+                Some(Found::Holds(kept)) => self.emit(&RunEvent::Resumed { resource: self.name(), pages: kept }),
+                Some(Found::Changed) => {
+                    journal.forget().await;
+                    let reason = "the first page is not the same any more".to_owned();
+                    self.emit(&RunEvent::StartedAgain { resource: self.name(), reason });
+                }
+                Some(Found::Nothing) | None => {}
+            }
         }
+        Ok(page)
     }
 
     /// Records that move between the pages of an offset listing come twice, and push others past the reader.
@@ -380,7 +455,9 @@ async fn give_up(writer: Option<TableWriter>, error: Error) -> Error {
 
 /// Gives the table back as it was; the error that led here is what the operator needs to see.
 async fn abort(writer: TableWriter, error: Error) -> Error {
-    match writer.abort().await {
+    let aborted =
+        if resume::keeps_pages(error.kind()) { writer.abort_keeping_pages().await } else { writer.abort().await };
+    match aborted {
         Ok(()) => error,
         Err(second) => error.with_hint(format!("cleaning up failed too ({second}); the next run sweeps what is left")),
     }

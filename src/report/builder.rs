@@ -82,6 +82,7 @@ fn begin(resource: &str, table: &str) -> ResourceReport {
         checkpoint: None,
         commit: None,
         recovered_commit: None,
+        resumed_pages: 0,
         files: Vec::new(),
         seconds: 0.0,
         error: None,
@@ -92,6 +93,14 @@ fn apply(report: &mut ResourceReport, event: &RunEvent) {
     match event {
         RunEvent::ResourceStarted { .. } | RunEvent::TokenFetched { .. } | RunEvent::RowsStaged { .. } => {}
         RunEvent::Recovered { commit, .. } => report.recovered_commit = Some(*commit),
+        RunEvent::Resumed { pages, .. } => report.resumed_pages = *pages,
+        // What was counted so far is read again.
+        RunEvent::StartedAgain { .. } => {
+            report.resumed_pages = 0;
+            report.pages = 0;
+            report.rows = RowCounts::default();
+            report.bytes.read = 0;
+        }
         RunEvent::RequestSent { .. } => report.requests += 1,
         RunEvent::RetryScheduled { retry, .. } => {
             report.retry_count += 1;

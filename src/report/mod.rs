@@ -85,6 +85,8 @@ pub struct ResourceReport {
     /// The commit of a killed run that this one finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovered_commit: Option<u64>,
+    /// Pages that a stopped run had read already; all but the first and the last of them were not asked for again.
+    pub resumed_pages: u64,
     /// Data files that came, changed or went.
     pub files: Vec<FileChange>,
     /// How long it took.

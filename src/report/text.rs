@@ -54,6 +54,9 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
     if let Some(commit) = report.recovered_commit {
         line(format!("  recovered commit {commit} of a run that did not finish"));
     }
+    if report.resumed_pages > 0 {
+        line(format!("  resumed   {} pages of a run that was stopped", number(report.resumed_pages)));
+    }
     for change in &report.schema_changes {
         line(format!("  schema    {change}"));
     }

@@ -62,7 +62,8 @@ pub enum LastValue {
 pub struct Lag {
     /// How many units; not negative.
     pub amount: f64,
-    /// The unit; seconds for date-times, days for dates and the number's own for numbers unless given.
+    /// The unit; seconds for date-times, days for dates and what they count for numbers unless given. A unit of time makes a number a time
+    /// since 1970.
     pub unit: Option<LagUnit>,
 }
 

@@ -9,8 +9,10 @@ pub struct Limits {
     pub page_bytes_max: u64,
     /// The most pages of one listing. Reaching it with more to come fails the run as incomplete.
     pub pages_max: u64,
-    /// The longest time for one resource.
+    /// The longest time for one listing; each record of a parent, and each window, has one of its own.
     pub run_time_max: Duration,
+    /// How old the pages of a stopped run may be for the next one to go on from them; zero keeps none.
+    pub resume_age_max: Duration,
     /// The deepest nesting of a page's JSON.
     pub nesting_depth_max: u32,
     /// Rows of a batch between decoder and writer.
@@ -31,6 +33,7 @@ impl Default for Limits {
             page_bytes_max: 64 * 1024 * 1024,
             pages_max: 10_000_000,
             run_time_max: Duration::from_secs(24 * 60 * 60),
+            resume_age_max: Duration::from_secs(24 * 60 * 60),
             nesting_depth_max: 64,
             batch_rows: 8_192,
             batch_bytes: 8 * 1024 * 1024,

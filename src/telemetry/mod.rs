@@ -58,6 +58,12 @@ impl Observer for LogObserver {
             RunEvent::Recovered { resource, commit } => {
                 tracing::warn!(resource, commit, "finished the commit of a run that was killed");
             }
+            RunEvent::Resumed { resource, pages } => {
+                tracing::info!(resource, pages, "going on from the pages of a run that was stopped");
+            }
+            RunEvent::StartedAgain { resource, reason } => {
+                tracing::warn!(resource, reason, "starting again: the pages of a run that was stopped do not hold");
+            }
             RunEvent::RequestSent { resource } => tracing::debug!(resource, "request sent"),
             RunEvent::TokenFetched { resource, lifetime } => {
                 tracing::info!(resource, lifetime_seconds = lifetime.as_secs(), "token fetched");

@@ -3,6 +3,7 @@
 pub mod expectations;
 pub mod json_rows;
 pub mod kill_store;
+pub mod python_server;
 pub mod s3;
 pub mod script_server;
 

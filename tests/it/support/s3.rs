@@ -1,35 +1,19 @@
 //! A real S3-protocol server (moto) on loopback, started by the test and gone with it.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 
-use super::python;
+use super::python_server::PythonServer;
 
 /// A server with an empty bucket named `lake`.
 pub struct S3Server {
-    child: Child,
     pub endpoint: String,
+    _server: PythonServer,
 }
 
 impl S3Server {
     pub fn start() -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/s3_server.py");
-        // The server ends when its standard input closes, so it cannot outlive a test that is killed.
-        let mut child = Command::new(python())
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut endpoint = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
-        let endpoint = endpoint.trim().to_owned();
-        assert!(endpoint.starts_with("http://127.0.0.1:"), "the S3 server did not start: {endpoint:?}");
-        Self { child, endpoint }
+        let server = PythonServer::start("s3_server.py");
+        Self { endpoint: server.url.clone(), _server: server }
     }
 
     /// The environment that any S3 client understands.
@@ -60,13 +44,6 @@ pub fn environment_of(endpoint: &str) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()
-}
-
-impl Drop for S3Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 /// A proxy before an S3-protocol server that forgets the condition of every request: the fault that stores such as garage have, on

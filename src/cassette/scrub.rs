@@ -1,0 +1,239 @@
+//! What must not get into a cassette, and how it is kept out.
+//!
+//! Two rules work together. By name: headers, parameters and fields that usually hold secrets, and every request header that is not known to be
+//! harmless. By value: whatever the pipeline treats as a secret, and every token that was fetched, wherever it turns up.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use http::{HeaderMap, HeaderName, header};
+use serde_json::Value;
+use url::{Url, form_urlencoded};
+
+use super::MARK;
+use crate::client::is_secret_name;
+use crate::spec::{Auth, Header, PipelineSpec, RefreshTokenSpec};
+
+/// A shorter secret is not looked for in texts, where it would hit innocent ones.
+const LENGTH_MIN: usize = 6;
+
+/// Request headers that may be shown as they are.
+const HARMLESS_HEADERS: &[HeaderName] =
+    &[header::ACCEPT, header::ACCEPT_LANGUAGE, header::CONTENT_TYPE, header::RANGE, header::USER_AGENT];
+
+/// Fields of a token endpoint's answer that may be shown.
+const HARMLESS_FIELDS: &[&str] =
+    &["error", "error_description", "error_uri", "expires_in", "issued_token_type", "scope", "token_type"];
+
+/// Replaces secrets by `***`. Learns new ones as they come.
+#[derive(Default)]
+pub struct Scrubber {
+    /// As they are looked for: plain, form-encoded and as in JSON; the longest first, so that none tears another one apart.
+    forms: Mutex<Vec<String>>,
+}
+
+impl Scrubber {
+    /// A scrubber that knows the secrets of a pipeline.
+    pub fn of(spec: &PipelineSpec) -> Self {
+        let scrubber = Self::default();
+        let endpoints = spec.resources.iter().map(|resource| &resource.endpoint);
+        for auth in std::iter::once(&spec.client.auth).chain(endpoints.clone().filter_map(|end| end.auth.as_deref())) {
+            for secret in secrets_of(auth) {
+                scrubber.learn(&secret);
+            }
+        }
+        for Header { name, value } in &spec.client.headers {
+            if is_secret_name(name.as_str()) {
+                scrubber.learn(value.expose());
+            }
+        }
+        scrubber
+    }
+
+    /// Whether `value` is a secret of the pipeline.
+    pub fn knows(&self, value: &str) -> bool {
+        self.forms().iter().any(|form| form == value)
+    }
+
+    /// From now on `secret` is one.
+    pub fn learn(&self, secret: &str) {
+        if secret.is_empty() || secret == MARK {
+            return;
+        }
+        let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let quoted = Value::from(secret).to_string();
+        let in_json = quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned();
+        let mut forms = self.forms();
+        for form in [secret.to_owned(), encoded, in_json] {
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    }
+
+    /// Text without the secrets in it.
+    pub(super) fn text(&self, text: &str) -> String {
+        let forms = self.forms();
+        let present = forms.iter().filter(|form| form.len() >= LENGTH_MIN && text.contains(form.as_str()));
+        present.fold(text.to_owned(), |text, form| text.replace(form.as_str(), MARK))
+    }
+
+    /// A URL without user info, and without secrets among its parameters or anywhere else.
+    pub(super) fn url(&self, url: &Url) -> String {
+        let mut clean = url.clone();
+        // A URL that cannot have user info has none.
+        let _no_password = clean.set_password(None);
+        let _no_name = clean.set_username("");
+        let is_secret = |name: &str, value: &str| is_secret_name(name) || self.knows(value);
+        if url.query_pairs().any(|(name, value)| is_secret(&name, &value)) {
+            let pairs = url.query_pairs().map(|(name, value)| {
+                let value = if is_secret(&name, &value) { MARK.into() } else { value };
+                (name, value)
+            });
+            clean.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        self.text(clean.as_str())
+    }
+
+    /// The headers of a request: those that are not known to be harmless keep only their names.
+    pub(super) fn request_headers(&self, headers: &HeaderMap) -> Vec<String> {
+        let is_harmless = |name: &HeaderName| HARMLESS_HEADERS.contains(name) || name.as_str().ends_with("version");
+        self.headers(headers, |name| !is_harmless(name))
+    }
+
+    /// The headers of an answer. Cookies keep their names.
+    pub(super) fn response_headers(&self, headers: &HeaderMap) -> Vec<String> {
+        self.headers(headers, |name| *name != header::SET_COOKIE && is_secret_name(name.as_str()))
+    }
+
+    fn headers(&self, headers: &HeaderMap, is_secret: impl Fn(&HeaderName) -> bool) -> Vec<String> {
+        let shown = |name: &HeaderName, value: &http::HeaderValue| {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            if is_secret(name) {
+                MARK.to_owned()
+            } else if name == header::SET_COOKIE {
+                cookie_without_value(&text)
+            } else {
+                self.text(&text)
+            }
+        };
+        headers.iter().map(|(name, value)| format!("{name}: {}", shown(name, value))).collect()
+    }
+
+    /// The body of a request.
+    pub(super) fn request_body(&self, body: &[u8], content_type: Option<&str>) -> String {
+        let text = String::from_utf8_lossy(body);
+        if content_type.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+            let pairs = form_urlencoded::parse(body).map(|(name, value)| {
+                let is_secret = is_secret_name(&name) || self.knows(&value);
+                let value = if is_secret { MARK.into() } else { value };
+                (name, value)
+            });
+            return self.text(&form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish());
+        }
+        match serde_json::from_str::<Value>(&text) {
+            Ok(mut value @ (Value::Object(_) | Value::Array(_))) => {
+                hide(&mut value, &|name, text| name.is_some_and(is_secret_name) || self.knows(text), &|_| {});
+                self.text(&value.to_string())
+            }
+            Ok(_) | Err(_) => self.text(&text),
+        }
+    }
+
+    /// The body of an answer of the API: its data stay as they are, byte for byte, unless a known secret is among them.
+    pub(super) fn response_body(&self, body: bytes::Bytes) -> bytes::Bytes {
+        let Ok(text) = std::str::from_utf8(&body) else { return body };
+        let forms = self.forms();
+        if forms.iter().any(|form| form.len() >= LENGTH_MIN && text.contains(form.as_str())) {
+            drop(forms);
+            return self.text(text).into();
+        }
+        drop(forms);
+        body
+    }
+
+    /// The body of an answer to a request for credentials. What it gives is learned, and left out.
+    pub(super) fn credentials(&self, body: &[u8], headers: &HeaderMap) -> String {
+        for cookie in headers.get_all(header::SET_COOKIE) {
+            let value = cookie.to_str().unwrap_or_default().split(';').next().and_then(|pair| pair.split_once('='));
+            self.learn(value.map(|(_, value)| value.trim()).unwrap_or_default());
+        }
+        let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
+            return if body.is_empty() { String::new() } else { MARK.to_owned() };
+        };
+        let is_secret = |name: Option<&str>, _: &str| name.is_none_or(|name| !HARMLESS_FIELDS.contains(&name));
+        hide(&mut value, &is_secret, &|secret| self.learn(secret));
+        self.text(&value.to_string())
+    }
+
+    fn forms(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.forms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Scrubber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scrubber").finish_non_exhaustive()
+    }
+}
+
+/// Replaces the texts that are secret by the name of their field or by their value, and tells of each.
+fn hide(value: &mut Value, is_secret: &dyn Fn(Option<&str>, &str) -> bool, learn: &dyn Fn(&str)) {
+    fn walk(
+        value: &mut Value,
+        name: Option<&str>,
+        is_secret: &dyn Fn(Option<&str>, &str) -> bool,
+        learn: &dyn Fn(&str),
+    ) {
+        match value {
+            Value::String(text) if is_secret(name, text) => {
+                learn(text);
+                MARK.clone_into(text);
+            }
+            Value::Array(elements) => elements.iter_mut().for_each(|element| walk(element, name, is_secret, learn)),
+            Value::Object(fields) => {
+                fields.iter_mut().for_each(|(name, field)| walk(field, Some(name), is_secret, learn));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    walk(value, None, is_secret, learn);
+}
+
+fn cookie_without_value(cookie: &str) -> String {
+    let (pair, attributes) = cookie.split_once(';').map_or((cookie, ""), |(pair, rest)| (pair, rest));
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    if attributes.is_empty() { format!("{name}={MARK}") } else { format!("{name}={MARK};{attributes}") }
+}
+
+/// What `auth` keeps secret.
+fn secrets_of(auth: &Auth) -> Vec<String> {
+    let of_client = |spec: &crate::spec::OAuth2Spec| {
+        let extra = spec.request_data.iter().filter(|(name, _)| is_secret_name(name));
+        let mut secrets = vec![spec.client_secret.expose().to_owned()];
+        secrets.extend(extra.map(|(_, value)| value.expose().to_owned()));
+        secrets
+    };
+    match auth {
+        Auth::None => Vec::new(),
+        Auth::Bearer { token: secret }
+        | Auth::HttpBasic { password: secret, .. }
+        | Auth::ApiKey { key: secret, .. } => {
+            vec![secret.expose().to_owned()]
+        }
+        Auth::Headers(headers) => headers.iter().map(|header| header.value.expose().to_owned()).collect(),
+        Auth::OAuth2ClientCredentials(spec) => of_client(spec),
+        Auth::OAuth2RefreshToken(RefreshTokenSpec { client, refresh_token, .. }) => {
+            of_client(client).into_iter().chain(refresh_token.iter().map(|token| token.expose().to_owned())).collect()
+        }
+        Auth::Jwt(spec) => vec![spec.key.expose().to_owned()],
+        Auth::Session(spec) => {
+            let secrets = std::cell::RefCell::new(Vec::new());
+            let mut body = serde_json::from_str(spec.body.expose()).unwrap_or_default();
+            let is_secret = |name: Option<&str>, _: &str| name.is_some_and(is_secret_name);
+            hide(&mut body, &is_secret, &|secret| secrets.borrow_mut().push(secret.to_owned()));
+            secrets.into_inner()
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Going on from where a stopped run was: its pages are kept beside the table until a commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::resource::ResourceRun;
+use crate::checkpoint::CursorRun;
+use crate::clock::Clock;
+use crate::error::{ErrorKind, Result};
+use crate::extract::{Journal, JournalStore};
+use crate::lake::{Table, TableJournal};
+use crate::spec::{RowOrder, WriteDisposition};
+
+/// The staging of a table as the extractor sees it.
+#[derive(Debug)]
+struct Store {
+    table: TableJournal,
+    clock: Arc<dyn Clock>,
+    age_max: Duration,
+}
+
+#[async_trait]
+impl JournalStore for Store {
+    async fn left(&self) -> Result<Vec<String>> {
+        self.table.left(self.clock.as_ref(), self.age_max).await
+    }
+
+    async fn get(&self, segment: &str) -> Result<Bytes> {
+        self.table.get(segment).await
+    }
+
+    async fn put(&self, number: u32, bytes: Bytes) -> Result<()> {
+        self.table.put(number, bytes).await
+    }
+
+    async fn forget(&self) -> Result<()> {
+        self.table.forget().await
+    }
+}
+
+/// The journal of a pass; `None` where nothing is kept. With `adopts`, it goes on from what dead runs have kept.
+pub(super) async fn journal(
+    run: &ResourceRun<'_>,
+    table: &Table,
+    cursor: Option<&CursorRun>,
+    adopts: bool,
+) -> Result<Option<Arc<Journal>>> {
+    // A run that is recorded asks for everything, so that its cassette is whole.
+    if !run.has_table || run.options.start.is_some() || run.limits.resume_age_max.is_zero() {
+        return Ok(None);
+    }
+    let store = Store {
+        table: table.journal(&run.components.run_id),
+        clock: Arc::clone(&run.components.clock),
+        age_max: run.limits.resume_age_max,
+    };
+    let adopts = adopts && !run.options.full_refresh && may_be_pieced_together(run, cursor);
+    let clock = Arc::clone(&run.components.clock);
+    Journal::open(Arc::new(store), clock, adopts).await.map(Some).map(|journal| journal.map(Arc::new))
+}
+
+/// Whether a listing may be read in two pieces. Records that change in between lie beyond the cursor of the second piece; a merge stops the cursor
+/// at the first piece and reads them again, which would append others twice. In ascending order, they come last anyway.
+fn may_be_pieced_together(run: &ResourceRun<'_>, cursor: Option<&CursorRun>) -> bool {
+    let is_ascending =
+        run.resource.endpoint.incremental.as_ref().is_some_and(|spec| spec.row_order == Some(RowOrder::Ascending));
+    cursor.is_none() || is_ascending || run.resource.write_disposition == WriteDisposition::Merge
+}
+
+/// Whether the next run may go on from what this one has kept, although it failed. Not when the pages themselves are at fault.
+pub(super) fn keeps_pages(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Interrupted | ErrorKind::Source | ErrorKind::Auth | ErrorKind::Storage => true,
+        ErrorKind::Config | ErrorKind::Incomplete | ErrorKind::Schema | ErrorKind::Conflict => false,
+    }
+}
