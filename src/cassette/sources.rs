@@ -49,6 +49,13 @@ impl<S: Sources> Sources for TrackingSources<S> {
         Some(value)
     }
 
+    fn env_or(&self, name: &str, default: &str) -> String {
+        // What a replay must be told is what was used: there, a variable that nobody knows is a secret.
+        let value = self.inner.env_or(name, default);
+        self.note(format!("env:{name}"), &value);
+        value
+    }
+
     fn file(&self, path: &str) -> std::io::Result<String> {
         self.inner.file(path)
     }
@@ -86,5 +93,37 @@ impl<S: Sources> Sources for ReplaySources<S> {
 
     fn value_file(&self, path: &str) -> std::io::Result<String> {
         Ok(self.inner.value_file(path).unwrap_or_else(|_| MARK.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An environment in which one variable is set.
+    struct One;
+
+    impl Sources for One {
+        fn env(&self, name: &str) -> Option<String> {
+            (name == "SET").then(|| "mine".to_owned())
+        }
+
+        fn file(&self, _: &str) -> std::io::Result<String> {
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+    }
+
+    #[test]
+    fn a_replay_takes_the_defaults_that_the_recording_took() {
+        let recorded = TrackingSources::new(One);
+        for (name, used) in [("SET", "mine"), ("UNSET", "https://api.example"), ("SECRET", "s3cr3t")] {
+            let default = if name == "SECRET" { "s3cr3t" } else { "https://api.example" };
+            assert_eq!(recorded.env_or(name, default), used);
+        }
+        let variables = recorded.into_public(&Scrubber::default());
+        let replayed = ReplaySources::new(One, variables);
+        assert_eq!(replayed.env_or("UNSET", "https://another.example"), "https://api.example");
+        assert_eq!(replayed.env_or("SET", "x"), "mine");
+        assert_eq!(replayed.env_or("SECRET", "x"), MARK);
     }
 }

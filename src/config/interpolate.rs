@@ -1,4 +1,4 @@
-//! `${env:NAME}` and `${file:path}` in the texts of a pipeline file. The only reader of the environment.
+//! `${env:NAME}`, `${env:NAME:-default}` and `${file:path}` in the texts of a pipeline file. The only reader of the environment.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,11 @@ use super::problems::Problems;
 pub trait Sources {
     /// The environment variable of that name.
     fn env(&self, name: &str) -> Option<String>;
+
+    /// The environment variable of that name, or what the pipeline file says instead: as in a shell, also for an empty one.
+    fn env_or(&self, name: &str, default: &str) -> String {
+        self.env(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+    }
 
     /// The content of a text file; a relative path is relative to the pipeline file.
     ///
@@ -105,15 +110,20 @@ fn replaced(text: &str, place: &str, sources: &dyn Sources, problems: &Problems)
 
 fn lookup(name: &str, sources: &dyn Sources) -> Result<String, String> {
     match name.split_once(':') {
-        Some(("env", variable)) => sources.env(variable).ok_or_else(|| {
-            format!("the environment variable {variable} is not set; export {variable}=… and run again")
-        }),
+        Some(("env", variable)) => match variable.split_once(":-") {
+            Some((variable, default)) => Ok(sources.env_or(variable, default)),
+            None => sources.env(variable).ok_or_else(|| {
+                format!("the environment variable {variable} is not set; export {variable}=… and run again")
+            }),
+        },
         Some(("file", path)) => {
             let content =
                 sources.value_file(path).map_err(|error| format!("the file {path} cannot be read ({error})"))?;
             let trimmed = content.strip_suffix('\n').unwrap_or(&content);
             Ok(trimmed.strip_suffix('\r').unwrap_or(trimmed).to_owned())
         }
-        _ => Err(format!("'${{{name}}}' is not known (accepted: ${{env:NAME}}, ${{file:path}})")),
+        _ => {
+            Err(format!("'${{{name}}}' is not known (accepted: ${{env:NAME}}, ${{env:NAME:-default}}, ${{file:path}})"))
+        }
     }
 }

@@ -34,6 +34,7 @@ fn sources() -> Listed {
         ("CLIENT_ID", "me"),
         ("CLIENT_SECRET", SECRET),
         ("LIMIT", "250"),
+        ("EMPTY", ""),
         ("secret.txt", "hush-hush-1234\n"),
         (
             "events.json",
@@ -222,12 +223,16 @@ fn defaults_merge_as_in_dlt() {
 fn texts_are_interpolated_and_what_is_missing_is_named() {
     let spec = read(&pipeline(|pipeline| {
         pipeline["client"]["auth"] = json!({"token": "${file:secret.txt}"});
-        pipeline["client"]["headers"] = json!({"x-literal": "$${env:X} ${env:CLIENT_ID}!"});
+        pipeline["client"]["headers"] = json!({
+            "x-literal": "$${env:X} ${env:CLIENT_ID}!",
+            "x-default": "${env:NOWHERE:-https://a.example:1/b}${env:NOWHERE:-} ${env:EMPTY:-full} ${env:CLIENT_ID:-you}",
+        });
         pipeline["resources"][0]["endpoint"]["paginator"]["limit"] = json!("${env:LIMIT}");
     }))
     .unwrap();
     assert!(matches!(&spec.client.auth, Auth::Bearer { token } if token.expose() == SECRET));
     assert_eq!(spec.client.headers[0].value.expose(), "${env:X} me!");
+    assert_eq!(spec.client.headers[1].value.expose(), "https://a.example:1/b full me");
     assert!(matches!(&spec.resources[0].endpoint.paginator, PaginationSpec::Offset(offset) if offset.limit == 250));
     for (text, expected) in [
         ("${env:NOWHERE}", "NOWHERE is not set"),

@@ -3,7 +3,6 @@
 //! Each case has a scripted server, a pipeline in dlt's vocabulary, and the requests, rows, planned waits or error to expect. Where lakefeed does
 //! better than dlt on purpose, `docs/dlt-differences.md` has a row and the case here states lakefeed's behaviour.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,8 +17,9 @@ use lakefeed::pipeline::{self, Components, RunOptions};
 use object_store::memory::InMemory;
 use serde_json::{Value, json};
 
+use crate::support::expectations::{same_requests, same_rows};
 use crate::support::json_rows::json_rows_in;
-use crate::support::script_server::{ScriptServer, Seen};
+use crate::support::script_server::ScriptServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_holds() {
@@ -43,7 +43,7 @@ async fn hold(case: &Value) -> Result<(), String> {
     let spec = match config::parse("pipeline.json", &text, Format::Json, &sources) {
         Ok(spec) => spec,
         Err(error) if expect["error"]["when"] == "config" => {
-            same_requests(&expect["requests"], &server)?;
+            same_requests(&expect["requests"], &server.seen())?;
             return same_error(&expect["error"], &error);
         }
         Err(error) => return Err(format!("the pipeline is refused: {error}")),
@@ -86,7 +86,7 @@ async fn hold(case: &Value) -> Result<(), String> {
         (Ok(()), true) => return Err("the run succeeds".to_owned()),
         (Ok(()), false) => {}
     }
-    same_requests(&expect["requests"], &server)?;
+    same_requests(&expect["requests"], &server.seen())?;
     same_waits(&expect["sleeps"], &clock)?;
     for (table, expected) in expect["row_ids"].as_object().into_iter().flatten() {
         let ids = json_rows_in(&*store, table).await.into_iter().map(|row| row["id"].clone()).collect();
@@ -132,32 +132,6 @@ fn same_error(expect: &Value, error: &Error) -> Result<(), String> {
     if error.kind().as_str() == expected { Ok(()) } else { Err(format!("the error is of kind {}", error.kind())) }
 }
 
-fn same_requests(expect: &Value, server: &ScriptServer) -> Result<(), String> {
-    let Some(expect) = expect.as_array() else { return Ok(()) };
-    let seen = server.seen();
-    let same = expect.len() == seen.len() && expect.iter().zip(&seen).all(|(expect, seen)| same_request(expect, seen));
-    if same { Ok(()) } else { Err(format!("requests are {seen:#?}, expected {expect:#?}")) }
-}
-
-fn same_request(expect: &Value, seen: &Seen) -> bool {
-    let pairs = |value: &Value| -> BTreeMap<String, String> {
-        value
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-            .collect()
-    };
-    expect["method"] == seen.method.as_str()
-        && expect["path"] == seen.path.as_str()
-        && expect.get("query").is_none_or(|query| pairs(query) == seen.query)
-        && expect.get("form").is_none_or(|form| pairs(form) == seen.form)
-        && expect.get("json").is_none_or(|json| Some(json) == seen.json.as_ref())
-        && pairs(&expect["headers"])
-            .iter()
-            .all(|(name, value)| seen.headers.get(&name.to_lowercase()).is_some_and(|found| found == value))
-}
-
 /// Planned waits are before jitter, which adds up to a tenth.
 fn same_waits(expect: &Value, clock: &ManualClock) -> Result<(), String> {
     let Some(expect) = expect.as_array() else { return Ok(()) };
@@ -168,11 +142,4 @@ fn same_waits(expect: &Value, clock: &ManualClock) -> Result<(), String> {
             (planned..=planned * 1.1 + 0.001).contains(wait)
         });
     if same { Ok(()) } else { Err(format!("waits are {waits:?}, planned {expect:?}")) }
-}
-
-fn same_rows(expect: &Value, mut rows: Vec<Value>) -> Result<(), String> {
-    let mut expect = expect.as_array().unwrap().clone();
-    expect.sort_by_key(Value::to_string);
-    rows.sort_by_key(Value::to_string);
-    if expect == rows { Ok(()) } else { Err(format!("rows are {rows:?}, expected {expect:?}")) }
 }

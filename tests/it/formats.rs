@@ -9,6 +9,8 @@ async fn every_example_runs_against_the_demo_api() {
     let stage = Stage::with_events(150).await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut examples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // The other examples are for APIs of their own: see `examples::`.
+    examples.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("calendar.")));
     examples.sort();
     assert!(examples.len() >= 3, "{examples:?}");
     let truth = stage.truth().await;
