@@ -36,13 +36,18 @@ mod snapshot;
 mod table;
 mod writer;
 
+mod history;
+mod manifest;
+
 #[cfg(test)]
 #[path = "../../tests/support/fault_store.rs"]
 mod fault_store;
 #[cfg(test)]
 mod testing;
 
+pub use history::CommitSummary;
 pub use journal::TableJournal;
+pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use table::{Table, WriteSpec};

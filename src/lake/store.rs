@@ -11,6 +11,7 @@ use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use url::{Host, Url};
 
 use super::layout::Layout;
+use super::snapshot::commit_numbers;
 use super::storage::{Storage, failed};
 use super::table::Table;
 use crate::error::{Error, Result};
@@ -101,6 +102,25 @@ impl Lake {
             url: format!("{}/{name}", self.url.trim_end_matches('/')),
             folder: self.folder.as_ref().map(|folder| folder.join(name)),
         })
+    }
+
+    /// The tables of the lake, by name: its folders that hold at least one commit.
+    ///
+    /// # Errors
+    /// When the store cannot be listed.
+    pub async fn tables(&self) -> Result<Vec<(String, Table)>> {
+        let prefix = (!self.root.is_root()).then_some(&self.root);
+        let listed = self.store.list_with_delimiter(prefix).await;
+        let folders = listed.map_err(|error| failed("list", &self.url, error))?.common_prefixes;
+        let mut tables = Vec::new();
+        for name in folders.iter().filter_map(Path::filename) {
+            let table = self.table(name);
+            if !commit_numbers(&table.storage).await?.is_empty() {
+                tables.push((name.to_owned(), table));
+            }
+        }
+        tables.sort_by(|left, right| left.0.cmp(&right.0));
+        Ok(tables)
     }
 
     fn open_folder(folder: &FilePath, written: &str) -> Result<Self> {

@@ -16,3 +16,4 @@ mod resume; // a long listing that is stopped, and gone on with
 mod scale; // many pages, bounded memory
 mod storage; // the same on a real S3-protocol server; stores that lie
 mod support;
+mod table; // the commands that look at a table and look after it, on disk and on S3
