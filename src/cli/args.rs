@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(super) use table::{HistoryArguments, LsArguments, ManifestArguments, ShowArguments, TableCommand};
+pub(super) use table::{
+    HistoryArguments, LsArguments, ManifestArguments, ShowArguments, TableCommand, VerifyArguments,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:

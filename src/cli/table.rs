@@ -3,6 +3,7 @@
 mod grid;
 mod log;
 mod show;
+mod verify;
 
 use chrono::{DateTime, Utc};
 
@@ -21,6 +22,7 @@ pub(super) async fn run(command: TableCommand, printer: Printer) -> Result<()> {
         TableCommand::Show(arguments) => show::show(arguments, printer).await,
         TableCommand::History(arguments) => log::history(arguments, printer).await,
         TableCommand::Manifest(arguments) => log::manifest(arguments, printer).await,
+        TableCommand::Verify(arguments) => verify::verify(arguments, printer).await,
     }
 }
 

@@ -42,6 +42,11 @@ impl Layout {
         path.strip_prefix(self.root.as_ref()).map_or(path, |rest| rest.trim_start_matches('/'))
     }
 
+    /// The table's folder.
+    pub(super) fn table(&self) -> Path {
+        self.root.clone()
+    }
+
     pub(super) fn commits(&self) -> Path {
         self.meta("commits")
     }

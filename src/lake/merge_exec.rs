@@ -316,17 +316,17 @@ pub(super) fn added_file(area: &StagingArea, file: &StagedFile, slot: u32) -> Ad
     }
 }
 
-fn files_in_flight() -> usize {
+pub(super) fn files_in_flight() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(FILES_IN_FLIGHT_MAX)
 }
 
 /// Work as a task of its own, which starts when it is first polled and ends when nobody waits for it any more.
-async fn spawn<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(super) async fn spawn<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let mut task = JoinSet::new();
     task.spawn(work);
     match task.join_next().await {
         Some(Ok(outcome)) => outcome,
-        Some(Err(error)) => Err(Error::storage("a part of the merge ended unexpectedly").with_source(error)),
-        None => Err(Error::storage("a part of the merge was lost")),
+        Some(Err(error)) => Err(Error::storage("a part of the work ended unexpectedly").with_source(error)),
+        None => Err(Error::storage("a part of the work was lost")),
     }
 }

@@ -38,6 +38,7 @@ mod writer;
 
 mod history;
 mod manifest;
+mod verify;
 
 #[cfg(test)]
 #[path = "../../tests/support/fault_store.rs"]
@@ -51,4 +52,5 @@ pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use table::{Table, WriteSpec};
+pub use verify::{Finding, FindingCode, Level, VerifyReport};
 pub use writer::{CommitOutcome, TableWriter};

@@ -212,18 +212,24 @@ impl OpenFile {
     }
 }
 
-/// The smallest and the largest key of a batch.
+/// The smallest and the largest key of a batch, if they are short enough to be kept.
 fn key_range(batch: &RecordBatch, column: usize) -> Option<KeyRange> {
+    let (min, max) = key_bounds(batch, column)?;
+    KeyRange::new(Some(min), Some(max))
+}
+
+/// The smallest and the largest key of a batch.
+pub(super) fn key_bounds(batch: &RecordBatch, column: usize) -> Option<(KeyBound, KeyBound)> {
     let column = batch.column(column);
     match column.data_type() {
         DataType::Int64 => {
             let values = column.as_primitive::<Int64Type>();
-            KeyRange::new(min(values).map(KeyBound::Int), max(values).map(KeyBound::Int))
+            Some((KeyBound::Int(min(values)?), KeyBound::Int(max(values)?)))
         }
         DataType::Utf8 => {
             let values = column.as_string::<i32>();
-            let text = |value: Option<&str>| value.map(|value| KeyBound::Text(value.to_owned()));
-            KeyRange::new(text(min_string(values)), text(max_string(values)))
+            let text = |value: &str| KeyBound::Text(value.to_owned());
+            Some((text(min_string(values)?), text(max_string(values)?)))
         }
         _ => None,
     }

@@ -134,3 +134,29 @@ async fn what_is_not_there_is_said_so() {
     let no_commit = stage.lakefeed(&["table", "manifest", "lake", "calendar_events", "--commit", "9"]).await;
     assert!(no_commit.code == 2 && no_commit.stderr.contains("has no commit 9"), "{no_commit:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_verified_and_its_damage_is_named() {
+    for lake in [Lake::on_disk(300).await, Lake::on_s3(60).await] {
+        let sound = lake.table_json("verify", &[]).await;
+        assert_eq!((&sound["sound"], sound["findings"].as_array().unwrap().len()), (&true.into(), 0), "{sound}");
+        assert_eq!(sound["rows"], lake.stage.truth().await.len());
+        let text = lake.table("verify", &[]).await;
+        assert!(text.stdout.is_empty() && text.stderr.contains("is sound"), "{text:?}");
+    }
+    let lake = Lake::on_disk(100).await;
+    let files: Vec<_> = crate::support::data_files(&lake.stage.table()).into_keys().collect();
+    std::fs::remove_file(&files[0]).unwrap();
+    let mut bytes = std::fs::read(&files[1]).unwrap();
+    bytes[4..40].fill(0xFF);
+    std::fs::write(&files[1], bytes).unwrap();
+    std::fs::copy(&files[2], files[2].with_file_name("mine.parquet")).unwrap();
+    let ran = lake.table("verify", &["--output", "json"]).await;
+    assert_eq!(ran.code, 7, "{ran:?}");
+    let codes: Vec<Value> =
+        ran.report()["findings"].as_array().unwrap().iter().map(|finding| finding["code"].clone()).collect();
+    assert_eq!(codes, ["file_missing", "file_unreadable", "stray_file"], "{ran:?}");
+    assert!(ran.stderr.contains("not sound: 3 problems") && ran.stderr.contains("--full-refresh"), "{ran:?}");
+    let text = lake.table("verify", &[]).await;
+    assert!(text.code == 7 && text.stdout.lines().count() == 4, "{text:?}");
+}

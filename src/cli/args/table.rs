@@ -28,6 +28,14 @@ Examples:
   duckdb -c \"SELECT count(*) FROM read_parquet([$(lakefeed table manifest ./lake calendar_events | \\
     sed \"s/.*/'&'/\" | paste -sd,)])\"";
 
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  lakefeed table verify ./lake calendar_events
+  lakefeed table verify s3://bucket/lake calendar_events --output json > findings.json
+
+Exit codes:
+  0 sound (there may be warnings)    7 damaged, or the store cannot be read    8 runs kept changing it";
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum TableCommand {
     /// List the tables of a lake
@@ -42,6 +50,9 @@ pub(in crate::cli) enum TableCommand {
     /// Name the exact files of a commit, for readers that take a list of files
     #[command(after_help = MANIFEST_EXAMPLES)]
     Manifest(ManifestArguments),
+    /// Read everything and prove files, keys, checkpoint and log against each other
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +102,17 @@ pub(in crate::cli) struct ManifestArguments {
     #[arg(long, value_name = "N")]
     pub(in crate::cli) commit: Option<u64>,
     /// One path or URL per line (text), or an object with rows, bytes and partitions too (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(in crate::cli) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct VerifyArguments {
+    /// The lake: a folder, or the URL of an S3 prefix
+    pub(in crate::cli) lake: String,
+    /// The table's name
+    pub(in crate::cli) table: String,
+    /// A line per finding for people (text), or one object (json)
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(in crate::cli) output: Output,
 }
