@@ -38,7 +38,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         match arguments.command {
             Command::Run(run) => run::run(run, printer).await,
             Command::Check(check) => check::check(&check, printer),
-            Command::Demo(demo) => demo::demo(demo, printer).await,
+            Command::Demo(demo) => Box::pin(demo::demo(demo, printer)).await,
             Command::Table(TableCommand::Show(show)) => table::show(show, printer).await,
         }
     });
