@@ -392,11 +392,21 @@ fn entry(bytes: &Bytes, offset: usize) -> Option<(Head, Bytes, usize)> {
 }
 
 async fn compressed(bytes: Vec<u8>) -> Result<Bytes> {
-    let work = tokio::task::spawn_blocking(move || zstd::bulk::compress(&bytes, 1)).await;
+    let work = tokio::task::spawn_blocking(move || with_checksum(&bytes)).await;
     let fails = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::storage("answers could not be compressed").with_source(error)
     };
     Ok(work.map_err(|error| fails(error.into()))?.map_err(|error| fails(error.into()))?.into())
+}
+
+/// A disk that has lost power may give back zeros, so a segment proves that it is whole.
+fn with_checksum(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    use std::io::Write as _;
+
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1)?;
+    encoder.include_checksum(true)?;
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 fn decompressed(bytes: &[u8]) -> std::io::Result<Bytes> {
