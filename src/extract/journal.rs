@@ -143,8 +143,9 @@ impl Journal {
         let mut kept = Kept::default();
         if adopts {
             for name in store.left().await? {
-                // A segment that was cut off ends what can be used.
-                let Ok(bytes) = decompressed(&store.get(&name).await?) else { break };
+                // A segment that was cut off, or that another run's commit has swept by now, ends what can be used.
+                let Ok(bytes) = store.get(&name).await else { break };
+                let Ok(bytes) = decompressed(&bytes) else { break };
                 kept.index(name, &bytes);
             }
         }
@@ -187,7 +188,10 @@ impl Journal {
                 drop(all);
                 return Ok(Got { fetched: client.fetch(resource, request).await?, is_kept: false, key });
             };
-            let kept = self.read(&mut all, place).await?;
+            let kept = self.read(&mut all, place).await.inspect_err(|_| {
+                // What came from other segments was never compared with the last page.
+                self.is_stale.store(true, Ordering::Relaxed);
+            })?;
             if is_first {
                 // Nobody else may use what is kept before it is known to hold.
                 let fetched = client.fetch(resource, request).await?;
