@@ -1,9 +1,13 @@
 //! What may stand on the command line. Reading it validates, and does nothing else.
 
+mod table;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use table::{HistoryArguments, LsArguments, ManifestArguments, ShowArguments, TableCommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -31,12 +35,6 @@ Examples:
   lakefeed demo --events 100000 --dir /tmp/demo
   lakefeed demo --serve --port 8080        only the API, to try pipelines on";
 
-const SHOW_EXAMPLES: &str = "\
-Examples:
-  lakefeed table show ./lake calendar_events
-  lakefeed table show s3://bucket/lake calendar_events --limit 50
-  lakefeed table show ./lake calendar_events --output json";
-
 /// Keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API.
 #[derive(Debug, Parser)]
 #[command(name = "lakefeed", version, about, after_help = EXIT_CODES, max_term_width = 100)]
@@ -62,7 +60,7 @@ pub(super) enum Command {
     /// Show it all on an embedded calendar API
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArguments),
-    /// Look at a table of a lake
+    /// Look at the tables of a lake, and look after them
     #[command(subcommand)]
     Table(TableCommand),
 }
@@ -128,27 +126,6 @@ pub(super) struct DemoArguments {
     pub(super) token_lifetime: Duration,
 }
 
-#[derive(Debug, Subcommand)]
-pub(super) enum TableCommand {
-    /// Print the first rows of a table
-    #[command(after_help = SHOW_EXAMPLES)]
-    Show(ShowArguments),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ShowArguments {
-    /// The lake: a folder, or the URL of an S3 prefix
-    pub(super) lake: String,
-    /// The table's name
-    pub(super) table: String,
-    /// Rows to print
-    #[arg(long, default_value_t = 10)]
-    pub(super) limit: usize,
-    /// A table for people (text), or one JSON object per row (json)
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub(super) output: Output,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     /// For people
@@ -195,7 +172,12 @@ mod tests {
             let help = command.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();
             insta::assert_snapshot!(format!("help_{name}"), help);
         }
-        let show = command.find_subcommand_mut("table").unwrap().find_subcommand_mut("show").unwrap().clone();
-        insta::assert_snapshot!("help_table_show", show.term_width(100).render_help());
+        let table = command.find_subcommand_mut("table").unwrap();
+        insta::assert_snapshot!("help_table", table.clone().term_width(100).render_help());
+        let names: Vec<String> = table.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        for name in names.iter().filter(|name| *name != "help") {
+            let help = table.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();
+            insta::assert_snapshot!(format!("help_table_{name}"), help);
+        }
     }
 }

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Arguments, Command, TableCommand};
+use args::{Arguments, Command};
 use printer::Printer;
 
 /// Runs the command of `arguments`, the program's name first.
@@ -39,7 +39,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Run(run) => Box::pin(run::run(run, printer)).await,
             Command::Check(check) => check::check(&check, printer),
             Command::Demo(demo) => Box::pin(demo::demo(demo, printer)).await,
-            Command::Table(TableCommand::Show(show)) => table::show(show, printer).await,
+            Command::Table(table) => table::run(table, printer).await,
         }
     });
     // Whatever still runs in the background must not hold up the end.

@@ -57,7 +57,7 @@ fn components(
 }
 
 /// A run id: unique, and sortable by time (UUID version 7).
-fn new_run_id() -> String {
+pub(super) fn new_run_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 

@@ -30,11 +30,11 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::number_of;
 use super::lease::TableLock;
-use super::snapshot::{DataFile, KeyBound};
+use super::snapshot::{DataFile, KeyBound, Snapshot};
 use super::storage::{Created, Storage};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::RowCounts;
+use crate::event::{FileChange, FileChangeKind, RowCounts};
 use crate::schema::RecordSchema;
 use crate::spec::{PartitionField, WriteDisposition};
 
@@ -126,6 +126,24 @@ impl CommitDocument {
         }
         let commit: Self = serde_json::from_slice(bytes)?;
         if commit.commit == number { Ok(commit) } else { Err(CommitError::Number(commit.commit)) }
+    }
+
+    /// What it does to the data files of the snapshot `before` it.
+    pub(super) fn file_changes(&self, before: &Snapshot) -> Vec<FileChange> {
+        let replaces = |path: &String| before.files.contains_key(path);
+        let added = self.adds.iter().map(|added| FileChange {
+            path: added.path.clone(),
+            change: if replaces(&added.path) { FileChangeKind::Replaced } else { FileChangeKind::Added },
+            rows: added.rows,
+            bytes: added.bytes,
+        });
+        let removed = self.removes.iter().map(|path| FileChange {
+            path: path.clone(),
+            change: FileChangeKind::Removed,
+            rows: 0,
+            bytes: 0,
+        });
+        added.chain(removed).collect()
     }
 
     fn to_bytes(&self) -> Result<Bytes> {

@@ -37,6 +37,9 @@ mod snapshot;
 mod table;
 mod writer;
 
+mod history;
+mod manifest;
+
 #[cfg(test)]
 #[path = "../../tests/support/fault_store.rs"]
 mod fault_store;
@@ -45,7 +48,9 @@ mod power_loss;
 #[cfg(test)]
 mod testing;
 
+pub use history::CommitSummary;
 pub use journal::TableJournal;
+pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use table::{Table, WriteSpec};

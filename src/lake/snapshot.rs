@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +111,12 @@ impl Snapshot {
         self.committed_at = Some(commit.time);
         Ok(self)
     }
+
+    /// As [`Self::apply`], with an error that names the file of the commit.
+    pub(super) fn after(self, storage: &Storage, commit: &CommitDocument) -> Result<Self> {
+        let next = self.version + 1;
+        self.apply(commit).map_err(|problem| damaged(storage, next, &problem))
+    }
 }
 
 /// A range of keys, both ends included.
@@ -158,31 +165,41 @@ pub(super) struct Loaded {
     pub(super) last: Option<CommitDocument>,
 }
 
-/// Reads all commits of a table and folds them.
-pub(super) async fn load(storage: &Storage) -> Result<Loaded> {
-    let mut numbers = storage
-        .list(&storage.layout.commits())
-        .await?
-        .iter()
-        .filter_map(|object| number_of(&object.location))
-        .collect::<Vec<_>>();
+/// The numbers of all commits, ascending.
+pub(super) async fn commit_numbers(storage: &Storage) -> Result<Vec<u64>> {
+    let objects = storage.list(&storage.layout.commits()).await?;
+    let mut numbers = objects.iter().filter_map(|object| number_of(&object.location)).collect::<Vec<_>>();
     numbers.sort_unstable();
-    let mut commits = stream::iter(numbers)
-        .map(|number| async move {
+    Ok(numbers)
+}
+
+/// The commits of these numbers, in their order.
+pub(super) fn read_commits(storage: &Storage, numbers: Vec<u64>) -> BoxStream<'_, Result<CommitDocument>> {
+    stream::iter(numbers)
+        .map(move |number| async move {
             let path = storage.layout.commit(number);
             let bytes = storage.get(&path).await?;
             CommitDocument::parse(&bytes, number).map_err(|error| damaged(storage, number, &error.to_string()))
         })
-        .buffered(READS_IN_FLIGHT);
+        .buffered(READS_IN_FLIGHT)
+        .boxed()
+}
+
+/// Whether commit `number` is wholly published.
+pub(super) async fn is_published(storage: &Storage, number: u64) -> Result<bool> {
+    Ok(storage.get_if_present(&storage.layout.published_marker(number)).await?.is_some())
+}
+
+/// Reads all commits of a table and folds them.
+pub(super) async fn load(storage: &Storage) -> Result<Loaded> {
+    let mut commits = read_commits(storage, commit_numbers(storage).await?);
     let mut loaded = Loaded { snapshot: Snapshot::default(), last: None };
     while let Some(commit) = commits.try_next().await? {
-        let version = loaded.snapshot.version;
-        loaded.snapshot = loaded.snapshot.apply(&commit).map_err(|problem| damaged(storage, version + 1, &problem))?;
+        loaded.snapshot = loaded.snapshot.after(storage, &commit)?;
         loaded.last = Some(commit);
     }
     if loaded.snapshot.version > 0 {
-        let marker = storage.layout.published_marker(loaded.snapshot.version);
-        loaded.snapshot.published = storage.get_if_present(&marker).await?.is_some();
+        loaded.snapshot.published = is_published(storage, loaded.snapshot.version).await?;
     }
     Ok(loaded)
 }

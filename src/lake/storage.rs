@@ -137,6 +137,14 @@ impl Storage {
         format!("{}/{}", self.url, self.layout.relative(path))
     }
 
+    /// The place of a data file as any reader takes it: an absolute path on local disk, a URL elsewhere.
+    pub(super) fn location(&self, relative: &str) -> String {
+        match &self.folder {
+            Some(folder) => folder.join(relative).display().to_string(),
+            None => format!("{}/{relative}", self.url),
+        }
+    }
+
     /// The path that a commit names.
     pub(super) fn resolve(&self, relative: &str) -> Result<Path> {
         self.layout.resolve(relative).map_err(|error| {

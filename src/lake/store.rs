@@ -12,6 +12,7 @@ use url::{Host, Url};
 
 use super::layout::Layout;
 use super::medium::{LocalMedium, Medium};
+use super::snapshot::commit_numbers;
 use super::storage::{Storage, failed};
 use super::table::Table;
 use crate::error::{Error, Result};
@@ -113,6 +114,25 @@ impl Lake {
             folder: self.folder.as_ref().map(|folder| folder.join(name)),
             medium: self.medium.clone(),
         })
+    }
+
+    /// The tables of the lake, by name: its folders that hold at least one commit.
+    ///
+    /// # Errors
+    /// When the store cannot be listed.
+    pub async fn tables(&self) -> Result<Vec<(String, Table)>> {
+        let prefix = (!self.root.is_root()).then_some(&self.root);
+        let listed = self.store.list_with_delimiter(prefix).await;
+        let folders = listed.map_err(|error| failed("list", &self.url, error))?.common_prefixes;
+        let mut tables = Vec::new();
+        for name in folders.iter().filter_map(Path::filename) {
+            let table = self.table(name);
+            if !commit_numbers(&table.storage).await?.is_empty() {
+                tables.push((name.to_owned(), table));
+            }
+        }
+        tables.sort_by(|left, right| left.0.cmp(&right.0));
+        Ok(tables)
     }
 
     fn open_folder(folder: &FilePath, written: &str) -> Result<Self> {

@@ -21,7 +21,7 @@ use crate::spec::{Limits, PartitionField, WriteDisposition};
 /// A folder of the lake that holds the rows of one resource.
 #[derive(Debug, Clone)]
 pub struct Table {
-    storage: Storage,
+    pub(super) storage: Storage,
 }
 
 /// What a run is going to write.

@@ -22,7 +22,7 @@ use super::storage::Storage;
 use super::table::WriteSpec;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::event::{FileChange, FileChangeKind, RowCounts};
+use crate::event::{FileChange, RowCounts};
 use crate::reject::Reject;
 use crate::spec::WriteDisposition;
 
@@ -462,22 +462,10 @@ impl Session {
 }
 
 fn outcome_of(document: &CommitDocument, before: &Snapshot) -> CommitOutcome {
-    let added = document.adds.iter().map(|added| FileChange {
-        path: added.path.clone(),
-        change: if before.files.contains_key(&added.path) { FileChangeKind::Replaced } else { FileChangeKind::Added },
-        rows: added.rows,
-        bytes: added.bytes,
-    });
-    let removed = document.removes.iter().map(|path| FileChange {
-        path: path.clone(),
-        change: FileChangeKind::Removed,
-        rows: 0,
-        bytes: 0,
-    });
     CommitOutcome {
         commit: Some(document.commit),
         rows: document.counts,
-        files: added.chain(removed).collect(),
+        files: document.file_changes(before),
         bytes_written: document.adds.iter().map(|added| added.bytes).sum(),
         rejects: document.rejects.as_ref().map(|rejects| rejects.path.clone()),
     }

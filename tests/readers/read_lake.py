@@ -40,7 +40,7 @@ def endpoint():
     return urlparse(os.environ["AWS_ENDPOINT_URL"])
 
 
-def with_duckdb(url):
+def duckdb_connection(url):
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     if url.startswith("s3://"):
@@ -51,17 +51,26 @@ def with_duckdb(url):
             SECRET '{os.environ["AWS_SECRET_ACCESS_KEY"]}', REGION 'us-east-1', URL_STYLE 'path',
             USE_SSL false, ENDPOINT '{endpoint().netloc}')"""
         )
+    return connection
+
+
+def with_duckdb(url):
+    connection = duckdb_connection(url)
     result = connection.execute(f"SELECT * FROM read_parquet('{url}/**/*.parquet', hive_partitioning = true)")
     names = [column[0] for column in result.description]
     types = [str(column[1]) for column in result.description]
     return {"columns": dict(zip(names, types)), "rows": rows(names, result.fetchall())}
 
 
+def pyarrow_s3():
+    return pyarrow.fs.S3FileSystem(
+        endpoint_override=endpoint().netloc, scheme="http", region="us-east-1", force_virtual_addressing=False
+    )
+
+
 def with_pyarrow(url):
     if url.startswith("s3://"):
-        filesystem = pyarrow.fs.S3FileSystem(
-            endpoint_override=endpoint().netloc, scheme="http", region="us-east-1", force_virtual_addressing=False
-        )
+        filesystem = pyarrow_s3()
         dataset = pyarrow.dataset.dataset(url.removeprefix("s3://"), filesystem=filesystem, partitioning="hive")
     else:
         dataset = pyarrow.dataset.dataset(url, partitioning="hive")
@@ -72,16 +81,20 @@ def with_pyarrow(url):
     }
 
 
+def polars_options(url):
+    if not url.startswith("s3://"):
+        return None
+    return {
+        "aws_endpoint_url": os.environ["AWS_ENDPOINT_URL"],
+        "aws_access_key_id": os.environ["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"],
+        "aws_region": "us-east-1",
+        "aws_allow_http": "true",
+    }
+
+
 def with_polars(url):
-    options = None
-    if url.startswith("s3://"):
-        options = {
-            "aws_endpoint_url": os.environ["AWS_ENDPOINT_URL"],
-            "aws_access_key_id": os.environ["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"],
-            "aws_region": "us-east-1",
-            "aws_allow_http": "true",
-        }
+    options = polars_options(url)
     frame = polars.scan_parquet(f"{url}/**/*.parquet", hive_partitioning=True, storage_options=options).collect()
     return {
         "columns": {name: str(kind) for name, kind in frame.schema.items()},

@@ -1,0 +1,96 @@
+//! What may stand after `lakefeed table`.
+
+use clap::{Args, Subcommand};
+
+use super::Output;
+
+const LS_EXAMPLES: &str = "\
+Examples:
+  lakefeed table ls ./lake
+  lakefeed table ls s3://bucket/lake --output json";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  lakefeed table show ./lake calendar_events
+  lakefeed table show s3://bucket/lake calendar_events --limit 50
+  lakefeed table show ./lake calendar_events --output json";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  lakefeed table history ./lake calendar_events --limit 5
+  lakefeed table history s3://bucket/lake calendar_events --output json | jq .rows";
+
+const MANIFEST_EXAMPLES: &str = "\
+Examples:
+  lakefeed table manifest ./lake calendar_events
+  lakefeed table manifest s3://bucket/lake calendar_events --output json
+  lakefeed table manifest ./lake calendar_events --commit 41
+  duckdb -c \"SELECT count(*) FROM read_parquet([$(lakefeed table manifest ./lake calendar_events | \\
+    sed \"s/.*/'&'/\" | paste -sd,)])\"";
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum TableCommand {
+    /// List the tables of a lake
+    #[command(after_help = LS_EXAMPLES)]
+    Ls(LsArguments),
+    /// Print the first rows of a table
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArguments),
+    /// Tell the commits of a table, newest first
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(HistoryArguments),
+    /// Name the exact files of a commit, for readers that take a list of files
+    #[command(after_help = MANIFEST_EXAMPLES)]
+    Manifest(ManifestArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct LsArguments {
+    /// The lake: a folder, or the URL of an S3 prefix
+    pub(in crate::cli) lake: String,
+    /// A table for people (text), or one JSON object per table (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(in crate::cli) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ShowArguments {
+    /// The lake: a folder, or the URL of an S3 prefix
+    pub(in crate::cli) lake: String,
+    /// The table's name
+    pub(in crate::cli) table: String,
+    /// Rows to print
+    #[arg(long, default_value_t = 10)]
+    pub(in crate::cli) limit: usize,
+    /// A table for people (text), or one JSON object per row (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(in crate::cli) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct HistoryArguments {
+    /// The lake: a folder, or the URL of an S3 prefix
+    pub(in crate::cli) lake: String,
+    /// The table's name
+    pub(in crate::cli) table: String,
+    /// Commits to tell; all of them unless given
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) limit: Option<usize>,
+    /// A table for people (text), or one JSON object per commit (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(in crate::cli) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ManifestArguments {
+    /// The lake: a folder, or the URL of an S3 prefix
+    pub(in crate::cli) lake: String,
+    /// The table's name
+    pub(in crate::cli) table: String,
+    /// The files of this commit, as far as they are still there, instead of the last one's
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) commit: Option<u64>,
+    /// One path or URL per line (text), or an object with rows, bytes and partitions too (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(in crate::cli) output: Output,
+}

@@ -1,0 +1,40 @@
+//! Plain text in columns, so that `awk` and `cut` can take it too: no frame, two spaces between columns.
+
+/// Which side of its column a cell keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+/// Rows below their headings; a line feed after each.
+pub(super) fn grid<const COLUMNS: usize>(headings: [(&str, Side); COLUMNS], rows: &[[String; COLUMNS]]) -> String {
+    let width = |text: &str| text.chars().count();
+    let mut widths = headings.map(|(heading, _)| width(heading));
+    for row in rows {
+        for (widest, cell) in widths.iter_mut().zip(row) {
+            *widest = (*widest).max(width(cell));
+        }
+    }
+    let line = |cells: [&str; COLUMNS]| {
+        let cells = cells.into_iter().zip(headings).zip(widths).map(|((cell, (_, side)), width)| match side {
+            Side::Left => format!("{cell:<width$}"),
+            Side::Right => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    let rows = rows.iter().map(|row| line(row.each_ref().map(String::as_str)));
+    std::iter::once(line(headings.map(|(heading, _)| heading))).chain(rows).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_lines_end_without_spaces() {
+        let rows = [["a", "1", ""], ["größer", "1234", "x"]].map(|row| row.map(str::to_owned));
+        let headings = [("name", Side::Left), ("n", Side::Right), ("why", Side::Left)];
+        assert_eq!(grid(headings, &rows), "name       n  why\na          1\ngrößer  1234  x\n");
+    }
+}
