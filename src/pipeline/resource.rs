@@ -154,6 +154,9 @@ impl ResourceRun<'_> {
         if let Some(commit) = writer.recovered() {
             self.emit(&RunEvent::Recovered { resource: self.name(), commit });
         }
+        if let Some(error) = self.overtaken(gate.cursor(), &writer) {
+            return Err(Stopped { writer: Some(writer), error });
+        }
         let schema_changes = writer.schema_changes().to_vec();
         let task = WriterTask::spawn(writer);
         let extracted = self.extract(pages, &schema, &task, &mut gate).await;
@@ -170,6 +173,17 @@ impl ResourceRun<'_> {
             }
             Err(error) => Err(Stopped { writer: Some(writer), error }),
         }
+    }
+
+    /// Another run may have committed between the look at the checkpoint and the moment when the table became this run's.
+    fn overtaken(&self, cursor: Option<&CursorRun>, writer: &TableWriter) -> Option<Error> {
+        let now = writer.last_checkpoint().and_then(Checkpoint::cursor_state);
+        let is_free = self.options.full_refresh || self.options.start.is_some();
+        let follows = cursor.is_none_or(|cursor| cursor.follows(now));
+        (!is_free && !follows).then(|| {
+            Error::conflict(format!("resource {}: another run has committed since this one began", self.resource.name))
+                .with_hint("run again: it goes on from there")
+        })
     }
 
     /// The schema and a writer that holds the table. With a schema file the table is taken before the first request, so
