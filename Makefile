@@ -7,7 +7,7 @@ TEST_PYTHON := $(CURDIR)/$(VENV)/bin/python
 READERS := tests/readers/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint doc bench clean
+.PHONY: help demo test soak check fmt lint doc bench clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ demo: ## build, start the embedded calendar API with OAuth2, run the pipeline, s
 
 test: check $(VENV)/.installed ## everything: format, lints, docs, unit and integration tests with real servers and readers
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) $(CARGO) test --locked
+
+soak: ## ten thousand random histories with faults and kills against an oracle; LAKEFEED_SIMULATION_SEEDS=17..18 plays one again
+	LAKEFEED_SIMULATION_SEEDS=$${LAKEFEED_SIMULATION_SEEDS:-0..10000} $(CARGO) test --locked --test it -- simulation::
 
 check: fmt lint doc ## what needs no test run: format, lints, docs
 

@@ -28,7 +28,8 @@ impl<S> TrackingSources<S> {
         let mut public = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         public.retain(|reference, value| {
             let name = reference.to_ascii_lowercase();
-            let is_secret = reference.starts_with("file:") || SECRET_PARTS.iter().any(|part| name.contains(part));
+            let is_named_like_one = SECRET_PARTS.iter().any(|part| name.contains(part));
+            let is_secret = reference.starts_with("file:") || (is_named_like_one && !is_plain_url(value));
             if is_secret {
                 scrubber.learn(value);
             }
@@ -40,6 +41,12 @@ impl<S> TrackingSources<S> {
     fn note(&self, reference: String, value: &str) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(reference, value.to_owned());
     }
+}
+
+/// Whether a value is an address and nothing else, such as that of a token endpoint.
+fn is_plain_url(value: &str) -> bool {
+    let is_plain = |url: &url::Url| url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    url::Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && is_plain(&url))
 }
 
 impl<S: Sources> Sources for TrackingSources<S> {

@@ -32,6 +32,8 @@ pub struct CursorState {
 pub struct CursorRun {
     spec: IncrementalSpec,
     last_committed: Option<CursorValue>,
+    /// What the table said when the run began.
+    begun_from: Option<CursorState>,
     start: Option<CursorValue>,
     end: Option<CursorValue>,
     /// Keys at the start value that were committed before.
@@ -119,6 +121,7 @@ impl CursorRun {
         Ok(Self {
             spec: spec.clone(),
             last_committed: last.clone(),
+            begun_from: state.cloned(),
             start,
             end,
             at_last: committed.clone(),
@@ -209,6 +212,13 @@ impl CursorRun {
         }
         self.remember(found, key)?;
         Ok(Admitted::Keep)
+    }
+
+    /// Whether the run goes on from what its table says now. It does not when another run has committed since this one began; of its own windows, each
+    /// goes on from the one before.
+    pub fn follows(&self, now: Option<&CursorState>) -> bool {
+        let follows_own_window = || self.is_window && now.map(|state| &state.last_value) == self.start.as_ref();
+        self.memory == Memory::None || now == self.begun_from.as_ref() || follows_own_window()
     }
 
     /// The records that follow belong to another slice, whose order starts anew.

@@ -36,9 +36,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = runtime.block_on(async {
         match arguments.command {
-            Command::Run(run) => run::run(run, printer).await,
+            Command::Run(run) => Box::pin(run::run(run, printer)).await,
             Command::Check(check) => check::check(&check, printer),
-            Command::Demo(demo) => demo::demo(demo, printer).await,
+            Command::Demo(demo) => Box::pin(demo::demo(demo, printer)).await,
             Command::Table(table) => table::run(table, printer).await,
         }
     });

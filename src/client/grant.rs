@@ -192,6 +192,24 @@ mod tests {
         assert!(decode(b"other").is_err());
     }
 
+    /// Checked with the public keys, as an API does.
+    #[test]
+    fn rsa_and_elliptic_keys_sign() {
+        let rsa = jsonwebtoken::DecodingKey::from_rsa_pem(include_bytes!("../../tests/keys/rsa.pub.pem")).unwrap();
+        let ec = jsonwebtoken::DecodingKey::from_ec_pem(include_bytes!("../../tests/keys/ec.pub.pem")).unwrap();
+        for (algorithm, key, public, expected) in [
+            (JwtAlgorithm::Rs256, include_str!("../../tests/keys/rsa.pem"), rsa, Algorithm::RS256),
+            (JwtAlgorithm::Es256, include_str!("../../tests/keys/ec.pem"), ec, Algorithm::ES256),
+        ] {
+            let token = sign(&jwt(algorithm, key), 1_795_392_000).unwrap();
+            let mut validation = jsonwebtoken::Validation::new(expected);
+            validation.set_audience(&["them"]);
+            validation.validate_exp = false;
+            let read = jsonwebtoken::decode::<Value>(token.expose(), &public, &validation).unwrap();
+            assert_eq!((read.header.alg, &read.claims["iss"]), (expected, &json!("me")));
+        }
+    }
+
     #[test]
     fn a_key_of_another_kind_is_an_error_that_does_not_show_it() {
         for algorithm in [JwtAlgorithm::Rs256, JwtAlgorithm::Es256] {

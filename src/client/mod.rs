@@ -31,12 +31,11 @@ pub use transport::{Purpose, ReqwestTransport, SendLimits, Transport, TransportE
 
 use auth::Authenticator;
 use backoff::Jitter;
-use pace::Pace;
 use rate_limit::RateLimiter;
 use redact::SafeUrl;
 pub(crate) use redact::is_secret_name;
 use retry::RetryState;
-use send::{Asked, Attempt, Sender};
+use send::{Asked, Attempt, Paces, Sender};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -102,7 +101,7 @@ impl Client {
                 retry: spec.retry.clone(),
                 limits: SendLimits { timeouts: spec.timeouts, body_bytes_max: limits.page_bytes_max },
                 rate_limiter: spec.rate_limit.map(|spec| Mutex::new(RateLimiter::new(spec, now))),
-                pace: Mutex::new(Pace::new(spec.concurrency)),
+                paces: Mutex::new(Paces::new(spec.concurrency)),
                 ended: Notify::new(),
                 jitter: Mutex::new(Jitter::new(components.jitter_seed)),
             },
@@ -132,9 +131,10 @@ impl Client {
     pub async fn fetch(&self, resource: &str, request: &ApiRequest) -> Result<Fetched> {
         let mut tries = RetryState::default();
         let mut refused = None;
+        let host = request.url.host_str().unwrap_or_default().to_owned();
         loop {
             // The turn comes first: a token that was taken before a long wait could be stale after it.
-            let turn = self.sender.wait_for_turn().await;
+            let turn = self.sender.wait_for_turn(&host).await;
             let (request_now, token) = self.prepare(resource, request, refused).await?;
             match self.sender.attempt(turn, resource, request_now, &request.actions, &mut tries).await {
                 Attempt::Accepted(response) => {

@@ -20,7 +20,7 @@ pub(super) enum Start {
     Full,
 }
 
-/// The pace of one client.
+/// The pace of one client towards one host.
 #[derive(Debug)]
 pub(super) struct Pace {
     concurrency: f64,

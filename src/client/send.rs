@@ -1,5 +1,6 @@
 //! One try after the other: wait for a turn, send, decide, wait, and say what happened.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,20 +32,39 @@ pub(super) struct Sender {
     pub(super) limits: SendLimits,
     pub(super) rate_limiter: Option<Mutex<RateLimiter>>,
     /// Of the requests to the API; those to the token endpoint keep the rate only.
-    pub(super) pace: Mutex<Pace>,
+    pub(super) paces: Mutex<Paces>,
     /// A request has ended.
     pub(super) ended: Notify,
     pub(super) jitter: Mutex<Jitter>,
 }
 
-/// A request that is under way; dropping it says that it has ended.
+/// The pace of each host.
+#[derive(Debug)]
+pub(super) struct Paces {
+    concurrency: usize,
+    hosts: HashMap<String, Pace>,
+}
+
+impl Paces {
+    pub(super) fn new(concurrency: usize) -> Self {
+        Self { concurrency, hosts: HashMap::new() }
+    }
+
+    fn of(&mut self, host: &str) -> &mut Pace {
+        let concurrency = self.concurrency;
+        self.hosts.entry(host.to_owned()).or_insert_with(|| Pace::new(concurrency))
+    }
+}
+
+/// A request to a host that is under way; dropping it says that it has ended.
 pub(super) struct Turn<'s> {
     sender: &'s Sender,
+    host: String,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.sender.pace().ended();
+        self.sender.paces().of(&self.host).ended();
         self.sender.ended.notify_waiters();
     }
 }
@@ -119,11 +139,11 @@ impl Sender {
         tries: &mut RetryState,
     ) -> Attempt {
         self.observe(&RunEvent::RequestSent { resource: resource.to_owned() });
-        let is_paced = turn.is_some();
+        let host = turn.as_ref().map(|turn| turn.host.clone());
         let result = self.transport.send(request, self.limits).await;
         drop(turn);
-        if let (true, Ok(response)) = (is_paced, &result) {
-            self.keep_budget(response);
+        if let (Some(host), Ok(response)) = (&host, &result) {
+            self.keep_budget(host, response);
         }
         let action = result.as_ref().ok().and_then(|response| action_on(response, actions));
         let outcome = match (&result, action) {
@@ -148,8 +168,8 @@ impl Sender {
                 let status = result.as_ref().ok().map(|response| response.status().as_u16());
                 let retry = Retry { status, wait_seconds: wait.as_secs_f64(), reason };
                 self.observe(&RunEvent::RetryScheduled { resource: resource.to_owned(), retry });
-                if status == Some(StatusCode::TOO_MANY_REQUESTS.as_u16()) {
-                    self.pace().slow_down(self.clock.monotonic().saturating_add(wait));
+                if let (Some(host), Some(429)) = (&host, status) {
+                    self.paces().of(host).slow_down(self.clock.monotonic().saturating_add(wait));
                 }
                 self.clock.sleep(wait).await;
                 return Attempt::Again;
@@ -161,26 +181,27 @@ impl Sender {
         }
     }
 
-    /// Waits until a request may go, by the pace and by the rate limit.
-    pub(super) async fn wait_for_turn(&self) -> Option<Turn<'_>> {
+    /// Waits until a request to `host` may go, by its pace and by the rate limit.
+    pub(super) async fn wait_for_turn(&self, host: &str) -> Option<Turn<'_>> {
         loop {
             let ended = self.ended.notified();
-            let start = self.pace().start(self.clock.monotonic());
+            let start = self.paces().of(host).start(self.clock.monotonic());
             match start {
                 Start::Go => break,
                 Start::Wait(wait) => self.clock.sleep(wait).await,
                 Start::Full => ended.await,
             }
         }
-        let turn = Turn { sender: self };
+        let turn = Turn { sender: self, host: host.to_owned() };
         self.wait_for_rate().await;
         Some(turn)
     }
 
     /// Learns from an answer: a success lets more requests be under way, a budget that is used up lets none start before its
     /// reset.
-    fn keep_budget(&self, response: &http::Response<Bytes>) {
-        let mut pace = self.pace();
+    fn keep_budget(&self, host: &str, response: &http::Response<Bytes>) {
+        let mut paces = self.paces();
+        let pace = paces.of(host);
         if response.status().is_success() {
             pace.succeeded();
         }
@@ -189,8 +210,8 @@ impl Sender {
         }
     }
 
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    fn paces(&self) -> MutexGuard<'_, Paces> {
+        self.paces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the rate limit lets a request go.

@@ -22,6 +22,10 @@ pub(super) struct Tally {
     says_more: Option<bool>,
     /// Records of the listing that come before the first one that was asked for.
     skipped: u64,
+    /// Pages are asked for by position, so that a record that goes pulls another one past the reader.
+    is_by_position: bool,
+    /// The highest total and the first lower one after it.
+    fell: Option<(u64, u64)>,
     /// Records asked for per page, where the listing asks for a number.
     page_size: Option<u64>,
     fill: Fill,
@@ -54,6 +58,11 @@ impl Tally {
         Self { skipped, page_size, ..Self::default() }
     }
 
+    /// The same of a listing that is read by position.
+    pub(super) fn by_position(self) -> Self {
+        Self { is_by_position: true, ..self }
+    }
+
     pub(super) fn note(&mut self, page: PageFacts) {
         if page.records > 0 {
             self.fill = self.fill.with(self.pages, page.records, self.page_size);
@@ -61,6 +70,9 @@ impl Tally {
         self.pages += 1;
         self.records += page.records;
         self.first_total = self.first_total.or(page.total);
+        if let (Some(before), Some(now), None) = (self.last_total, page.total, self.fell) {
+            self.fell = (now < before).then_some((before, now));
+        }
         self.last_total = page.total.or(self.last_total);
         self.says_more = page.says_more;
     }
@@ -133,6 +145,14 @@ impl Tally {
                 Verdict::False,
                 format!(
                     "all {expected} records of the stated total were read, but the last page said that there is more"
+                ),
+            );
+        }
+        if let (true, Some((before, after))) = (self.is_by_position, self.fell) {
+            return (
+                Verdict::Unknown,
+                format!(
+                    "the stated total fell from {before} to {after} while the listing was read by position, which may have pulled records past the reader"
                 ),
             );
         }
@@ -272,6 +292,26 @@ mod tests {
             judged(&[(4, Some(8)), (4, Some(9))], None, StopReason::TotalReached).reason,
             "8 records were read where the stated total promises 9; the total moved from 8 to 9 while the listing was read"
         );
+    }
+
+    #[test]
+    fn a_total_that_falls_leaves_a_listing_by_position_in_doubt() {
+        for (by_position, totals, expected) in [
+            (false, [Some(8), Some(7)], Verdict::True),
+            (true, [Some(8), Some(7)], Verdict::Unknown),
+            (true, [Some(7), Some(7)], Verdict::True),
+            (true, [Some(6), Some(7)], Verdict::True),
+            (true, [None, Some(7)], Verdict::True),
+        ] {
+            let mut tally = Tally::new(0, Some(LIMIT));
+            if by_position {
+                tally = tally.by_position();
+            }
+            for (records, total) in [4, 3].into_iter().zip(totals) {
+                tally.note(PageFacts { records, total, says_more: None });
+            }
+            assert_eq!(tally.verdict(StopReason::TotalReached).verdict, expected, "{by_position} {totals:?}");
+        }
     }
 
     #[test]

@@ -143,8 +143,9 @@ impl Journal {
         let mut kept = Kept::default();
         if adopts {
             for name in store.left().await? {
-                // A segment that was cut off ends what can be used.
-                let Ok(bytes) = decompressed(&store.get(&name).await?) else { break };
+                // A segment that was cut off, or that another run's commit has swept by now, ends what can be used.
+                let Ok(bytes) = store.get(&name).await else { break };
+                let Ok(bytes) = decompressed(&bytes) else { break };
                 kept.index(name, &bytes);
             }
         }
@@ -187,7 +188,10 @@ impl Journal {
                 drop(all);
                 return Ok(Got { fetched: client.fetch(resource, request).await?, is_kept: false, key });
             };
-            let kept = self.read(&mut all, place).await?;
+            let kept = self.read(&mut all, place).await.inspect_err(|_| {
+                // What came from other segments was never compared with the last page.
+                self.is_stale.store(true, Ordering::Relaxed);
+            })?;
             if is_first {
                 // Nobody else may use what is kept before it is known to hold.
                 let fetched = client.fetch(resource, request).await?;
@@ -392,11 +396,21 @@ fn entry(bytes: &Bytes, offset: usize) -> Option<(Head, Bytes, usize)> {
 }
 
 async fn compressed(bytes: Vec<u8>) -> Result<Bytes> {
-    let work = tokio::task::spawn_blocking(move || zstd::bulk::compress(&bytes, 1)).await;
+    let work = tokio::task::spawn_blocking(move || with_checksum(&bytes)).await;
     let fails = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::storage("answers could not be compressed").with_source(error)
     };
     Ok(work.map_err(|error| fails(error.into()))?.map_err(|error| fails(error.into()))?.into())
+}
+
+/// A disk that has lost power may give back zeros, so a segment proves that it is whole.
+fn with_checksum(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    use std::io::Write as _;
+
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1)?;
+    encoder.include_checksum(true)?;
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 fn decompressed(bytes: &[u8]) -> std::io::Result<Bytes> {

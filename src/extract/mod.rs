@@ -134,12 +134,11 @@ impl Listing {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let paginator = Paginator::new(&resource.endpoint.paginator);
-        let skipped = match &resource.endpoint.paginator {
-            PaginationSpec::Offset(offset) => offset.offset,
-            PaginationSpec::SinglePage
-            | PaginationSpec::Auto
-            | PaginationSpec::PageNumber(_)
-            | PaginationSpec::Follow(_) => 0,
+        let page_size = paginator.page_size();
+        let tally = match &resource.endpoint.paginator {
+            PaginationSpec::Offset(offset) => Tally::new(offset.offset, page_size).by_position(),
+            PaginationSpec::PageNumber(_) => Tally::new(0, page_size).by_position(),
+            PaginationSpec::SinglePage | PaginationSpec::Auto | PaginationSpec::Follow(_) => Tally::new(0, page_size),
         };
         Self {
             resource: resource.name.clone(),
@@ -150,7 +149,7 @@ impl Listing {
             got: None,
             client,
             next: Some(paginator.first()),
-            tally: Tally::new(skipped, paginator.page_size()),
+            tally,
             repetition: Repetition::new(!resource.primary_key.is_empty()),
             paginator,
             stopped: None,

@@ -14,8 +14,9 @@
 //!    (file lock), or the commit number that it aims at is taken (leases).
 //! 7. A writer whose lease was taken over must not remove anything: it asks before the commit and before removals.
 //!
-//! Objects are handed to the store and not synced to the medium: on local disk the promise holds for a process that dies
-//! at any instant, not yet for a machine that loses power.
+//! 8. On local disk, what a step relies on is durable before the step is made (`medium`): staged files before the commit
+//!    object has its name, that name before anything is copied, final names before the marker, the marker before staging goes.
+//!    So the promise holds for a process that dies at any instant, and for a machine that loses power.
 //!
 //! Steps 3 and 4 may be repeated any number of times, from the start, by anyone who holds the table.
 
@@ -254,7 +255,8 @@ async fn create_commit(storage: &Storage, lock: &TableLock, commit: &CommitDocum
     lock.verify(storage).await.map_err(nothing)?;
     let bytes = commit.to_bytes().map_err(nothing)?;
     let path = storage.layout.commit(commit.commit);
-    let outcome = storage.create(&path, bytes).await;
+    sync_staged(storage, commit).await.map_err(nothing)?;
+    let outcome = storage.create_durably(&path, &storage.layout.staged_commit(&commit.run_id), bytes).await;
     if matches!(outcome, Ok(Created::Yes)) {
         return Ok(());
     }
@@ -284,12 +286,29 @@ fn lost_to(storage: &Storage, number: u64, run_id: &str) -> Error {
         .with_hint("nothing of this run was written; run again")
 }
 
+/// The objects of a commit, by the one name or the other.
+fn objects(storage: &Storage, commit: &CommitDocument, name: fn(&str, &str) -> String) -> Result<Vec<Path>> {
+    let files = commit.adds.iter().map(|added| (&added.staged, &added.path));
+    let rejects = commit.rejects.iter().map(|rejects| (&rejects.staged, &rejects.path));
+    files.chain(rejects).map(|(staged, path)| storage.resolve(&name(staged, path))).collect()
+}
+
+/// Rules 1 and 8: what the commit relies on is complete, and durable.
+async fn sync_staged(storage: &Storage, commit: &CommitDocument) -> Result<()> {
+    let staged = objects(storage, commit, |staged, _| staged.to_owned())?;
+    storage.sync_content(&staged).await?;
+    storage.sync_names(&staged).await
+}
+
 async fn copy_files(storage: &Storage, commit: &CommitDocument) -> Result<()> {
+    // Also where an earlier run has made it, and may not have got further.
+    storage.sync_names(&[storage.layout.commit(commit.commit)]).await?;
     let mut copies = commit.adds.iter().map(|added| (added.staged.as_str(), added.path.as_str())).collect::<Vec<_>>();
     copies.extend(commit.rejects.iter().map(|rejects| (rejects.staged.as_str(), rejects.path.as_str())));
     let copies = copies.into_iter().map(|(staged, path)| copy_file(storage, commit.commit, staged, path));
     let copies = copies.collect::<Vec<_>>();
-    stream::iter(copies).buffer_unordered(PUBLISH_IN_FLIGHT).try_collect().await
+    stream::iter(copies).buffer_unordered(PUBLISH_IN_FLIGHT).try_collect::<()>().await?;
+    storage.sync_names(&objects(storage, commit, |_, path| path.to_owned())?).await
 }
 
 async fn copy_file(storage: &Storage, number: u64, staged: &str, path: &str) -> Result<()> {
@@ -317,7 +336,9 @@ async fn remove_files(storage: &Storage, lock: &TableLock, commit: &CommitDocume
     lock.verify(storage).await?;
     let removals = commit.removes.iter().map(|path| async move { storage.delete(&storage.resolve(path)?).await });
     let removals = removals.collect::<Vec<_>>();
-    stream::iter(removals).buffer_unordered(PUBLISH_IN_FLIGHT).try_collect().await
+    stream::iter(removals).buffer_unordered(PUBLISH_IN_FLIGHT).try_collect::<()>().await?;
+    let removed = commit.removes.iter().map(|path| storage.resolve(path)).collect::<Result<Vec<_>>>()?;
+    storage.sync_names(&removed).await
 }
 
 async fn mark(storage: &Storage, commit: &CommitDocument) -> Result<()> {
@@ -327,6 +348,8 @@ async fn mark(storage: &Storage, commit: &CommitDocument) -> Result<()> {
 }
 
 async fn sweep(storage: &Storage, commit: &CommitDocument) -> Result<()> {
+    // Also where an earlier run has put it, and may not have got further.
+    storage.sync_names(&[storage.layout.published_marker(commit.commit)]).await?;
     for marker in storage.list(&storage.layout.published_markers()).await? {
         if number_of(&marker.location).is_some_and(|number| number < commit.commit) {
             storage.delete(&marker.location).await?;

@@ -7,6 +7,7 @@
 //! | `_lakefeed/published/00000000000000000042.json` | commit 42 is wholly published | after its last data file |
 //! | `_lakefeed/staging/<run>/<n>.staged` | a staged data file; never ends in `.parquet` | before the commit |
 //! | `_lakefeed/staging/<run>/rejects.staged` | staged rejects | before the commit |
+//! | `_lakefeed/staging/<run>/commit.json` | the commit before it has its number, on local disk | before the commit |
 //! | `_lakefeed/staging/<run>/journal-00000.zst` | pages that a run has used, for the next one to go on from | while it reads |
 //! | `_lakefeed/rejects/<run>.rejects` | refused records of a run, as Parquet | with the commit |
 //! | `_lakefeed/leases/00000000000000000007.json` | the seventh writer's lease, where there are no file locks | create-only, then renewed |
@@ -77,6 +78,10 @@ impl Layout {
 
     pub(super) fn journal(&self, run_id: &str, number: u32) -> Path {
         self.staging_of(run_id).join(format!("{JOURNAL_PREFIX}{number:05}.zst"))
+    }
+
+    pub(super) fn staged_commit(&self, run_id: &str) -> Path {
+        self.staging_of(run_id).join("commit.json")
     }
 
     pub(super) fn staged_rejects(&self, run_id: &str) -> Path {

@@ -6,6 +6,7 @@
 //!
 //! This module never talks to the API, never decides what a record means and never prints.
 
+mod medium;
 mod storage;
 mod store;
 
@@ -43,6 +44,8 @@ mod verify;
 #[cfg(test)]
 #[path = "../../tests/support/fault_store.rs"]
 mod fault_store;
+#[cfg(test)]
+mod power_loss;
 #[cfg(test)]
 mod testing;
 

@@ -13,6 +13,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 
 use super::layout::Layout;
+use super::medium::Medium;
 use crate::error::{Error, Result};
 
 /// The objects of one table.
@@ -24,6 +25,8 @@ pub(super) struct Storage {
     pub(super) url: String,
     /// The table's folder, when it is on this machine's disk.
     pub(super) folder: Option<PathBuf>,
+    /// What makes changes durable, where a finished write is not durable by itself.
+    pub(super) medium: Option<Arc<dyn Medium>>,
 }
 
 /// What became of a create-only put.
@@ -70,6 +73,33 @@ impl Storage {
             }
             Err(error) => Err(self.failed("create", path, error)),
         }
+    }
+
+    /// Creates an object that must not exist yet. On a medium, what is in it is durable before its name is there: it is written to `staged` first, and
+    /// given its name then.
+    pub(super) async fn create_durably(&self, path: &Path, staged: &Path, bytes: Bytes) -> Result<Created> {
+        if self.medium.is_none() {
+            return self.create(path, bytes).await;
+        }
+        self.put(staged, bytes).await?;
+        self.sync_content(std::slice::from_ref(staged)).await?;
+        match self.store.copy_if_not_exists(staged, path).await {
+            Ok(()) => Ok(Created::Yes),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),
+            Err(error) => Err(self.failed("create", path, error)),
+        }
+    }
+
+    /// What is in these objects is durable from now on.
+    pub(super) async fn sync_content(&self, paths: &[Path]) -> Result<()> {
+        let Some(medium) = &self.medium else { return Ok(()) };
+        medium.sync_content(paths).await.map_err(|error| failed("make files durable below", &self.url, error))
+    }
+
+    /// That these names lead to their objects, or to none, is durable from now on.
+    pub(super) async fn sync_names(&self, paths: &[Path]) -> Result<()> {
+        let Some(medium) = &self.medium else { return Ok(()) };
+        medium.sync_names(paths).await.map_err(|error| failed("make names durable below", &self.url, error))
     }
 
     /// Deletes an object; one that is not there is deleted already.

@@ -11,6 +11,7 @@ use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use url::{Host, Url};
 
 use super::layout::Layout;
+use super::medium::{LocalMedium, Medium};
 use super::snapshot::commit_numbers;
 use super::storage::{Storage, failed};
 use super::table::Table;
@@ -33,6 +34,7 @@ pub struct Lake {
     root: Path,
     url: String,
     folder: Option<PathBuf>,
+    medium: Option<Arc<dyn Medium>>,
 }
 
 impl Lake {
@@ -83,14 +85,23 @@ impl Lake {
 
     /// A lake in any object store, below `root`; for tests and simulations. Writers exclude each other by leases.
     pub fn with_store(store: Arc<dyn ObjectStore>, root: Path, url: String) -> Self {
-        Self { store, root, url, folder: None }
+        Self { store, root, url, folder: None, medium: None }
     }
 
     /// Says that the lake is on this machine's disk in `folder`, which is what `root` means to the store: writers
     /// exclude each other by a file lock, which the kernel releases however they end.
     #[must_use]
     pub fn on_local_disk(mut self, folder: PathBuf) -> Self {
+        self.medium = Some(LocalMedium::below(folder.clone()));
         self.folder = Some(folder);
+        self
+    }
+
+    /// A lake whose writes are durable only when `medium` has made them so; for simulations of a loss of power.
+    #[cfg(test)]
+    #[must_use]
+    pub(super) fn on_medium(mut self, medium: Arc<dyn Medium>) -> Self {
+        self.medium = Some(medium);
         self
     }
 
@@ -101,6 +112,7 @@ impl Lake {
             layout: Layout::new(self.root.clone().join(name)),
             url: format!("{}/{name}", self.url.trim_end_matches('/')),
             folder: self.folder.as_ref().map(|folder| folder.join(name)),
+            medium: self.medium.clone(),
         })
     }
 
@@ -132,7 +144,8 @@ impl Lake {
         let store = LocalFileSystem::new_with_prefix(&folder)
             .map_err(|error| failed("open", written, error))?
             .with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store), root: Path::ROOT, url: written.to_owned(), folder: Some(folder) })
+        let lake = Self::with_store(Arc::new(store), Path::ROOT, written.to_owned());
+        Ok(lake.on_local_disk(folder))
     }
 
     fn open_s3(destination: &DestinationSpec, url: &Url) -> Result<Self> {
@@ -148,7 +161,7 @@ impl Lake {
         let store = s3_builder(AmazonS3Builder::from_env(), destination, bucket)?
             .build()
             .map_err(|error| Error::config(format!("cannot open {written}")).with_source(error))?;
-        Ok(Self { store: Arc::new(store), root, url: written.trim_end_matches('/').to_owned(), folder: None })
+        Ok(Self::with_store(Arc::new(store), root, written.trim_end_matches('/').to_owned()))
     }
 }
 

@@ -12,6 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::fault_store::{FaultStore, Fuse};
+use super::medium::Medium;
 use super::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use crate::checkpoint::Checkpoint;
 use crate::clock::ManualClock;
@@ -61,6 +62,7 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) folder: Option<tempfile::TempDir>,
     pub(super) limits: Limits,
+    pub(super) medium: Option<Arc<dyn Medium>>,
 }
 
 impl World {
@@ -76,11 +78,15 @@ impl World {
 
     pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap()));
-        Self { store, clock, folder, limits: Limits { file_bytes_target: 1, ..Limits::default() } }
+        Self { store, clock, folder, limits: Limits { file_bytes_target: 1, ..Limits::default() }, medium: None }
     }
 
     pub(super) fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
         let lake = Lake::with_store(store, Path::ROOT, "lake".to_owned());
+        let lake = match &self.medium {
+            None => lake,
+            Some(medium) => lake.on_medium(Arc::clone(medium)),
+        };
         match &self.folder {
             None => lake,
             Some(folder) => lake.on_local_disk(folder.path().to_owned()),

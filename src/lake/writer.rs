@@ -445,8 +445,9 @@ impl Session {
     async fn keep_rejects(&self, rejects: Option<&RejectsFile>) -> Result<()> {
         let Some(file) = rejects else { return Ok(()) };
         let (from, to) = (self.storage.resolve(&file.staged)?, self.storage.resolve(&file.path)?);
+        self.storage.sync_content(std::slice::from_ref(&from)).await?;
         if self.storage.copy(&from, &to).await? {
-            Ok(())
+            self.storage.sync_names(&[to]).await
         } else {
             Err(Error::storage(format!("the staged rejects {} are gone", self.storage.show(&from))))
         }

@@ -93,7 +93,7 @@ impl<'a> Family<'a> {
         let keys = ParentRows::new(&self.run.resource.name, specs);
         let children = keys.is_wanted().then_some(keys);
         let staged = match self.run.cursor().await {
-            Ok(cursor) => self.run.stage(Pass { slices, cursor, children }).await,
+            Ok(cursor) => Box::pin(self.run.stage(Pass { slices, cursor, children })).await,
             Err(error) => Err(error),
         };
         let elapsed = self.run.components.clock.monotonic().saturating_sub(started);
@@ -144,7 +144,7 @@ impl<'a> Family<'a> {
         let mut result = Ok(());
         for windows in passes {
             let cursor = windows.back().cloned();
-            let staged = run.stage(Pass { slices: Slices::Windows(windows), cursor, children: None }).await;
+            let staged = Box::pin(run.stage(Pass { slices: Slices::Windows(windows), cursor, children: None })).await;
             result = match staged {
                 Ok(staged) => run.commit(staged).await,
                 Err(error) => Err(error),

@@ -57,6 +57,11 @@ impl Gate {
         }
     }
 
+    /// The cursor, where there is one.
+    pub(super) fn cursor(&self) -> Option<&CursorRun> {
+        self.cursor.as_ref().map(|cursor| &cursor.run)
+    }
+
     /// The pages that follow were not there when the listing was begun: see [`CursorRun::stay`].
     pub(super) fn stay(&mut self) {
         if let Some(cursor) = &mut self.cursor {

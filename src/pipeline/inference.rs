@@ -45,6 +45,7 @@ pub(super) async fn sample(
         let meta = inferrer
             .observe_with(&page.body, gate_of_page)
             .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
+        sliced.total = pages.stated_total(&meta);
         pages.accept(&meta, gate.is_past_range())?;
         bytes += page.body.len();
         sliced.is_accepted = true;

@@ -3,6 +3,7 @@
 //! The stages do not know each other; they hand on values. What happened is told as [`RunEvent`](crate::event::RunEvent)s, so nothing here
 //! prints, logs or counts.
 
+mod drift;
 mod family;
 mod flow;
 mod gate;

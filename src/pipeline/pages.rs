@@ -38,6 +38,8 @@ pub(super) struct SlicedPage {
     pub(super) slice: Arc<SliceContext>,
     /// Whether the listing was told already what the page held.
     pub(super) is_accepted: bool,
+    /// The total that it stated, where the listing was told already.
+    pub(super) total: Option<u64>,
 }
 
 /// The pages of a pass.
@@ -139,7 +141,12 @@ impl<'p> Pages<'p> {
             if let Some(page) = page {
                 let page = Page { number: self.handed_out, ..page };
                 self.handed_out += 1;
-                return Ok(Some(SlicedPage { page, slice: Arc::clone(&current.slice), is_accepted: false }));
+                return Ok(Some(SlicedPage {
+                    page,
+                    slice: Arc::clone(&current.slice),
+                    is_accepted: false,
+                    total: None,
+                }));
             }
             self.leave_slice()?;
         }

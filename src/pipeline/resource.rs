@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::drift::{self, Drift};
 use super::flow::WriterTask;
 use super::gate::Gate;
 use super::pages::{Pages, SlicedPage, Slices};
@@ -18,7 +19,7 @@ use crate::event::{RowCounts, RunEvent};
 use crate::extract::{Ending, Found, Journal, Listing, ListingOutcome, Page};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use crate::schema::RecordSchema;
-use crate::spec::{Limits, NewColumns, PaginationSpec, RecordFormat, ResourceSpec, WriteDisposition};
+use crate::spec::{Limits, NewColumns, RecordFormat, ResourceSpec, WriteDisposition};
 
 /// One resource and everything that its run needs.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +65,11 @@ impl From<Error> for Stopped {
 }
 
 /// What was counted on the way from the pages to the writer.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Tally {
     records: u64,
     rejected: u64,
+    drift: Option<Drift>,
 }
 
 impl ResourceRun<'_> {
@@ -119,7 +121,7 @@ impl ResourceRun<'_> {
 
     /// Reads a pass to its end, with the help of `journal`, which is closed then.
     async fn stage_with(&self, pass: Pass<'_>, table: &Table, journal: Option<Arc<Journal>>) -> Result<Staged> {
-        let result = self.read(pass, table, journal.clone()).await;
+        let result = Box::pin(self.read(pass, table, journal.clone())).await;
         let ending = match &result {
             Ok(_) => Ending::Read,
             Err(stopped) if resume::keeps_pages(stopped.error.kind()) => Ending::Stopped,
@@ -152,6 +154,9 @@ impl ResourceRun<'_> {
         if let Some(commit) = writer.recovered() {
             self.emit(&RunEvent::Recovered { resource: self.name(), commit });
         }
+        if let Some(error) = self.overtaken(gate.cursor(), &writer) {
+            return Err(Stopped { writer: Some(writer), error });
+        }
         let schema_changes = writer.schema_changes().to_vec();
         let task = WriterTask::spawn(writer);
         let extracted = self.extract(pages, &schema, &task, &mut gate).await;
@@ -168,6 +173,17 @@ impl ResourceRun<'_> {
             }
             Err(error) => Err(Stopped { writer: Some(writer), error }),
         }
+    }
+
+    /// Another run may have committed between the look at the checkpoint and the moment when the table became this run's.
+    fn overtaken(&self, cursor: Option<&CursorRun>, writer: &TableWriter) -> Option<Error> {
+        let now = writer.last_checkpoint().and_then(Checkpoint::cursor_state);
+        let is_free = self.options.full_refresh || self.options.start.is_some();
+        let follows = cursor.is_none_or(|cursor| cursor.follows(now));
+        (!is_free && !follows).then(|| {
+            Error::conflict(format!("resource {}: another run has committed since this one began", self.resource.name))
+                .with_hint("run again: it goes on from there")
+        })
     }
 
     /// The schema and a writer that holds the table. With a schema file the table is taken before the first request, so
@@ -212,7 +228,7 @@ impl ResourceRun<'_> {
         gate: &mut Gate,
     ) -> Result<(Tally, Option<ListingOutcome>)> {
         let mut decoder = self.decoder(schema);
-        let mut tally = Tally::default();
+        let mut tally = Tally { drift: Drift::of(self.resource, self.limits.nesting_depth_max), ..Tally::default() };
         while let Some(sliced) = self.next_page(&mut pages).await? {
             let rejects = self.decode(&mut pages, sliced, &mut decoder, gate, &mut tally)?;
             if !task.reject(rejects).await {
@@ -224,6 +240,10 @@ impl ResourceRun<'_> {
             }
         }
         self.hand_on(&mut decoder, task).await?;
+        let repeated = tally.drift.as_ref().map_or(0, |drift| drift.repeated);
+        if repeated > 0 {
+            return Err(self.drifted(repeated));
+        }
         Ok((tally, pages.finish()))
     }
 
@@ -253,7 +273,7 @@ impl ResourceRun<'_> {
         gate: &mut Gate,
         tally: &mut Tally,
     ) -> Result<Vec<crate::reject::Reject>> {
-        let SlicedPage { page, slice, is_accepted } = sliced;
+        let SlicedPage { page, slice, is_accepted, total } = sliced;
         gate.enter(&slice);
         if pages.went_on && !page.is_kept {
             gate.stay();
@@ -269,13 +289,17 @@ impl ResourceRun<'_> {
         let rejected = decoded.rejects.len() as u64;
         tally.records += decoded.meta.records;
         tally.rejected += rejected;
+        let total = if is_accepted { total } else { pages.stated_total(&decoded.meta) };
+        if let (Some(drift), Some(total)) = (&mut tally.drift, total) {
+            drift.came(&page, self.format_of(&page), total);
+        }
         self.emit(&RunEvent::PageRead {
             resource: self.name(),
             page: page.number,
             records: decoded.meta.records,
             rejected,
             bytes: page.body.len() as u64,
-            total: if is_accepted { None } else { pages.stated_total(&decoded.meta) },
+            total,
         });
         if !is_accepted {
             pages.accept(&decoded.meta, gate.is_past_range())?;
@@ -292,7 +316,7 @@ impl ResourceRun<'_> {
             self.limits.nesting_depth_max,
         );
         let mut tally = Tally::default();
-        while let Some(SlicedPage { page, slice, is_accepted }) = self.next_page(&mut pages).await? {
+        while let Some(SlicedPage { page, slice, is_accepted, .. }) = self.next_page(&mut pages).await? {
             gate.enter(&slice);
             let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
             reader.look_for(lookups, wants_hints);
@@ -355,17 +379,19 @@ impl ResourceRun<'_> {
 
     /// Records that move between the pages of an offset listing come twice, and push others past the reader.
     fn refuse_drift(&self, writer: &TableWriter, outcome: Option<&ListingOutcome>) -> Result<()> {
-        let is_by_position =
-            matches!(self.resource.endpoint.paginator, PaginationSpec::Offset(_) | PaginationSpec::PageNumber(_));
         let twice = writer.duplicates();
-        if is_by_position && twice > 0 && outcome.is_some_and(|outcome| outcome.total_moved) {
-            return Err(Error::incomplete(format!(
-                "resource {}: the stated total changed while the listing was read and {twice} records came twice, so that others may have been missed",
-                self.resource.name
-            ))
-            .with_hint("records came or went between two pages: run again, or sort the listing by something that does not change"));
+        if drift::is_by_position(self.resource) && twice > 0 && outcome.is_some_and(|outcome| outcome.total_moved) {
+            return Err(self.drifted(twice));
         }
         Ok(())
+    }
+
+    fn drifted(&self, twice: u64) -> Error {
+        Error::incomplete(format!(
+            "resource {}: the stated total changed while the listing was read and {twice} records came twice, so that others may have been missed",
+            self.resource.name
+        ))
+        .with_hint("records came or went between two pages: run again, or sort the listing by something that does not change")
     }
 
     fn end_listing(&self, outcome: Option<ListingOutcome>) {
@@ -396,11 +422,11 @@ impl ResourceRun<'_> {
         if !schema_changes.is_empty() && outcome.commit.is_some() {
             self.emit(&RunEvent::SchemaChanged { resource: self.name(), changes: schema_changes });
         }
-        self.emit_outcome(outcome, tally, checkpoint);
+        self.emit_outcome(outcome, &tally, checkpoint);
         Ok(())
     }
 
-    fn emit_outcome(&self, outcome: CommitOutcome, tally: Tally, checkpoint: Checkpoint) {
+    fn emit_outcome(&self, outcome: CommitOutcome, tally: &Tally, checkpoint: Checkpoint) {
         let rows = RowCounts { read: tally.records, rejected: tally.rejected, ..outcome.rows };
         let resource = self.name();
         self.emit(&match outcome.commit {

@@ -14,6 +14,11 @@ mod main_job; // the calendar API into a lake, read back by DuckDB, pyarrow and 
 mod oauth; // tokens of a real OAuth2 server: how a client proves itself, expiry, rotation
 mod resume; // a long listing that is stopped, and gone on with
 mod scale; // many pages, bounded memory
+mod simulation; // random histories, faults and kills against an oracle
 mod storage; // the same on a real S3-protocol server; stores that lie
 mod support;
 mod table; // the commands that look at a table and look after it, on disk and on S3
+
+#[path = "../support/fault_store.rs"]
+#[expect(dead_code, reason = "the unit tests of the lake use all of it")]
+mod fault_store;

@@ -170,3 +170,25 @@ proptest! {
         prop_assert_eq!(seen, records.iter().map(|(_, key)| *key).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_run_follows_what_it_began_from_and_its_own_windows_and_nobody_else() {
+    let state = |value: u64| CursorState { last_value: number(value), boundary: Vec::new() };
+    let begun = CursorRun::begin(&spec(), Some(&state(5)), None).unwrap();
+    assert!(begun.follows(Some(&state(5))));
+    assert!(!begun.follows(Some(&state(6))), "another run has committed");
+    assert!(!begun.follows(None), "another run has built the table anew");
+    let first = CursorRun::begin(&spec(), None, None).unwrap();
+    assert!(first.follows(None) && !first.follows(Some(&state(1))));
+    let range = Backfill { from: Some(number(1)), to: Some(number(2)) };
+    assert!(CursorRun::begin(&spec(), Some(&state(5)), Some(&range)).unwrap().follows(Some(&state(9))));
+
+    let day = |day: u32| CursorValue::Text(format!("2026-11-{day:02}T00:00:00Z"));
+    let step = Some(Duration::from_secs(86_400));
+    let stepping = IncrementalSpec { initial_value: Some(day(1)), step, ..spec() };
+    let windows = CursorRun::begin(&stepping, None, None).unwrap();
+    let windows = windows.windows("2026-11-04T00:00:00Z".parse().unwrap()).unwrap().unwrap();
+    let after_the_first = windows[0].state(false).unwrap();
+    assert!(windows[0].follows(None) && windows[1].follows(after_the_first.as_ref()));
+    assert!(!windows[2].follows(after_the_first.as_ref()), "a window is missing between them");
+}

@@ -107,9 +107,38 @@ const LARGE_GZIP: &[u8] =
     \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x57\x03\x71\
     \x11\x07\xfe\xa0\x86\x01\x00";
 
+/// `{"items":[]}` with Brotli (RFC 7932).
+const SMALL_BROTLI: &[u8] = b"\x8b\x05\x80\x7b\x22\x69\x74\x65\x6d\x73\x22\x3a\x5b\x5d\x7d\x03";
+
+/// A mebibyte of spaces with Brotli.
+const LARGE_BROTLI: &[u8] = b"\x5b\xff\xff\x8f\x5f\x02\x24\x1e\x0b\x04\x72\xef\x1f\x00";
+
+/// `{"items":[]}` with deflate, as HTTP means it (RFC 9110 §8.4.1.2).
+const SMALL_DEFLATE: &[u8] = b"\x78\x9c\xab\x56\xca\x2c\x49\xcd\x2d\x56\xb2\x8a\x8e\xad\x05\x00\x1c\x23\x04\x51";
+
 fn gzipped(body: &[u8], announced: usize) -> Vec<u8> {
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {announced}\r\n\r\n");
+    encoded("gzip", body, announced)
+}
+
+fn encoded(encoding: &str, body: &[u8], announced: usize) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {announced}\r\n\r\n");
     [head.as_bytes(), body].concat()
+}
+
+#[tokio::test]
+async fn every_encoding_is_read_within_the_bound() {
+    let zstd = |body: &[u8]| zstd::bulk::compress(body, 3).unwrap();
+    let small = br#"{"items":[]}"#;
+    for (encoding, body) in [("br", SMALL_BROTLI.to_vec()), ("deflate", SMALL_DEFLATE.to_vec()), ("zstd", zstd(small))]
+    {
+        let url = serve_by(move |_| encoded(encoding, &body, body.len()), Duration::ZERO).await;
+        assert_eq!(send(&url).await.unwrap().body(), r#"{"items":[]}"#, "{encoding}");
+    }
+    for (encoding, body) in [("br", LARGE_BROTLI.to_vec()), ("zstd", zstd(&b" ".repeat(1 << 20)))] {
+        assert!(body.len() < 1_000);
+        let bomb = serve_by(move |_| encoded(encoding, &body, body.len()), Duration::ZERO).await;
+        assert_eq!(send(&bomb).await.unwrap_err().0, TransportErrorKind::BodyTooLarge, "{encoding}");
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ fn area(limits: Limits) -> StagingArea {
             layout: Layout::new(Path::from("events")),
             url: "lake/events".to_owned(),
             folder: None,
+            medium: None,
         },
         run_id: "run".to_owned(),
         schema: schema.to_arrow(),

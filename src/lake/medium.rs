@@ -1,0 +1,71 @@
+//! What it takes on local disk for a change to outlive a loss of power. Object stores have nothing to add: there, a put that was answered is durable.
+//!
+//! A file system keeps two things apart: what is in a file, and which name leads to it. Each becomes durable only when it is asked for
+//! (`fsync(2)`: calling it "does not necessarily ensure that the entry in the directory containing the file has also reached disk").
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::path::Path;
+
+/// Files that are made durable at the same time: a journalling file system commits them together.
+const IN_FLIGHT: usize = 16;
+
+/// Makes changes durable.
+#[async_trait]
+pub(super) trait Medium: fmt::Debug + Send + Sync {
+    /// What is in these files is durable from now on.
+    async fn sync_content(&self, paths: &[Path]) -> io::Result<()>;
+
+    /// That these names lead to their files, or to none, is durable from now on.
+    async fn sync_names(&self, paths: &[Path]) -> io::Result<()>;
+}
+
+/// The file system of this machine, below a folder.
+#[derive(Debug)]
+pub(super) struct LocalMedium {
+    folder: PathBuf,
+}
+
+impl LocalMedium {
+    /// `folder` is what the root of the paths means.
+    pub(super) fn below(folder: PathBuf) -> Arc<Self> {
+        Arc::new(Self { folder })
+    }
+
+    /// The folders from the one that holds `path` up to the one that holds the lake.
+    fn folders_of(&self, path: &Path) -> impl Iterator<Item = PathBuf> {
+        let top = self.folder.parent().unwrap_or(&self.folder).to_owned();
+        let file = self.folder.join(path.as_ref());
+        let mut folders: Vec<PathBuf> = file.ancestors().skip(1).map(FilePath::to_owned).collect();
+        folders.retain(|folder| folder.starts_with(&top));
+        folders.into_iter()
+    }
+}
+
+#[async_trait]
+impl Medium for LocalMedium {
+    async fn sync_content(&self, paths: &[Path]) -> io::Result<()> {
+        sync_all(paths.iter().map(|path| self.folder.join(path.as_ref())).collect()).await
+    }
+
+    async fn sync_names(&self, paths: &[Path]) -> io::Result<()> {
+        let folders: BTreeSet<PathBuf> = paths.iter().flat_map(|path| self.folders_of(path)).collect();
+        // A folder that is gone with its last file has no names left to lose.
+        sync_all(folders.into_iter().filter(|folder| folder.is_dir()).collect()).await
+    }
+}
+
+async fn sync_all(paths: Vec<PathBuf>) -> io::Result<()> {
+    let syncs = paths.into_iter().map(|path| async move {
+        let sync = tokio::task::spawn_blocking(move || File::open(path)?.sync_all());
+        sync.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    });
+    stream::iter(syncs).buffer_unordered(IN_FLIGHT).try_collect().await
+}

@@ -1,0 +1,69 @@
+//! Whether records moved between the pages of a listing that is read by position.
+//!
+//! When a record comes before those that were read already, the next page begins with what the last one ended with. A merge sees that by its keys; for the
+//! other dispositions, two pages between which the stated total rose are compared, record by record.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use twox_hash::XxHash3_128;
+
+use crate::decode::{Admission, Inferrer, RawRecord, RecordGate};
+use crate::error::Result;
+use crate::extract::Page;
+use crate::spec::{JsonPath, PaginationSpec, RecordFormat, ResourceSpec, WriteDisposition};
+
+/// Watches the pages of one listing.
+#[derive(Debug)]
+pub(super) struct Drift {
+    selector: Option<JsonPath>,
+    depth_max: u32,
+    last: Option<(Bytes, u64)>,
+    /// Records that came twice.
+    pub(super) repeated: u64,
+}
+
+impl Drift {
+    /// A watch over the pages of `resource`, where they are read by position and nobody else would notice.
+    pub(super) fn of(resource: &ResourceSpec, depth_max: u32) -> Option<Self> {
+        let is_merge = resource.write_disposition == WriteDisposition::Merge;
+        let selector = resource.endpoint.data_selector.clone();
+        (is_by_position(resource) && !is_merge).then_some(Self { selector, depth_max, last: None, repeated: 0 })
+    }
+
+    /// Takes note of a page that states `total`.
+    pub(super) fn came(&mut self, page: &Page, format: RecordFormat, total: u64) {
+        if let Some((body, before)) = &self.last
+            && *before < total
+        {
+            let earlier = self.records(body, format);
+            let now = self.records(&page.body, format);
+            self.repeated += now.intersection(&earlier).count() as u64;
+        }
+        self.last = Some((page.body.clone(), total));
+    }
+
+    fn records(&self, body: &Bytes, format: RecordFormat) -> HashSet<u128> {
+        let mut reader = Inferrer::new(self.selector.clone(), Vec::new(), &[], self.depth_max);
+        reader.expect(format);
+        let mut hashes = Hashes(HashSet::new());
+        // The page was decoded before, so this cannot fail for what it holds.
+        drop(reader.observe_with(body, Some(&mut hashes)));
+        hashes.0
+    }
+}
+
+/// Whether the pages of a resource are asked for by position.
+pub(super) fn is_by_position(resource: &ResourceSpec) -> bool {
+    matches!(resource.endpoint.paginator, PaginationSpec::Offset(_) | PaginationSpec::PageNumber(_))
+}
+
+#[derive(Debug)]
+struct Hashes(HashSet<u128>);
+
+impl RecordGate for Hashes {
+    fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission> {
+        self.0.insert(XxHash3_128::oneshot(record.text().as_bytes()));
+        Ok(Admission::Drop)
+    }
+}

@@ -1,0 +1,320 @@
+//! Whole runs over random histories of an API, with faults of network and store, kills at any change, and one or two writers. Each history comes
+//! from a seed: `LAKEFEED_SIMULATION_SEEDS=17..18` plays the seventeenth again, `make soak` plays ten thousand.
+//!
+//! What must hold: a reader who globs never sees a row of a run that was not committed, no row is there twice once a run has succeeded, and
+//! after a run without faults the table is what the API has, and has had.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lakefeed::client::{SendLimits, Transport, TransportError, TransportErrorKind};
+use lakefeed::clock::ManualClock;
+use lakefeed::config::{self, Format, Sources};
+use lakefeed::error::{Error, ErrorKind};
+use lakefeed::event::Silent;
+use lakefeed::interrupt::Interrupt;
+use lakefeed::lake::Lake;
+use lakefeed::pipeline::{self, Components, RunOptions};
+use lakefeed::spec::PipelineSpec;
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use serde_json::{Value, json};
+
+use crate::fault_store::{Death, FaultStore, Fuse};
+use crate::support::json_rows::json_rows_in;
+
+const TABLE: &str = "events";
+const PAGE: u64 = 3;
+
+const SCHEMA: &str = r#"{
+  "type": "object",
+  "required": ["id"],
+  "properties": {
+    "id": {"type": "string"},
+    "day": {"type": ["string", "null"], "format": "date"},
+    "rev": {"type": "integer"}
+  }
+}"#;
+
+/// A generator of the test's own, so that a history is the same everywhere.
+struct Luck(u64);
+
+impl Luck {
+    fn draw(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// An event as the API has it now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Event {
+    day: Option<u64>,
+    /// Grows with every change of the whole API, so that it tells when a row was written.
+    rev: u64,
+}
+
+/// The API: what it has, and the faults that come.
+#[derive(Debug, Default)]
+struct Api {
+    events: Mutex<BTreeMap<u64, Event>>,
+    faults: Mutex<Vec<u64>>,
+}
+
+impl Api {
+    /// Some events come, change, move to another day or go.
+    fn change(&self, luck: &mut Luck, rev: &mut u64) {
+        let mut events = self.events.lock().unwrap();
+        for _ in 0..luck.draw(8) {
+            *rev += 1;
+            let id = luck.draw(20);
+            if luck.draw(6) == 0 {
+                events.remove(&id);
+            } else {
+                let day = luck.draw(5).checked_sub(1);
+                events.insert(id, Event { day, rev: *rev });
+            }
+        }
+    }
+
+    fn page(&self, offset: u64) -> Value {
+        let events = self.events.lock().unwrap();
+        let (start, size) = (usize::try_from(offset).unwrap(), usize::try_from(PAGE).unwrap());
+        let items: Vec<Value> = events.iter().skip(start).take(size).map(|(id, event)| row_of(*id, *event)).collect();
+        json!({"items": items, "total": events.len()})
+    }
+}
+
+fn row_of(id: u64, event: Event) -> Value {
+    let mut row = json!({"id": format!("e{id}"), "rev": event.rev});
+    if let Some(day) = event.day {
+        row["day"] = json!(format!("2026-11-{:02}", day + 1));
+    }
+    row
+}
+
+#[async_trait]
+impl Transport for Api {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: SendLimits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let fault = self.faults.lock().unwrap().pop().unwrap_or(u64::MAX);
+        let status = |status: u16| Ok(http::Response::builder().status(status).body(Bytes::new()).unwrap());
+        match fault {
+            0 => return status(503),
+            1 => return status(429),
+            2 => return Err(TransportError::new(TransportErrorKind::Truncated, "cut")),
+            3 => return Err(TransportError::new(TransportErrorKind::Closed, "closed")),
+            4 => return status(404),
+            _ => {}
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let offset = query.split('&').find_map(|pair| pair.strip_prefix("offset=")).unwrap_or("0");
+        Ok(http::Response::new(self.page(offset.parse().unwrap()).to_string().into()))
+    }
+}
+
+struct Files;
+
+impl Sources for Files {
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, _: &str) -> std::io::Result<String> {
+        Ok(SCHEMA.to_owned())
+    }
+}
+
+fn spec(resumes: bool) -> PipelineSpec {
+    let pipeline = json!({
+        "name": "simulation",
+        "limits": {"resume_age_max_seconds": if resumes { 86_400 } else { 0 }},
+        "client": {"base_url": "https://api.example", "retry": {"max_retries": 2, "backoff_factor": 0.5}},
+        "resources": [{
+            "name": TABLE,
+            "primary_key": "id",
+            "write_disposition": "merge",
+            "schema": "schema.json",
+            "partition_by": [{"column": "day"}],
+            "endpoint": {"data_selector": "items", "paginator": {"type": "offset", "limit": PAGE}},
+        }],
+    });
+    config::parse("simulation.json", &pipeline.to_string(), Format::Json, &Files).unwrap()
+}
+
+/// One history.
+struct History {
+    luck: Luck,
+    seed: u64,
+    /// Runs go on from the pages of stopped ones: then a row may be as old as the run that was stopped, until the next run.
+    resumes: bool,
+    spec: PipelineSpec,
+    api: Arc<Api>,
+    store: Arc<dyn ObjectStore>,
+    /// The lake is on a disk, where a file lock keeps writers apart; elsewhere leases do.
+    disk: Option<tempfile::TempDir>,
+    clock: Arc<ManualClock>,
+    runs: u64,
+    /// What a table must have that follows the API: every event as it was last seen.
+    oracle: BTreeMap<u64, Event>,
+}
+
+impl History {
+    fn of(seed: u64) -> Self {
+        let disk = seed.is_multiple_of(4).then(|| tempfile::tempdir().unwrap());
+        let store: Arc<dyn ObjectStore> = match &disk {
+            Some(folder) => {
+                Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap().with_automatic_cleanup(true))
+            }
+            None => Arc::new(InMemory::new()),
+        };
+        let clock = Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap()));
+        let (api, oracle) = (Arc::new(Api::default()), BTreeMap::new());
+        let resumes = seed.is_multiple_of(3);
+        Self { luck: Luck(seed ^ 0x5EED), seed, resumes, spec: spec(resumes), api, store, disk, clock, runs: 0, oracle }
+    }
+
+    fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
+        let lake = Lake::with_store(store, object_store::path::Path::ROOT, "lake".to_owned());
+        match &self.disk {
+            Some(folder) => lake.on_local_disk(folder.path().to_owned()),
+            None => lake,
+        }
+    }
+
+    fn components(&mut self) -> Components {
+        self.runs += 1;
+        Components {
+            clock: Arc::<ManualClock>::clone(&self.clock),
+            transport: Arc::<Api>::clone(&self.api),
+            observer: Arc::new(Silent),
+            run_id: format!("run-{:05}", self.runs),
+            interrupt: Interrupt::never(),
+            jitter_seed: self.seed,
+        }
+    }
+
+    /// A run that the store may end at any of its changes.
+    async fn run(&mut self, fuse: Option<Arc<Fuse>>) -> Result<(), Error> {
+        let store = match fuse {
+            Some(fuse) => Arc::new(FaultStore::new(Arc::clone(&self.store), fuse)) as Arc<dyn ObjectStore>,
+            None => Arc::clone(&self.store),
+        };
+        let (lake, components) = (self.lake(store), self.components());
+        let resources = pipeline::choose(&self.spec, &[]).unwrap();
+        pipeline::run_in(&self.spec, &resources, &RunOptions::default(), &lake, &components).await
+    }
+
+    async fn commits(&self) -> u64 {
+        self.lake(Arc::clone(&self.store)).table(TABLE).snapshot().await.unwrap().version
+    }
+
+    async fn rows(&self) -> Vec<Value> {
+        let mut rows = json_rows_in(&*self.store, TABLE).await;
+        rows.sort_by_key(ToString::to_string);
+        rows
+    }
+
+    /// The API as it is now becomes part of what a table must have.
+    fn follow(&mut self) {
+        self.oracle.extend(self.api.events.lock().unwrap().iter().map(|(id, event)| (*id, *event)));
+    }
+
+    fn expected(&self) -> Vec<Value> {
+        let mut rows: Vec<Value> = self.oracle.iter().map(|(id, event)| row_of(*id, *event)).collect();
+        rows.sort_by_key(ToString::to_string);
+        rows
+    }
+
+    /// A reader sees nothing that is younger than the last commit.
+    async fn assert_nothing_uncommitted(&self, committed_rev: u64, step: &str) {
+        for row in self.rows().await {
+            assert!(row["rev"].as_u64().unwrap() <= committed_rev, "seed {} {step}: a reader sees {row}", self.seed);
+        }
+    }
+
+    async fn play(mut self) {
+        let mut rev = 0;
+        let mut committed_rev = 0;
+        for step in 0..4 {
+            self.api.change(&mut self.luck, &mut rev);
+            let faults = (0..self.luck.draw(12)).map(|_| self.luck.draw(12)).collect();
+            *self.api.faults.lock().unwrap() = faults;
+            let before = self.commits().await;
+            let death = [Death::BeforeEffect, Death::AfterEffect, Death::LostAnswer];
+            let death = death[usize::try_from(self.luck.draw(3)).unwrap()];
+            let fuse = Fuse::new(self.luck.draw(40), death);
+            let result = self.run(Some(Arc::clone(&fuse))).await;
+            self.clock.advance(std::time::Duration::from_secs(61));
+            let place = format!("step {step} {death:?}");
+            let happened = self.commits().await > before;
+            if happened {
+                committed_rev = rev;
+                self.follow();
+            }
+            self.assert_nothing_uncommitted(committed_rev, &place).await;
+            if result.is_ok() {
+                // Nothing new is a success without a commit.
+                self.follow();
+                committed_rev = rev;
+                if !self.resumes {
+                    assert_eq!(self.rows().await, self.expected(), "seed {} {place}", self.seed);
+                }
+            }
+        }
+        if self.disk.is_none() {
+            Box::pin(self.two_writers(&mut rev)).await;
+        }
+        self.api.faults.lock().unwrap().clear();
+        for _ in 0..2 {
+            self.run(None).await.unwrap_or_else(|error| panic!("seed {}: {error} {:?}", self.seed, error.causes()));
+        }
+        self.follow();
+        assert_eq!(self.rows().await, self.expected(), "seed {}", self.seed);
+    }
+
+    /// Two runs at once: one may be refused, and both may succeed; together they do no harm.
+    async fn two_writers(&mut self, rev: &mut u64) {
+        self.api.change(&mut self.luck, rev);
+        self.api.faults.lock().unwrap().clear();
+        let lake = self.lake(Arc::clone(&self.store));
+        let (one, other) = (self.components(), self.components());
+        let resources = pipeline::choose(&self.spec, &[]).unwrap();
+        let options = RunOptions::default();
+        let run = |components: Components| {
+            let (spec, resources, options, lake) = (&self.spec, &resources, &options, &lake);
+            async move { pipeline::run_in(spec, resources, options, lake, &components).await }
+        };
+        let (first, second) = tokio::join!(run(one), run(other));
+        let refused = [&first, &second].into_iter().filter_map(|result| result.as_ref().err());
+        for error in refused {
+            assert_eq!(error.kind(), ErrorKind::Conflict, "seed {}: {error}", self.seed);
+        }
+        assert!(first.is_ok() || second.is_ok(), "seed {}: nobody could write", self.seed);
+        self.follow();
+        if !self.resumes {
+            assert_eq!(self.rows().await, self.expected(), "seed {}: two writers", self.seed);
+        }
+    }
+}
+
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("LAKEFEED_SIMULATION_SEEDS") else { return 0..300 };
+    let (from, to) = text.split_once("..").unwrap_or_else(|| panic!("seeds are written as 0..300, not {text}"));
+    from.parse().unwrap()..to.parse().unwrap()
+}
+
+#[test]
+fn random_histories_with_faults_and_kills_end_with_the_tables_of_the_oracle() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for seed in seeds() {
+        runtime.block_on(History::of(seed).play());
+    }
+}
