@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 
 /// Bytes of answers that make a segment.
-const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
+const SEGMENT_BYTES: usize = 1024 * 1024;
 /// A segment is written after this time, however small it is.
 const SEGMENT_TIME: Duration = Duration::from_secs(1);
 /// A last segment that is smaller is not worth writing when a run is stopped early.

@@ -12,8 +12,9 @@ async fn a_quarter_million_events_pass_in_bounded_memory() {
     let small = peak_kib_of(2_500).await;
     let large = peak_kib_of(250_000).await;
     // The key index of a merge is what grows: 250,000 keys at 56 bytes, twice that while its table doubles. Beside it come the
-    // buffers of 32 connections, about half a MiB each, which the small run hardly fills.
-    let allowed = small + 96 * 1024;
+    // buffers of 32 connections, about half a MiB each, which the small run hardly fills, and the pages that are
+    // kept for a run to go on from: a MiB that is gathered, one that is compressed and one that is written.
+    let allowed = small + 112 * 1024;
     assert!(large < allowed, "peak {large} KiB for 250,000 events, {small} KiB for 2,500");
 }
 
