@@ -7,10 +7,10 @@ TEST_PYTHON := $(CURDIR)/$(VENV)/bin/python
 READERS := tests/readers/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check fmt lint doc bench clean
+.PHONY: help demo test soak check fmt lint doc bench bench-merge clean
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## build, start the embedded calendar API with OAuth2, run the pipeline, show the table
 	$(CARGO) run --release --locked --quiet -- demo
@@ -32,8 +32,14 @@ lint: ## clippy, warnings are errors
 doc: ## does the documentation build without a warning?
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 
-bench: ## criterion benches of the hot paths
+bench: $(VENV)/.bench-installed ## whole runs beside dlt and a hand-tuned pipeline, writes docs/benchmarks.md; then the hot paths
+	$(CARGO) build --release --locked
+	$(VENV)/bin/python benches/bench_end_to_end.py target/release/lakefeed --write docs/benchmarks.md
 	$(CARGO) bench --locked
+
+bench-merge: $(VENV)/.bench-installed ## 100,000 changes into 5,000,000 rows, beside delta-rs, DuckDB and Polars; writes docs/benchmarks-merge.md
+	$(CARGO) build --release --locked --example merge_lake
+	$(VENV)/bin/python benches/bench_merge.py target/release/examples/merge_lake --write docs/benchmarks-merge.md
 
 clean: ## remove what was built and installed here
 	$(CARGO) clean
@@ -43,4 +49,9 @@ clean: ## remove what was built and installed here
 $(VENV)/.installed: $(READERS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(READERS)
+	touch $@
+
+# What the benchmarks compare with.
+$(VENV)/.bench-installed: benches/requirements.txt $(VENV)/.installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@

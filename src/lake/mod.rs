@@ -10,6 +10,7 @@ mod medium;
 mod storage;
 mod store;
 
+mod bucket;
 mod layout;
 mod parquet;
 mod partition;
