@@ -37,6 +37,7 @@ pub(super) fn validate_resource(
         schema,
         primary_key: resource.primary_key.clone(),
         write_disposition,
+        merge: crate::spec::MergeSpec::default(),
         partition_by,
         parent,
         selected: resource.selected,

@@ -209,6 +209,7 @@ impl ResourceRun<'_> {
             run_id: self.components.run_id.clone(),
             resource: self.name(),
             disposition: self.resource.write_disposition,
+            merge: self.resource.merge.clone(),
             full_refresh: self.options.full_refresh,
             primary_key: self.resource.primary_key.clone(),
             partition_by: self.resource.partition_by.clone(),
