@@ -32,8 +32,7 @@ pub(super) struct Arrivals {
     pub(super) groups: Groups,
     /// Rows of staged files that another one replaced.
     pub(super) dropped: HashMap<u32, RowSet>,
-    /// The range of the keys that the run deletes: `None` when it deletes none, `Some(None)` when it is not known.
-    pub(super) deleted_keys: Option<Option<KeyRange>>,
+    pub(super) deleted_keys: DeletedKeys,
     occurrences: Occurrences,
 }
 
@@ -57,7 +56,7 @@ impl Arrivals {
             ranks: Ranks::default(),
             groups: Groups::default(),
             dropped: HashMap::new(),
-            deleted_keys: None,
+            deleted_keys: DeletedKeys::None,
             occurrences: Occurrences::default(),
         }
     }
@@ -93,10 +92,7 @@ impl Arrivals {
         }
         if deletes.is_some_and(|deletes| deletes.true_count() > 0) {
             let range = self.key_column.and_then(|column| key_range(batch, column));
-            self.deleted_keys = Some(match self.deleted_keys.take() {
-                None => range,
-                Some(before) => KeyRange::union(before, range),
-            });
+            self.deleted_keys.extend(range);
         }
         let keys = keys.unwrap_or_else(|| rows.clone());
         Ok(Fingerprints { keys, rows, ranks })
@@ -149,6 +145,31 @@ impl Arrivals {
             self.ranks.set(key, rank);
         }
         self.index.arrive(key, entry)
+    }
+}
+
+/// Which keys a run deletes.
+#[derive(Debug)]
+pub(super) enum DeletedKeys {
+    /// None.
+    None,
+    /// Some of this range.
+    In(KeyRange),
+    /// Nobody knows.
+    Any,
+}
+
+impl DeletedKeys {
+    fn extend(&mut self, range: Option<KeyRange>) {
+        let before = std::mem::replace(self, Self::Any);
+        let union = match before {
+            Self::None => range,
+            Self::In(before) => KeyRange::union(Some(before), range),
+            Self::Any => None,
+        };
+        if let Some(union) = union {
+            *self = Self::In(union);
+        }
     }
 }
 

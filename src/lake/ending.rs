@@ -55,12 +55,11 @@ impl Ending {
                 let batch =
                     compute(|| conform(&batch, &area.schema).and_then(|batch| self.mark(&batch))).map_err(fails)?;
                 for group in compute(|| partitioner.split(&batch))? {
-                    let partition = match partitions.get(&group.partition) {
-                        Some(partition) => Arc::clone(partition),
-                        None => {
-                            let lost = || Error::storage("a partition was lost");
-                            Arc::new(partitioner.partition(group.partition).cloned().ok_or_else(lost)?)
-                        }
+                    let partition = if let Some(partition) = partitions.get(&group.partition) {
+                        Arc::clone(partition)
+                    } else {
+                        let lost = || Error::storage("a partition was lost");
+                        Arc::new(partitioner.partition(group.partition).cloned().ok_or_else(lost)?)
                     };
                     let rows = compute(|| group.of(&batch)).map_err(fails)?;
                     writer.write(&partition, &rows).await?;

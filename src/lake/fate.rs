@@ -34,6 +34,7 @@ pub(super) enum Fate {
 }
 
 /// A row of the table, as far as decisions need it.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that are independent of each other")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Met {
     /// It has the content of the incoming row.

@@ -1,6 +1,7 @@
 //! What a merging run knows of its own rows: where the newest row of each key is staged, and what became of it. Pure.
 //!
-//! It holds about 56 bytes per distinct key of the run; that is the one part of a run whose memory grows with its rows.
+//! It holds about 56 bytes per distinct key of the run; that is the one part of a run whose memory grows with its rows. Where versions
+//! compete by a column, their values take about as much again (`rank`); groups take 20 bytes each (`arrivals`).
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;

@@ -18,7 +18,7 @@ use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::JoinSet;
 
-use super::arrivals::{Arrivals, Occurrences};
+use super::arrivals::{Arrivals, DeletedKeys, Occurrences};
 use super::commit::{AddedFile, staged_name};
 use super::ending::Ending;
 use super::fate::{Fate, Met, Op, RowFate, Rules, Tally, decide, decide_absent};
@@ -112,7 +112,12 @@ pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCou
 }
 
 /// The range of all keys of the run; `None` when it is not known.
-fn range_of(staged: &[StagedFile], deleted: Option<Option<KeyRange>>) -> Option<KeyRange> {
+fn range_of(staged: &[StagedFile], deleted: DeletedKeys) -> Option<KeyRange> {
+    let deleted = match deleted {
+        DeletedKeys::None => None,
+        DeletedKeys::In(range) => Some(Some(range)),
+        DeletedKeys::Any => Some(None),
+    };
     staged.iter().map(|file| file.keys.clone()).chain(deleted).reduce(KeyRange::union).flatten()
 }
 

@@ -104,7 +104,7 @@ impl Table {
         match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
                 let Prepared { snapshot, recovered, schema_changes, garbage, strategy } = prepared;
-                let session = Session { storage, write, lock, snapshot, garbage, strategy };
+                let session = Session { storage, write, lock, snapshot, strategy, garbage };
                 TableWriter::new(session, recovered, schema_changes).await
             }
             Err(error) => {

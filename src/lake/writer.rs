@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use arrow::array::{AsArray as _, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -52,7 +52,7 @@ pub struct CommitOutcome {
 /// leaves the table as it was.
 #[derive(Debug)]
 pub struct TableWriter {
-    session: Session,
+    session: Box<Session>,
     recovered: Option<u64>,
     schema_changes: Vec<String>,
     staging: Box<Staging>,
@@ -99,7 +99,9 @@ struct Staged {
 impl TableWriter {
     pub(super) async fn new(session: Session, recovered: Option<u64>, schema_changes: Vec<String>) -> Result<Self> {
         match Staging::new(&session) {
-            Ok(staging) => Ok(Self { session, recovered, schema_changes, staging: Box::new(staging) }),
+            Ok(staging) => {
+                Ok(Self { session: Box::new(session), recovered, schema_changes, staging: Box::new(staging) })
+            }
             Err(error) => {
                 session.lock.release(&session.storage).await;
                 Err(error)
@@ -150,7 +152,7 @@ impl TableWriter {
         if rejects.is_empty() {
             return Ok(());
         }
-        let Session { storage, write, .. } = &self.session;
+        let Session { storage, write, .. } = self.session.as_ref();
         if self.staging.rejects.is_none() {
             let writer = RejectsWriter::new(storage, &write.run_id, &write.resource, &write.limits)?;
             self.staging.rejects = Some(writer);
@@ -207,7 +209,7 @@ impl TableWriter {
         if let Some(rejects) = staging.rejects {
             rejects.abort().await;
         }
-        let Session { storage, write, lock, .. } = session;
+        let Session { storage, write, lock, .. } = *session;
         let swept = if keeps_pages {
             recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id])).await.map(drop)
         } else {
@@ -273,8 +275,7 @@ impl Staging {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let deletes =
-            takes_deletes(&session.write).then(|| batch.columns().last()).flatten().map(|last| last.as_boolean());
+        let deletes = takes_deletes(&session.write).then(|| batch.columns().last()).flatten().map(AsArray::as_boolean);
         let prints = match &mut self.arrivals {
             Some(arrivals) => Some(compute(|| arrivals.fingerprints(batch, deletes))?),
             None => None,
