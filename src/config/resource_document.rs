@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 use super::document::{PartitionDocument, ResourceDocument};
 use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
+use super::merge_document::{MergeDocument, merge_columns};
 use super::problems::Problems;
 use crate::expression::Expression;
-use crate::spec::{NewColumns, ProcessingStep, Transform, WriteDisposition};
+use crate::spec::{NewColumns, ProcessingStep, Transform};
 
 /// Keys of dlt's resources that this version does not do.
-const RESOURCE_LATER: &[&str] = &["merge_key", "columns", "table_format", "parent_table_name"];
+const RESOURCE_LATER: &[&str] = &["table_format", "parent_table_name"];
 
 /// Keys that change nothing here: hints for stores that lakefeed does not have.
 const RESOURCE_IGNORED: &[&str] = &["parallelized", "max_table_nesting", "references", "nested_hints", "file_format"];
@@ -48,7 +49,7 @@ pub(super) fn read_resources(
     resources.iter().enumerate().filter_map(read).collect()
 }
 
-/// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge key by key. An explicit null of the resource
+/// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge key by key, and so do `columns`. An explicit null of the resource
 /// wins over a default.
 fn merge_defaults(defaults: &Map<String, Value>, resource: Map<String, Value>) -> Map<String, Value> {
     let mut merged = defaults.clone();
@@ -60,6 +61,10 @@ fn merge_defaults(defaults: &Map<String, Value>, resource: Map<String, Value>) -
                 Value::Object(merge_endpoint(defaults, path))
             }
             ("endpoint", Value::Object(endpoint), Some(defaults)) => Value::Object(merge_endpoint(defaults, endpoint)),
+            ("columns", value, _) => match defaults.get("columns") {
+                Some(defaults) => merge_columns(defaults, value),
+                None => value,
+            },
             (_, value, _) => value,
         };
         merged.insert(key, value);
@@ -100,7 +105,7 @@ impl ResourceDocument {
             endpoint,
             schema: fields.text("schema"),
             primary_key: fields.texts("primary_key").unwrap_or_default(),
-            write_disposition: read_disposition(&mut fields),
+            merge: MergeDocument::read(&mut fields),
             partition_by: read_partition_by(&mut fields),
             selected: selected && !is_skipped,
             include_from_parent: fields.texts("include_from_parent").unwrap_or_default(),
@@ -185,24 +190,6 @@ fn read_contract(fields: &mut Fields<'_>) -> NewColumns {
             columns
         }
     }
-}
-
-fn read_disposition(fields: &mut Fields<'_>) -> Option<WriteDisposition> {
-    let choices = [
-        ("append", WriteDisposition::Append),
-        ("replace", WriteDisposition::Replace),
-        ("merge", WriteDisposition::Merge),
-        // dlt's word for a resource that is read for its children only.
-        ("skip", WriteDisposition::Append),
-    ];
-    if !matches!(fields.value("write_disposition"), Some(Value::Object(_))) {
-        return fields.choice("write_disposition", &choices);
-    }
-    let mut long = fields.object("write_disposition")?;
-    let disposition = long.choice("disposition", &choices);
-    long.choice("strategy", &[("upsert", ())]);
-    long.finish();
-    disposition
 }
 
 fn read_partition_by(fields: &mut Fields<'_>) -> Vec<PartitionDocument> {

@@ -1,5 +1,6 @@
 //! What people read when a pipeline file is wrong, what is accepted, and that no secret is ever shown.
 
+mod merging;
 mod reference;
 
 use std::collections::HashMap;

@@ -32,6 +32,7 @@ use super::layout::number_of;
 use super::lease::TableLock;
 use super::snapshot::{DataFile, KeyBound, Snapshot};
 use super::storage::{Created, Storage};
+use super::strategy::StoredMerge;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{FileChange, FileChangeKind, RowCounts};
@@ -51,6 +52,9 @@ pub(super) struct CommitDocument {
     pub(super) time: DateTime<Utc>,
     pub(super) resource: String,
     pub(super) disposition: WriteDisposition,
+    /// How rows were merged; a merge of a commit without it was an upsert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) merge: Option<StoredMerge>,
     pub(super) primary_key: Vec<String>,
     pub(super) partition_by: Vec<PartitionField>,
     pub(super) schema: Arc<RecordSchema>,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::commit::CommitDocument;
 use super::snapshot::{Snapshot, commit_numbers, read_commits};
+use super::strategy::StoredMerge;
 use super::table::Table;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
@@ -25,6 +26,9 @@ pub struct CommitSummary {
     pub resource: String,
     /// What it did with the rows that were there.
     pub disposition: WriteDisposition,
+    /// How it merged them; a merge that does not say so was an upsert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merge: Option<StoredMerge>,
     /// What became of the rows.
     pub rows: RowCounts,
     /// The data files that came, changed or went.
@@ -65,6 +69,7 @@ fn summary(commit: &CommitDocument, before: &Snapshot) -> CommitSummary {
         run_id: commit.run_id.clone(),
         resource: commit.resource.clone(),
         disposition: commit.disposition,
+        merge: commit.merge.clone(),
         rows: commit.counts,
         files: commit.file_changes(before),
         checkpoint: commit.checkpoint.clone(),

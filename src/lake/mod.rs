@@ -18,12 +18,18 @@ mod partition;
 mod arrivals;
 mod hash;
 mod index;
+mod lens;
+mod rank;
 mod reader;
 mod rolling;
 mod upload;
 
+mod ending;
+mod fate;
 mod merge;
 mod merge_exec;
+mod search;
+mod strategy;
 
 mod lease;
 mod probe;
@@ -55,6 +61,7 @@ pub use journal::TableJournal;
 pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
+pub use strategy::{StoredHistory, StoredMerge};
 pub use table::{Table, WriteSpec};
 pub use verify::{Finding, FindingCode, Level, VerifyReport};
 pub use writer::{CommitOutcome, TableWriter};

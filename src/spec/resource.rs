@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Auth, Header, IncrementalSpec, JsonPath, PaginationSpec, Template};
+use super::{Auth, Header, IncrementalSpec, JsonPath, MergeSpec, PaginationSpec, Template};
 use crate::expression::Expression;
 use crate::schema::{ColumnType, RecordSchema};
 
@@ -22,10 +22,12 @@ pub struct ResourceSpec {
     pub endpoint: EndpointSpec,
     /// The shape of a record, from the schema file; `None` when it is to be inferred from the first pages.
     pub schema: Option<Arc<RecordSchema>>,
-    /// The columns that identify a record; not empty for `merge`.
+    /// The columns that identify a record; not empty for `merge`, but for what [`Self::merge`] does without.
     pub primary_key: Vec<String>,
     /// What a run does with the rows that are already there.
     pub write_disposition: WriteDisposition,
+    /// How it merges, where the disposition is `merge`.
+    pub merge: MergeSpec,
     /// How rows are spread over folders; empty for a table of one folder.
     pub partition_by: Vec<PartitionField>,
     /// Whose records this one is asked for with; `None` for a listing of its own.

@@ -107,7 +107,10 @@ fn history_text(commits: &[CommitSummary]) -> String {
             commit.commit.to_string(),
             instant(commit.time),
             commit.run_id.clone(),
-            commit.disposition.to_string(),
+            commit
+                .merge
+                .as_ref()
+                .map_or(commit.disposition.to_string(), |merge| format!("{} {}", commit.disposition, merge.strategy)),
             commit.rows.inserted.to_string(),
             commit.rows.updated.to_string(),
             commit.rows.deleted.to_string(),

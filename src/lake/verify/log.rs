@@ -123,7 +123,8 @@ fn contradictions(commit: &CommitDocument, place: &str) -> Vec<Finding> {
 /// Whether keys are unique after `commit`, when they were so before it or not. A merge keeps them so, and begins anew
 /// when none of the rows that were there stays.
 fn are_keys_unique(before: bool, snapshot: &Snapshot, commit: &CommitDocument) -> bool {
-    let nothing_stays = commit.counts.deleted == snapshot.rows();
+    let counts = &commit.counts;
+    let nothing_stays = counts.deleted == snapshot.rows() && counts.written == counts.inserted;
     match commit.disposition {
         WriteDisposition::Merge => before || nothing_stays,
         WriteDisposition::Append | WriteDisposition::Replace => before && commit.adds.is_empty(),
