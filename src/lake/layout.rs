@@ -5,6 +5,7 @@
 //! | `<partition>/part-00000.parquet` | a data file; what readers glob; names are fixed per partition and slot | by publishing a commit |
 //! | `_lakefeed/commits/00000000000000000042.json` | commit 42; exists or does not: the linearisation point | create-only, once |
 //! | `_lakefeed/published/00000000000000000042.json` | commit 42 is wholly published | after its last data file |
+//! | `_lakefeed/folds/00000000000000000032.json` | commits 1 to 32 in one (`fold`); derived, may go at any time | after commit 32 is published |
 //! | `_lakefeed/staging/<run>/<n>.staged` | a staged data file; never ends in `.parquet` | before the commit |
 //! | `_lakefeed/staging/<run>/rejects.staged` | staged rejects | before the commit |
 //! | `_lakefeed/staging/<run>/commit.json` | the commit before it has its number, on local disk | before the commit |
@@ -62,6 +63,14 @@ impl Layout {
 
     pub(super) fn published_marker(&self, number: u64) -> Path {
         self.published_markers().join(numbered(number))
+    }
+
+    pub(super) fn folds(&self) -> Path {
+        self.meta("folds")
+    }
+
+    pub(super) fn fold(&self, number: u64) -> Path {
+        self.folds().join(numbered(number))
     }
 
     pub(super) fn staging(&self) -> Path {
@@ -148,6 +157,7 @@ mod tests {
         let hidden = [
             layout.commit(42),
             layout.published_marker(42),
+            layout.fold(32),
             layout.staged_file("run-1", 0),
             layout.staged_rejects("run-1"),
             layout.journal("run-1", 3),

@@ -29,6 +29,7 @@ mod probe;
 mod rejects;
 
 mod commit;
+mod fold;
 mod journal;
 mod recover;
 mod schema;

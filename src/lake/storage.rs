@@ -27,6 +27,8 @@ pub(super) struct Storage {
     pub(super) folder: Option<PathBuf>,
     /// What makes changes durable, where a finished write is not durable by itself.
     pub(super) medium: Option<Arc<dyn Medium>>,
+    /// Commits after which a fold of the log is due.
+    pub(super) fold_every: u64,
 }
 
 /// What became of a create-only put.
@@ -121,6 +123,12 @@ impl Storage {
 
     pub(super) async fn list(&self, folder: &Path) -> Result<Vec<ObjectMeta>> {
         self.store.list(Some(folder)).try_collect().await.map_err(|error| self.failed("list", folder, error))
+    }
+
+    /// Whether there is any object in `folder`.
+    pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
+        let first = self.store.list(Some(folder)).try_next().await;
+        first.map(|object| object.is_some()).map_err(|error| self.failed("list", folder, error))
     }
 
     /// Deletes everything below `folder`.

@@ -99,8 +99,8 @@ impl Table {
         let lock = TableLock::acquire(&storage, &write.run_id, &write.clock).await?;
         match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
-                let Prepared { snapshot, recovered, schema_changes, garbage } = prepared;
-                let session = Session { storage, write, lock, snapshot, garbage };
+                let Prepared { snapshot, folded, recovered, schema_changes, garbage } = prepared;
+                let session = Session { storage, write, lock, snapshot, folded, garbage };
                 TableWriter::new(session, recovered, schema_changes).await
             }
             Err(error) => {
@@ -113,6 +113,7 @@ impl Table {
 
 struct Prepared {
     snapshot: Snapshot,
+    folded: u64,
     recovered: Option<u64>,
     schema_changes: Vec<String>,
     garbage: std::collections::BTreeSet<String>,
@@ -133,7 +134,7 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
         partition_by: &write.partition_by,
     };
     let schema_changes = reconcile(&storage.url, &loaded.snapshot, wanted)?;
-    Ok(Prepared { snapshot: loaded.snapshot, recovered, schema_changes, garbage })
+    Ok(Prepared { snapshot: loaded.snapshot, folded: loaded.folded, recovered, schema_changes, garbage })
 }
 
 fn check(write: &WriteSpec) -> Result<()> {

@@ -8,6 +8,7 @@ use arrow::array::RecordBatch;
 
 use super::arrivals::Arrivals;
 use super::commit::{self, CommitDocument, RejectsFile, State};
+use super::fold;
 use super::index::Place;
 use super::layout::slot_of;
 use super::lease::TableLock;
@@ -58,6 +59,8 @@ pub(super) struct Session {
     pub(super) write: WriteSpec,
     pub(super) lock: TableLock,
     pub(super) snapshot: Snapshot,
+    /// The commit of the newest fold of the log; 0 for none.
+    pub(super) folded: u64,
     /// Runs whose staging may be swept once this run has committed.
     pub(super) garbage: BTreeSet<String>,
 }
@@ -373,7 +376,10 @@ impl Session {
         match commit::drive(&self.storage, &self.lock, &document, State::Staged).await {
             Ok(()) => {
                 let outcome = outcome_of(&document, &self.snapshot);
-                let Self { storage, lock, garbage, .. } = self;
+                let Self { storage, lock, garbage, snapshot, folded, .. } = self;
+                if let Ok(snapshot) = snapshot.apply(&document) {
+                    fold::keep_if_due(&storage, &snapshot, folded).await;
+                }
                 // Best effort: what is left is swept by a later run.
                 drop(recover::sweep_staging(&storage, &garbage).await);
                 lock.release(&storage).await;

@@ -86,7 +86,7 @@ pub(in crate::cli) struct HistoryArguments {
     pub(in crate::cli) table: String,
     /// Commits to tell; all of them unless given
     #[arg(long, value_name = "N")]
-    pub(in crate::cli) limit: Option<usize>,
+    pub(in crate::cli) limit: Option<u64>,
     /// A table for people (text), or one JSON object per commit (json)
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(in crate::cli) output: Output,

@@ -84,11 +84,10 @@ fn ls_json(name: &str, table: &Table, snapshot: &Snapshot) -> Value {
 /// Tells the commits of a table, newest first.
 pub(super) async fn history(arguments: HistoryArguments, printer: Printer) -> Result<()> {
     let table = open(&arguments.lake, &arguments.table)?;
-    let mut commits = table.history().await?;
-    if commits.is_empty() {
+    let commits = table.history(arguments.limit).await?;
+    if commits.is_empty() && arguments.limit != Some(0) {
         return Err(missing(&table));
     }
-    commits.truncate(arguments.limit.unwrap_or(usize::MAX));
     match arguments.output {
         Output::Text => printer.data(&history_text(&commits)),
         Output::Json => {
