@@ -31,10 +31,22 @@ const HOLDER_LOOKS_MAX: usize = 1_000;
 /// The right to write to a table.
 #[derive(Debug)]
 pub(super) enum TableLock {
-    /// The open file whose lock is held.
-    File(File),
+    /// The lock file that is held.
+    File(HeldFile),
     /// The lease that is renewed.
     Lease(Lease),
+}
+
+/// A locked file. It is unlocked when it is dropped, rather than by closing it: a process that is being started elsewhere in this program
+/// holds copies of all open files for a moment, and with them the lock.
+#[derive(Debug)]
+pub(super) struct HeldFile(File);
+
+impl Drop for HeldFile {
+    fn drop(&mut self) {
+        // A lock that cannot be given back goes with the last copy of its file.
+        drop(self.0.unlock());
+    }
 }
 
 /// A held lease.
@@ -116,7 +128,7 @@ impl TableLock {
     }
 }
 
-fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<File> {
+fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<HeldFile> {
     let place = || format!("{}/{LOCK_FILE}", storage.url);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| failed("create the folder of", &place(), error))?;
@@ -135,8 +147,9 @@ fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<File
         }
         Err(TryLockError::Error(error)) => return Err(failed("lock", &place(), error)),
     }
+    let mut file = HeldFile(file);
     let described = serde_json::to_vec(holder).unwrap_or_default();
-    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&described));
+    let written = file.0.set_len(0).and_then(|()| file.0.rewind()).and_then(|()| file.0.write_all(&described));
     written.map_err(|error| failed("write", &place(), error))?;
     Ok(file)
 }

@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
 use super::super::fault_store::LyingStore;
 use super::super::testing::{World, row, write_all};
+use super::TableLock;
 use crate::checkpoint::Checkpoint;
+use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::spec::WriteDisposition::Merge;
 
@@ -35,6 +39,21 @@ async fn a_dropped_writer_frees_a_file_lock_at_once_and_a_lease_when_it_expires(
     assert!(error.hints()[0].contains("expires at 2026-11-23T12:01:00Z"), "{error:?}");
     memory.expire_leases();
     memory.run("next", Merge, &[vec![row(1, 1, 1)]]).await;
+}
+
+#[tokio::test]
+async fn a_file_lock_ends_with_its_writer_even_where_a_copy_of_the_open_file_lives_on() {
+    let world = World::on_disk();
+    let storage = world.table().storage;
+    let clock = Arc::clone(&world.clock) as Arc<dyn Clock>;
+    let lock = TableLock::acquire(&storage, "first", &clock).await.unwrap();
+    let TableLock::File(held) = &lock else { panic!("not a file lock") };
+    // As a process that is being started gets copies of all open files.
+    let copy = held.0.try_clone().unwrap();
+    assert!(TableLock::acquire(&storage, "early", &clock).await.is_err());
+    lock.release(&storage).await;
+    TableLock::acquire(&storage, "next", &clock).await.unwrap().release(&storage).await;
+    drop(copy);
 }
 
 #[tokio::test]
@@ -89,7 +108,7 @@ async fn a_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once() {
 #[tokio::test]
 async fn a_store_that_ignores_conditions_is_refused_before_anything_is_written() {
     let world = World::in_memory();
-    let lying = std::sync::Arc::new(LyingStore(std::sync::Arc::clone(&world.store)));
+    let lying = Arc::new(LyingStore(Arc::clone(&world.store)));
     let error = world.lake(lying).table("events").begin(world.spec("run", Merge)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains("ignores conditional writes (If-None-Match)"), "{error}");
