@@ -51,6 +51,9 @@ pub(super) struct CommitDocument {
     pub(super) time: DateTime<Utc>,
     pub(super) resource: String,
     pub(super) disposition: WriteDisposition,
+    /// What the commit is for; loads do not say it.
+    #[serde(default, skip_serializing_if = "Operation::is_load")]
+    pub(super) operation: Operation,
     pub(super) primary_key: Vec<String>,
     pub(super) partition_by: Vec<PartitionField>,
     pub(super) schema: Arc<RecordSchema>,
@@ -59,6 +62,36 @@ pub(super) struct CommitDocument {
     pub(super) adds: Vec<AddedFile>,
     pub(super) removes: Vec<String>,
     pub(super) rejects: Option<RejectsFile>,
+}
+
+/// What a commit is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// It brings the rows of a run.
+    #[default]
+    Load,
+    /// It puts files together; no row changes.
+    Compaction,
+    /// It changes nothing, and takes the number that a run which may be asleep aims at.
+    Fence,
+}
+
+impl Operation {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_load(&self) -> bool {
+        *self == Self::Load
+    }
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Load => "load",
+            Self::Compaction => "compaction",
+            Self::Fence => "fence",
+        })
+    }
 }
 
 /// A data file that a commit adds or replaces.

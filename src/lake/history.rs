@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use serde::Serialize;
 
-use super::commit::CommitDocument;
+use super::commit::{CommitDocument, Operation};
 use super::snapshot::{Snapshot, load, load_at, read_commits};
 use super::table::Table;
 use crate::checkpoint::Checkpoint;
@@ -23,8 +23,10 @@ pub struct CommitSummary {
     pub run_id: String,
     /// The resource whose rows it brought.
     pub resource: String,
-    /// What it did with the rows that were there.
+    /// What it did with the rows that were there; of a compaction or a fence, what the commit before it did.
     pub disposition: WriteDisposition,
+    /// What it was for.
+    pub operation: Operation,
     /// What became of the rows.
     pub rows: RowCounts,
     /// The data files that came, changed or went.
@@ -67,6 +69,7 @@ fn summary(commit: &CommitDocument, before: &Snapshot) -> CommitSummary {
         run_id: commit.run_id.clone(),
         resource: commit.resource.clone(),
         disposition: commit.disposition,
+        operation: commit.operation,
         rows: commit.counts,
         files: commit.file_changes(before),
         checkpoint: commit.checkpoint.clone(),

@@ -97,8 +97,12 @@ impl Layout {
         self.staging_of(run_id).join("rejects.staged")
     }
 
+    pub(super) fn all_rejects(&self) -> Path {
+        self.meta("rejects")
+    }
+
     pub(super) fn rejects(&self, run_id: &str) -> Path {
-        self.meta("rejects").join(format!("{run_id}.rejects"))
+        self.all_rejects().join(format!("{run_id}.rejects"))
     }
 
     pub(super) fn leases(&self) -> Path {
@@ -113,8 +117,13 @@ impl Layout {
         self.meta("probe")
     }
 
+    /// The folder that holds everything which is not a data file.
+    pub(super) fn meta_folder(&self) -> Path {
+        self.root.clone().join(META)
+    }
+
     fn meta(&self, name: &str) -> Path {
-        self.root.clone().join(META).join(name)
+        self.meta_folder().join(name)
     }
 }
 

@@ -17,6 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{LOCK_FILE, number_of};
+use super::patience::Waiting;
 use super::storage::{Created, Storage, failed};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -89,8 +90,20 @@ struct LeaseDocument {
 }
 
 impl TableLock {
-    /// Takes the table, or says who has it.
+    /// Takes the table, or says who has it; waits for it as long as the storage's patience lasts.
     pub(super) async fn acquire(storage: &Storage, run_id: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
+        let mut waiting = Waiting::begin(clock.monotonic());
+        loop {
+            let error = match Self::acquire_at_once(storage, run_id, clock).await {
+                Ok(lock) => return Ok(lock),
+                Err(error) => error,
+            };
+            let pause = waiting.refused(error, storage.patience.as_ref(), clock.monotonic())?;
+            clock.sleep(pause).await;
+        }
+    }
+
+    async fn acquire_at_once(storage: &Storage, run_id: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
         let holder = Holder {
             run_id: run_id.to_owned(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),

@@ -25,6 +25,7 @@ mod merge;
 mod merge_exec;
 
 mod lease;
+mod patience;
 mod probe;
 mod rejects;
 
@@ -40,6 +41,7 @@ mod writer;
 
 mod history;
 mod manifest;
+mod upkeep;
 mod verify;
 
 #[cfg(test)]
@@ -50,11 +52,17 @@ mod power_loss;
 #[cfg(test)]
 mod testing;
 
+pub use commit::Operation;
 pub use history::CommitSummary;
 pub use journal::TableJournal;
 pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
+pub use patience::{Patience, Wait, WaitListener};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use table::{Table, WriteSpec};
+pub use upkeep::{
+    CompactSpec, CompactedPartition, Compaction, Garbage, GarbageKind, Recovery, SortColumn, StagedRun, Upkeep,
+    VacuumSpec, Vacuumed,
+};
 pub use verify::{Finding, FindingCode, Level, VerifyReport};
 pub use writer::{CommitOutcome, TableWriter};

@@ -14,6 +14,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOpt
 
 use super::layout::Layout;
 use super::medium::Medium;
+use super::patience::Patience;
 use crate::error::{Error, Result};
 
 /// The objects of one table.
@@ -27,6 +28,8 @@ pub(super) struct Storage {
     pub(super) folder: Option<PathBuf>,
     /// What makes changes durable, where a finished write is not durable by itself.
     pub(super) medium: Option<Arc<dyn Medium>>,
+    /// Whether to wait for a table that another run holds.
+    pub(super) patience: Option<Patience>,
     /// Commits after which a fold of the log is due.
     pub(super) fold_every: u64,
 }

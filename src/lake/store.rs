@@ -121,6 +121,7 @@ impl Lake {
             url: format!("{}/{name}", self.url.trim_end_matches('/')),
             folder: self.folder.as_ref().map(|folder| folder.join(name)),
             medium: self.medium.clone(),
+            patience: None,
             fold_every: self.fold_every,
         })
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::journal::TableJournal;
 use super::lease::TableLock;
+use super::patience::Patience;
 use super::probe::check_store;
 use super::recover;
 use super::schema::{Wanted, reconcile};
@@ -80,6 +81,24 @@ impl Table {
         self.storage.get(&self.storage.resolve(path)?).await
     }
 
+    /// Waits for the table where another run holds it, as long as `patience` lasts, instead of failing at once.
+    #[must_use]
+    pub fn waiting(mut self, patience: Patience) -> Self {
+        self.storage.patience = Some(patience);
+        self
+    }
+
+    /// Waits until nobody else holds the table: takes it and gives it back. A run reads its cursor after that, so that it goes on from what the
+    /// run that it has waited for has left. The table may be taken again right away: only [`Self::begin`] keeps it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::error::ErrorKind) when it is still held at the end of [`Self::waiting`]'s patience, `Storage` when the store fails.
+    pub async fn wait_until_free(&self, run_id: &str, clock: &Arc<dyn Clock>) -> Result<()> {
+        let lock = TableLock::acquire(&self.storage, run_id, clock).await?;
+        lock.release(&self.storage).await;
+        Ok(())
+    }
+
     /// The pages that runs have kept for others to go on from; `run_id` is this one's.
     pub fn journal(&self, run_id: &str) -> TableJournal {
         TableJournal::new(self.storage.clone(), run_id)
@@ -137,11 +156,16 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
     Ok(Prepared { snapshot: loaded.snapshot, folded: loaded.folded, recovered, schema_changes, garbage })
 }
 
-fn check(write: &WriteSpec) -> Result<()> {
+pub(super) fn check_run_id(run_id: &str) -> Result<()> {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if write.run_id.is_empty() || !write.run_id.bytes().all(safe) {
-        return Err(Error::config(format!("run id {:?} is not made of letters, digits, - and _", write.run_id)));
+    if run_id.is_empty() || !run_id.bytes().all(safe) {
+        return Err(Error::config(format!("run id {run_id:?} is not made of letters, digits, - and _")));
     }
+    Ok(())
+}
+
+fn check(write: &WriteSpec) -> Result<()> {
+    check_run_id(&write.run_id)?;
     if write.disposition == WriteDisposition::Merge && write.primary_key.is_empty() {
         return Err(Error::config(format!("resource {}: a merge needs a primary key", write.resource))
             .with_hint("set primary_key, or write_disposition: append"));

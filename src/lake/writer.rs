@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 use arrow::array::RecordBatch;
 
 use super::arrivals::Arrivals;
-use super::commit::{self, CommitDocument, RejectsFile, State};
+use super::commit::{self, CommitDocument, Operation, RejectsFile, State};
 use super::fold;
 use super::index::Place;
 use super::layout::slot_of;
@@ -421,6 +421,7 @@ impl Session {
             time: write.clock.now(),
             resource: write.resource.clone(),
             disposition: write.disposition,
+            operation: Operation::Load,
             primary_key: write.primary_key.clone(),
             partition_by: write.partition_by.clone(),
             schema: Arc::clone(&write.schema),

@@ -10,7 +10,7 @@ use super::{instant, missing, open};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::FileChangeKind;
-use crate::lake::{Change, CommitSummary, Lake, Manifest, Snapshot, Table};
+use crate::lake::{Change, CommitSummary, Lake, Manifest, Operation, Snapshot, Table};
 use crate::spec::{CursorValue, DestinationSpec};
 
 /// Lines, each with its line feed.
@@ -106,7 +106,10 @@ fn history_text(commits: &[CommitSummary]) -> String {
             commit.commit.to_string(),
             instant(commit.time),
             commit.run_id.clone(),
-            commit.disposition.to_string(),
+            match commit.operation {
+                Operation::Load => commit.disposition.to_string(),
+                other => other.to_string(),
+            },
             commit.rows.inserted.to_string(),
             commit.rows.updated.to_string(),
             commit.rows.deleted.to_string(),
@@ -121,7 +124,7 @@ fn history_text(commits: &[CommitSummary]) -> String {
         ("commit", Right),
         ("time", Left),
         ("run", Left),
-        ("disposition", Left),
+        ("kind", Left),
         ("inserted", Right),
         ("updated", Right),
         ("deleted", Right),

@@ -12,7 +12,7 @@ use object_store::{
 };
 use proptest::prelude::*;
 
-use super::super::commit::AddedFile;
+use super::super::commit::{AddedFile, Operation};
 use super::super::snapshot::{commit_numbers, load, load_at, read_commits};
 use super::super::testing::{TABLE, World, row, schema};
 use super::*;
@@ -103,6 +103,7 @@ fn commit(number: u64, adds: &BTreeSet<u8>, removes: &[u8]) -> CommitDocument {
         time: "2026-11-23T12:00:00Z".parse().unwrap(),
         resource: TABLE.to_owned(),
         disposition: Append,
+        operation: Operation::Load,
         primary_key: Vec::new(),
         partition_by: Vec::new(),
         schema: schema(),

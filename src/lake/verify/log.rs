@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::super::commit::{CommitDocument, RejectsFile};
+use super::super::commit::{CommitDocument, Operation, RejectsFile};
 use super::super::fold::{self, Fold};
 use super::super::layout::{number_of, slot_of};
 use super::super::snapshot::Snapshot;
@@ -170,6 +170,9 @@ fn contradictions(commit: &CommitDocument, place: &str) -> Vec<Finding> {
 /// Whether keys are unique after `commit`, when they were so before it or not. A merge keeps them so, and begins anew
 /// when none of the rows that were there stays.
 fn are_keys_unique(before: bool, snapshot: &Snapshot, commit: &CommitDocument) -> bool {
+    if commit.operation != Operation::Load {
+        return before;
+    }
     let nothing_stays = commit.counts.deleted == snapshot.rows();
     match commit.disposition {
         WriteDisposition::Merge => before || nothing_stays,

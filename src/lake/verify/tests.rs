@@ -227,7 +227,7 @@ fn damages() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
         (
             "a fold of a lost commit",
             vec![Fold(|_| {}), Delete(COMMIT_2), Delete(MARKER)],
-            vec![StrayFile, FoldUnusable],
+            vec![Unpublished, FoldUnusable],
         ),
         ("a fold that says something else", vec![Fold(|it| it.primary_key.clear())], vec![FoldContradictory]),
         ("rejects are cut short", vec![Cut(REJECTS, 10)], vec![RejectsSize]),
