@@ -23,6 +23,7 @@ use super::partition::Partition;
 use super::reader::{Part, Source, ranges, read};
 use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
 use super::schema::conform;
+use super::slots::Slots;
 use super::snapshot::{KeyRange, Snapshot};
 use crate::error::{Error, Result};
 use crate::event::RowCounts;
@@ -69,7 +70,7 @@ struct Shared {
 }
 
 /// Merges the staged rows into the table; counts what became of them.
-pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCounts) -> Result<Changes> {
+pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
     let Merge { area, primary_key, keys, rows, index, mut dropped, staged } = merge;
     let key_count = index.keys() as u64;
     let shared = Arc::new(Shared { area, primary_key, keys, rows, index: RwLock::new(index) });
@@ -95,7 +96,7 @@ pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCou
             dropped: dropped.get(&file.number).map_or(0, RowSet::len),
         })
         .collect::<Vec<_>>();
-    let plans = plan(&existing, &incoming, shared.area.limits.file_bytes_target);
+    let plans = plan(&existing, &incoming, slots, shared.area.limits.file_bytes_target);
     execute(&shared.area, plans, snapshot, staged, deleted, dropped).await
 }
 

@@ -34,6 +34,7 @@ mod fold;
 mod journal;
 mod recover;
 mod schema;
+mod slots;
 mod snapshot;
 
 mod table;

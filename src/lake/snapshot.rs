@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::commit::CommitDocument;
 use super::fold;
-use super::layout::number_of;
+use super::layout::{number_of, slot_of};
 use super::storage::Storage;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub partition_by: Vec<PartitionField>,
     /// Its data files, by path relative to the table's folder.
     pub files: BTreeMap<String, DataFile>,
+    /// By partition folder, the highest slot of a data file that a commit has removed. No new file gets it, or one below it.
+    pub(super) retired_slots: BTreeMap<String, u32>,
     /// How far its resource has got.
     pub checkpoint: Option<Checkpoint>,
     /// The run that made the last commit.
@@ -98,6 +100,10 @@ impl Snapshot {
         for path in &commit.removes {
             if self.files.remove(path).is_none() {
                 return Err(format!("it removes {path:?}, which the table does not have"));
+            }
+            if let Some((partition, slot)) = slot_of(path) {
+                let retired = self.retired_slots.entry(partition.to_owned()).or_default();
+                *retired = slot.max(*retired);
             }
         }
         for added in &commit.adds {

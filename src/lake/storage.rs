@@ -44,6 +44,11 @@ pub(super) enum Created {
 }
 
 impl Storage {
+    /// For a writer that is going to make commit `number`.
+    pub(super) fn aiming_at(&self, number: u64) -> Self {
+        Self { layout: self.layout.aiming_at(number), ..self.clone() }
+    }
+
     pub(super) async fn get(&self, path: &Path) -> Result<Bytes> {
         match self.get_if_present(path).await? {
             Some(bytes) => Ok(bytes),
@@ -196,7 +201,7 @@ impl Storage {
         entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    fn remove_local_folder(&self, folder: &Path) {
+    pub(super) fn remove_local_folder(&self, folder: &Path) {
         if let Some(folder) = self.local_path(folder) {
             drop(std::fs::remove_dir_all(folder));
         }

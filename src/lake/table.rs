@@ -119,10 +119,12 @@ impl Table {
         match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
                 let Prepared { snapshot, folded, recovered, schema_changes, garbage } = prepared;
+                let storage = storage.aiming_at(snapshot.version + 1);
                 let session = Session { storage, write, lock, snapshot, folded, garbage };
                 TableWriter::new(session, recovered, schema_changes).await
             }
             Err(error) => {
+                let error = lock.explain(&storage, error).await;
                 lock.release(&storage).await;
                 Err(error)
             }
@@ -144,7 +146,7 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
     let mut garbage = recover::staged_runs(storage).await?;
     garbage.remove(&write.run_id);
     if lock.excludes_sleepers() {
-        garbage = recover::sweep_all_but_journals(storage, &garbage).await?;
+        garbage = recover::sweep_all_but_journals(storage, &garbage, u64::MAX).await?;
     }
     let wanted = Wanted {
         replaces: write.replaces(),

@@ -98,7 +98,8 @@ impl Table {
 /// A table that is held, and whose last commit is published.
 #[derive(Debug)]
 struct Hold<'a> {
-    storage: &'a Storage,
+    /// Aims at the next commit.
+    storage: Storage,
     upkeep: &'a Upkeep,
     lock: TableLock,
     loaded: Loaded,
@@ -121,7 +122,10 @@ impl<'a> Hold<'a> {
             }
         };
         match recover::roll_forward(storage, &lock, &mut loaded).await {
-            Ok(rolled_forward) => Ok(Self { storage, upkeep, lock, loaded, rolled_forward }),
+            Ok(rolled_forward) => {
+                let storage = storage.aiming_at(loaded.snapshot.version + 1);
+                Ok(Self { storage, upkeep, lock, loaded, rolled_forward })
+            }
             Err(error) => {
                 lock.release(storage).await;
                 Err(error)
@@ -130,11 +134,11 @@ impl<'a> Hold<'a> {
     }
 
     async fn release(self) {
-        self.lock.release(self.storage).await;
+        self.lock.release(&self.storage).await;
     }
 
     async fn recover(&mut self) -> Result<Recovery> {
-        let staged = staged_runs(self.storage).await?;
+        let staged = staged_runs(&self.storage).await?;
         let (swept, mut kept): (Vec<_>, Vec<_>) = staged.into_iter().partition(|staged| staged.files.objects > 0);
         let mut recovery =
             Recovery { rolled_forward: self.rolled_forward, swept: Vec::new(), kept: Vec::new(), fence: None };
@@ -146,7 +150,8 @@ impl<'a> Hold<'a> {
             }
         }
         let runs = swept.iter().map(|staged| staged.files.run_id.clone()).collect();
-        recover::sweep_all_but_journals(self.storage, &runs).await?;
+        // A fence is the last commit now; without one, nobody else can be alive.
+        recover::sweep_all_but_journals(&self.storage, &runs, recovery.fence.unwrap_or(u64::MAX)).await?;
         for Staged { files, pages } in swept {
             recovery.swept.push(files);
             kept.extend(pages.map(|pages| Staged { files: StagedRun::none(&pages.run_id), pages: Some(pages) }));
@@ -187,13 +192,14 @@ impl<'a> Hold<'a> {
             rejects: None,
             ..last.clone()
         };
-        let driven = commit::drive(self.storage, &self.lock, &document, State::Staged).await;
+        let driven = commit::drive(&self.storage, &self.lock, &document, State::Staged).await;
         driven.map_err(|failure| failure.error)?;
-        let snapshot = std::mem::take(&mut self.loaded.snapshot).after(self.storage, &document)?;
-        fold::keep_if_due(self.storage, &snapshot, self.loaded.folded).await;
+        let snapshot = std::mem::take(&mut self.loaded.snapshot).after(&self.storage, &document)?;
+        fold::keep_if_due(&self.storage, &snapshot, self.loaded.folded).await;
         self.loaded.snapshot = snapshot;
         self.loaded.snapshot.published = true;
         self.loaded.last = Some(document.clone());
+        self.storage = self.storage.aiming_at(document.commit + 1);
         Ok(document)
     }
 }

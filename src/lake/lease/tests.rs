@@ -129,11 +129,9 @@ impl WaitListener for Heard {
 async fn a_patient_run_takes_over_when_the_lease_of_a_dead_one_has_expired() {
     let world = World::in_memory();
     drop(world.table().begin(world.spec("dead", Merge)).await.unwrap());
-    let heard = std::sync::Arc::new(Heard::default());
-    let patience = |seconds| Patience {
-        limit: std::time::Duration::from_secs(seconds),
-        listener: std::sync::Arc::<Heard>::clone(&heard),
-    };
+    let heard = Arc::new(Heard::default());
+    let patience =
+        |seconds| Patience { limit: std::time::Duration::from_secs(seconds), listener: Arc::<Heard>::clone(&heard) };
     let error = world.table().waiting(patience(30)).begin(world.spec("hasty", Merge)).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("held by run dead"), "{error}");
     let mut writer = world.table().waiting(patience(90)).begin(world.spec("patient", Merge)).await.unwrap();
@@ -142,4 +140,17 @@ async fn a_patient_run_takes_over_when_the_lease_of_a_dead_one_has_expired() {
     assert_eq!(world.rows().await, [row(1, 1, 1)]);
     let waits = heard.0.lock().unwrap();
     assert!(waits.len() > 4 && waits.iter().all(|wait| wait.reason.contains("held by run dead")), "{waits:?}");
+}
+
+#[tokio::test]
+async fn a_lease_that_has_expired_unnoticed_is_renewed_before_the_commit() {
+    let world = World::in_memory();
+    let mut writer = world.table().begin(world.spec("slow", Merge)).await.unwrap();
+    write_all(&mut writer, &[vec![row(1, 1, 1)]]).await.unwrap();
+    world.expire_leases();
+    writer.lock().verify(&world.table().storage).await.unwrap();
+    let error = world.table().begin(world.spec("other", Merge)).await.unwrap_err();
+    assert!(error.hints()[0].contains("expires at 2026-11-23T12:02:01Z"), "{error:?}");
+    writer.commit(checkpoint()).await.unwrap();
+    assert_eq!(world.rows().await, [row(1, 1, 1)]);
 }

@@ -19,6 +19,7 @@ use super::super::partition::{NULL_PARTITION, Partition};
 use super::super::reader::{Part, Source, metadata_entry, read};
 use super::super::rolling::{RollingWriter, StagedFile, StagingArea, cannot_encode, compute};
 use super::super::schema::conform;
+use super::super::slots::Slots;
 use super::super::snapshot::{DataFile, Snapshot, load};
 use super::super::storage::Storage;
 use super::super::table::Table;
@@ -128,11 +129,12 @@ async fn abandon(storage: &Storage, number: u64, run_id: &str, staging: &object_
 
 async fn compact(hold: &mut Hold<'_>, spec: &CompactSpec) -> Result<Compaction> {
     let snapshot = &hold.loaded.snapshot;
-    check(hold.storage, snapshot, spec)?;
-    let bins = plan(hold.storage, snapshot, spec).await?;
+    check(&hold.storage, snapshot, spec)?;
+    let bins = plan(&hold.storage, snapshot, spec).await?;
     let mut compaction = Compaction { commit: None, rolled_forward: hold.rolled_forward, partitions: Vec::new() };
     let Some(schema) = snapshot.schema.as_ref().filter(|_| !bins.is_empty()) else { return Ok(compaction) };
     let area = staging_area(hold, schema, spec)?;
+    let slots = Slots::of(snapshot, false);
     let mut changes = Changes::default();
     for (partition, bins) in bins {
         let mut told = planned(&partition, &bins);
@@ -148,7 +150,7 @@ async fn compact(hold: &mut Hold<'_>, spec: &CompactSpec) -> Result<Compaction> 
         told.files_after = Some(written.len());
         told.bytes_after = Some(written.iter().map(|file| file.bytes).sum());
         compaction.partitions.push(told);
-        place(&area, snapshot, &partition, &bins, &written, &mut changes);
+        place(&area, &slots, &partition, &bins, &written, &mut changes);
     }
     compaction.commit = Some(hold.commit(Operation::Compaction, changes).await?.commit);
     Ok(compaction)
@@ -360,22 +362,17 @@ fn order_text(sort_by: &[SortColumn]) -> String {
 /// Names of the new files: the slots that become free first.
 fn place(
     area: &StagingArea,
-    snapshot: &Snapshot,
+    slots: &Slots,
     partition: &str,
     bins: &[Bin],
     written: &[StagedFile],
     changes: &mut Changes,
 ) {
     let leaving: Vec<&String> = bins.iter().flat_map(|bin| &bin.files).map(|(path, _)| path).collect();
-    let mut free: BTreeSet<u32> = leaving.iter().filter_map(|path| slot_of(path)).map(|(_, slot)| slot).collect();
-    let taken = snapshot.files.keys().filter_map(|path| slot_of(path));
-    let mut next = taken.filter(|(folder, _)| *folder == partition).map(|(_, slot)| slot + 1).max().unwrap_or(0);
+    let mut free = slots.in_partition(partition);
+    free.between.extend(leaving.iter().filter_map(|path| slot_of(path)).map(|(_, slot)| slot));
     for file in written {
-        let slot = free.pop_first().unwrap_or_else(|| {
-            next += 1;
-            next - 1
-        });
-        changes.adds.push(added_file(area, file, slot));
+        changes.adds.push(added_file(area, file, free.take()));
     }
     let kept: BTreeSet<&String> = changes.adds.iter().map(|added| &added.path).collect();
     let removes: Vec<String> = leaving.into_iter().filter(|path| !kept.contains(path)).cloned().collect();

@@ -92,7 +92,7 @@ impl Table {
 
 async fn vacuum(hold: &mut Hold<'_>, spec: VacuumSpec) -> Result<Vacuumed> {
     let now = hold.upkeep.clock.now();
-    let (mut deleted, mut kept) = plan(hold.storage, &hold.loaded, now, spec).await?;
+    let (mut deleted, mut kept) = plan(&hold.storage, &hold.loaded, now, spec).await?;
     let mut fence = None;
     if hold.may_sleepers_commit() && deleted.iter().any(|garbage| garbage.kind == GarbageKind::Staged) {
         fence = hold.fence().await?;
