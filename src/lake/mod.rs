@@ -32,13 +32,16 @@ mod search;
 mod strategy;
 
 mod lease;
+mod patience;
 mod probe;
 mod rejects;
 
 mod commit;
+mod fold;
 mod journal;
 mod recover;
 mod schema;
+mod slots;
 mod snapshot;
 
 mod table;
@@ -46,6 +49,7 @@ mod writer;
 
 mod history;
 mod manifest;
+mod upkeep;
 mod verify;
 
 #[cfg(test)]
@@ -56,12 +60,18 @@ mod power_loss;
 #[cfg(test)]
 mod testing;
 
+pub use commit::Operation;
 pub use history::CommitSummary;
 pub use journal::TableJournal;
 pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
+pub use patience::{Patience, Wait, WaitListener};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use strategy::{StoredHistory, StoredMerge};
 pub use table::{Table, WriteSpec};
+pub use upkeep::{
+    CompactSpec, CompactedPartition, Compaction, Garbage, GarbageKind, Recovery, SortColumn, StagedRun, Upkeep,
+    VacuumSpec, Vacuumed,
+};
 pub use verify::{Finding, FindingCode, Level, VerifyReport};
 pub use writer::{CommitOutcome, TableWriter};

@@ -26,7 +26,7 @@ use crate::schema::RecordSchema;
 use crate::spec::{PartitionField, Transform};
 
 /// The folder value of null, as Hive writes it.
-const NULL_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+pub(super) const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 /// The folder value of the empty text, which Hive cannot tell from null.
 const EMPTY_VALUE: &str = "__HIVE_EMPTY__";
 /// The longest encoded value in bytes; file systems take 255 for the whole name.
@@ -257,11 +257,11 @@ fn date_text(days: i64) -> String {
 
 /// The folder value of a text: injective, and a single safe path segment after `name=`.
 fn folder_value(value: Option<&str>) -> String {
-    let Some(value) = value else { return NULL_VALUE.to_owned() };
+    let Some(value) = value else { return NULL_PARTITION.to_owned() };
     if value.is_empty() {
         return EMPTY_VALUE.to_owned();
     }
-    let reserved = value == NULL_VALUE || value == EMPTY_VALUE || value.bytes().all(|byte| byte == b'.');
+    let reserved = value == NULL_PARTITION || value == EMPTY_VALUE || value.bytes().all(|byte| byte == b'.');
     let encoded = if reserved { encode_first(value) } else { encode(value) };
     if encoded.len() <= VALUE_BYTES_MAX {
         return encoded;

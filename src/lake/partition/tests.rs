@@ -40,10 +40,10 @@ fn instants_fall_into_the_year_month_day_and_hour_of_utc() {
     ])
     .with_timezone("UTC");
     let cases = [
-        (Transform::Year, ["2026", "1969", "0001", NULL_VALUE]),
-        (Transform::Month, ["2026-11", "1969-12", "0001-01", NULL_VALUE]),
-        (Transform::Day, ["2026-11-24", "1969-12-31", "0001-01-01", NULL_VALUE]),
-        (Transform::Hour, ["2026-11-24-01", "1969-12-31-23", "0001-01-01-00", NULL_VALUE]),
+        (Transform::Year, ["2026", "1969", "0001", NULL_PARTITION]),
+        (Transform::Month, ["2026-11", "1969-12", "0001-01", NULL_PARTITION]),
+        (Transform::Day, ["2026-11-24", "1969-12-31", "0001-01-01", NULL_PARTITION]),
+        (Transform::Hour, ["2026-11-24-01", "1969-12-31-23", "0001-01-01-00", NULL_PARTITION]),
     ];
     for (transform, expected) in cases {
         let expected = expected.map(|value| format!("value_{}={value}", transform.as_str()));
@@ -77,8 +77,8 @@ fn texts_are_encoded_as_hive_does_and_cannot_leave_their_folder() {
         (Some(".."), "%2E."),
         (Some("."), "%2E"),
         (Some(""), EMPTY_VALUE),
-        (None, NULL_VALUE),
-        (Some(NULL_VALUE), "%5F_HIVE_DEFAULT_PARTITION__"),
+        (None, NULL_PARTITION),
+        (Some(NULL_PARTITION), "%5F_HIVE_DEFAULT_PARTITION__"),
         (Some(EMPTY_VALUE), "%5F_HIVE_EMPTY__"),
         (Some("line\nbreak\u{7f}\0"), "line%0Abreak%7F%00"),
         (Some("\"#'*?\\{[]^"), "%22%23%27%2A%3F%5C%7B%5B%5D%5E"),
