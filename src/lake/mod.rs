@@ -15,8 +15,10 @@ mod parquet;
 mod partition;
 
 mod arrivals;
+mod data_file;
 mod hash;
 mod index;
+mod page;
 mod reader;
 mod rolling;
 mod upload;
