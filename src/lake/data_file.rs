@@ -81,7 +81,7 @@ impl DataFileWriter {
         let mut writer = self.file.next_row_group()?;
         for (column, shelf) in row_group.columns {
             let close = column.close()?.close().clone();
-            let (pages, close) = seal_chunk(shelf.take_all(), close, offset, self.grid)?;
+            let (pages, close) = seal_chunk(&shelf.take_all(), close, offset, self.grid)?;
             offset += pages.len();
             writer.append_column(&pages, close)?;
         }
@@ -153,7 +153,7 @@ impl RowGroup {
 
 /// Seals the pages of a column chunk that begins at `offset`, and has its metadata say so. `blobs` are headers and pages by turns.
 fn seal_chunk(
-    blobs: Vec<Bytes>,
+    blobs: &[Bytes],
     mut close: ColumnCloseResult,
     offset: u64,
     grid: Grid,

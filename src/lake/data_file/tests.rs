@@ -110,7 +110,7 @@ fn every_part_of_a_file_is_on_the_grid_of_its_commit() {
 #[test]
 fn a_footer_of_another_version_finds_no_page() {
     let (old, new) = (file_of(1, 1), file_of(2, 2));
-    let metadata = open(&old).metadata().clone();
+    let metadata = Arc::clone(open(&old).metadata());
     for row_group in 0..metadata.num_row_groups() {
         for column in metadata.row_group(row_group).columns() {
             let (start, length) = column.byte_range();
@@ -129,7 +129,7 @@ fn a_footer_of_another_version_finds_no_page() {
 #[test]
 fn a_changed_byte_is_noticed() {
     let bytes = file_of(1, 1);
-    let metadata = open(&bytes).metadata().clone();
+    let metadata = Arc::clone(open(&bytes).metadata());
     let column = metadata.row_group(0).column(2);
     let (start, length) = column.byte_range();
     let mut damaged = bytes.to_vec();

@@ -208,12 +208,7 @@ fn damages() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
         ("staging is left", vec![Put("_lakefeed/staging/dead/0.staged", b"x")], vec![StagingLeft]),
         (
             "many things",
-            vec![
-                Delete(DAY_1),
-                Scratch(DAY_2, 150),
-                Put("a.parquet", b""),
-                Put("_lakefeed/staging/dead/0.staged", b"x"),
-            ],
+            vec![Delete(DAY_1), Scratch(DAY_2, 150), Put("a.parquet", b""), Put("_lakefeed/staging/dead/0", b"x")],
             vec![FileMissing, FileUnreadable, StrayFile, StagingLeft],
         ),
     ]
