@@ -16,9 +16,11 @@ mod parquet;
 mod partition;
 
 mod arrivals;
+mod data_file;
 mod hash;
 mod index;
 mod lens;
+mod page;
 mod rank;
 mod reader;
 mod rolling;

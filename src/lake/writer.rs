@@ -18,6 +18,7 @@ use super::index::Place;
 use super::lease::TableLock;
 use super::lens::Lens;
 use super::merge_exec::{self, Changes, Merge, added_file};
+use super::page::Grid;
 use super::parquet::{data_file_options, reserved_bytes};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
@@ -249,6 +250,7 @@ impl Staging {
             run_id: write.run_id.clone(),
             schema: Arc::clone(&arrow_schema),
             options,
+            grid: Grid::of_commit(snapshot.version + 1),
             reserved_bytes: reserved_bytes(&arrow_schema).map_err(|error| cannot_encode("data files", error))?,
             key_column,
             limits: write.limits,
