@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::super::commit::Operation;
 use super::super::layout::slot_of;
 use super::super::merge_exec::{Changes, added_file, files_in_flight, spawn};
+use super::super::page::Grid;
 use super::super::parquet::{SORTED_KEY, data_file_options, reserved_bytes, sorted_file_options};
 use super::super::partition::{NULL_PARTITION, Partition};
 use super::super::reader::{Part, Source, metadata_entry, read};
@@ -273,6 +274,7 @@ fn staging_area(hold: &Hold<'_>, schema: &Arc<RecordSchema>, spec: &CompactSpec)
         schema: arrow_schema,
         key_column,
         limits,
+        grid: Grid::of_commit(hold.loaded.snapshot.version + 1),
         next_number: Arc::new(AtomicU32::new(0)),
     })
 }
