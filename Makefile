@@ -7,7 +7,7 @@ TEST_PYTHON := $(CURDIR)/$(VENV)/bin/python
 READERS := tests/readers/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak test-ceph test-spark test-adversaries reader-race check fmt lint doc bench clean
+.PHONY: help demo test soak test-ceph test-spark test-adversaries reader-race check fmt lint doc bench bench-merge clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,8 +51,14 @@ lint: ## clippy, warnings are errors
 doc: ## does the documentation build without a warning?
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 
-bench: ## criterion benches of the hot paths
+bench: $(VENV)/.bench-installed ## whole runs beside dlt and a hand-tuned pipeline, writes docs/benchmarks.md; then the hot paths
+	$(CARGO) build --release --locked
+	$(VENV)/bin/python benches/bench_end_to_end.py target/release/lakefeed --write docs/benchmarks.md
 	$(CARGO) bench --locked
+
+bench-merge: $(VENV)/.bench-installed ## 100,000 changes into 5,000,000 rows, beside delta-rs, DuckDB and Polars; writes docs/benchmarks-merge.md
+	$(CARGO) build --release --locked --example merge_lake
+	$(VENV)/bin/python benches/bench_merge.py target/release/examples/merge_lake --write docs/benchmarks-merge.md
 
 clean: ## remove what was built and installed here
 	$(CARGO) clean
@@ -62,6 +68,11 @@ clean: ## remove what was built and installed here
 $(VENV)/.installed: $(READERS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(READERS)
+	touch $@
+
+# What the benchmarks compare with.
+$(VENV)/.bench-installed: benches/requirements.txt $(VENV)/.installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 # The same with Spark, which is large.

@@ -215,7 +215,7 @@ impl OpenFile {
 }
 
 /// The smallest and the largest key of a batch, if they are short enough to be kept.
-fn key_range(batch: &RecordBatch, column: usize) -> Option<KeyRange> {
+pub(super) fn key_range(batch: &RecordBatch, column: usize) -> Option<KeyRange> {
     let (min, max) = key_bounds(batch, column)?;
     KeyRange::new(Some(min), Some(max))
 }

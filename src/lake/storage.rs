@@ -14,6 +14,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOpt
 
 use super::layout::Layout;
 use super::medium::Medium;
+use super::patience::Patience;
 use crate::error::{Error, Result};
 
 /// The second name of a staged file, on its way to its final place.
@@ -30,6 +31,10 @@ pub(super) struct Storage {
     pub(super) folder: Option<PathBuf>,
     /// What makes changes durable, where a finished write is not durable by itself.
     pub(super) medium: Option<Arc<dyn Medium>>,
+    /// Whether to wait for a table that another run holds.
+    pub(super) patience: Option<Patience>,
+    /// Commits after which a fold of the log is due.
+    pub(super) fold_every: u64,
 }
 
 /// What became of a create-only put.
@@ -42,6 +47,11 @@ pub(super) enum Created {
 }
 
 impl Storage {
+    /// For a writer that is going to make commit `number`.
+    pub(super) fn aiming_at(&self, number: u64) -> Self {
+        Self { layout: self.layout.aiming_at(number), ..self.clone() }
+    }
+
     pub(super) async fn get(&self, path: &Path) -> Result<Bytes> {
         match self.get_if_present(path).await? {
             Some(bytes) => Ok(bytes),
@@ -138,6 +148,12 @@ impl Storage {
         self.store.list(Some(folder)).try_collect().await.map_err(|error| self.failed("list", folder, error))
     }
 
+    /// Whether there is any object in `folder`.
+    pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
+        let first = self.store.list(Some(folder)).try_next().await;
+        first.map(|object| object.is_some()).map_err(|error| self.failed("list", folder, error))
+    }
+
     /// Deletes everything below `folder`.
     pub(super) async fn delete_all(&self, folder: &Path) -> Result<()> {
         for object in self.list(folder).await? {
@@ -200,7 +216,7 @@ impl Storage {
         entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    fn remove_local_folder(&self, folder: &Path) {
+    pub(super) fn remove_local_folder(&self, folder: &Path) {
         if let Some(folder) = self.local_path(folder) {
             drop(std::fs::remove_dir_all(folder));
         }

@@ -222,6 +222,27 @@ async fn the_command_survives_kills_at_any_instant() {
     println!("{kills} kills in {attempts} runs, {committed_kills} of them after the commit");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_with_deletes_survives_a_kill_at_every_step() {
+    let stage = Stage::with_events(EVENTS).await;
+    stage.run().await;
+    let before = stage.truth().await;
+    let base = stage.lake();
+    std::fs::File::create(base.join("base-had-a-commit")).unwrap();
+    let changes = stage.api.advance();
+    assert!(changes.cancelled > 0, "{changes:?}");
+    let is_cancelled = |row: &Row| row.2.as_deref().is_some_and(|summary| summary.starts_with("Cancelled: "));
+    let mut truth = stage.truth().await;
+    truth.retain(|_, row| !is_cancelled(row));
+    let pipeline = stage.pipeline_with(|text| {
+        let deletes = "deletes: {when: record.status == 'cancelled'}\n  write_disposition: merge";
+        let edited = text.replace("write_disposition: merge", deletes);
+        assert_ne!(edited, text);
+        edited
+    });
+    walk(&stage, &pipeline, &base, &before, &truth).await;
+}
+
 /// Rows that are appended have no key to be merged by: the cursor must have moved with them, or not at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_with_a_cursor_survives_a_kill_at_every_step() {

@@ -18,6 +18,8 @@ fn area(limits: Limits) -> StagingArea {
             url: "lake/events".to_owned(),
             folder: None,
             medium: None,
+            patience: None,
+            fold_every: 16,
         },
         run_id: "run".to_owned(),
         schema: schema.to_arrow(),
