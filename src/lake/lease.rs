@@ -267,6 +267,14 @@ impl Lease {
                 storage.url, current.run_id
             ))
             .with_hint("run again when that run is done")),
+            // Only a store that lets two writers create the same object comes to this.
+            Some(current) if current.epoch == self.document.epoch && current.run_id != self.document.run_id => {
+                Err(Error::conflict(format!(
+                    "table {}: run {} has taken the table at the same time",
+                    storage.url, current.run_id
+                ))
+                .with_hint("run again when that run is done"))
+            }
             Some(_) | None => Ok(()),
         }
     }

@@ -18,10 +18,11 @@ const FILL: u8 = 0x7F;
 const NEXT_I32: u8 = 0x15;
 /// A struct, as the low half of a field's first byte; the high half is its distance from the field before.
 const STRUCT: u8 = 0x0C;
-/// Field 32767 of type binary, which parquet-format reserves in every struct for what readers skip.
-const EXTENSION: [u8; 4] = [0x08, 0xFE, 0xFF, 0x03];
-/// The bytes of an extension of no bytes: its field and its length.
-const EXTENSION_BYTES_MIN: usize = EXTENSION.len() + 1;
+/// A field of type binary, 15 after the one before: `PageHeader` has 8 fields, so its number is one that readers do not know and skip. (parquet-format
+/// reserves number 32767 for this, but fastparquet cannot read a number that is not a small step from the last.)
+const UNKNOWN_FIELD: u8 = 0xF8;
+/// The bytes of an unknown field without content: its first byte and its length.
+const UNKNOWN_FIELD_BYTES_MIN: usize = 2;
 const STOP: u8 = 0x00;
 /// `PageType.DICTIONARY_PAGE`, as the first field of a header has it.
 const DICTIONARY_PAGE: [u8; 2] = [NEXT_I32, 0x04];
@@ -77,11 +78,11 @@ pub(super) fn seal(header: &[u8], data: &[u8], offset: u64, grid: Grid) -> Resul
     sealed.extend_from_slice(body);
     let mut gap = grid.gap(offset + (sealed.len() + 1 + data.len()) as u64);
     if gap > 0 {
-        if gap < EXTENSION_BYTES_MIN {
+        if gap < UNKNOWN_FIELD_BYTES_MIN {
             gap += usize::try_from(STRIDE).unwrap_or_default();
         }
-        let fill = gap - EXTENSION_BYTES_MIN;
-        sealed.extend_from_slice(&EXTENSION);
+        let fill = gap - UNKNOWN_FIELD_BYTES_MIN;
+        sealed.push(UNKNOWN_FIELD);
         sealed.push(u8::try_from(fill).map_err(|_| unknown())?);
         sealed.resize(sealed.len() + fill, FILL);
     }
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(sealed[7..13], checksum);
         assert_eq!(sealed[13], 0x1C);
         assert_eq!(sealed[14..23], HEADER[8..17]);
-        assert_eq!(sealed[23..27], EXTENSION);
+        assert_eq!(sealed[23], UNKNOWN_FIELD);
         assert_eq!((sealed.len() + data.len()) % 128, 0);
         assert_eq!(sealed.last(), Some(&STOP));
     }

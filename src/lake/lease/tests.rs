@@ -75,6 +75,22 @@ async fn a_writer_that_was_taken_over_cannot_commit_and_the_other_one_can() {
     world.check_tidy().await;
 }
 
+/// A store that looks first and writes then lets two writers create the same lease; whoever wrote last has it.
+#[tokio::test]
+async fn a_writer_whose_lease_was_overwritten_cannot_commit() {
+    let world = World::in_memory();
+    let mut writer = world.table().begin(world.spec("overwritten", Merge)).await.unwrap();
+    write_all(&mut writer, &[vec![row(1, 1, 1)]]).await.unwrap();
+    let storage = world.table().storage;
+    let path = storage.layout.lease(1);
+    let lease = String::from_utf8(storage.get(&path).await.unwrap().to_vec()).unwrap();
+    storage.put(&path, lease.replace("overwritten", "other").into()).await.unwrap();
+    let error = writer.commit(checkpoint()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("run other has taken the table at the same time"), "{error}");
+    assert!(world.rows().await.is_empty());
+}
+
 #[tokio::test]
 async fn epochs_only_grow_and_old_leases_are_deleted() {
     let world = World::in_memory();
