@@ -206,11 +206,20 @@ pub struct RowCounts {
     pub moved: u64,
     /// Rows that the table already had as they are.
     pub unchanged: u64,
-    /// Rows that left the table without a newer version.
+    /// Rows that left the table without a newer version, or that were marked as deleted or closed.
     pub deleted: u64,
+    /// Those of the deleted rows that were closed because their key is absent from a complete listing.
+    #[serde(default)]
+    pub retired: u64,
+    /// Rows that came and were left out, since the table's own stays: known keys where rows are only inserted, and older versions.
+    #[serde(default)]
+    pub kept: u64,
+    /// Deletes of keys that the table did not have.
+    #[serde(default)]
+    pub missed: u64,
     /// Records that were refused and kept beside the table.
     pub rejected: u64,
-    /// Rows whose key came again later in the same run; the last arrival won.
+    /// Rows whose key came again in the same run, and which did not win.
     pub duplicate: u64,
 }
 

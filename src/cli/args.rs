@@ -131,6 +131,9 @@ pub(super) struct DemoArguments {
     /// With --serve: seconds that a token lives
     #[arg(long, value_name = "SECONDS", default_value = "3600", requires = "serve", value_parser = seconds)]
     pub(super) token_lifetime: Duration,
+    /// With --serve: milliseconds that every page takes
+    #[arg(long, value_name = "MILLISECONDS", default_value = "0", requires = "serve", value_parser = milliseconds)]
+    pub(super) latency: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -153,6 +156,10 @@ pub(super) enum FaultName {
     Truncated,
     /// An answer that takes two seconds
     Slow,
+}
+
+fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_millis)
 }
 
 /// A duration with a unit, as pipeline files have them.

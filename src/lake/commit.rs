@@ -36,6 +36,7 @@ use super::lease::TableLock;
 use super::recover;
 use super::snapshot::{DataFile, KeyBound, Snapshot};
 use super::storage::{Created, Storage};
+use super::strategy::StoredMerge;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{FileChange, FileChangeKind, RowCounts};
@@ -55,6 +56,9 @@ pub(super) struct CommitDocument {
     pub(super) time: DateTime<Utc>,
     pub(super) resource: String,
     pub(super) disposition: WriteDisposition,
+    /// How rows were merged; a merge of a commit without it was an upsert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) merge: Option<StoredMerge>,
     /// What the commit is for; loads do not say it.
     #[serde(default, skip_serializing_if = "Operation::is_load")]
     pub(super) operation: Operation,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::commit::{CommitDocument, Operation};
 use super::snapshot::{Snapshot, load, load_at, read_commits};
+use super::strategy::StoredMerge;
 use super::table::Table;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
@@ -25,6 +26,9 @@ pub struct CommitSummary {
     pub resource: String,
     /// What it did with the rows that were there; of a compaction or a fence, what the commit before it did.
     pub disposition: WriteDisposition,
+    /// How it merged them; a merge that does not say so was an upsert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merge: Option<StoredMerge>,
     /// What it was for.
     pub operation: Operation,
     /// What became of the rows.
@@ -69,6 +73,7 @@ fn summary(commit: &CommitDocument, before: &Snapshot) -> CommitSummary {
         run_id: commit.run_id.clone(),
         resource: commit.resource.clone(),
         disposition: commit.disposition,
+        merge: commit.merge.clone(),
         operation: commit.operation,
         rows: commit.counts,
         files: commit.file_changes(before),

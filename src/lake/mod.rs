@@ -10,19 +10,28 @@ mod medium;
 mod storage;
 mod store;
 
+mod bucket;
 mod layout;
 mod parquet;
 mod partition;
 
 mod arrivals;
+mod data_file;
 mod hash;
 mod index;
+mod lens;
+mod page;
+mod rank;
 mod reader;
 mod rolling;
 mod upload;
 
+mod ending;
+mod fate;
 mod merge;
 mod merge_exec;
+mod search;
+mod strategy;
 
 mod lease;
 mod patience;
@@ -60,6 +69,7 @@ pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use patience::{Patience, Wait, WaitListener};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
+pub use strategy::{StoredHistory, StoredMerge};
 pub use table::{Table, WriteSpec};
 pub use upkeep::{
     CompactSpec, CompactedPartition, Compaction, Garbage, GarbageKind, Recovery, SortColumn, StagedRun, Upkeep,

@@ -14,6 +14,7 @@ use super::commit::CommitDocument;
 use super::fold;
 use super::layout::{number_of, slot_of};
 use super::storage::Storage;
+use super::strategy::StoredMerge;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::schema::RecordSchema;
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub primary_key: Vec<String>,
     /// How its rows are spread over folders.
     pub partition_by: Vec<PartitionField>,
+    /// How the last commit merged its rows; `None` for an append, a replace, and an upsert that does not say so.
+    pub merge: Option<StoredMerge>,
     /// Its data files, by path relative to the table's folder.
     pub files: BTreeMap<String, DataFile>,
     /// By partition folder, the highest slot of a data file that a commit has removed. No new file gets it, or one below it.
@@ -88,6 +91,17 @@ impl Snapshot {
         self.files.values().map(|file| file.bytes).sum()
     }
 
+    /// The shape of the records that its rows were made of: its columns without those that the merge adds.
+    pub fn record_schema(&self) -> Option<Arc<RecordSchema>> {
+        let schema = self.schema.as_ref()?;
+        let own = self.merge.as_ref().map(StoredMerge::own_columns).unwrap_or_default();
+        if own.is_empty() {
+            return Some(Arc::clone(schema));
+        }
+        let columns = schema.columns().iter().filter(|column| !own.contains(&column.name.as_str()));
+        RecordSchema::new(columns.cloned().collect()).ok().map(Arc::new)
+    }
+
     /// The snapshot after `commit`, which must be the next one.
     ///
     /// # Errors
@@ -117,6 +131,7 @@ impl Snapshot {
         self.schema = Some(Arc::clone(&commit.schema));
         self.primary_key.clone_from(&commit.primary_key);
         self.partition_by.clone_from(&commit.partition_by);
+        self.merge.clone_from(&commit.merge);
         self.checkpoint = Some(commit.checkpoint.clone());
         self.run_id = Some(commit.run_id.clone());
         self.committed_at = Some(commit.time);

@@ -17,6 +17,9 @@ use super::medium::Medium;
 use super::patience::Patience;
 use crate::error::{Error, Result};
 
+/// The second name of a staged file, on its way to its final place.
+const SECOND_NAME_SUFFIX: &str = ".publishing";
+
 /// The objects of one table.
 #[derive(Debug, Clone)]
 pub(super) struct Storage {
@@ -121,8 +124,20 @@ impl Storage {
     }
 
     /// Copies an object over another, atomically for whoever reads the target. `false` when the source is not there.
+    ///
+    /// On local disk the copy is a second name of the same file, made beside the source and moved over the target: in the folder of the target there is
+    /// no name at any time that a reader who takes every file, as pyarrow does, could take for another data file.
     pub(super) async fn copy(&self, from: &Path, to: &Path) -> Result<bool> {
-        match self.store.copy(from, to).await {
+        let copied = if self.folder.is_some() {
+            let beside = Path::from(format!("{from}{SECOND_NAME_SUFFIX}"));
+            match self.store.copy(from, &beside).await {
+                Ok(()) => self.store.rename(&beside, to).await,
+                Err(error) => Err(error),
+            }
+        } else {
+            self.store.copy(from, to).await
+        };
+        match copied {
             Ok(()) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(self.failed("copy a staged file to", to, error)),

@@ -11,13 +11,14 @@ use super::patience::Patience;
 use super::probe::check_store;
 use super::recover;
 use super::schema::{Wanted, reconcile};
-use super::snapshot::{Snapshot, load};
+use super::snapshot::{Loaded, Snapshot, load};
 use super::storage::Storage;
+use super::strategy::TableRules;
 use super::writer::{Session, TableWriter};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::schema::RecordSchema;
-use crate::spec::{Limits, PartitionField, WriteDisposition};
+use crate::spec::{Limits, MergeSpec, PartitionField, StrategyName, WriteDisposition};
 
 /// A folder of the lake that holds the rows of one resource.
 #[derive(Debug, Clone)]
@@ -36,11 +37,14 @@ pub struct WriteSpec {
     pub disposition: WriteDisposition,
     /// Whether the table is built anew from this run alone, whatever the disposition says of the rows that are there.
     pub full_refresh: bool,
-    /// The columns that identify a row; not empty for a merge.
+    /// How it merges, where the disposition is a merge.
+    pub merge: MergeSpec,
+    /// The columns that identify a row; not empty for a merge, but for those that do without.
     pub primary_key: Vec<String>,
     /// How rows are spread over folders.
     pub partition_by: Vec<PartitionField>,
-    /// The shape of every batch.
+    /// The shape of the records: of every batch, but that a merge with deletes takes batches of
+    /// [`RecordSchema::to_arrow_with_deletes`]. The table has the columns that the merge adds, too.
     pub schema: Arc<RecordSchema>,
     /// The bounds of the run.
     pub limits: Limits,
@@ -118,9 +122,9 @@ impl Table {
         let lock = TableLock::acquire(&storage, &write.run_id, &write.clock).await?;
         match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
-                let Prepared { snapshot, folded, recovered, schema_changes, garbage } = prepared;
+                let Prepared { snapshot, folded, recovered, schema_changes, garbage, strategy } = prepared;
                 let storage = storage.aiming_at(snapshot.version + 1);
-                let session = Session { storage, write, lock, snapshot, folded, garbage };
+                let session = Session { storage, write, lock, snapshot, folded, strategy, garbage };
                 TableWriter::new(session, recovered, schema_changes).await
             }
             Err(error) => {
@@ -138,6 +142,7 @@ struct Prepared {
     recovered: Option<u64>,
     schema_changes: Vec<String>,
     garbage: std::collections::BTreeSet<String>,
+    strategy: TableRules,
 }
 
 async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Result<Prepared> {
@@ -148,14 +153,16 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
     if lock.excludes_sleepers() {
         garbage = recover::sweep_all_but_journals(storage, &garbage, u64::MAX).await?;
     }
+    let strategy = TableRules::of(write, &loaded.snapshot, write.clock.now(), &storage.url)?;
     let wanted = Wanted {
         replaces: write.replaces(),
-        schema: &write.schema,
+        schema: &strategy.table_schema,
         primary_key: &write.primary_key,
         partition_by: &write.partition_by,
     };
     let schema_changes = reconcile(&storage.url, &loaded.snapshot, wanted)?;
-    Ok(Prepared { snapshot: loaded.snapshot, folded: loaded.folded, recovered, schema_changes, garbage })
+    let Loaded { snapshot, folded, .. } = loaded;
+    Ok(Prepared { snapshot, folded, recovered, schema_changes, garbage, strategy })
 }
 
 pub(super) fn check_run_id(run_id: &str) -> Result<()> {
@@ -169,8 +176,21 @@ pub(super) fn check_run_id(run_id: &str) -> Result<()> {
 fn check(write: &WriteSpec) -> Result<()> {
     check_run_id(&write.run_id)?;
     if write.disposition == WriteDisposition::Merge && write.primary_key.is_empty() {
-        return Err(Error::config(format!("resource {}: a merge needs a primary key", write.resource))
-            .with_hint("set primary_key, or write_disposition: append"));
+        let does_without = match write.merge.strategy.name() {
+            StrategyName::DeleteInsert => !write.merge.merge_key.is_empty(),
+            StrategyName::Scd2 => write.merge.deletes.is_none(),
+            StrategyName::Upsert | StrategyName::InsertOnly => false,
+        };
+        if !does_without || write.merge.precedence.is_some() {
+            return Err(Error::config(format!("resource {}: a merge needs a primary key", write.resource))
+                .with_hint("set primary_key, or write_disposition: append"));
+        }
+    }
+    if let Some(name) = write.merge.merge_key.iter().find(|name| write.schema.column(name).is_none()) {
+        return Err(Error::config(format!(
+            "resource {}: the merge key column {name:?} is not a column of the schema",
+            write.resource
+        )));
     }
     let mut seen = HashSet::new();
     for name in &write.primary_key {

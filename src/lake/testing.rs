@@ -18,7 +18,7 @@ use crate::checkpoint::Checkpoint;
 use crate::clock::ManualClock;
 use crate::error::Result;
 use crate::schema::{Column, ColumnType, RecordSchema};
-use crate::spec::{Limits, PartitionField, Transform, WriteDisposition};
+use crate::spec::{Limits, MergeSpec, PartitionField, Transform, WriteDisposition};
 
 pub(super) const TABLE: &str = "events";
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -110,6 +110,7 @@ impl World {
             run_id: run_id.to_owned(),
             resource: TABLE.to_owned(),
             disposition,
+            merge: MergeSpec::default(),
             full_refresh: false,
             primary_key: vec!["id".to_owned()],
             partition_by: vec![PartitionField {

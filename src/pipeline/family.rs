@@ -140,7 +140,10 @@ impl<'a> Family<'a> {
         let run = &self.run;
         let started = run.components.clock.monotonic();
         run.started();
-        let is_one_commit = run.options.full_refresh || run.resource.write_disposition == WriteDisposition::Replace;
+        // A group that comes in two windows of a run comes once: its rows of the first one must not leave with the second.
+        let is_one_commit = run.options.full_refresh
+            || run.resource.write_disposition == WriteDisposition::Replace
+            || !run.resource.merge.merge_key.is_empty();
         let passes: Vec<VecDeque<_>> = if is_one_commit {
             vec![windows]
         } else {

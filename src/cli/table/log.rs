@@ -106,9 +106,10 @@ fn history_text(commits: &[CommitSummary]) -> String {
             commit.commit.to_string(),
             instant(commit.time),
             commit.run_id.clone(),
-            match commit.operation {
-                Operation::Load => commit.disposition.to_string(),
-                other => other.to_string(),
+            match (commit.operation, &commit.merge) {
+                (Operation::Load, None) => commit.disposition.to_string(),
+                (Operation::Load, Some(merge)) => format!("{} {}", commit.disposition, merge.strategy),
+                (other, _) => other.to_string(),
             },
             commit.rows.inserted.to_string(),
             commit.rows.updated.to_string(),

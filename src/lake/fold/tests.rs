@@ -103,6 +103,7 @@ fn commit(number: u64, adds: &BTreeSet<u8>, removes: &[u8]) -> CommitDocument {
         time: "2026-11-23T12:00:00Z".parse().unwrap(),
         resource: TABLE.to_owned(),
         disposition: Append,
+        merge: None,
         operation: Operation::Load,
         primary_key: Vec::new(),
         partition_by: Vec::new(),

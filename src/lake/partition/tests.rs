@@ -1,10 +1,10 @@
 use std::collections::HashSet;
 
-use arrow::array::{Date32Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Date32Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::Column;
+use crate::schema::{Column, ColumnType};
 
 fn schema(column_type: ColumnType) -> RecordSchema {
     RecordSchema::new(vec![Column { name: "value".to_owned(), column_type, nullable: true }]).unwrap()
@@ -85,6 +85,40 @@ fn texts_are_encoded_as_hive_does_and_cannot_leave_their_folder() {
     ];
     for (value, expected) in cases {
         assert_eq!(folder_value(value), expected, "{value:?}");
+    }
+}
+
+#[test]
+fn texts_and_whole_numbers_are_cut_and_values_are_spread_over_buckets() {
+    let number = |number| NonZeroU32::new(number).unwrap();
+    let texts = || -> ArrayRef {
+        Arc::new(StringArray::from(vec![
+            Some("iceberg"),
+            Some("ice"),
+            Some("\u{e9}\u{e9}\u{e9}x"),
+            Some(""),
+            Some("../x"),
+            None,
+        ]))
+    };
+    let text = schema(ColumnType::Utf8);
+    let cut = ["ice", "ice", "\u{e9}\u{e9}\u{e9}", EMPTY_VALUE, "..%2F", NULL_VALUE]
+        .map(|value| format!("value_truncate={value}"));
+    assert_eq!(paths(&text, Transform::Truncate(number(3)), texts()), cut);
+    let spread = paths(&text, Transform::Bucket(number(16)), texts());
+    assert_eq!((spread[0].as_str(), spread[5].as_str()), ("value_bucket=9", "value_bucket=__HIVE_DEFAULT_PARTITION__"));
+    let numbers = Arc::new(Int64Array::from(vec![1, -1, 10, i64::MIN]));
+    let rounded = paths(&schema(ColumnType::Int64), Transform::Truncate(number(10)), numbers);
+    assert_eq!(
+        rounded,
+        ["value_truncate=0", "value_truncate=-10", "value_truncate=10", "value_truncate=-9223372036854775808"]
+    );
+    for (column_type, transform) in [
+        (ColumnType::Date32, Transform::Truncate(number(1))),
+        (ColumnType::Boolean, Transform::Bucket(number(1))),
+        (ColumnType::Json, Transform::Bucket(number(1))),
+    ] {
+        assert!(Partitioner::new(&[field(transform)], &schema(column_type)).is_err());
     }
 }
 

@@ -15,6 +15,7 @@ fn commit(number: u64, adds: &[u8], removes: &[u8]) -> CommitDocument {
         time: "2026-11-23T12:00:00Z".parse().unwrap(),
         resource: "events".to_owned(),
         disposition: WriteDisposition::Append,
+        merge: None,
         operation: Operation::Load,
         primary_key: Vec::new(),
         partition_by: Vec::new(),

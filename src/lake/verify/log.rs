@@ -173,7 +173,8 @@ fn are_keys_unique(before: bool, snapshot: &Snapshot, commit: &CommitDocument) -
     if commit.operation != Operation::Load {
         return before;
     }
-    let nothing_stays = commit.counts.deleted == snapshot.rows();
+    let counts = &commit.counts;
+    let nothing_stays = counts.deleted == snapshot.rows() && counts.written == counts.inserted;
     match commit.disposition {
         WriteDisposition::Merge => before || nothing_stays,
         WriteDisposition::Append | WriteDisposition::Replace => before && commit.adds.is_empty(),

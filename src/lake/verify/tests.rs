@@ -170,7 +170,7 @@ fn damages() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
         ("a file is gone", vec![Delete(DAY_1)], vec![FileMissing]),
         ("a file is cut short", vec![Cut(DAY_1, 100)], vec![FileSize, FileUnreadable]),
         ("a file is empty", vec![Cut(DAY_1, 0)], vec![FileSize, FileUnreadable]),
-        ("a page is damaged", vec![Scratch(DAY_1, 4)], vec![FileUnreadable]),
+        ("a page is damaged", vec![Scratch(DAY_1, 150)], vec![FileUnreadable]),
         ("a footer is damaged", vec![Scratch(DAY_1, -60)], vec![FileUnreadable]),
         ("a magic number is damaged", vec![Scratch(DAY_1, -4)], vec![FileUnreadable]),
         ("the log has another size", vec![Edit(2, |it| first_add(it)["bytes"] = 1.into())], vec![FileSize]),
@@ -221,7 +221,7 @@ fn damages() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
         ("staging is left", vec![Put("_lakefeed/staging/dead/0.staged", b"x")], vec![StagingLeft]),
         (
             "many things",
-            vec![Delete(DAY_1), Scratch(DAY_2, 4), Put("a.parquet", b""), Put("_lakefeed/staging/dead/0.staged", b"x")],
+            vec![Delete(DAY_1), Scratch(DAY_2, 150), Put("a.parquet", b""), Put("_lakefeed/staging/dead/0", b"x")],
             vec![FileMissing, FileUnreadable, StrayFile, StagingLeft],
         ),
     ]
