@@ -191,7 +191,11 @@ async fn play(loads: [Vec<Load>; 2], events: Vec<Event>, skew: u64) {
         .map(|(writer, ((world, turns), loads))| tokio::spawn(write(world, Arc::clone(turns), writer, loads)))
         .collect();
     for event in events {
-        let passes = |seconds| clocks.iter().for_each(|clock| clock.advance(Duration::from_secs(seconds)));
+        let passes = |seconds| {
+            for clock in &clocks {
+                clock.advance(Duration::from_secs(seconds));
+            }
+        };
         match event {
             Event::Requests { writer, count } => requests(&turns[writer], count).await,
             Event::Sleeps { writer, after, meanwhile } => {
@@ -202,7 +206,9 @@ async fn play(loads: [Vec<Load>; 2], events: Vec<Event>, skew: u64) {
             Event::Passes { seconds } => passes(seconds),
         }
     }
-    turns.iter().for_each(|turns| turns.add_permits(1_000_000));
+    for turns in &turns {
+        turns.add_permits(1_000_000);
+    }
     let mut made = Vec::new();
     for writer in writers {
         made.push(writer.await.unwrap());

@@ -391,7 +391,9 @@ mod tests {
 
     #[test]
     fn small_files_are_put_together_first_fit_and_large_ones_left_alone() {
-        let cases: [(&[u64], &[u64], &[&[usize]]); 7] = [
+        /// Sizes, what must change, and the bins.
+        type Case = (&'static [u64], &'static [u64], &'static [&'static [usize]]);
+        let cases: [Case; 7] = [
             (&[], &[], &[]),
             (&[10], &[], &[]),
             (&[10, 20], &[], &[&[0, 1]]),

@@ -307,7 +307,7 @@ proptest! {
             for (number, (rows, compacts)) in runs.into_iter().enumerate() {
                 let rows: Vec<Row> = rows.into_iter().map(|(id, day, value)| row(id, day, value)).collect();
                 let run = format!("run-{number}");
-                plain.run(&run, Merge, &[rows.clone()]).await;
+                plain.run(&run, Merge, std::slice::from_ref(&rows)).await;
                 compacted.run(&run, Merge, &[rows]).await;
                 if compacts {
                     let upkeep = upkeep_named(&compacted, &format!("upkeep-{number}"));
