@@ -169,6 +169,11 @@ impl Tally {
         }
     }
 
+    /// Keys of the run that the table had so far.
+    pub(super) fn met(&self) -> u64 {
+        self.met_puts + self.met_deletes
+    }
+
     /// A row of the table met its fate; `retires` when its key is absent from a whole listing.
     pub(super) fn row(&mut self, fate: RowFate, retires: bool) {
         let is_gone = fate != RowFate::Stays;

@@ -69,6 +69,11 @@ impl KeyIndex {
         self.entries.get_mut(&key)
     }
 
+    /// The entries, in no order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
     /// Keys that the run has rows of.
     pub(super) fn puts(&self) -> u64 {
         self.entries.len() as u64 - self.deletes
@@ -116,7 +121,7 @@ impl RowSet {
     }
 
     /// The positions, ascending.
-    pub(super) fn positions(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn positions(&self) -> impl Iterator<Item = usize> + Send + '_ {
         let words = self.words.iter().enumerate();
         words.flat_map(|(word, bits)| (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| word * 64 + bit))
     }

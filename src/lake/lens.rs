@@ -116,6 +116,11 @@ impl Lens {
         &self.search
     }
 
+    /// The columns of the primary key.
+    pub(super) fn key(&self) -> &[String] {
+        &self.key
+    }
+
     /// Whether rows are found by their group, too.
     pub(super) fn has_groups(&self) -> bool {
         self.groups.is_some()

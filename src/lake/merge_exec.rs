@@ -8,7 +8,7 @@
 //! A row that is marked as deleted or closed leaves its file and comes again, changed, like any other row of the run; so it
 //! goes to the partition that it then belongs to, and there is one way only in which rows are written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -26,6 +26,7 @@ use super::index::{KeyIndex, RowSet};
 use super::layout::{data_file, slot_of};
 use super::lens::Identity;
 use super::merge::{Existing, Incoming, PartitionPlan, plan};
+use super::needles::Needles;
 use super::partition::{Partition, Partitioner};
 use super::reader::{Part, Source, read};
 use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
@@ -73,11 +74,10 @@ pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, coun
     let Merge { area, rules, arrivals, retires_absent, ending, partitioner, mut staged } = merge;
     let Arrivals { lens, index, ranks, groups, mut dropped, deleted_keys, .. } = arrivals;
     let (puts, deletes) = (index.puts(), index.deletes());
-    let is_keyed_only = !lens.has_groups() && !retires_absent;
-    let range = is_keyed_only.then(|| range_of(&staged, deleted_keys)).flatten();
     let has_work = !index.is_empty() || !groups.is_empty() || retires_absent;
     let index = RwLock::new(index);
     let search = Arc::new(Search { area, rules, lens, index, ranks, groups, retires_absent });
+    let range = search.is_keyed_only().then(|| range_of(&staged, deleted_keys)).flatten();
     let mut tally = Tally::default();
     let Resolved { gone, ended } = if has_work {
         resolve(&search, range.as_ref(), snapshot, &staged, &mut dropped, &mut tally).await?
@@ -123,6 +123,9 @@ fn range_of(staged: &[StagedFile], deleted: DeletedKeys) -> Option<KeyRange> {
 }
 
 /// Decides what becomes of every row of the table that the run touches, and which incoming rows are not needed.
+///
+/// Files are looked at in the partitions first where the run has rows. Where no two rows of the table share a key, what was found
+/// there need not be looked for elsewhere; and what was not found is looked for only in files whose bloom filters may have it.
 async fn resolve(
     search: &Arc<Search>,
     range: Option<&KeyRange>,
@@ -132,29 +135,27 @@ async fn resolve(
     tally: &mut Tally,
 ) -> Result<Resolved> {
     let candidates = snapshot.files.iter().filter(|(_, file)| range.is_none_or(|range| range.may_meet(file)));
-    let searches = candidates.map(|(path, file)| {
-        let search = Arc::clone(search);
-        let (path, bytes) = (path.clone(), file.bytes);
-        spawn(async move {
-            let source = Source { path: search.area.storage.resolve(&path)?, bytes };
-            let found = find_hits(&search, &source).await?;
-            Ok((path, found))
-        })
-    });
-    let searches = searches.collect::<Vec<_>>();
+    let candidates = candidates.map(|(path, file)| (path.as_str(), file.bytes));
+    let homes = staged.iter().map(|file| file.partition.path.as_str()).collect::<HashSet<_>>();
+    let is_home = |path: &str| slot_of(path).is_some_and(|(folder, _)| homes.contains(folder));
+    let (home, away): (Vec<_>, Vec<_>) = candidates.partition(|(path, _)| is_home(path));
     let folders = staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect::<HashMap<_, _>>();
     let mut judge = Judge { search, folders, occurrences: Occurrences::default(), dropped, tally };
     let mut resolved = Resolved::default();
-    let mut found = stream::iter(searches).buffered(files_in_flight());
-    while let Some((path, found)) = found.try_next().await? {
-        judge.judge(&path, &found, &mut resolved);
+    judge.files(home, None, &mut resolved).await?;
+    let finds_once = snapshot.keys_are_unique && search.is_keyed_only();
+    let unmet = search.keys().saturating_sub(judge.tally.met());
+    if away.is_empty() || finds_once && unmet == 0 {
+        return Ok(resolved);
     }
+    let needles = if finds_once { Needles::of(search, staged, unmet).await? } else { None };
+    judge.files(away, needles.map(Arc::new), &mut resolved).await?;
     Ok(resolved)
 }
 
 /// Has every hit decided about, file by file.
 struct Judge<'a> {
-    search: &'a Search,
+    search: &'a Arc<Search>,
     /// The folders of the staged files.
     folders: HashMap<u32, &'a str>,
     occurrences: Occurrences,
@@ -163,8 +164,36 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// Searches files, in parallel, and decides about what is found, in their order. Files that certainly have none of `needles` are
+    /// passed over.
+    async fn files(
+        &mut self,
+        files: Vec<(&str, u64)>,
+        needles: Option<Arc<Needles>>,
+        resolved: &mut Resolved,
+    ) -> Result<()> {
+        let searches = files.into_iter().map(|(path, bytes)| {
+            let (search, needles, path) = (Arc::clone(self.search), needles.clone(), path.to_owned());
+            spawn(async move {
+                let source = Source { path: search.area.storage.resolve(&path)?, bytes };
+                let may_have = match &needles {
+                    Some(needles) => needles.may_be_in(&search.area.storage, &source).await?,
+                    None => true,
+                };
+                let found = if may_have { find_hits(&search, &source).await? } else { Found::default() };
+                Ok((path, found))
+            })
+        });
+        let searches = searches.collect::<Vec<_>>();
+        let mut found = stream::iter(searches).buffered(files_in_flight());
+        while let Some((path, found)) = found.try_next().await? {
+            self.judge(&path, &found, resolved);
+        }
+        Ok(())
+    }
+
     fn judge(&mut self, path: &str, found: &Found, resolved: &mut Resolved) {
-        let Search { rules, lens, ranks, index, .. } = self.search;
+        let Search { rules, lens, ranks, index, .. } = self.search.as_ref();
         let folder = slot_of(path).map_or("", |(folder, _)| folder);
         let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
         for (position, hit) in found.hits.iter().enumerate() {

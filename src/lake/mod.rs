@@ -30,6 +30,7 @@ mod ending;
 mod fate;
 mod merge;
 mod merge_exec;
+mod needles;
 mod search;
 mod strategy;
 

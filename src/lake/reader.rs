@@ -13,6 +13,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
@@ -40,6 +41,8 @@ pub(super) enum Part<'a> {
     Columns(&'a [String]),
     /// The rows at these positions, which ascend.
     Rows(&'a [Range<usize>]),
+    /// Both: these columns of the rows at these positions.
+    Cells(&'a [Range<usize>], &'a [String]),
 }
 
 /// Batches of a file, in the order of its rows.
@@ -58,26 +61,53 @@ pub(super) async fn read<'a>(
                 .with_hint("if the file is damaged, restore it or reload with --full-refresh")
         }
     };
+    let (rows, names) = match part {
+        Part::Whole => (None, None),
+        Part::Columns(names) => (None, Some(names)),
+        Part::Rows(rows) => (Some(rows), None),
+        Part::Cells(rows, names) => (Some(rows), Some(names)),
+    };
     let mut options = ArrowReaderOptions::new();
-    if matches!(part, Part::Rows(_)) {
+    if rows.is_some() {
         options = options.with_offset_index_policy(PageIndexPolicy::Optional);
     }
     let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options).await.map_err(&fails)?;
-    let builder = builder.with_batch_size(BATCH_ROWS);
-    let builder = match part {
-        Part::Whole => builder,
-        Part::Columns(names) => {
-            let positions = names.iter().filter_map(|name| builder.schema().index_of(name).ok()).collect::<Vec<_>>();
-            let mask = ProjectionMask::roots(builder.parquet_schema(), positions);
-            builder.with_projection(mask)
-        }
-        Part::Rows(ranges) => {
-            let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-            builder.with_row_selection(RowSelection::from_consecutive_ranges(ranges.iter().cloned(), rows))
-        }
-    };
+    let mut builder = builder.with_batch_size(BATCH_ROWS);
+    if let Some(names) = names {
+        let positions = names.iter().filter_map(|name| builder.schema().index_of(name).ok()).collect::<Vec<_>>();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), positions);
+        builder = builder.with_projection(mask);
+    }
+    if let Some(rows) = rows {
+        let count = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(rows.iter().cloned(), count));
+    }
     let stream = builder.build().map_err(&fails)?;
     Ok(stream.map(move |batch| batch.map_err(&fails)).boxed())
+}
+
+/// A data file whose bloom filters can be asked.
+pub(super) struct Filters {
+    builder: ParquetRecordBatchStreamBuilder<ObjectReader>,
+}
+
+impl Filters {
+    pub(super) async fn of(storage: &Storage, source: &Source) -> Result<Self> {
+        let object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
+        let builder = ParquetRecordBatchStreamBuilder::new(object).await;
+        builder.map(|builder| Self { builder }).map_err(|error| storage.failed("read", &source.path, error))
+    }
+
+    pub(super) fn row_groups(&self) -> usize {
+        self.builder.metadata().num_row_groups()
+    }
+
+    /// The filter of a plain column in a row group; `None` where it has none.
+    pub(super) async fn filter(&mut self, row_group: usize, column: &str) -> parquet::errors::Result<Option<Sbbf>> {
+        let leaves = self.builder.parquet_schema().columns();
+        let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == [column]) else { return Ok(None) };
+        self.builder.get_row_group_column_bloom_filter(row_group, leaf).await
+    }
 }
 
 /// What a data file's metadata has under `key`.

@@ -96,6 +96,17 @@ pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
 }
 
 impl Search {
+    /// Whether rows of the table are touched for their key only.
+    pub(super) fn is_keyed_only(&self) -> bool {
+        self.lens.identity == Identity::Key && !self.lens.has_groups() && !self.retires_absent
+    }
+
+    /// How many keys the run has, deleted ones included.
+    pub(super) fn keys(&self) -> u64 {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.puts() + index.deletes()
+    }
+
     /// Adds the rows of a batch that the run touches; its first row is at `first`.
     fn pick(&self, batch: &RecordBatch, first: u32, hits: &mut Vec<Hit>) -> Result<(), ArrowError> {
         let batch = conform(batch, self.lens.search())?;

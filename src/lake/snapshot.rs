@@ -10,7 +10,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use super::commit::CommitDocument;
+use super::commit::{CommitDocument, Operation};
 use super::fold;
 use super::layout::{number_of, slot_of};
 use super::storage::Storage;
@@ -18,7 +18,7 @@ use super::strategy::StoredMerge;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::schema::RecordSchema;
-use crate::spec::PartitionField;
+use crate::spec::{PartitionField, WriteDisposition};
 
 /// Commits that are read at the same time.
 const READS_IN_FLIGHT: usize = 32;
@@ -42,6 +42,9 @@ pub struct Snapshot {
     pub partition_by: Vec<PartitionField>,
     /// How the last commit merged its rows; `None` for an append, a replace, and an upsert that does not say so.
     pub merge: Option<StoredMerge>,
+    /// Whether its commits prove that no two of its rows have the same primary key: each row came by a merge.
+    #[serde(default)]
+    pub keys_are_unique: bool,
     /// Its data files, by path relative to the table's folder.
     pub files: BTreeMap<String, DataFile>,
     /// By partition folder, the highest slot of a data file that a commit has removed. No new file gets it, or one below it.
@@ -110,6 +113,7 @@ impl Snapshot {
         if commit.commit != self.version + 1 {
             return Err(format!("commit {} is missing before commit {}", self.version + 1, commit.commit));
         }
+        let keys_are_unique = self.keys_stay_unique(commit);
         let removes = commit.removes.iter().collect::<HashSet<_>>();
         for path in &commit.removes {
             if self.files.remove(path).is_none() {
@@ -128,6 +132,7 @@ impl Snapshot {
         }
         self.version = commit.commit;
         self.published = false;
+        self.keys_are_unique = keys_are_unique;
         self.schema = Some(Arc::clone(&commit.schema));
         self.primary_key.clone_from(&commit.primary_key);
         self.partition_by.clone_from(&commit.partition_by);
@@ -136,6 +141,18 @@ impl Snapshot {
         self.run_id = Some(commit.run_id.clone());
         self.committed_at = Some(commit.time);
         Ok(self)
+    }
+
+    /// Whether keys are unique after `commit`. A merge keeps them so, and begins anew when none of the rows that were there stays.
+    fn keys_stay_unique(&self, commit: &CommitDocument) -> bool {
+        let before = self.files.is_empty() || self.keys_are_unique && self.primary_key == commit.primary_key;
+        let counts = &commit.counts;
+        let nothing_stays = counts.deleted == self.rows() && counts.written == counts.inserted;
+        match (commit.operation, commit.disposition) {
+            (Operation::Compaction | Operation::Fence, _) => self.keys_are_unique,
+            (Operation::Load, WriteDisposition::Merge) => before || nothing_stays,
+            (Operation::Load, WriteDisposition::Append | WriteDisposition::Replace) => before && commit.adds.is_empty(),
+        }
     }
 
     /// As [`Self::apply`], with an error that names the file of the commit.

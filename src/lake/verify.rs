@@ -216,7 +216,7 @@ async fn check_files(
         keys.extend(some);
     }
     drop(checked);
-    keys::check(storage, &shape, &readable, keys, log.keys_are_unique, findings).await
+    keys::check(storage, &shape, &readable, keys, log.snapshot.keys_are_unique, findings).await
 }
 
 /// The object that holds a data file, and its size: the staged one as long as its commit is not published.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::super::commit::{CommitDocument, Operation, RejectsFile};
+use super::super::commit::{CommitDocument, RejectsFile};
 use super::super::fold::{self, Fold};
 use super::super::layout::{number_of, slot_of};
 use super::super::snapshot::Snapshot;
@@ -12,7 +12,6 @@ use super::super::storage::Storage;
 use super::{Finding, FindingCode};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::spec::WriteDisposition;
 
 /// Commits that are read at the same time.
 const READS_IN_FLIGHT: usize = 32;
@@ -24,8 +23,6 @@ pub(super) struct Log {
     pub(super) last: Option<CommitDocument>,
     /// Whether the snapshot is what all commits together make.
     pub(super) is_whole: bool,
-    /// Whether every row came by merges, so that no key may be there twice.
-    pub(super) keys_are_unique: bool,
     pub(super) rejects: Vec<RejectsFile>,
 }
 
@@ -36,7 +33,6 @@ impl Log {
     }
 
     fn take(&mut self, commit: CommitDocument) -> Result<(), String> {
-        self.keys_are_unique = are_keys_unique(self.keys_are_unique, &self.snapshot, &commit);
         self.snapshot = std::mem::take(&mut self.snapshot).apply(&commit)?;
         self.rejects.extend(commit.rejects.clone());
         self.last = Some(commit);
@@ -58,8 +54,7 @@ pub(super) async fn check(storage: &Storage, findings: &mut Vec<Finding>) -> Res
         }
     }
     numbers.sort_unstable();
-    let mut log =
-        Log { snapshot: Snapshot::default(), last: None, is_whole: true, keys_are_unique: true, rejects: Vec::new() };
+    let mut log = Log { snapshot: Snapshot::default(), last: None, is_whole: true, rejects: Vec::new() };
     let mut commits = stream::iter(numbers.clone())
         .map(|number| async move {
             let bytes = storage.get(&storage.layout.commit(number)).await?;
@@ -165,20 +160,6 @@ fn contradictions(commit: &CommitDocument, place: &str) -> Vec<Finding> {
         findings.push(Finding::problem(FindingCode::CommitContradictory, place, detail));
     }
     findings
-}
-
-/// Whether keys are unique after `commit`, when they were so before it or not. A merge keeps them so, and begins anew
-/// when none of the rows that were there stays.
-fn are_keys_unique(before: bool, snapshot: &Snapshot, commit: &CommitDocument) -> bool {
-    if commit.operation != Operation::Load {
-        return before;
-    }
-    let counts = &commit.counts;
-    let nothing_stays = counts.deleted == snapshot.rows() && counts.written == counts.inserted;
-    match commit.disposition {
-        WriteDisposition::Merge => before || nothing_stays,
-        WriteDisposition::Append | WriteDisposition::Replace => before && commit.adds.is_empty(),
-    }
 }
 
 async fn check_markers(storage: &Storage, log: &mut Log, last: u64, findings: &mut Vec<Finding>) -> Result<()> {
