@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use table::{
-    HistoryArguments, LsArguments, ManifestArguments, ShowArguments, TableCommand, VerifyArguments,
+    HistoryArguments, LsArguments, ManifestArguments, RejectsArguments, ShowArguments, TableCommand, VerifyArguments,
 };
 
 const EXIT_CODES: &str = "\
@@ -23,6 +23,7 @@ Examples:
   lakefeed run examples/calendar.yaml
   lakefeed run calendar.yaml --resource calendar_events --destination s3://bucket/lake
   lakefeed run calendar.yaml --output json > report.json
+  lakefeed run calendar.yaml --retry-rejects
   lakefeed run calendar.yaml --record cassette
   lakefeed run calendar.yaml --replay cassette --destination /tmp/lake";
 
@@ -80,6 +81,9 @@ pub(super) struct RunArguments {
     /// Build the tables anew from this run alone
     #[arg(long)]
     pub(super) full_refresh: bool,
+    /// Try the kept rejects of earlier runs again, before what the API gives; see `lakefeed table rejects`
+    #[arg(long, conflicts_with_all = ["full_refresh", "record", "replay"])]
+    pub(super) retry_rejects: bool,
     /// Read a range of the cursor from here, instead of from where the last run ended; the checkpoint stays
     #[arg(long, value_name = "VALUE", conflicts_with = "full_refresh")]
     pub(super) from: Option<String>,

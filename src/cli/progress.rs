@@ -66,6 +66,8 @@ impl Observer for ProgressObserver {
             | RunEvent::StartedAgain { .. }
             | RunEvent::RequestSent { .. }
             | RunEvent::TokenFetched { .. }
+            | RunEvent::RecordsRefused { .. }
+            | RunEvent::RejectsRetried { .. }
             | RunEvent::SchemaChanged { .. }
             | RunEvent::RowsStaged { .. }
             | RunEvent::Committed { .. }

@@ -31,6 +31,7 @@ async fn prepare(arguments: &RunArguments) -> Result<(PipelineSpec, RunOptions, 
         resources: arguments.resource.clone(),
         destination: arguments.destination.as_deref().map(|url| destination(&loaded.spec, url)),
         full_refresh: arguments.full_refresh,
+        retry_rejects: arguments.retry_rejects,
         backfill: backfill(arguments),
         start: None,
     };

@@ -2,6 +2,7 @@
 
 mod grid;
 mod log;
+mod rejects;
 mod show;
 mod verify;
 
@@ -23,6 +24,7 @@ pub(super) async fn run(command: TableCommand, printer: Printer) -> Result<()> {
         TableCommand::History(arguments) => log::history(arguments, printer).await,
         TableCommand::Manifest(arguments) => log::manifest(arguments, printer).await,
         TableCommand::Verify(arguments) => verify::verify(arguments, printer).await,
+        TableCommand::Rejects(arguments) => rejects::rejects(arguments, printer).await,
     }
 }
 

@@ -9,6 +9,7 @@ use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
 use super::problems::Problems;
 use super::resource_document::read_resources;
+use crate::spec::RejectsMax;
 
 /// A pipeline file.
 #[derive(Debug, Default)]
@@ -73,6 +74,7 @@ pub(super) struct LimitsDocument {
     pub(super) writer_buffer_bytes: Option<u64>,
     pub(super) file_bytes_target: Option<u64>,
     pub(super) row_group_rows: Option<u64>,
+    pub(super) rejects_max: Option<RejectsMax>,
 }
 
 impl Document {
@@ -141,6 +143,11 @@ impl LimitsDocument {
             writer_buffer_bytes: fields.whole("writer_buffer_bytes"),
             file_bytes_target: fields.whole("file_bytes_target"),
             row_group_rows: fields.whole("row_group_rows"),
+            rejects_max: fields.convert("rejects_max", "a count, or a share such as '1%'", |value| match value {
+                Value::String(text) => RejectsMax::parse(text),
+                Value::Number(number) => number.as_u64().map(RejectsMax::Count),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+            }),
         };
         fields.finish();
         limits

@@ -381,6 +381,8 @@ impl RowSink<'_, '_> {
 
     #[cold]
     fn reject(&mut self, code: RejectCode, path: String, reason: String, raw: &str) {
+        let kept = self.gate.as_ref().map(|gate| gate.kept(raw));
+        let raw = kept.as_deref().unwrap_or(raw);
         let mut length = raw.len().min(REJECT_RAW_BYTES_MAX);
         while !raw.is_char_boundary(length) {
             length -= 1;

@@ -1,5 +1,7 @@
 //! A record before it is typed, and who may decide about it.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 use crate::reject::RejectCode;
 use crate::spec::JsonPath;
@@ -43,6 +45,11 @@ pub trait RecordGate: std::fmt::Debug + Send {
     /// # Errors
     /// When the listing cannot go on.
     fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission, Error>;
+
+    /// What is kept of a record that is refused: all that is needed to try it again.
+    fn kept<'t>(&self, raw: &'t str) -> Cow<'t, str> {
+        Cow::Borrowed(raw)
+    }
 }
 
 impl<'a> RawRecord<'a> {

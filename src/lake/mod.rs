@@ -52,6 +52,7 @@ mod testing;
 pub use history::CommitSummary;
 pub use journal::TableJournal;
 pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
+pub use rejects::{KeptReject, KeptRejects, KeptRejectsFile, Overtaken, RejectPlace, RejectState};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use table::{Table, WriteSpec};

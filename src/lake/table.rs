@@ -100,8 +100,8 @@ impl Table {
         match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
                 let Prepared { snapshot, recovered, schema_changes, garbage } = prepared;
-                let session = Session { storage, write, lock, snapshot, garbage };
-                TableWriter::new(session, recovered, schema_changes).await
+                let session = Session { storage, write, lock, snapshot, schema_changes, garbage };
+                TableWriter::new(session, recovered).await
             }
             Err(error) => {
                 lock.release(&storage).await;

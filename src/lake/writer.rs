@@ -15,7 +15,7 @@ use super::merge_exec::{self, Changes, Merge, added_file};
 use super::parquet::{data_file_options, reserved_bytes};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
-use super::rejects::RejectsWriter;
+use super::rejects::{KeptRejects, Overtaken, RejectPlace, RejectsWriter, Settled};
 use super::rolling::{RollingWriter, StagedFile, StagingArea, cannot_encode, compute};
 use super::snapshot::Snapshot;
 use super::storage::Storage;
@@ -47,8 +47,15 @@ pub struct CommitOutcome {
 pub struct TableWriter {
     session: Session,
     recovered: Option<u64>,
-    schema_changes: Vec<String>,
     staging: Box<Staging>,
+}
+
+/// What stays of a run that is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Nothing,
+    Pages,
+    Rejects,
 }
 
 /// The run's hold on its table.
@@ -58,6 +65,8 @@ pub(super) struct Session {
     pub(super) write: WriteSpec,
     pub(super) lock: TableLock,
     pub(super) snapshot: Snapshot,
+    /// What the run changes of the table's schema, in words.
+    pub(super) schema_changes: Vec<String>,
     /// Runs whose staging may be swept once this run has committed.
     pub(super) garbage: BTreeSet<String>,
 }
@@ -71,6 +80,7 @@ struct Staging {
     rolling: RollingWriter,
     arrivals: Option<Arrivals>,
     rejects: Option<RejectsWriter>,
+    settled: Settled,
     counts: RowCounts,
     rows: u64,
     /// A write failed, so rows are missing and there must be no commit.
@@ -81,13 +91,14 @@ struct Staging {
 struct Staged {
     changes: Changes,
     rejects: Option<RejectsFile>,
+    settled: Settled,
     counts: RowCounts,
 }
 
 impl TableWriter {
-    pub(super) async fn new(session: Session, recovered: Option<u64>, schema_changes: Vec<String>) -> Result<Self> {
+    pub(super) async fn new(session: Session, recovered: Option<u64>) -> Result<Self> {
         match Staging::new(&session) {
-            Ok(staging) => Ok(Self { session, recovered, schema_changes, staging: Box::new(staging) }),
+            Ok(staging) => Ok(Self { session, recovered, staging: Box::new(staging) }),
             Err(error) => {
                 session.lock.release(&session.storage).await;
                 Err(error)
@@ -102,7 +113,7 @@ impl TableWriter {
 
     /// What this run changes of the table's schema, in words.
     pub fn schema_changes(&self) -> &[String] {
-        &self.schema_changes
+        &self.session.schema_changes
     }
 
     /// The checkpoint of the table's last commit, if it has one.
@@ -149,6 +160,35 @@ impl TableWriter {
         Ok(())
     }
 
+    /// The rejects of earlier runs that may be tried again, the oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a commit is damaged.
+    pub async fn open_rejects(&self) -> Result<KeptRejects> {
+        KeptRejects::open_ones(&self.session.storage).await
+    }
+
+    /// Who can tell whether rows of this run, made of rejects that are kept since `commit`, came too late. `None` where rows are not merged.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a commit is damaged.
+    pub async fn overtaken_since(&self, commit: u64) -> Result<Option<Overtaken>> {
+        let Session { storage, write, snapshot, .. } = &self.session;
+        match write.disposition {
+            WriteDisposition::Merge => {
+                Overtaken::since(storage, snapshot, &write.primary_key, &self.staging.area.schema, commit)
+                    .await
+                    .map(Some)
+            }
+            WriteDisposition::Append | WriteDisposition::Replace => Ok(None),
+        }
+    }
+
+    /// Takes note that a reject became a row of this run, or is not wanted any more: from its commit on it is settled.
+    pub fn settle(&mut self, place: &RejectPlace) {
+        self.staging.settled.add(place);
+    }
+
     /// Makes the staged rows the table's, all at once, and publishes them; `checkpoint` moves with them. When nothing
     /// changes, nothing is committed.
     ///
@@ -171,7 +211,7 @@ impl TableWriter {
     /// # Errors
     /// When the staged files cannot be deleted; a later run sweeps them.
     pub async fn abort(self) -> Result<()> {
-        self.give_up(false).await
+        self.give_up(Keeps::Nothing).await
     }
 
     /// As [`Self::abort`], but the pages that the run has kept stay, for the next one to go on from.
@@ -179,23 +219,40 @@ impl TableWriter {
     /// # Errors
     /// As [`Self::abort`].
     pub async fn abort_keeping_pages(self) -> Result<()> {
-        self.give_up(true).await
+        self.give_up(Keeps::Pages).await
     }
 
-    async fn give_up(self, keeps_pages: bool) -> Result<()> {
+    /// As [`Self::abort`], but the refused records stay to be looked at.
+    ///
+    /// # Errors
+    /// As [`Self::abort`], and when they cannot be kept.
+    pub async fn abort_keeping_rejects(self) -> Result<()> {
+        self.give_up(Keeps::Rejects).await
+    }
+
+    async fn give_up(self, keeps: Keeps) -> Result<()> {
         let Self { session, staging, .. } = self;
-        staging.rolling.abort().await;
-        if let Some(rejects) = staging.rejects {
-            rejects.abort().await;
-        }
+        let Staging { rolling, rejects, .. } = *staging;
+        rolling.abort().await;
+        let kept = match rejects {
+            Some(rejects) if keeps == Keeps::Rejects => match rejects.finish(&session.storage).await {
+                Ok(file) => session.keep_rejects(Some(&file)).await,
+                Err(error) => Err(error),
+            },
+            Some(rejects) => {
+                rejects.abort().await;
+                Ok(())
+            }
+            None => Ok(()),
+        };
         let Session { storage, write, lock, .. } = session;
-        let swept = if keeps_pages {
+        let swept = if keeps == Keeps::Pages {
             recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id])).await.map(drop)
         } else {
             storage.delete_all(&storage.layout.staging_of(&write.run_id)).await
         };
         lock.release(&storage).await;
-        swept
+        kept.and(swept)
     }
 }
 
@@ -238,6 +295,7 @@ impl Staging {
             partitions: HashMap::new(),
             arrivals,
             rejects: None,
+            settled: Settled::default(),
             counts: RowCounts::default(),
             rows: 0,
             broken: false,
@@ -287,7 +345,7 @@ impl Staging {
         if self.broken {
             return Err(broken());
         }
-        let Self { area, rolling, arrivals, rejects, mut counts, rows, .. } = self;
+        let Self { area, rolling, arrivals, rejects, settled, mut counts, rows, .. } = self;
         let staged = rolling.finish().await?;
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(&session.storage).await?),
@@ -316,7 +374,7 @@ impl Staging {
         changes.adds.sort_by(|left, right| left.path.cmp(&right.path));
         changes.removes.sort();
         counts.written = changes.adds.iter().map(|added| added.rows).sum();
-        Ok(Staged { changes, rejects, counts })
+        Ok(Staged { changes, rejects, settled, counts })
     }
 }
 
@@ -365,11 +423,10 @@ fn place<'a>(
 
 impl Session {
     async fn commit(self, staged: Staged, checkpoint: Checkpoint) -> Result<CommitOutcome> {
-        let Staged { changes, rejects, counts } = staged;
-        if !self.changes_anything(&changes, &checkpoint) {
-            return self.finish_unchanged(rejects, counts).await;
+        if !self.changes_anything(&staged.changes, &checkpoint) && staged.settled.is_empty() {
+            return self.finish_unchanged(staged.rejects, staged.counts).await;
         }
-        let document = self.document(changes, rejects, counts, checkpoint);
+        let document = self.document(staged, checkpoint);
         match commit::drive(&self.storage, &self.lock, &document, State::Staged).await {
             Ok(()) => {
                 let outcome = outcome_of(&document, &self.snapshot);
@@ -400,14 +457,9 @@ impl Session {
             || snapshot.partition_by != write.partition_by
     }
 
-    fn document(
-        &self,
-        changes: Changes,
-        rejects: Option<RejectsFile>,
-        counts: RowCounts,
-        checkpoint: Checkpoint,
-    ) -> CommitDocument {
+    fn document(&self, staged: Staged, checkpoint: Checkpoint) -> CommitDocument {
         let write = &self.write;
+        let Staged { changes, rejects, settled, counts } = staged;
         CommitDocument {
             version: CommitDocument::VERSION,
             commit: self.snapshot.version + 1,
@@ -423,6 +475,9 @@ impl Session {
             adds: changes.adds,
             removes: changes.removes,
             rejects,
+            settled: settled.into_documents(),
+            full_refresh: write.full_refresh,
+            schema_changes: self.schema_changes.clone(),
         }
     }
 

@@ -12,6 +12,7 @@ mod pages;
 mod parents;
 mod resource;
 mod resume;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct RunOptions {
     pub destination: Option<DestinationSpec>,
     /// Whether the tables are built anew from this run alone.
     pub full_refresh: bool,
+    /// Whether rejects of earlier runs are tried again.
+    pub retry_rejects: bool,
     /// A range to read instead of what the checkpoints say; they stay.
     pub backfill: Option<Backfill>,
     /// From when and where the run is to begin; from now, and from what the tables say, when `None`.

@@ -3,6 +3,7 @@
 //! A pass is staged first and committed later: the resources of a family are committed together, children before their parents, so that a parent's
 //! checkpoint never runs ahead of its children's rows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::drift::{self, Drift};
@@ -10,16 +11,17 @@ use super::flow::WriterTask;
 use super::gate::Gate;
 use super::pages::{Pages, SlicedPage, Slices};
 use super::parents::ParentRows;
-use super::{Components, RunOptions, inference, resume};
+use super::{Components, RunOptions, inference, resume, retry};
 use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::client::{ApiRequest, Client};
 use crate::decode::{DecodeOptions, PageDecoder, RecordGate, UnknownFields};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{RowCounts, RunEvent};
 use crate::extract::{Ending, Found, Journal, Listing, ListingOutcome, Page};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
+use crate::reject::{Reject, RejectCode};
 use crate::schema::RecordSchema;
-use crate::spec::{Limits, NewColumns, RecordFormat, ResourceSpec, WriteDisposition};
+use crate::spec::{JsonPath, Limits, NewColumns, RecordFormat, RejectsMax, ResourceSpec, WriteDisposition};
 
 /// One resource and everything that its run needs.
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +148,7 @@ impl ResourceRun<'_> {
             journal.arm();
         }
         let mut gate = Gate::new(self.resource, cursor, children);
-        let Some((schema, writer)) = opened else {
+        let Some((schema, mut writer)) = opened else {
             let tally = self.read_without_table(pages, &mut gate).await?;
             let (cursor, children) = gate.into_parts();
             return Ok(Staged { writer: None, tally, schema_changes: Vec::new(), cursor, children });
@@ -158,11 +160,17 @@ impl ResourceRun<'_> {
             return Err(Stopped { writer: Some(writer), error });
         }
         let schema_changes = writer.schema_changes().to_vec();
+        if self.options.retry_rejects
+            && let Err(error) = retry::retry(self, self.record_decoder(&schema), &mut writer).await
+        {
+            return Err(Stopped { writer: Some(writer), error });
+        }
         let task = WriterTask::spawn(writer);
         let extracted = self.extract(pages, &schema, &task, &mut gate).await;
         let (writer, written) = task.finish().await?;
         let checked = written.and(extracted).and_then(|(tally, outcome)| {
             self.refuse_drift(&writer, outcome.as_ref())?;
+            self.refuse_rejects(&tally, true)?;
             self.end_listing(outcome);
             Ok(tally)
         });
@@ -234,6 +242,7 @@ impl ResourceRun<'_> {
             if !task.reject(rejects).await {
                 return Ok((tally, None));
             }
+            self.refuse_rejects(&tally, false)?;
             let full = decoder.rows() >= self.limits.batch_rows || decoder.bytes() >= self.limits.batch_bytes;
             if full && !self.hand_on(&mut decoder, task).await? {
                 return Ok((tally, None));
@@ -253,15 +262,24 @@ impl ResourceRun<'_> {
         self.resource.endpoint.record_format.unwrap_or_else(|| RecordFormat::of_content_type(stated))
     }
 
+    /// A decoder of pages of the API.
     fn decoder(&self, schema: &RecordSchema) -> PageDecoder {
+        PageDecoder::new(schema, self.resource.endpoint.data_selector.clone(), Vec::new(), self.decode_options())
+    }
+
+    /// A decoder of single records, each in a list of its own.
+    fn record_decoder(&self, schema: &RecordSchema) -> PageDecoder {
+        PageDecoder::new(schema, Some(JsonPath::root()), Vec::new(), self.decode_options())
+    }
+
+    fn decode_options(&self) -> DecodeOptions {
         let unknown_fields = match (&self.resource.schema, self.resource.new_columns) {
             // A schema file is a choice of columns: what it does not name is not wanted.
             (Some(_), _) | (None, NewColumns::DiscardValue) => UnknownFields::Ignore,
             // An inferred schema claims to know everything: what it does not know must not get lost unseen.
             (None, NewColumns::Evolve | NewColumns::Freeze | NewColumns::DiscardRow) => UnknownFields::Reject,
         };
-        let options = DecodeOptions { depth_max: self.limits.nesting_depth_max, unknown_fields };
-        PageDecoder::new(schema, self.resource.endpoint.data_selector.clone(), Vec::new(), options)
+        DecodeOptions { depth_max: self.limits.nesting_depth_max, unknown_fields }
     }
 
     /// Types the records of a page, and lets the listing decide what follows.
@@ -272,7 +290,7 @@ impl ResourceRun<'_> {
         decoder: &mut PageDecoder,
         gate: &mut Gate,
         tally: &mut Tally,
-    ) -> Result<Vec<crate::reject::Reject>> {
+    ) -> Result<Vec<Reject>> {
         let SlicedPage { page, slice, is_accepted, total } = sliced;
         gate.enter(&slice);
         if pages.went_on && !page.is_kept {
@@ -292,6 +310,9 @@ impl ResourceRun<'_> {
         let total = if is_accepted { total } else { pages.stated_total(&decoded.meta) };
         if let (Some(drift), Some(total)) = (&mut tally.drift, total) {
             drift.came(&page, self.format_of(&page), total);
+        }
+        if rejected > 0 {
+            self.emit(&RunEvent::RecordsRefused { resource: self.name(), by_reason: by_reason(&decoded.rejects) });
         }
         self.emit(&RunEvent::PageRead {
             resource: self.name(),
@@ -375,6 +396,27 @@ impl ResourceRun<'_> {
             }
         }
         Ok(page)
+    }
+
+    /// Whether more records were refused than the pipeline bears. A share of them is known at the end only.
+    fn refuse_rejects(&self, tally: &Tally, at_the_end: bool) -> Result<()> {
+        let Some(bound) = self.limits.rejects_max else { return Ok(()) };
+        let &Tally { records, rejected, .. } = tally;
+        let is_certain = at_the_end || matches!(bound, RejectsMax::Count(_));
+        if !is_certain || !bound.is_exceeded(rejected, records) {
+            return Ok(());
+        }
+        let table = self.lake.table(&self.resource.table_name);
+        let lake = table.url();
+        let lake = lake.strip_suffix(&self.resource.table_name).unwrap_or(&lake).trim_end_matches('/').to_owned();
+        Err(Error::schema(format!(
+            "resource {}: {rejected} of {records} records were refused, and limits.rejects_max is {bound}",
+            self.resource.name
+        ))
+        .with_hint(format!(
+            "`lakefeed table rejects {lake} {} --run {}` shows them; mend the schema or the pipeline, or raise limits.rejects_max",
+            self.resource.table_name, self.components.run_id
+        )))
     }
 
     /// Records that move between the pages of an offset listing come twice, and push others past the reader.
@@ -479,10 +521,23 @@ async fn give_up(writer: Option<TableWriter>, error: Error) -> Error {
     }
 }
 
+/// How many records were refused for which reason.
+fn by_reason(rejects: &[Reject]) -> BTreeMap<RejectCode, u64> {
+    let mut counts = BTreeMap::new();
+    for reject in rejects {
+        *counts.entry(reject.code).or_default() += 1;
+    }
+    counts
+}
+
 /// Gives the table back as it was; the error that led here is what the operator needs to see.
 async fn abort(writer: TableWriter, error: Error) -> Error {
-    let aborted =
-        if resume::keeps_pages(error.kind()) { writer.abort_keeping_pages().await } else { writer.abort().await };
+    let aborted = match error.kind() {
+        kind if resume::keeps_pages(kind) => writer.abort_keeping_pages().await,
+        // What is wrong with the records can only be seen by looking at them.
+        ErrorKind::Schema => writer.abort_keeping_rejects().await,
+        _ => writer.abort().await,
+    };
     match aborted {
         Ok(()) => error,
         Err(second) => error.with_hint(format!("cleaning up failed too ({second}); the next run sweeps what is left")),

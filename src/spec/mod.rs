@@ -24,7 +24,7 @@ pub use incremental::{
     CursorFormat, CursorValue, IncrementalSpec, Lag, LagUnit, LastValue, OnMissing, RangeBound, RowOrder,
 };
 pub use json_path::JsonPath;
-pub use limits::Limits;
+pub use limits::{Limits, RejectsMax};
 pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 pub use resource::{
     Action, BodySpec, EndpointSpec, EndpointUrl, Method, NewColumns, ParentSpec, PartitionField, ProcessingStep,

@@ -78,6 +78,20 @@ impl Observer for LogObserver {
                     tracing::info!(resource, pages = page, records = read, total, "reading");
                 }
             }
+            RunEvent::RecordsRefused { resource, by_reason } => {
+                for (code, records) in by_reason {
+                    tracing::debug!(resource, records, reason = code.as_str(), "records refused");
+                }
+            }
+            RunEvent::RejectsRetried { resource, retried } => tracing::info!(
+                resource,
+                tried = retried.tried,
+                accepted = retried.accepted,
+                dropped = retried.dropped,
+                refused = retried.refused,
+                overtaken = retried.overtaken,
+                "rejects of earlier runs tried again"
+            ),
             RunEvent::ListingEnded { resource, stop_reason, complete } => {
                 let records = self.records.load(Ordering::Relaxed);
                 tracing::info!(resource, records, stop_reason, complete = complete.reason, "listing ended");

@@ -12,6 +12,7 @@ mod examples; // the pipelines for public APIs, each against a server that answe
 mod formats; // the same pipeline as YAML, JSON, TOML and a dlt dictionary
 mod main_job; // the calendar API into a lake, read back by DuckDB, pyarrow and Polars
 mod oauth; // tokens of a real OAuth2 server: how a client proves itself, expiry, rotation
+mod rejects; // records that are refused: bounded, shown, tried again after a fix
 mod resume; // a long listing that is stopped, and gone on with
 mod scale; // many pages, bounded memory
 mod simulation; // random histories, faults and kills against an oracle

@@ -36,6 +36,13 @@ Examples:
 Exit codes:
   0 sound (there may be warnings)    7 damaged, or the store cannot be read    8 runs kept changing it";
 
+const REJECTS_EXAMPLES: &str = "\
+Examples:
+  lakefeed table rejects ./lake calendar_events
+  lakefeed table rejects ./lake calendar_events --reason wrong_type --limit 100
+  lakefeed table rejects s3://bucket/lake calendar_events --output json | jq -r .raw
+  lakefeed run calendar.yaml --retry-rejects       after a fix: try the open ones again";
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum TableCommand {
     /// List the tables of a lake
@@ -53,6 +60,29 @@ pub(in crate::cli) enum TableCommand {
     /// Read everything and prove files, keys, checkpoint and log against each other
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArguments),
+    /// Show the records that runs have refused, the newest run first
+    #[command(after_help = REJECTS_EXAMPLES)]
+    Rejects(RejectsArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RejectsArguments {
+    /// The lake: a folder, or the URL of an S3 prefix
+    pub(in crate::cli) lake: String,
+    /// The table's name
+    pub(in crate::cli) table: String,
+    /// Those of this run only
+    #[arg(long, value_name = "RUN_ID")]
+    pub(in crate::cli) run: Option<String>,
+    /// Those with this reason only: wrong_type, out_of_range, bad_format, missing_value, …
+    #[arg(long, value_name = "CODE")]
+    pub(in crate::cli) reason: Option<String>,
+    /// Rejects to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(in crate::cli) limit: usize,
+    /// A table for people (text), or one JSON object per reject (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(in crate::cli) output: Output,
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,96 @@
+//! Trying rejects of earlier runs again, as if they came with this one, before its own records.
+//!
+//! A reject that becomes a row is settled by the commit of that row. One that is refused again stays as it is kept, with its first reason.
+
+use futures::TryStreamExt as _;
+
+use super::gate::Gate;
+use super::resource::ResourceRun;
+use crate::decode::{PageDecoder, RecordGate};
+use crate::error::{Error, Result};
+use crate::event::{RetriedRejects, RunEvent};
+use crate::lake::{KeptReject, Overtaken, RejectPlace, RejectState, TableWriter};
+
+/// Rejects on their way to the writer.
+struct Retry<'r, 'a> {
+    run: &'r ResourceRun<'a>,
+    writer: &'r mut TableWriter,
+    decoder: PageDecoder,
+    gate: Gate,
+    /// Whose rows the decoder holds, in their order.
+    pending: Vec<RejectPlace>,
+    counts: RetriedRejects,
+}
+
+/// Tries the open rejects of the table again, by `decoder`. A table that is built anew has none.
+pub(super) async fn retry(run: &ResourceRun<'_>, decoder: PageDecoder, writer: &mut TableWriter) -> Result<()> {
+    let rejects = writer.open_rejects().await?;
+    let gate = Gate::of_steps(run.resource);
+    let mut retry = Retry { run, writer, decoder, gate, pending: Vec::new(), counts: RetriedRejects::default() };
+    for file in rejects.files() {
+        let overtaken = match file.commit {
+            Some(commit) => retry.writer.overtaken_since(commit).await?,
+            None => None,
+        };
+        let mut batches = rejects.read(file).await?;
+        while let Some(batch) = batches.try_next().await? {
+            for reject in batch.iter().filter(|reject| reject.state == RejectState::Open) {
+                retry.take(reject);
+                if retry.decoder.rows() >= run.limits.batch_rows || retry.decoder.bytes() >= run.limits.batch_bytes {
+                    retry.hand_on(overtaken.as_ref()).await?;
+                }
+            }
+        }
+        retry.hand_on(overtaken.as_ref()).await?;
+    }
+    let retried = retry.counts;
+    run.components.observer.observe(&RunEvent::RejectsRetried { resource: run.name(), retried });
+    Ok(())
+}
+
+impl Retry<'_, '_> {
+    /// Types a reject again.
+    fn take(&mut self, reject: &KeptReject) {
+        self.counts.tried += 1;
+        let rows = self.decoder.rows();
+        let gate = self.gate.is_needed().then_some(&mut self.gate as &mut dyn RecordGate);
+        // In brackets, so that it is one record whatever it is. One that was cut when it was kept is no JSON any more.
+        match self.decoder.decode_with(0, format!("[{}]", reject.raw).as_bytes(), gate) {
+            Ok(decoded) if decoded.rejects.is_empty() && self.decoder.rows() > rows => {
+                self.pending.push(reject.place.clone());
+            }
+            Ok(decoded) if decoded.rejects.is_empty() => {
+                self.counts.dropped += 1;
+                self.writer.settle(&reject.place);
+            }
+            Ok(_) | Err(_) => self.counts.refused += 1,
+        }
+    }
+
+    /// Gives the rows to the writer, but for those of which the table may have a newer version.
+    async fn hand_on(&mut self, overtaken: Option<&Overtaken>) -> Result<()> {
+        let failed = |error: arrow::error::ArrowError| {
+            Error::storage("rejects that are tried again do not form a batch").with_source(error)
+        };
+        let batch = self.decoder.flush().map_err(|error| error.into_error(&self.run.resource.name, None))?;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let late = match overtaken {
+            Some(overtaken) => overtaken.find(&batch).await?,
+            None => vec![false; batch.num_rows()],
+        };
+        let in_time = late.iter().map(|late| Some(!late)).collect();
+        let batch = arrow::compute::filter_record_batch(&batch, &in_time).map_err(failed)?;
+        self.writer.write(batch).await?;
+        for (place, late) in self.pending.drain(..).zip(late) {
+            if late {
+                self.counts.overtaken += 1;
+            } else {
+                self.counts.accepted += 1;
+                self.writer.settle(&place);
+            }
+        }
+        Ok(())
+    }
+}
