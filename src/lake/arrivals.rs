@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Arrivals {
     key_columns: Vec<usize>,
+    seed: u64,
     pub(super) keys: Fingerprinter,
     pub(super) rows: Fingerprinter,
     /// Whether the table has rows to compare with; without any, rows need no fingerprints.
@@ -43,10 +44,35 @@ impl Arrivals {
             keys: Fingerprinter::new(key_types, seed).map_err(fails)?,
             rows: Fingerprinter::new(row_types, seed).map_err(fails)?,
             key_columns,
+            seed,
             compares,
             index: KeyIndex::default(),
             dropped: HashMap::new(),
         })
+    }
+
+    /// From now on rows are of another schema, with the same key. What is known of earlier rows holds again once they came by [`Self::come_again`].
+    pub(super) fn become_of(&mut self, primary_key: &[String], schema: &SchemaRef) -> Result<()> {
+        let fails = |error: ArrowError| Error::config("rows of this schema cannot be compared").with_source(error);
+        let positions = primary_key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>();
+        self.key_columns = positions.map_err(fails)?;
+        let types = schema.fields().iter().map(|field| field.data_type().clone());
+        self.rows = Fingerprinter::new(types, self.seed).map_err(fails)?;
+        Ok(())
+    }
+
+    /// Rows that arrived before, at `was`, are written anew at `is`.
+    pub(super) fn come_again(&mut self, batch: &RecordBatch, was: Place, is: Place) -> Result<()> {
+        let prints = self.fingerprints(batch)?;
+        for (step, (key, row)) in (0..).zip(prints.keys.into_iter().zip(prints.rows)) {
+            if let Some(entry) = self.index.get_mut(key)
+                && entry.place == (Place { file: was.file, row: was.row + step })
+            {
+                entry.place = Place { file: is.file, row: is.row + step };
+                entry.row = row;
+            }
+        }
+        Ok(())
     }
 
     /// # Errors

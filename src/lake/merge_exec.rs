@@ -22,7 +22,7 @@ use super::merge::{Existing, Incoming, PartitionPlan, plan};
 use super::partition::Partition;
 use super::reader::{Part, Source, ranges, read};
 use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
-use super::schema::conform;
+use super::schema::{conform, misfit};
 use super::snapshot::{KeyRange, Snapshot};
 use crate::error::{Error, Result};
 use crate::event::RowCounts;
@@ -161,7 +161,7 @@ async fn resolve(
 /// The rows of a data file whose keys the run has, with the fingerprints of their present content.
 async fn find_hits(shared: &Shared, source: &Source) -> Result<Vec<Hit>> {
     let storage = &shared.area.storage;
-    let fails = |error: ArrowError| storage.failed("compare the rows of", &source.path, error);
+    let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
     let mut hits: Vec<Hit> = Vec::new();
     let mut first = 0_u32;
     let mut batches = read(storage, source, Part::Columns(&shared.primary_key)).await?;
@@ -273,7 +273,7 @@ impl Rewrite {
         area.limits.writer_buffer_bytes /= files_in_flight();
         let mut writer = RollingWriter::new(area.clone());
         for (source, leaving) in &sources {
-            let fails = |error: ArrowError| area.storage.failed("rewrite", &source.path, error);
+            let fails = |error: ArrowError| misfit(&area.storage, "rewrite", &source.path, error);
             let mut position = 0_u64;
             let mut batches = read(&area.storage, source, Part::Whole).await?;
             while let Some(batch) = batches.try_next().await? {

@@ -29,12 +29,14 @@ mod probe;
 mod rejects;
 
 mod commit;
+mod convert;
 mod journal;
 mod recover;
 mod schema;
 mod snapshot;
 
 mod table;
+mod widen;
 mod writer;
 
 mod history;

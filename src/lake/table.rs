@@ -9,13 +9,13 @@ use super::journal::TableJournal;
 use super::lease::TableLock;
 use super::probe::check_store;
 use super::recover;
-use super::schema::{Wanted, reconcile};
+use super::schema::{Agreed, Wanted, reconcile};
 use super::snapshot::{Snapshot, load};
 use super::storage::Storage;
 use super::writer::{Session, TableWriter};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::schema::RecordSchema;
+use crate::schema::{Conflicts, RecordSchema};
 use crate::spec::{Limits, PartitionField, WriteDisposition};
 
 /// A folder of the lake that holds the rows of one resource.
@@ -41,6 +41,8 @@ pub struct WriteSpec {
     pub partition_by: Vec<PartitionField>,
     /// The shape of every batch.
     pub schema: Arc<RecordSchema>,
+    /// What becomes of a column of the table whose values and the run's no type holds without loss.
+    pub conflicts: Conflicts,
     /// The bounds of the run.
     pub limits: Limits,
     /// Where the time comes from.
@@ -51,6 +53,17 @@ impl WriteSpec {
     /// Whether none of the rows that are there stays.
     pub(super) fn replaces(&self) -> bool {
         self.full_refresh || self.disposition == WriteDisposition::Replace
+    }
+
+    /// What the run wants of the table, when its records are of `schema`.
+    pub(super) fn wanted<'a>(&'a self, schema: &'a Arc<RecordSchema>) -> Wanted<'a> {
+        Wanted {
+            replaces: self.replaces(),
+            schema,
+            primary_key: &self.primary_key,
+            partition_by: &self.partition_by,
+            conflicts: self.conflicts,
+        }
     }
 }
 
@@ -99,8 +112,8 @@ impl Table {
         let lock = TableLock::acquire(&storage, &write.run_id, &write.clock).await?;
         match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
-                let Prepared { snapshot, recovered, schema_changes, garbage } = prepared;
-                let session = Session { storage, write, lock, snapshot, schema_changes, garbage };
+                let Prepared { snapshot, recovered, agreed, garbage } = prepared;
+                let session = Session { storage, write, lock, snapshot, agreed, garbage };
                 TableWriter::new(session, recovered).await
             }
             Err(error) => {
@@ -114,7 +127,7 @@ impl Table {
 struct Prepared {
     snapshot: Snapshot,
     recovered: Option<u64>,
-    schema_changes: Vec<String>,
+    agreed: Agreed,
     garbage: std::collections::BTreeSet<String>,
 }
 
@@ -126,14 +139,8 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
     if lock.excludes_sleepers() {
         garbage = recover::sweep_all_but_journals(storage, &garbage).await?;
     }
-    let wanted = Wanted {
-        replaces: write.replaces(),
-        schema: &write.schema,
-        primary_key: &write.primary_key,
-        partition_by: &write.partition_by,
-    };
-    let schema_changes = reconcile(&storage.url, &loaded.snapshot, wanted)?;
-    Ok(Prepared { snapshot: loaded.snapshot, recovered, schema_changes, garbage })
+    let agreed = reconcile(&storage.url, &loaded.snapshot, write.wanted(&write.schema))?;
+    Ok(Prepared { snapshot: loaded.snapshot, recovered, agreed, garbage })
 }
 
 fn check(write: &WriteSpec) -> Result<()> {

@@ -1,5 +1,8 @@
 //! One run's writing to a table, from its first batch to its commit.
 
+mod evolve;
+mod retry;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -12,18 +15,20 @@ use super::index::Place;
 use super::layout::slot_of;
 use super::lease::TableLock;
 use super::merge_exec::{self, Changes, Merge, added_file};
-use super::parquet::{data_file_options, reserved_bytes};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
-use super::rejects::{KeptRejects, Overtaken, RejectPlace, RejectsWriter, Settled};
-use super::rolling::{RollingWriter, StagedFile, StagingArea, cannot_encode, compute};
+use super::rejects::{RejectsWriter, Settled};
+use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
+use super::schema::{Agreed, conform};
 use super::snapshot::Snapshot;
 use super::storage::Storage;
 use super::table::WriteSpec;
+use super::widen::{widen_staged, widen_table};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::event::{FileChange, RowCounts};
 use crate::reject::Reject;
+use crate::schema::RecordSchema;
 use crate::spec::WriteDisposition;
 
 /// What a commit did.
@@ -65,8 +70,8 @@ pub(super) struct Session {
     pub(super) write: WriteSpec,
     pub(super) lock: TableLock,
     pub(super) snapshot: Snapshot,
-    /// What the run changes of the table's schema, in words.
-    pub(super) schema_changes: Vec<String>,
+    /// The schema that the run and the table agree on.
+    pub(super) agreed: Agreed,
     /// Runs whose staging may be swept once this run has committed.
     pub(super) garbage: BTreeSet<String>,
 }
@@ -79,6 +84,10 @@ struct Staging {
     partitions: HashMap<PartitionId, Arc<Partition>>,
     rolling: RollingWriter,
     arrivals: Option<Arrivals>,
+    /// The shape of the run's batches.
+    incoming: Arc<RecordSchema>,
+    /// Staged files of narrower shapes that the run had before.
+    narrower: BTreeSet<u32>,
     rejects: Option<RejectsWriter>,
     settled: Settled,
     counts: RowCounts,
@@ -113,7 +122,7 @@ impl TableWriter {
 
     /// What this run changes of the table's schema, in words.
     pub fn schema_changes(&self) -> &[String] {
-        &self.session.schema_changes
+        &self.session.agreed.changes
     }
 
     /// The checkpoint of the table's last commit, if it has one.
@@ -158,35 +167,6 @@ impl TableWriter {
             self.staging.counts.rejected += rejects.len() as u64;
         }
         Ok(())
-    }
-
-    /// The rejects of earlier runs that may be tried again, the oldest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a commit is damaged.
-    pub async fn open_rejects(&self) -> Result<KeptRejects> {
-        KeptRejects::open_ones(&self.session.storage).await
-    }
-
-    /// Who can tell whether rows of this run, made of rejects that are kept since `commit`, came too late. `None` where rows are not merged.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a commit is damaged.
-    pub async fn overtaken_since(&self, commit: u64) -> Result<Option<Overtaken>> {
-        let Session { storage, write, snapshot, .. } = &self.session;
-        match write.disposition {
-            WriteDisposition::Merge => {
-                Overtaken::since(storage, snapshot, &write.primary_key, &self.staging.area.schema, commit)
-                    .await
-                    .map(Some)
-            }
-            WriteDisposition::Append | WriteDisposition::Replace => Ok(None),
-        }
-    }
-
-    /// Takes note that a reject became a row of this run, or is not wanted any more: from its commit on it is settled.
-    pub fn settle(&mut self, place: &RejectPlace) {
-        self.staging.settled.add(place);
     }
 
     /// Makes the staged rows the table's, all at once, and publishes them; `checkpoint` moves with them. When nothing
@@ -262,29 +242,13 @@ fn broken() -> Error {
 
 impl Staging {
     fn new(session: &Session) -> Result<Self> {
-        let Session { storage, write, snapshot, .. } = session;
-        let arrow_schema = write.schema.to_arrow();
-        let partitioner = Partitioner::new(&write.partition_by, &write.schema)?;
-        let options = data_file_options(&write.schema, &write.primary_key, &write.limits)
-            .map_err(|error| cannot_encode("data files", error))?;
-        let key_column = match write.primary_key.as_slice() {
-            [only] => arrow_schema.index_of(only).ok(),
-            _ => None,
-        };
-        let area = StagingArea {
-            storage: storage.clone(),
-            run_id: write.run_id.clone(),
-            schema: Arc::clone(&arrow_schema),
-            options,
-            reserved_bytes: reserved_bytes(&arrow_schema).map_err(|error| cannot_encode("data files", error))?,
-            key_column,
-            limits: write.limits,
-            next_number: Arc::new(AtomicU32::new(0)),
-        };
+        let Session { write, snapshot, .. } = session;
+        let partitioner = Partitioner::new(&write.partition_by, &session.agreed.schema)?;
+        let area = session.area(Arc::new(AtomicU32::new(0)))?;
         let arrivals = match write.disposition {
             WriteDisposition::Merge => {
                 let compares = !write.replaces() && !snapshot.files.is_empty();
-                Some(Arrivals::new(&write.primary_key, &arrow_schema, compares)?)
+                Some(Arrivals::new(&write.primary_key, &area.schema, compares)?)
             }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
@@ -293,6 +257,8 @@ impl Staging {
             area,
             partitioner,
             partitions: HashMap::new(),
+            incoming: session.agreed.of_the_run(write.schema.columns().len()),
+            narrower: BTreeSet::new(),
             arrivals,
             rejects: None,
             settled: Settled::default(),
@@ -303,12 +269,14 @@ impl Staging {
     }
 
     async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        if batch.schema().fields() != self.area.schema.fields() {
+        if batch.schema().fields() != self.incoming.to_arrow().fields() {
             return Err(Error::schema("a batch does not have the schema of its run"));
         }
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        let batch = &conform(batch, &self.area.schema)
+            .map_err(|error| Error::schema("a batch does not fit the schema of its table").with_source(error))?;
         let groups = compute(|| self.partitioner.split(batch))?;
         let prints = match &self.arrivals {
             Some(arrivals) => Some(compute(|| arrivals.fingerprints(batch))?),
@@ -345,8 +313,9 @@ impl Staging {
         if self.broken {
             return Err(broken());
         }
-        let Self { area, rolling, arrivals, rejects, settled, mut counts, rows, .. } = self;
-        let staged = rolling.finish().await?;
+        let Self { area, rolling, mut arrivals, narrower, rejects, settled, mut counts, rows, .. } = self;
+        let mut staged = rolling.finish().await?;
+        widen_staged(&area, &mut staged, &narrower, &mut arrivals).await?;
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(&session.storage).await?),
             None => None,
@@ -356,7 +325,7 @@ impl Staging {
         let mut changes = if let Some(arrivals) = arrivals {
             let Arrivals { keys, rows, index, dropped, .. } = arrivals;
             let primary_key = session.write.primary_key.clone();
-            let merge = Merge { area, primary_key, keys, rows, index, dropped, staged };
+            let merge = Merge { area: area.clone(), primary_key, keys, rows, index, dropped, staged };
             // A table that is built anew is merged into nothing.
             let nothing = Snapshot::default();
             let into = if replaces { &nothing } else { snapshot };
@@ -365,6 +334,9 @@ impl Staging {
             counts.inserted = rows;
             Changes { adds: place(&area, &staged, next_slots(snapshot, replaces)), removes: Vec::new() }
         };
+        if session.agreed.rewrites {
+            widen_table(&area, snapshot, &mut changes).await?;
+        }
         if replaces {
             counts.deleted = snapshot.rows();
             let kept = changes.adds.iter().map(|added| added.path.as_str()).collect::<BTreeSet<_>>();
@@ -452,7 +424,7 @@ impl Session {
         !changes.adds.is_empty()
             || !changes.removes.is_empty()
             || snapshot.checkpoint.as_ref() != Some(checkpoint)
-            || snapshot.schema.as_ref() != Some(&write.schema)
+            || snapshot.schema.as_ref() != Some(&self.agreed.schema)
             || snapshot.primary_key != write.primary_key
             || snapshot.partition_by != write.partition_by
     }
@@ -469,7 +441,7 @@ impl Session {
             disposition: write.disposition,
             primary_key: write.primary_key.clone(),
             partition_by: write.partition_by.clone(),
-            schema: Arc::clone(&write.schema),
+            schema: Arc::clone(&self.agreed.schema),
             checkpoint,
             counts,
             adds: changes.adds,
@@ -477,7 +449,7 @@ impl Session {
             rejects,
             settled: settled.into_documents(),
             full_refresh: write.full_refresh,
-            schema_changes: self.schema_changes.clone(),
+            schema_changes: self.agreed.changes.clone(),
         }
     }
 

@@ -221,6 +221,7 @@ impl ResourceRun<'_> {
             primary_key: self.resource.primary_key.clone(),
             partition_by: self.resource.partition_by.clone(),
             schema: Arc::clone(&schema),
+            conflicts: crate::schema::Conflicts::Reject,
             limits: *self.limits,
             clock: Arc::clone(&self.components.clock),
         };

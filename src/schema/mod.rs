@@ -5,6 +5,8 @@
 
 mod json_schema;
 mod record;
+mod widen;
 
 pub use json_schema::{SchemaProblem, parse_json_schema};
-pub use record::{Column, ColumnType, RecordSchema, SchemaError};
+pub use record::{Column, ColumnType, RecordSchema, SchemaError, is_json};
+pub use widen::{Conflicts, widen, widen_columns};

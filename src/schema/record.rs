@@ -142,13 +142,30 @@ impl ColumnType {
             Self::Date32 => DataType::Date32,
             Self::Time64 => DataType::Time64(TimeUnit::Microsecond),
             Self::Struct(columns) => DataType::Struct(arrow_fields(columns)),
-            Self::List(element) => DataType::List(Arc::new(Field::new("item", element.to_arrow(), true))),
+            Self::List(element) => DataType::List(Arc::new(arrow_field("item", element, true))),
         }
     }
 }
 
 fn arrow_fields(columns: &[Column]) -> Fields {
-    columns.iter().map(|column| Field::new(&column.name, column.column_type.to_arrow(), column.nullable)).collect()
+    columns.iter().map(|column| arrow_field(&column.name, &column.column_type, column.nullable)).collect()
+}
+
+/// JSON text looks like any text to Arrow, so its fields say what they are.
+const TYPE_KEY: &str = "lakefeed.type";
+const JSON_TYPE: &str = "json";
+
+fn arrow_field(name: &str, column_type: &ColumnType, nullable: bool) -> Field {
+    let field = Field::new(name, column_type.to_arrow(), nullable);
+    match column_type {
+        ColumnType::Json => field.with_metadata([(TYPE_KEY.to_owned(), JSON_TYPE.to_owned())].into()),
+        _ => field,
+    }
+}
+
+/// Whether the texts of a field are JSON texts.
+pub fn is_json(field: &Field) -> bool {
+    field.metadata().get(TYPE_KEY).is_some_and(|value| value == JSON_TYPE)
 }
 
 fn check_level(place: &str, columns: &[Column]) -> Result<(), SchemaError> {

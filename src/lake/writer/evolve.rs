@@ -1,0 +1,77 @@
+//! A run whose records turn out to be of a wider shape than it began with.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use super::super::parquet::{data_file_options, reserved_bytes};
+use super::super::partition::Partitioner;
+use super::super::rolling::{StagingArea, cannot_encode};
+use super::super::schema::reconcile;
+use super::{Session, Staging, TableWriter, broken};
+use crate::error::Result;
+use crate::schema::RecordSchema;
+
+impl TableWriter {
+    /// The shape that batches must have: that of the run, with the types of the table where those are wider.
+    pub fn record_schema(&self) -> Arc<RecordSchema> {
+        Arc::clone(&self.staging.incoming)
+    }
+
+    /// From now on batches are of `schema`, which has the columns of the one before, and of the table. Rows that are staged already take the new
+    /// shape with the commit.
+    ///
+    /// # Errors
+    /// When the table's rows do not fit, or what is staged cannot be closed; then only [`Self::abort`] is left.
+    pub async fn evolve(&mut self, schema: Arc<RecordSchema>) -> Result<()> {
+        if self.staging.broken {
+            return Err(broken());
+        }
+        self.staging.broken = true;
+        let Session { storage, snapshot, write, .. } = &self.session;
+        self.session.agreed = reconcile(&storage.url, snapshot, write.wanted(&schema))?;
+        self.session.write.schema = schema;
+        self.staging.evolve(&self.session).await?;
+        self.staging.broken = false;
+        Ok(())
+    }
+}
+
+impl Staging {
+    async fn evolve(&mut self, session: &Session) -> Result<()> {
+        let Session { write, agreed, .. } = session;
+        let area = session.area(Arc::clone(&self.area.next_number))?;
+        self.narrower.extend(self.rolling.move_to(area.clone()).await?);
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.become_of(&write.primary_key, &area.schema)?;
+        }
+        self.partitioner = Partitioner::new(&write.partition_by, &agreed.schema)?;
+        self.partitions.clear();
+        self.incoming = agreed.of_the_run(write.schema.columns().len());
+        self.area = area;
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Where files of the table's shape are staged, the next one with `next_number`.
+    pub(super) fn area(&self, next_number: Arc<AtomicU32>) -> Result<StagingArea> {
+        let Self { storage, write, agreed, .. } = self;
+        let schema = agreed.schema.to_arrow();
+        let options = data_file_options(&agreed.schema, &write.primary_key, &write.limits)
+            .map_err(|error| cannot_encode("data files", error))?;
+        let key_column = match write.primary_key.as_slice() {
+            [only] => schema.index_of(only).ok(),
+            _ => None,
+        };
+        Ok(StagingArea {
+            storage: storage.clone(),
+            run_id: write.run_id.clone(),
+            options,
+            reserved_bytes: reserved_bytes(&schema).map_err(|error| cannot_encode("data files", error))?,
+            schema,
+            key_column,
+            limits: write.limits,
+            next_number,
+        })
+    }
+}
