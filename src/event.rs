@@ -99,6 +99,13 @@ pub enum RunEvent {
         /// How many, by reason.
         by_reason: BTreeMap<RejectCode, u64>,
     },
+    /// Values that did not fit their columns were left out, as the contract says.
+    ValuesDiscarded {
+        /// The resource.
+        resource: String,
+        /// How many.
+        values: u64,
+    },
     /// Rejects of earlier runs were tried again.
     RejectsRetried {
         /// The resource.
@@ -175,6 +182,7 @@ impl RunEvent {
             | Self::RetryScheduled { resource, .. }
             | Self::PageRead { resource, .. }
             | Self::RecordsRefused { resource, .. }
+            | Self::ValuesDiscarded { resource, .. }
             | Self::RejectsRetried { resource, .. }
             | Self::ListingEnded { resource, .. }
             | Self::SchemaChanged { resource, .. }

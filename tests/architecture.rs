@@ -70,6 +70,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lake",
             "pipeline",
             "report",
+            "schema",
             "secret",
             "spec",
             "telemetry",

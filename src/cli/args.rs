@@ -1,5 +1,6 @@
 //! What may stand on the command line. Reading it validates, and does nothing else.
 
+mod schema;
 mod table;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use schema::{InferArguments, SchemaCommand, ShowSchemaArguments};
 pub(super) use table::{
     HistoryArguments, LsArguments, ManifestArguments, RejectsArguments, ShowArguments, TableCommand, VerifyArguments,
 };
@@ -63,6 +65,9 @@ pub(super) enum Command {
     /// Show it all on an embedded calendar API
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArguments),
+    /// Look at schemas: what an API gives, what a table has
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// Look at the tables of a lake, and look after them
     #[command(subcommand)]
     Table(TableCommand),
@@ -178,12 +183,15 @@ mod tests {
             let help = command.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();
             insta::assert_snapshot!(format!("help_{name}"), help);
         }
-        let table = command.find_subcommand_mut("table").unwrap();
-        insta::assert_snapshot!("help_table", table.clone().term_width(100).render_help());
-        let names: Vec<String> = table.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        for name in names.iter().filter(|name| *name != "help") {
-            let help = table.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();
-            insta::assert_snapshot!(format!("help_table_{name}"), help);
+        for group in ["table", "schema"] {
+            let group_command = command.find_subcommand_mut(group).unwrap();
+            insta::assert_snapshot!(format!("help_{group}"), group_command.clone().term_width(100).render_help());
+            let names: Vec<String> =
+                group_command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+            for name in names.iter().filter(|name| *name != "help") {
+                let help = group_command.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();
+                insta::assert_snapshot!(format!("help_{group}_{name}"), help);
+            }
         }
     }
 }

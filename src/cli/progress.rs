@@ -67,6 +67,7 @@ impl Observer for ProgressObserver {
             | RunEvent::RequestSent { .. }
             | RunEvent::TokenFetched { .. }
             | RunEvent::RecordsRefused { .. }
+            | RunEvent::ValuesDiscarded { .. }
             | RunEvent::RejectsRetried { .. }
             | RunEvent::SchemaChanged { .. }
             | RunEvent::RowsStaged { .. }

@@ -38,8 +38,18 @@ pub(super) struct ResourceDocument {
     /// False for a resource that is only read for its children.
     pub(super) selected: bool,
     pub(super) include_from_parent: Vec<String>,
-    pub(super) new_columns: crate::spec::NewColumns,
+    /// What the pipeline says of it; the rest is as usual.
+    pub(super) schema_contract: ContractDocument,
     pub(super) processing_steps: Vec<crate::spec::ProcessingStep>,
+}
+
+/// `schema_contract`, or the mode of all of its parts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ContractDocument {
+    pub(super) tables: Option<crate::spec::ContractMode>,
+    pub(super) columns: Option<crate::spec::ContractMode>,
+    pub(super) data_type: Option<crate::spec::ContractMode>,
+    pub(super) conflicts: Option<crate::schema::Conflicts>,
 }
 
 /// One level of `partition_by`.

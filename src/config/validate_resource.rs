@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::document::{PartitionDocument, ResourceDocument};
+use super::document::{ContractDocument, PartitionDocument, ResourceDocument};
 use super::problems::{Problems, nearest};
 use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
 use crate::schema::{Column, ColumnType, RecordSchema};
-use crate::spec::{PartitionField, ResourceSpec, Transform, WriteDisposition};
+use crate::spec::{PartitionField, ResourceSpec, SchemaContract, Transform, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
 
@@ -40,9 +40,20 @@ pub(super) fn validate_resource(
         partition_by,
         parent,
         selected: resource.selected,
-        new_columns: resource.new_columns,
+        schema_contract: contract(resource),
         processing_steps: resource.processing_steps.clone(),
     })
+}
+
+fn contract(resource: &ResourceDocument) -> SchemaContract {
+    let ContractDocument { tables, columns, data_type, conflicts } = resource.schema_contract;
+    let usual = SchemaContract::default_of(resource.schema.is_some());
+    SchemaContract {
+        tables: tables.unwrap_or(usual.tables),
+        columns: columns.unwrap_or(usual.columns),
+        data_type: data_type.unwrap_or(usual.data_type),
+        conflicts: conflicts.unwrap_or(usual.conflicts),
+    }
 }
 
 /// Tables and partition levels are folders; a name must be one, on every store.

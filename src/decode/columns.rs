@@ -140,7 +140,8 @@ impl ObjectBuffer {
         let key = scanner.key()?;
         // A key that is no Unicode text cannot be the name of a column.
         let column = key.decoded().ok().and_then(|name| self.keys.look_up(&name));
-        if column.is_none() && unknown == UnknownFields::Reject {
+        // A null says nothing of the field.
+        if column.is_none() && unknown != UnknownFields::Ignore && scanner.peek() != Some(b'n') {
             return Err(unknown_field(key));
         }
         if !key.escaped {

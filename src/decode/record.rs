@@ -19,7 +19,7 @@ pub struct RawRecord<'a> {
 }
 
 /// What becomes of a record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Admission {
     /// It is typed as it came.
     Keep,
@@ -106,7 +106,7 @@ fn find<'a>(text: &'a str, path: &[Segment]) -> Option<&'a str> {
 }
 
 /// Hands every member of an object to `take`, until it has enough.
-fn each_member<'a>(text: &'a str, take: &mut dyn FnMut(&str, &'a str) -> bool) {
+pub(super) fn each_member<'a>(text: &'a str, take: &mut dyn FnMut(&str, &'a str) -> bool) {
     let Ok(mut scanner) = Scanner::new(text.as_bytes(), DEPTH_MAX) else { return };
     if !matches!(scanner.kind(), Ok(Kind::Object)) {
         return;
@@ -125,7 +125,7 @@ fn each_member<'a>(text: &'a str, take: &mut dyn FnMut(&str, &'a str) -> bool) {
     }
 }
 
-fn element(text: &str, index: usize) -> Option<&str> {
+pub(super) fn element(text: &str, index: usize) -> Option<&str> {
     let mut scanner = Scanner::new(text.as_bytes(), DEPTH_MAX).ok()?;
     if scanner.kind().ok()? != Kind::Array {
         return None;

@@ -14,8 +14,8 @@ use crate::client::{Components, SendLimits, Transport, TransportError, Transport
 use crate::clock::ManualClock;
 use crate::event::Silent;
 use crate::spec::{
-    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, NewColumns,
-    OffsetSpec, PageNumberSpec, Placement, RetrySpec, Timeouts, WriteDisposition,
+    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, OffsetSpec,
+    PageNumberSpec, Placement, RetrySpec, SchemaContract, Timeouts, WriteDisposition,
 };
 
 /// How the API pages.
@@ -182,7 +182,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         partition_by: Vec::new(),
         parent: None,
         selected: true,
-        new_columns: NewColumns::Evolve,
+        schema_contract: SchemaContract::default_of(false),
         processing_steps: Vec::new(),
     }
 }

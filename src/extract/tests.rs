@@ -14,7 +14,7 @@ use crate::error::ErrorKind;
 use crate::event::Silent;
 use crate::paginate::{Lookup, Scalar};
 use crate::spec::{
-    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, NewColumns, OffsetSpec, Placement, RetrySpec,
+    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, OffsetSpec, Placement, RetrySpec, SchemaContract,
     Template, Timeouts, WriteDisposition,
 };
 
@@ -93,7 +93,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         partition_by: Vec::new(),
         parent: None,
         selected: true,
-        new_columns: NewColumns::Evolve,
+        schema_contract: SchemaContract::default_of(false),
         processing_steps: Vec::new(),
     }
 }

@@ -55,6 +55,7 @@ pub use history::CommitSummary;
 pub use journal::TableJournal;
 pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use rejects::{KeptReject, KeptRejects, KeptRejectsFile, Overtaken, RejectPlace, RejectState};
+pub use schema::type_name;
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use table::{Table, WriteSpec};

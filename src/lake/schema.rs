@@ -246,7 +246,8 @@ fn describe(column: &Column) -> String {
     if column.nullable { format!("{name}: {column_type}") } else { format!("{name}: {column_type} not null") }
 }
 
-fn type_name(column_type: &ColumnType) -> String {
+/// A type as it is written in messages: `timestamp[us, UTC]`.
+pub fn type_name(column_type: &ColumnType) -> String {
     match column_type {
         ColumnType::Boolean => "boolean".to_owned(),
         ColumnType::Int64 => "int64".to_owned(),

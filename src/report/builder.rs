@@ -79,6 +79,7 @@ fn begin(resource: &str, table: &str) -> ResourceReport {
         retry_count: 0,
         rows: RowCounts::default(),
         rejected_by_reason: BTreeMap::new(),
+        values_discarded: 0,
         retried: None,
         bytes: Bytes::default(),
         schema_changes: Vec::new(),
@@ -103,6 +104,7 @@ fn apply(report: &mut ResourceReport, event: &RunEvent) {
             report.pages = 0;
             report.rows = RowCounts::default();
             report.rejected_by_reason.clear();
+            report.values_discarded = 0;
             report.bytes.read = 0;
         }
         RunEvent::RequestSent { .. } => report.requests += 1,
@@ -123,6 +125,7 @@ fn apply(report: &mut ResourceReport, event: &RunEvent) {
                 *report.rejected_by_reason.entry(*code).or_default() += count;
             }
         }
+        RunEvent::ValuesDiscarded { values, .. } => report.values_discarded += values,
         RunEvent::RejectsRetried { retried, .. } => report.retried = Some(*retried),
         RunEvent::ListingEnded { stop_reason, complete, .. } => {
             report.stop_reason = Some(stop_reason.clone());

@@ -77,6 +77,8 @@ pub struct ResourceReport {
     pub rows: RowCounts,
     /// The refused records, by the reason's code.
     pub rejected_by_reason: BTreeMap<RejectCode, u64>,
+    /// Values that did not fit their columns and are null, as `schema_contract.data_type: discard_value` says.
+    pub values_discarded: u64,
     /// What became of the rejects of earlier runs, where they were tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retried: Option<RetriedRejects>,

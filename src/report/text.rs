@@ -53,6 +53,9 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
             number(rows.duplicate)
         ));
     }
+    if report.values_discarded > 0 {
+        line(format!("  discarded {} values that did not fit", number(report.values_discarded)));
+    }
     if let Some(retried) = &report.retried {
         line(format!(
             "  again     of {} rejects of earlier runs: {} accepted, {} left out, {} refused again, {} overtaken",

@@ -3,10 +3,14 @@
 //! A [`RecordSchema`] comes from a JSON Schema file ([`parse_json_schema`]), or from records themselves (`decode` infers it). It is stored
 //! with the table, so it is a serialisable, versionless value; order of columns is the order of the file.
 
+mod grow;
 mod json_schema;
 mod record;
 mod widen;
+mod write;
 
+pub use grow::{Growth, grow, member_path};
 pub use json_schema::{SchemaProblem, parse_json_schema};
 pub use record::{Column, ColumnType, RecordSchema, SchemaError, is_json};
 pub use widen::{Conflicts, widen, widen_columns};
+pub use write::to_json_schema;

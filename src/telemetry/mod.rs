@@ -83,6 +83,7 @@ impl Observer for LogObserver {
                     tracing::debug!(resource, records, reason = code.as_str(), "records refused");
                 }
             }
+            RunEvent::ValuesDiscarded { resource, values } => tracing::debug!(resource, values, "values discarded"),
             RunEvent::RejectsRetried { resource, retried } => tracing::info!(
                 resource,
                 tried = retried.tried,

@@ -8,6 +8,7 @@ mod bad_input; // what goes wrong, what the operator reads, and that the lake st
 mod cassette; // a run that is recorded and played again without a network
 mod conformance; // what a declarative REST source must do, as data
 mod crash; // kill -9 at every step of a commit, then again
+mod evolution; // schemas that evolve, contracts, readers of old and new files together
 mod examples; // the pipelines for public APIs, each against a server that answers as the API's documentation says
 mod formats; // the same pipeline as YAML, JSON, TOML and a dlt dictionary
 mod main_job; // the calendar API into a lake, read back by DuckDB, pyarrow and Polars
