@@ -104,6 +104,7 @@ impl ResourceDocument {
             selected: selected && !is_skipped,
             include_from_parent: fields.texts("include_from_parent").unwrap_or_default(),
             schema_contract: read_contract(&mut fields),
+            load_metadata: fields.truth("load_metadata"),
             processing_steps: read_steps(&mut fields),
         };
         fields.unsupported(RESOURCE_LATER);

@@ -6,7 +6,7 @@ use super::document::{ContractDocument, PartitionDocument, ResourceDocument};
 use super::problems::{Problems, nearest};
 use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
-use crate::schema::{Column, ColumnType, RecordSchema};
+use crate::schema::{Column, ColumnType, LOADED_AT, RUN_ID, RecordSchema};
 use crate::spec::{PartitionField, ResourceSpec, SchemaContract, Transform, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
@@ -28,6 +28,12 @@ pub(super) fn validate_resource(
         None => None,
         Some(path) => schemas.get(path).cloned().flatten().and_then(|schema| with_key(resource, &schema, problems)),
     };
+    let load_metadata = resource.load_metadata.unwrap_or(false);
+    for reserved in [RUN_ID, LOADED_AT] {
+        if load_metadata && schema.as_ref().is_some_and(|schema| schema.column(reserved).is_some()) {
+            problems.add(&resource.place, format!("the schema has a column '{reserved}', which load_metadata adds"));
+        }
+    }
     let partition_by = validate_partitions(resource, schema.as_deref(), problems);
     let (endpoint, parent) = endpoint?;
     Some(ResourceSpec {
@@ -41,6 +47,7 @@ pub(super) fn validate_resource(
         parent,
         selected: resource.selected,
         schema_contract: contract(resource),
+        load_metadata,
         processing_steps: resource.processing_steps.clone(),
     })
 }
@@ -89,7 +96,7 @@ fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Probl
         .iter()
         .map(|column| Column { nullable: !resource.primary_key.contains(&column.name), ..column.clone() })
         .collect();
-    RecordSchema::new(columns).ok().map(Arc::new)
+    RecordSchema::new(columns).ok().map(|keyed| Arc::new(keyed.with_notes(schema.notes().clone())))
 }
 
 fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> String {

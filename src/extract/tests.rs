@@ -94,6 +94,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         parent: None,
         selected: true,
         schema_contract: SchemaContract::default_of(false),
+        load_metadata: false,
         processing_steps: Vec::new(),
     }
 }

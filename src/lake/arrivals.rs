@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::hash::{Fingerprint, Fingerprinter, random_seed};
 use super::index::{KeyIndex, Place, RowSet};
 use crate::error::{Error, Result};
+use crate::schema::is_load_metadata;
 
 /// What a merging run remembers of its rows.
 #[derive(Debug)]
@@ -32,6 +33,11 @@ pub(super) struct Fingerprints {
     rows: Vec<Fingerprint>,
 }
 
+/// The types of what makes two rows differ.
+fn types_of_rows(schema: &SchemaRef) -> impl Iterator<Item = DataType> + '_ {
+    schema.fields().iter().filter(|field| !is_load_metadata(field.name())).map(|field| field.data_type().clone())
+}
+
 impl Arrivals {
     pub(super) fn new(primary_key: &[String], schema: &SchemaRef, compares: bool) -> Result<Self> {
         let fails = |error: ArrowError| Error::config("rows of this schema cannot be compared").with_source(error);
@@ -39,7 +45,7 @@ impl Arrivals {
             primary_key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>().map_err(fails)?;
         let seed = random_seed();
         let key_types = key_columns.iter().map(|column| schema.field(*column).data_type().clone());
-        let row_types = schema.fields().iter().map(|field| field.data_type().clone());
+        let row_types = types_of_rows(schema);
         Ok(Self {
             keys: Fingerprinter::new(key_types, seed).map_err(fails)?,
             rows: Fingerprinter::new(row_types, seed).map_err(fails)?,
@@ -56,8 +62,7 @@ impl Arrivals {
         let fails = |error: ArrowError| Error::config("rows of this schema cannot be compared").with_source(error);
         let positions = primary_key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>();
         self.key_columns = positions.map_err(fails)?;
-        let types = schema.fields().iter().map(|field| field.data_type().clone());
-        self.rows = Fingerprinter::new(types, self.seed).map_err(fails)?;
+        self.rows = Fingerprinter::new(types_of_rows(schema), self.seed).map_err(fails)?;
         Ok(())
     }
 

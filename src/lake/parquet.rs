@@ -16,6 +16,8 @@ use crate::spec::Limits;
 
 /// The key of the record schema in a data file's metadata.
 pub(super) const SCHEMA_KEY: &str = "lakefeed.schema";
+/// The key of the number of times that the table's schema has changed.
+const SCHEMA_VERSION_KEY: &str = "lakefeed.schema_version";
 /// How often a bloom filter says "maybe" of a key that is not there.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
@@ -36,7 +38,10 @@ pub(super) fn data_file_options(
     limits: &Limits,
 ) -> Result<ArrowWriterOptions, ParquetError> {
     let described = serde_json::to_string(record_schema).map_err(|error| ParquetError::External(Box::new(error)))?;
-    properties(&record_schema.to_arrow(), primary_key, limits, Some(KeyValue::new(SCHEMA_KEY.to_owned(), described)))
+    let version = record_schema.version().to_string();
+    let metadata =
+        vec![KeyValue::new(SCHEMA_KEY.to_owned(), described), KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), version)];
+    properties(&record_schema.to_arrow(), primary_key, limits, Some(metadata))
 }
 
 /// The options of a file of any other shape.
@@ -48,13 +53,13 @@ fn properties(
     schema: &SchemaRef,
     primary_key: &[String],
     limits: &Limits,
-    metadata: Option<KeyValue>,
+    metadata: Option<Vec<KeyValue>>,
 ) -> Result<ArrowWriterOptions, ParquetError> {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(limits.row_group_rows.max(1)))
-        .set_key_value_metadata(metadata.map(|entry| vec![entry]));
+        .set_key_value_metadata(metadata);
     for leaf in ArrowSchemaConverter::new().convert(schema)?.columns() {
         let path = leaf.path().clone();
         let is_key = leaf.path().parts().first().is_some_and(|root| primary_key.contains(root));

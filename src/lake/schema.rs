@@ -5,22 +5,23 @@
 //! | a new column, a new field of an object | they stay; their rows have null there |
 //! | a column that the run lacks | it stays in the table; new rows have null there |
 //! | columns in another order, a column that may be null now | they stay |
-//! | a wider type | all of them are rewritten in the same commit |
+//! | a wider type, another name (`x-aliases`) | all of them are rewritten in the same commit |
 //!
 //! Which changes readers can bridge was tried with DuckDB, pyarrow and Polars (`tests/readers/evolution.py`); decision 18 has the outcome. Anything
 //! else needs the table to be replaced.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::convert::convert;
 use super::snapshot::Snapshot;
 use super::storage::Storage;
 use crate::error::{Error, Result};
-use crate::schema::{Column, ColumnType, Conflicts, RecordSchema, is_json, widen};
+use crate::schema::{Column, ColumnType, Conflicts, RecordSchema, identified, is_json, member_path, widen};
 use crate::spec::PartitionField;
 
 /// What a run brings.
@@ -35,6 +36,9 @@ pub(super) struct Wanted<'a> {
     pub(super) conflicts: Conflicts,
 }
 
+/// The key of a column's former name in the metadata of its field.
+const FORMER_NAME_KEY: &str = "lakefeed.was";
+
 /// The schema that the run and the table agree on.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Agreed {
@@ -43,9 +47,28 @@ pub(super) struct Agreed {
     pub(super) changes: Vec<String>,
     /// Whether files of the table must be rewritten, since readers could not read them with the new ones.
     pub(super) rewrites: bool,
+    /// Columns with another name than in the table's files: what they are called now, and were.
+    pub(super) renames: BTreeMap<String, String>,
 }
 
 impl Agreed {
+    /// The shape of data files. Where columns are renamed, it says what they were, for [`conform`].
+    pub(super) fn arrow_schema(&self) -> SchemaRef {
+        let schema = self.schema.to_arrow();
+        if self.renames.is_empty() {
+            return schema;
+        }
+        let fields = schema.fields().iter().map(|field| match self.renames.get(field.name()) {
+            Some(was) => {
+                let mut metadata = field.metadata().clone();
+                metadata.insert(FORMER_NAME_KEY.to_owned(), was.clone());
+                Arc::new(field.as_ref().clone().with_metadata(metadata))
+            }
+            None => Arc::clone(field),
+        });
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
     /// The first `columns` of it, which are the run's own.
     pub(super) fn of_the_run(&self, columns: usize) -> Arc<RecordSchema> {
         let own = self.schema.columns().get(..columns).unwrap_or_default().to_vec();
@@ -59,7 +82,12 @@ impl Agreed {
 /// # Errors
 /// [`ErrorKind::Schema`](crate::error::ErrorKind) when the table's rows do not fit.
 pub(super) fn reconcile(table: &str, snapshot: &Snapshot, wanted: Wanted<'_>) -> Result<Agreed> {
-    let run_alone = |changes| Agreed { schema: Arc::clone(wanted.schema), changes, rewrites: false };
+    let run_alone = |changes| Agreed {
+        schema: numbered(RecordSchema::clone(wanted.schema), snapshot),
+        changes,
+        rewrites: false,
+        renames: BTreeMap::new(),
+    };
     let Some(stored) = &snapshot.schema else {
         let columns = wanted.schema.columns().iter().map(describe).collect::<Vec<_>>();
         return Ok(run_alone(vec![format!("created with {}", columns.join(", "))]));
@@ -80,7 +108,7 @@ pub(super) fn reconcile(table: &str, snapshot: &Snapshot, wanted: Wanted<'_>) ->
             fields(wanted.partition_by)
         ));
     }
-    let Comparison { columns, changes, problems, rewrites } = comparison;
+    let Comparison { columns, changes, problems, rewrites, renames } = comparison;
     let anything_goes = wanted.replaces || snapshot.files.is_empty();
     if anything_goes {
         let gone = stored.columns().iter().filter(|column| wanted.schema.column(&column.name).is_none());
@@ -95,7 +123,8 @@ pub(super) fn reconcile(table: &str, snapshot: &Snapshot, wanted: Wanted<'_>) ->
     let schema = RecordSchema::new(columns).map_err(|error| {
         Error::schema(format!("the schemas of the run and of the table {table} do not go together")).with_source(error)
     })?;
-    Ok(Agreed { schema: Arc::new(schema), changes, rewrites })
+    let schema = numbered(schema.with_notes(wanted.schema.notes().clone()), snapshot);
+    Ok(Agreed { schema, changes, rewrites, renames })
 }
 
 #[derive(Debug, Default)]
@@ -105,12 +134,14 @@ struct Comparison {
     changes: Vec<String>,
     problems: Vec<String>,
     rewrites: bool,
+    renames: BTreeMap<String, String>,
 }
 
 fn compare(stored: &RecordSchema, wanted: &Wanted<'_>) -> Comparison {
     let mut found = Comparison::default();
     for column in wanted.schema.columns() {
-        match stored.column(&column.name) {
+        let former = || former(stored, wanted.schema, column);
+        match stored.column(&column.name).or_else(former) {
             None => {
                 if column.nullable {
                     found.changes.push(format!("added column {}", describe(column)));
@@ -122,11 +153,19 @@ fn compare(stored: &RecordSchema, wanted: &Wanted<'_>) -> Comparison {
                 }
                 found.columns.push(column.clone());
             }
-            Some(old) => found.both(old, column, wanted),
+            Some(old) => {
+                if old.name != column.name {
+                    found.changes.push(format!("column {} is called so now, was {}", column.name, old.name));
+                    found.renames.insert(column.name.clone(), old.name.clone());
+                    found.rewrites = true;
+                }
+                found.both(old, column, wanted);
+            }
         }
     }
     for column in stored.columns() {
-        if wanted.schema.column(&column.name).is_none() {
+        let is_renamed = found.renames.values().any(|was| *was == column.name);
+        if wanted.schema.column(&column.name).is_none() && !is_renamed {
             if !column.nullable {
                 found.changes.push(format!("column {} may be null now: the run lacks it", describe(column)));
             }
@@ -134,6 +173,23 @@ fn compare(stored: &RecordSchema, wanted: &Wanted<'_>) -> Comparison {
         }
     }
     found
+}
+
+/// The table's column that has an alias of the run's, and not its name.
+fn former<'s>(stored: &'s RecordSchema, wanted: &RecordSchema, column: &Column) -> Option<&'s Column> {
+    let note = wanted.notes().get(&member_path("$", &column.name))?;
+    let free = note.aliases.iter().filter(|alias| wanted.column(alias).is_none());
+    free.filter_map(|alias| stored.column(alias)).next()
+}
+
+/// The schema with the ids that its fields have in the table, and the version that it is there.
+fn numbered(schema: RecordSchema, snapshot: &Snapshot) -> Arc<RecordSchema> {
+    let stored = snapshot.schema.as_deref();
+    let notes = identified(&schema, stored);
+    let version = stored.map_or(0, RecordSchema::version);
+    let schema = schema.with_notes(notes).with_version(version);
+    let is_same = stored.is_some_and(|stored| *stored == schema && version > 0);
+    Arc::new(if is_same { schema } else { schema.with_version(version + 1) })
 }
 
 impl Comparison {
@@ -191,13 +247,20 @@ pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
     let columns = schema
         .fields()
         .iter()
-        .map(|field| match batch.schema_ref().index_of(field.name()) {
-            Ok(place) => convert(batch.column(place), batch.schema_ref().field(place), field),
-            Err(_) => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        .map(|field| match place_of(batch, field) {
+            Some(place) => convert(batch.column(place), batch.schema_ref().field(place), field),
+            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
         })
         .collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+}
+
+/// Where the batch has the column, by its name or by the one that it had.
+fn place_of(batch: &RecordBatch, field: &Field) -> Option<usize> {
+    let schema = batch.schema_ref();
+    let by_former_name = || schema.index_of(field.metadata().get(FORMER_NAME_KEY)?).ok();
+    schema.index_of(field.name()).ok().or_else(by_former_name)
 }
 
 /// As [`conform`], for a file that must be of the schema already: types are the same, though objects may have got new fields since.

@@ -15,7 +15,7 @@ use super::storage::Storage;
 use super::writer::{Session, TableWriter};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::schema::{Conflicts, RecordSchema};
+use crate::schema::{Conflicts, RecordSchema, with_load_metadata};
 use crate::spec::{Limits, PartitionField, WriteDisposition};
 
 /// A folder of the lake that holds the rows of one resource.
@@ -41,6 +41,8 @@ pub struct WriteSpec {
     pub partition_by: Vec<PartitionField>,
     /// The shape of every batch.
     pub schema: Arc<RecordSchema>,
+    /// Whether rows say which run they came with, and when.
+    pub load_metadata: bool,
     /// What becomes of a column of the table whose values and the run's no type holds without loss.
     pub conflicts: Conflicts,
     /// The bounds of the run.
@@ -55,7 +57,19 @@ impl WriteSpec {
         self.full_refresh || self.disposition == WriteDisposition::Replace
     }
 
-    /// What the run wants of the table, when its records are of `schema`.
+    /// The shape of rows, when records are of `schema`.
+    pub(super) fn of_rows(&self, schema: &Arc<RecordSchema>) -> Result<Arc<RecordSchema>> {
+        if !self.load_metadata {
+            return Ok(Arc::clone(schema));
+        }
+        with_load_metadata(schema).map(Arc::new).map_err(|error| {
+            Error::schema(format!("resource {}: its records have a field that load_metadata adds", self.resource))
+                .with_source(error)
+                .with_hint("leave load_metadata out, or rename the field with a map of processing_steps")
+        })
+    }
+
+    /// What the run wants of the table, when its rows are of `schema`.
     pub(super) fn wanted<'a>(&'a self, schema: &'a Arc<RecordSchema>) -> Wanted<'a> {
         Wanted {
             replaces: self.replaces(),
@@ -139,7 +153,7 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
     if lock.excludes_sleepers() {
         garbage = recover::sweep_all_but_journals(storage, &garbage).await?;
     }
-    let agreed = reconcile(&storage.url, &loaded.snapshot, write.wanted(&write.schema))?;
+    let agreed = reconcile(&storage.url, &loaded.snapshot, write.wanted(&write.of_rows(&write.schema)?))?;
     Ok(Prepared { snapshot: loaded.snapshot, recovered, agreed, garbage })
 }
 

@@ -115,6 +115,7 @@ impl World {
                 name: "start_day".to_owned(),
             }],
             schema: schema(),
+            load_metadata: false,
             conflicts: crate::schema::Conflicts::Reject,
             limits: self.limits,
             clock: Arc::clone(&self.clock) as Arc<dyn crate::clock::Clock>,

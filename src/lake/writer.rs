@@ -2,6 +2,7 @@
 
 mod evolve;
 mod retry;
+mod stamp;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::atomic::AtomicU32;
 
 use arrow::array::RecordBatch;
 
+use self::stamp::Stamp;
 use super::arrivals::Arrivals;
 use super::commit::{self, CommitDocument, RejectsFile, State};
 use super::index::Place;
@@ -86,6 +88,7 @@ struct Staging {
     arrivals: Option<Arrivals>,
     /// The shape of the run's batches.
     incoming: Arc<RecordSchema>,
+    stamp: Stamp,
     /// Staged files of narrower shapes that the run had before.
     narrower: BTreeSet<u32>,
     rejects: Option<RejectsWriter>,
@@ -259,6 +262,7 @@ impl Staging {
             partitions: HashMap::new(),
             incoming: session.agreed.of_the_run(write.schema.columns().len()),
             narrower: BTreeSet::new(),
+            stamp: Stamp::of(write),
             arrivals,
             rejects: None,
             settled: Settled::default(),
@@ -276,6 +280,7 @@ impl Staging {
             return Ok(());
         }
         let batch = &conform(batch, &self.area.schema)
+            .and_then(|batch| self.stamp.on(batch))
             .map_err(|error| Error::schema("a batch does not fit the schema of its table").with_source(error))?;
         let groups = compute(|| self.partitioner.split(batch))?;
         let prints = match &self.arrivals {

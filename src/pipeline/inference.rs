@@ -7,7 +7,7 @@ use super::pages::Pages;
 use super::resource::ResourceRun;
 use crate::decode::{Inferrer, RecordGate};
 use crate::error::{Error, Result};
-use crate::schema::RecordSchema;
+use crate::schema::{RecordSchema, without_load_metadata};
 use crate::spec::ContractMode;
 
 /// Bytes of pages that are sampled at most; they are kept in memory until they are decoded.
@@ -74,7 +74,7 @@ fn union(
     inferred: Option<&RecordSchema>,
 ) -> Result<Option<Arc<RecordSchema>>> {
     let resource = &run.resource.name;
-    let mut columns = stored.map(|schema| schema.columns().to_vec()).unwrap_or_default();
+    let mut columns = stored.map(without_load_metadata).unwrap_or_default();
     let mut new = Vec::new();
     for column in inferred.iter().flat_map(|schema| schema.columns()) {
         if columns.iter().all(|known| known.name != column.name) {

@@ -229,6 +229,7 @@ impl ResourceRun<'_> {
             primary_key: self.resource.primary_key.clone(),
             partition_by: self.resource.partition_by.clone(),
             schema: Arc::clone(&schema),
+            load_metadata: self.resource.load_metadata,
             conflicts: contract.conflicts,
             limits: *self.limits,
             clock: Arc::clone(&self.components.clock),

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::extract::Page;
 use crate::paginate::PageMeta;
 use crate::reject::Reject;
-use crate::schema::{Column, Growth, RecordSchema, grow};
+use crate::schema::{Column, Growth, RecordSchema, grow, without_load_metadata};
 use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract};
 
 /// How often a page may make the schema grow: a record tells of one misfit at a time.
@@ -58,9 +58,10 @@ impl Rules {
     ) -> Result<Arc<RecordSchema>> {
         let Some(stored) = stored.filter(|_| self.columns_grow) else { return Ok(Arc::clone(file)) };
         let mut columns = file.columns().to_vec();
-        let others = stored.columns().iter().filter(|column| file.column(&column.name).is_none());
-        columns.extend(others.map(|column| Column { nullable: true, ..column.clone() }));
-        RecordSchema::new(columns).map(Arc::new).map_err(|error| {
+        let others = without_load_metadata(stored).into_iter().filter(|column| file.column(&column.name).is_none());
+        columns.extend(others.map(|column| Column { nullable: true, ..column }));
+        let both = RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone())));
+        both.map_err(|error| {
             Error::schema("the schema file and the table's columns do not go together").with_source(error)
         })
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Column, ColumnType, RecordSchema};
+use super::{Column, ColumnType, RecordSchema, member_path};
 
 /// The JSON Schema document of a record. Columns that may be null say so; the others are `required`.
 pub fn to_json_schema(schema: &RecordSchema, title: &str) -> Value {
@@ -10,7 +10,16 @@ pub fn to_json_schema(schema: &RecordSchema, title: &str) -> Value {
     document.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     document.insert("title".to_owned(), json!(title));
     document.extend(object(schema.columns()));
-    Value::Object(document)
+    let mut document = Value::Object(document);
+    for column in schema.columns() {
+        let note = schema.notes().get(&member_path("$", &column.name));
+        if let Some(description) = note.and_then(|note| note.description.as_ref())
+            && let Some(Value::Object(property)) = document["properties"].get_mut(&column.name)
+        {
+            property.insert("description".to_owned(), json!(description));
+        }
+    }
+    document
 }
 
 fn object(columns: &[Column]) -> Map<String, Value> {

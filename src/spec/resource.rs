@@ -33,6 +33,8 @@ pub struct ResourceSpec {
     pub selected: bool,
     /// What may become of the table's schema.
     pub schema_contract: SchemaContract,
+    /// Whether rows say which run they came with, and when.
+    pub load_metadata: bool,
     /// What is done with each record before it is typed, in order.
     pub processing_steps: Vec<ProcessingStep>,
 }

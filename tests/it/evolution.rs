@@ -256,3 +256,76 @@ async fn a_schema_is_inferred_into_a_file_and_shown_of_a_table() {
     let missing = api.lakefeed(&["schema", "show", "lake", "nothing"]).await;
     assert!(missing.code == 2 && missing.stderr.contains("there is no table"), "{missing:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_say_which_run_they_came_with_and_are_not_changed_by_it() {
+    let api = Api::new(vec![json!([{"id": 1, "n": 1}, {"id": 2, "n": 1}])]).await;
+    let keyed = "primary_key: id\n    write_disposition: merge\n    load_metadata: true";
+    let first = run(&api, keyed).await.report()["run_id"].clone();
+    assert_eq!(api.column("_lakefeed_run_id"), [first.clone(), first.clone()]);
+    let loaded: Vec<Value> = api.column("_lakefeed_loaded_at");
+    assert!(loaded[0].as_str().unwrap().starts_with("20") && loaded[0] == loaded[1], "{loaded:?}");
+    let again = run(&api, keyed).await.resource();
+    assert!(again["rows"]["unchanged"] == 2 && again["commit"].is_null(), "{again}");
+    api.set_pages(vec![json!([{"id": 1, "n": 1}, {"id": 2, "n": 0.5}, {"id": 3, "n": 1}])]);
+    let ran = run(&api, keyed).await;
+    let counts = &ran.resource()["rows"];
+    assert_eq!((&counts["unchanged"], &counts["updated"], &counts["inserted"]), (&json!(1), &json!(1), &json!(1)));
+    let second = ran.report()["run_id"].clone();
+    assert_eq!(api.column("_lakefeed_run_id"), [first.clone(), second.clone(), second.clone()]);
+    // Without the wish, the columns stay, and new rows say nothing.
+    api.set_pages(vec![json!([{"id": 4, "n": 1}])]);
+    run(&api, "primary_key: id\n    write_disposition: merge").await;
+    assert_eq!(api.column("_lakefeed_run_id"), [first, second.clone(), second, Value::Null]);
+    let clash = Api::new(vec![json!([{"id": 1, "_lakefeed_run_id": "x"}])]).await;
+    let ran = clash.run("load_metadata: true", "", &[], &[]).await;
+    assert!(ran.code == 6 && ran.stderr.contains("load_metadata adds"), "{ran:?}");
+}
+
+/// The ids of the top-level fields of every data file, and the versions of their schemas.
+fn ids_and_versions(table: &Path) -> Vec<(Vec<(String, i32)>, String)> {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    let of_file = |bytes: Vec<u8>| {
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let metadata = reader.metadata().file_metadata();
+        let fields = metadata.schema().get_fields().iter().map(|field| {
+            let info = field.get_basic_info();
+            (info.name().to_owned(), if info.has_id() { info.id() } else { 0 })
+        });
+        let entries = metadata.key_value_metadata().unwrap();
+        let version = entries.iter().find(|entry| entry.key == "lakefeed.schema_version").unwrap();
+        (fields.collect(), version.value.clone().unwrap())
+    };
+    crate::support::data_files(table).into_values().map(of_file).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_column_keeps_its_values_and_its_id_and_files_say_what_they_are() {
+    const FIRST: &str = r#"{"properties": {"id": {"type": "integer"}, "name": {"type": "string", "description": "what it is called"}}}"#;
+    const SECOND: &str = r#"{"properties": {"title": {"type": "string", "x-aliases": ["name"]}, "id": {"type": "integer"}, "n": {"type": "integer"}}}"#;
+    for resource in KEYED {
+        let resource = format!("schema: schema.json\n    {resource}");
+        let api = Api::new(vec![json!([{"id": 1, "name": "one"}])]).await;
+        let ran = api.run(&resource, "", &[("schema.json", FIRST)], &[]).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let field = |name: &str, id: i32| (name.to_owned(), id);
+        assert_eq!(ids_and_versions(&api.table()), [(vec![field("id", 1), field("name", 2)], "1".to_owned())]);
+        api.set_pages(vec![json!([{"id": 2, "title": "two", "n": 7}])]);
+        let ran = api.run(&resource, "", &[("schema.json", SECOND)], &[]).await;
+        assert_eq!(
+            ran.resource()["schema_changes"],
+            json!(["column title is called so now, was name", "added column n: int64"]),
+            "{ran:?}"
+        );
+        let rows = read_as_one(&api.table()).await;
+        assert_eq!(rows, json!([{"title": "one", "id": 1, "n": null}, {"title": "two", "id": 2, "n": 7}]));
+        for file in ids_and_versions(&api.table()) {
+            assert_eq!(file, (vec![field("title", 2), field("id", 1), field("n", 3)], "2".to_owned()));
+        }
+        let ran = api.run(&resource, "", &[("schema.json", SECOND)], &[]).await;
+        assert_eq!((ran.code, &ran.resource()["schema_changes"]), (0, &json!([])), "{ran:?}");
+        let snapshot = api.lakefeed(&["schema", "show", "lake", "events", "--output", "json"]).await;
+        let shown: Value = serde_json::from_str(&snapshot.stdout).unwrap();
+        assert_eq!(shown["properties"]["title"]["description"], "what it is called", "{shown}");
+    }
+}

@@ -27,8 +27,11 @@ impl TableWriter {
             return Err(broken());
         }
         self.staging.broken = true;
+        // What grows out of records brings no notes of its own.
+        let notes = self.session.write.schema.notes().clone();
+        let schema = Arc::new(RecordSchema::clone(&schema).with_notes(notes));
         let Session { storage, snapshot, write, .. } = &self.session;
-        self.session.agreed = reconcile(&storage.url, snapshot, write.wanted(&schema))?;
+        self.session.agreed = reconcile(&storage.url, snapshot, write.wanted(&write.of_rows(&schema)?))?;
         self.session.write.schema = schema;
         self.staging.evolve(&self.session).await?;
         self.staging.broken = false;
@@ -56,7 +59,7 @@ impl Session {
     /// Where files of the table's shape are staged, the next one with `next_number`.
     pub(super) fn area(&self, next_number: Arc<AtomicU32>) -> Result<StagingArea> {
         let Self { storage, write, agreed, .. } = self;
-        let schema = agreed.schema.to_arrow();
+        let schema = agreed.arrow_schema();
         let options = data_file_options(&agreed.schema, &write.primary_key, &write.limits)
             .map_err(|error| cannot_encode("data files", error))?;
         let key_column = match write.primary_key.as_slice() {
