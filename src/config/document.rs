@@ -40,6 +40,7 @@ pub(super) struct ResourceDocument {
     pub(super) include_from_parent: Vec<String>,
     /// What the pipeline says of it; the rest is as usual.
     pub(super) schema_contract: ContractDocument,
+    pub(super) nested_levels: Option<u32>,
     pub(super) load_metadata: Option<bool>,
     pub(super) processing_steps: Vec<crate::spec::ProcessingStep>,
 }

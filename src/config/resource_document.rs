@@ -104,6 +104,7 @@ impl ResourceDocument {
             selected: selected && !is_skipped,
             include_from_parent: fields.texts("include_from_parent").unwrap_or_default(),
             schema_contract: read_contract(&mut fields),
+            nested_levels: read_nested(&mut fields),
             load_metadata: fields.truth("load_metadata"),
             processing_steps: read_steps(&mut fields),
         };
@@ -182,6 +183,16 @@ fn read_contract(fields: &mut Fields<'_>) -> ContractDocument {
     };
     contract.finish();
     read
+}
+
+/// `nested`: `native`, `json`, or how many levels stay native.
+fn read_nested(fields: &mut Fields<'_>) -> Option<u32> {
+    let is_text =
+        fields.value("nested").is_some_and(|value| value.as_str().is_some_and(|text| text.parse::<u32>().is_err()));
+    if is_text {
+        return fields.choice("nested", &[("native", None), ("json", Some(0))]).flatten();
+    }
+    fields.whole("nested").map(|levels| u32::try_from(levels).unwrap_or(u32::MAX))
 }
 
 fn read_disposition(fields: &mut Fields<'_>) -> Option<WriteDisposition> {

@@ -6,7 +6,7 @@ use super::document::{ContractDocument, PartitionDocument, ResourceDocument};
 use super::problems::{Problems, nearest};
 use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
-use crate::schema::{Column, ColumnType, LOADED_AT, RUN_ID, RecordSchema};
+use crate::schema::{Column, ColumnType, LOADED_AT, RUN_ID, RecordSchema, nested_to};
 use crate::spec::{PartitionField, ResourceSpec, SchemaContract, Transform, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
@@ -47,6 +47,7 @@ pub(super) fn validate_resource(
         parent,
         selected: resource.selected,
         schema_contract: contract(resource),
+        nested_levels: resource.nested_levels,
         load_metadata,
         processing_steps: resource.processing_steps.clone(),
     })
@@ -91,11 +92,15 @@ fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Probl
             Some(_) => {}
         }
     }
-    let columns = schema
+    let columns = &schema
         .columns()
         .iter()
         .map(|column| Column { nullable: !resource.primary_key.contains(&column.name), ..column.clone() })
-        .collect();
+        .collect::<Vec<_>>();
+    let columns = match resource.nested_levels {
+        Some(levels) => nested_to(columns, levels),
+        None => columns.clone(),
+    };
     RecordSchema::new(columns).ok().map(|keyed| Arc::new(keyed.with_notes(schema.notes().clone())))
 }
 

@@ -183,6 +183,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         parent: None,
         selected: true,
         schema_contract: SchemaContract::default_of(false),
+        nested_levels: None,
         load_metadata: false,
         processing_steps: Vec::new(),
     }

@@ -178,8 +178,8 @@ fn compare(stored: &RecordSchema, wanted: &Wanted<'_>) -> Comparison {
 /// The table's column that has an alias of the run's, and not its name.
 fn former<'s>(stored: &'s RecordSchema, wanted: &RecordSchema, column: &Column) -> Option<&'s Column> {
     let note = wanted.notes().get(&member_path("$", &column.name))?;
-    let free = note.aliases.iter().filter(|alias| wanted.column(alias).is_none());
-    free.filter_map(|alias| stored.column(alias)).next()
+    let mut free = note.aliases.iter().filter(|alias| wanted.column(alias).is_none());
+    free.find_map(|alias| stored.column(alias))
 }
 
 /// The schema with the ids that its fields have in the table, and the version that it is there.

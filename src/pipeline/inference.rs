@@ -76,7 +76,8 @@ fn union(
     let resource = &run.resource.name;
     let mut columns = stored.map(without_load_metadata).unwrap_or_default();
     let mut new = Vec::new();
-    for column in inferred.iter().flat_map(|schema| schema.columns()) {
+    let seen = inferred.map(|schema| run.shaped(schema.columns())).unwrap_or_default();
+    for column in &seen {
         if columns.iter().all(|known| known.name != column.name) {
             new.push(column.clone());
         }

@@ -21,6 +21,7 @@ use crate::event::{RowCounts, RunEvent};
 use crate::extract::{Ending, Found, Journal, Listing, ListingOutcome, Page};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use crate::reject::{Reject, RejectCode};
+use crate::schema::{Column, nested_to};
 use crate::spec::{ContractMode, Limits, RecordFormat, RejectsMax, ResourceSpec, WriteDisposition};
 
 /// One resource and everything that its run needs.
@@ -84,6 +85,11 @@ impl ResourceRun<'_> {
     /// The time at which the run takes place.
     pub(super) fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.options.start.as_ref().map_or_else(|| self.components.clock.now(), |start| start.now)
+    }
+
+    /// Columns as records show them, with objects and lists as deep as the pipeline wants them.
+    pub(super) fn shaped(&self, columns: &[Column]) -> Vec<Column> {
+        self.resource.nested_levels.map_or_else(|| columns.to_vec(), |levels| nested_to(columns, levels))
     }
 
     /// The cursor that this run follows, after what the table's last commit says.

@@ -64,5 +64,6 @@ pub async fn infer_schema(
         Error::schema(format!("resource {}: the pages that were read have no records", resource.name))
             .with_hint("check endpoint.data_selector and the parameters of the endpoint")
     })?;
+    let schema = RecordSchema::new(run.shaped(schema.columns())).unwrap_or(schema);
     Ok(Sample { schema, always_null, records, pages: pages.sampled.len() })
 }

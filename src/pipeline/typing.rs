@@ -5,7 +5,7 @@
 //! answers are repeated. So records keep their order, and nothing is asked of the API again.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::flow::WriterTask;
@@ -106,7 +106,7 @@ impl Rules {
         run: &ResourceRun<'_>,
         schema: &RecordSchema,
         seen: &RecordSchema,
-        misfits: &HashSet<String>,
+        misfits: &BTreeSet<String>,
     ) -> Option<Arc<RecordSchema>> {
         let mut fixed = run.resource.primary_key.clone();
         fixed.extend(run.resource.partition_by.iter().map(|field| field.column.clone()));
@@ -115,7 +115,7 @@ impl Rules {
             types: self.types_grow.then_some(self.contract.conflicts),
             fixed: &fixed,
         };
-        let columns = grow(schema.columns(), seen.columns(), growth, misfits);
+        let columns = grow(schema.columns(), &run.shaped(seen.columns()), growth, misfits);
         let grown = RecordSchema::new(columns).ok()?;
         (grown != *schema).then(|| Arc::new(grown))
     }
@@ -217,7 +217,7 @@ pub(super) fn grown_for(
     // A record that was cut when it was kept is no JSON any more, and stays what it is.
     inferrer.observe_with(format!("[{raw}]").as_bytes(), gate).ok()?;
     let seen = inferrer.finish().ok()??;
-    rules.grown(run, schema, &seen, &HashSet::from([without_indexes(path)]))
+    rules.grown(run, schema, &seen, &BTreeSet::from([without_indexes(path)]))
 }
 
 /// A decoder that treats what does not fit as the contract says in the end.
@@ -247,7 +247,7 @@ fn without_indexes(path: &str) -> String {
         plain.push_str(before);
         match after.split_once(']') {
             Some((index, after)) if !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) => {
-                rest = after
+                rest = after;
             }
             Some(_) | None => {
                 plain.push('[');

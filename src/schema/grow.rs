@@ -1,6 +1,6 @@
 //! How a schema takes in the shape of records that do not fit it. Pure.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::{Column, ColumnType, Conflicts, widen};
 
@@ -17,7 +17,7 @@ pub struct Growth<'a> {
 
 /// The columns that hold what `known` holds and what was `seen`. A type only changes at the paths of `misfits` (`$.a.b`, without the indexes of
 /// lists), since what was seen of a page says little about a column that fits: texts that happen to look like dates are texts still.
-pub fn grow(known: &[Column], seen: &[Column], growth: Growth<'_>, misfits: &HashSet<String>) -> Vec<Column> {
+pub fn grow(known: &[Column], seen: &[Column], growth: Growth<'_>, misfits: &BTreeSet<String>) -> Vec<Column> {
     grow_level("$", known, seen, growth, misfits)
 }
 
@@ -26,7 +26,7 @@ fn grow_level(
     known: &[Column],
     seen: &[Column],
     growth: Growth<'_>,
-    misfits: &HashSet<String>,
+    misfits: &BTreeSet<String>,
 ) -> Vec<Column> {
     let find = |columns: &[Column], name: &str| columns.iter().find(|column| column.name == name).cloned();
     let is_root = place == "$";
@@ -54,7 +54,7 @@ fn grow_type(
     known: &ColumnType,
     seen: &ColumnType,
     growth: Growth<'_>,
-    misfits: &HashSet<String>,
+    misfits: &BTreeSet<String>,
 ) -> ColumnType {
     match (known, seen) {
         (ColumnType::Struct(known), ColumnType::Struct(seen)) => {
@@ -111,7 +111,7 @@ mod tests {
             column("l", ColumnType::List(Box::new(Json))),
             column("more", Utf8),
         ];
-        let misfits: HashSet<String> = ["$.id", "$.n", "$.o['x y']", "$.l"].into_iter().map(str::to_owned).collect();
+        let misfits: BTreeSet<String> = ["$.id", "$.n", "$.o['x y']", "$.l"].into_iter().map(str::to_owned).collect();
         let fixed = ["id".to_owned()];
         let growth = |columns, types| Growth { columns, types, fixed: &fixed };
         assert_eq!(grow(&known, &seen, growth(false, None), &misfits), known);

@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn types_widen_without_loss_or_not_at_all() {
-        let decimal = |precision, scale| ColumnType::Decimal128 { precision, scale };
         use ColumnType::{Boolean, Date32, Float64, Int64, Json, Time64, TimestampNaive, TimestampUtc, Utf8};
+        let decimal = |precision, scale| ColumnType::Decimal128 { precision, scale };
         for (one, other, reject, text, json) in [
             (Int64, Float64, Some(Float64), Some(Float64), Some(Float64)),
             (Int64, decimal(10, 2), Some(decimal(21, 2)), Some(decimal(21, 2)), Some(decimal(21, 2))),

@@ -33,6 +33,8 @@ pub struct ResourceSpec {
     pub selected: bool,
     /// What may become of the table's schema.
     pub schema_contract: SchemaContract,
+    /// Levels of objects and lists that stay native; deeper ones are JSON text. All of them when `None`.
+    pub nested_levels: Option<u32>,
     /// Whether rows say which run they came with, and when.
     pub load_metadata: bool,
     /// What is done with each record before it is typed, in order.

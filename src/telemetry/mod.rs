@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::event::{Observer, RunEvent};
+use crate::event::{Observer, RetriedRejects, RunEvent};
 
 /// Pages between two lines about progress.
 const PAGES_BETWEEN_LINES: u64 = 500;
@@ -84,15 +84,10 @@ impl Observer for LogObserver {
                 }
             }
             RunEvent::ValuesDiscarded { resource, values } => tracing::debug!(resource, values, "values discarded"),
-            RunEvent::RejectsRetried { resource, retried } => tracing::info!(
-                resource,
-                tried = retried.tried,
-                accepted = retried.accepted,
-                dropped = retried.dropped,
-                refused = retried.refused,
-                overtaken = retried.overtaken,
-                "rejects of earlier runs tried again"
-            ),
+            RunEvent::RejectsRetried { resource, retried } => {
+                let RetriedRejects { tried, accepted, refused, .. } = retried;
+                tracing::info!(resource, tried, accepted, refused, "rejects of earlier runs tried again");
+            }
             RunEvent::ListingEnded { resource, stop_reason, complete } => {
                 let records = self.records.load(Ordering::Relaxed);
                 tracing::info!(resource, records, stop_reason, complete = complete.reason, "listing ended");

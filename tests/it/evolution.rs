@@ -329,3 +329,34 @@ async fn a_renamed_column_keeps_its_values_and_its_id_and_files_say_what_they_ar
         assert_eq!(shown["properties"]["title"]["description"], "what it is called", "{shown}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_and_lists_are_native_as_deep_as_the_pipeline_wants_them() {
+    const SCHEMA: &str =
+        r#"{"properties": {"id": {"type": "integer"}, "o": {"properties": {"a": {"items": {"type": "integer"}}}}}}"#;
+    for (nested, object) in [
+        ("native", json!({"a": [1, 2]})),
+        ("json", json!("{\"a\":[1,2]}")),
+        ("0", json!("{\"a\":[1,2]}")),
+        ("1", json!({"a": "[1,2]"})),
+        ("2", json!({"a": [1, 2]})),
+    ] {
+        for schema in ["", "schema: schema.json\n    "] {
+            let api = Api::new(vec![json!([{"id": 1, "o": {"a": [1, 2]}}])]).await;
+            let resource = format!("{schema}nested: {nested}");
+            for _ in 0..2 {
+                let ran = api.run(&resource, "", &[("schema.json", SCHEMA)], &[]).await;
+                assert_eq!((ran.code, &ran.resource()["rows"]["rejected"]), (0, &json!(0)), "{ran:?}");
+            }
+            assert_eq!(api.column("o"), [object.clone(), object.clone()], "{nested} {schema}");
+        }
+    }
+    // A field that comes late is as deep as the others.
+    let api = Api::new(vec![json!([{"id": 1}])]).await;
+    run(&api, "nested: json").await;
+    api.set_pages(vec![json!([{"id": 2, "late": {"b": [true]}}])]);
+    run(&api, "nested: json").await;
+    assert_eq!(api.column("late"), [Value::Null, json!("{\"b\":[true]}")]);
+    let refused = api.run("nested: flat", "", &[], &[]).await;
+    assert!(refused.code == 2 && refused.stderr.contains("native, json"), "{refused:?}");
+}

@@ -74,7 +74,7 @@ pub(in crate::cli) struct RejectsArguments {
     /// Those of this run only
     #[arg(long, value_name = "RUN_ID")]
     pub(in crate::cli) run: Option<String>,
-    /// Those with this reason only: wrong_type, out_of_range, bad_format, missing_value, …
+    /// Those with this reason only: the `code` of a reject, such as `wrong_type`
     #[arg(long, value_name = "CODE")]
     pub(in crate::cli) reason: Option<String>,
     /// Rejects to show

@@ -123,7 +123,8 @@ async fn read_back(world: &World, stage: Stage) -> BTreeMap<i64, Vec<(f64, i64, 
                 } else {
                     i64::from(at.as_primitive::<Date32Type>().value(row)) * MICROS_PER_DAY
                 };
-                let note = column("note").map(|note| note.as_string::<i32>()).filter(|note| note.is_valid(row));
+                let note =
+                    column("note").map(arrow::array::AsArray::as_string::<i32>).filter(|note| note.is_valid(row));
                 rows.entry(id).or_default().push((n, at, note.map(|note| note.value(row).to_owned())));
             }
         }
