@@ -33,6 +33,7 @@ async fn prepare(arguments: &RunArguments) -> Result<(PipelineSpec, RunOptions, 
         full_refresh: arguments.full_refresh,
         retry_rejects: arguments.retry_rejects,
         backfill: backfill(arguments),
+        wait: arguments.wait,
         start: None,
     };
     let (spec, world) = loaded.world(arguments, &mut options).await?;

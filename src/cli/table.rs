@@ -3,7 +3,9 @@
 pub(super) mod grid;
 mod log;
 mod rejects;
+mod schema;
 mod show;
+mod upkeep;
 mod verify;
 
 use chrono::{DateTime, Utc};
@@ -25,6 +27,10 @@ pub(super) async fn run(command: TableCommand, printer: Printer) -> Result<()> {
         TableCommand::Manifest(arguments) => log::manifest(arguments, printer).await,
         TableCommand::Verify(arguments) => verify::verify(arguments, printer).await,
         TableCommand::Rejects(arguments) => rejects::rejects(arguments, printer).await,
+        TableCommand::Schema(arguments) => schema::show(arguments, printer).await,
+        TableCommand::Recover(arguments) => upkeep::recover(arguments, printer).await,
+        TableCommand::Compact(arguments) => upkeep::compact(arguments, printer).await,
+        TableCommand::Vacuum(arguments) => upkeep::vacuum(arguments, printer).await,
     }
 }
 

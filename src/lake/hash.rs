@@ -5,14 +5,11 @@
 //! Floats are compared by their bits, text as it is.
 
 use std::hash::{BuildHasher as _, Hasher};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
-
-use crate::schema::is_load_metadata;
 
 /// The fingerprint of a key or a row.
 pub(super) type Fingerprint = u128;
@@ -34,13 +31,6 @@ impl Fingerprinter {
     pub(super) fn of(&self, columns: &[ArrayRef]) -> Result<Vec<Fingerprint>, ArrowError> {
         let rows = self.converter.convert_columns(columns)?;
         Ok(rows.iter().map(|row| twox_hash::XxHash3_128::oneshot_with_seed(self.seed, row.data())).collect())
-    }
-
-    /// One fingerprint per row, of all that it says but when it came.
-    pub(super) fn of_batch(&self, batch: &RecordBatch) -> Result<Vec<Fingerprint>, ArrowError> {
-        let fields = batch.schema_ref().fields().iter().zip(batch.columns());
-        let own = fields.filter(|(field, _)| !is_load_metadata(field.name()));
-        self.of(&own.map(|(_, column)| Arc::clone(column)).collect::<Vec<_>>())
     }
 }
 
@@ -73,6 +63,8 @@ impl Hasher for PassThrough {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow::array::{Float64Array, Int64Array, StringArray};
 
     use super::*;

@@ -69,11 +69,12 @@ impl Agreed {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
-    /// The first `columns` of it, which are the run's own.
-    pub(super) fn of_the_run(&self, columns: usize) -> Arc<RecordSchema> {
-        let own = self.schema.columns().get(..columns).unwrap_or_default().to_vec();
+    /// The run's own shape, `records`, with the types of the table where those are wider.
+    pub(super) fn of_the_run(&self, records: &RecordSchema) -> Arc<RecordSchema> {
+        let own = records.columns().iter().map(|column| self.schema.column(&column.name).unwrap_or(column).clone());
         // A part of a schema is one, too.
-        RecordSchema::new(own).map_or_else(|_| Arc::clone(&self.schema), Arc::new)
+        RecordSchema::new(own.collect())
+            .map_or_else(|_| Arc::clone(&self.schema), |own| Arc::new(own.with_notes(records.notes().clone())))
     }
 }
 

@@ -8,29 +8,36 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{filter_record_batch, not};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
 use self::stamp::Stamp;
 use super::arrivals::Arrivals;
-use super::commit::{self, CommitDocument, RejectsFile, State};
+use super::commit::{self, CommitDocument, Operation, RejectsFile, State};
+use super::ending::Ending;
+use super::fate::Rules;
+use super::fold;
 use super::index::Place;
-use super::layout::slot_of;
 use super::lease::TableLock;
+use super::lens::Lens;
 use super::merge_exec::{self, Changes, Merge, added_file};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
 use super::rejects::{RejectsWriter, Settled};
 use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
 use super::schema::{Agreed, conform};
+use super::slots::Slots;
 use super::snapshot::Snapshot;
 use super::storage::Storage;
+use super::strategy::{TableRules, batch_schema, takes_deletes};
 use super::table::WriteSpec;
 use super::widen::{widen_staged, widen_table};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::event::{FileChange, RowCounts};
 use crate::reject::Reject;
-use crate::schema::RecordSchema;
 use crate::spec::WriteDisposition;
 
 /// What a commit did.
@@ -52,7 +59,7 @@ pub struct CommitOutcome {
 /// leaves the table as it was.
 #[derive(Debug)]
 pub struct TableWriter {
-    session: Session,
+    session: Box<Session>,
     recovered: Option<u64>,
     staging: Box<Staging>,
 }
@@ -74,6 +81,9 @@ pub(super) struct Session {
     pub(super) snapshot: Snapshot,
     /// The schema that the run and the table agree on.
     pub(super) agreed: Agreed,
+    /// The commit of the newest fold of the log; 0 for none.
+    pub(super) folded: u64,
+    pub(super) strategy: TableRules,
     /// Runs whose staging may be swept once this run has committed.
     pub(super) garbage: BTreeSet<String>,
 }
@@ -86,8 +96,8 @@ struct Staging {
     partitions: HashMap<PartitionId, Arc<Partition>>,
     rolling: RollingWriter,
     arrivals: Option<Arrivals>,
-    /// The shape of the run's batches.
-    incoming: Arc<RecordSchema>,
+    /// The shape of the table, in which any column may be null: what a merge compares.
+    seen: SchemaRef,
     stamp: Stamp,
     /// Staged files of narrower shapes that the run had before.
     narrower: BTreeSet<u32>,
@@ -95,6 +105,10 @@ struct Staging {
     settled: Settled,
     counts: RowCounts,
     rows: u64,
+    /// The shape of the batches that come.
+    batches: SchemaRef,
+    /// Every record that there is has come.
+    is_whole: bool,
     /// A write failed, so rows are missing and there must be no commit.
     broken: bool,
 }
@@ -110,7 +124,7 @@ struct Staged {
 impl TableWriter {
     pub(super) async fn new(session: Session, recovered: Option<u64>) -> Result<Self> {
         match Staging::new(&session) {
-            Ok(staging) => Ok(Self { session, recovered, staging: Box::new(staging) }),
+            Ok(staging) => Ok(Self { session: Box::new(session), recovered, staging: Box::new(staging) }),
             Err(error) => {
                 session.lock.release(&session.storage).await;
                 Err(error)
@@ -133,12 +147,18 @@ impl TableWriter {
         self.session.snapshot.checkpoint.as_ref()
     }
 
+    #[cfg(test)]
+    pub(super) fn lock(&self) -> &TableLock {
+        &self.session.lock
+    }
+
     /// Rows so far whose key came again; the last arrival counts. Always 0 where rows are not merged.
     pub fn duplicates(&self) -> u64 {
         self.staging.counts.duplicate
     }
 
-    /// Stages the rows of a batch. Of rows with the same key the last one wins, in a merge.
+    /// Stages the rows of a batch. Of rows with the same key the last one wins in a merge, or the one that its
+    /// [`MergeSpec`](crate::spec::MergeSpec) says.
     ///
     /// # Errors
     /// When the batch has another schema than the run or the rows cannot be staged; then only [`Self::abort`] is left.
@@ -147,7 +167,7 @@ impl TableWriter {
             return Err(broken());
         }
         self.staging.broken = true;
-        self.staging.write(&batch).await?;
+        self.staging.write(&batch, &self.session).await?;
         self.staging.broken = false;
         Ok(())
     }
@@ -160,7 +180,7 @@ impl TableWriter {
         if rejects.is_empty() {
             return Ok(());
         }
-        let Session { storage, write, .. } = &self.session;
+        let Session { storage, write, .. } = self.session.as_ref();
         if self.staging.rejects.is_none() {
             let writer = RejectsWriter::new(storage, &write.run_id, &write.resource, &write.limits)?;
             self.staging.rejects = Some(writer);
@@ -170,6 +190,12 @@ impl TableWriter {
             self.staging.counts.rejected += rejects.len() as u64;
         }
         Ok(())
+    }
+
+    /// Says that every record that there is has come, as was proven: what did not come is gone, where history is kept and
+    /// absent keys are to be closed.
+    pub fn listing_was_whole(&mut self) {
+        self.staging.is_whole = true;
     }
 
     /// Makes the staged rows the table's, all at once, and publishes them; `checkpoint` moves with them. When nothing
@@ -183,6 +209,7 @@ impl TableWriter {
         match Box::pin(staging.complete(&session)).await {
             Ok(staged) => Box::pin(session.commit(staged, checkpoint)).await,
             Err(error) => {
+                let error = session.lock.explain(&session.storage, error).await;
                 session.abandon().await;
                 Err(error)
             }
@@ -228,9 +255,9 @@ impl TableWriter {
             }
             None => Ok(()),
         };
-        let Session { storage, write, lock, .. } = session;
+        let Session { storage, write, lock, .. } = *session;
         let swept = if keeps == Keeps::Pages {
-            recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id])).await.map(drop)
+            recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id]), u64::MAX).await.map(drop)
         } else {
             storage.delete_all(&storage.layout.staging_of(&write.run_id)).await
         };
@@ -245,22 +272,23 @@ fn broken() -> Error {
 
 impl Staging {
     fn new(session: &Session) -> Result<Self> {
-        let Session { write, snapshot, .. } = session;
-        let partitioner = Partitioner::new(&write.partition_by, &session.agreed.schema)?;
+        let Session { write, snapshot, agreed, .. } = session;
+        let partitioner = Partitioner::new(&write.partition_by, &agreed.schema)?;
         let area = session.area(Arc::new(AtomicU32::new(0)))?;
         let arrivals = match write.disposition {
             WriteDisposition::Merge => {
+                let lens = Lens::new(write, &agreed.schema)?;
                 let compares = !write.replaces() && !snapshot.files.is_empty();
-                Some(Arrivals::new(&write.primary_key, &area.schema, compares)?)
+                Some(Arrivals::new(lens, area.key_column, compares))
             }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
         Ok(Self {
             rolling: RollingWriter::new(area.clone()),
+            seen: relaxed(&area.schema),
             area,
             partitioner,
             partitions: HashMap::new(),
-            incoming: session.agreed.of_the_run(write.schema.columns().len()),
             narrower: BTreeSet::new(),
             stamp: Stamp::of(write),
             arrivals,
@@ -268,38 +296,67 @@ impl Staging {
             settled: Settled::default(),
             counts: RowCounts::default(),
             rows: 0,
+            batches: batch_schema(write),
+            is_whole: false,
             broken: false,
         })
     }
 
-    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        if batch.schema().fields() != self.incoming.to_arrow().fields() {
+    async fn write(&mut self, batch: &RecordBatch, session: &Session) -> Result<()> {
+        if batch.schema().fields() != self.batches.fields() {
             return Err(Error::schema("a batch does not have the schema of its run"));
         }
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let batch = &conform(batch, &self.area.schema)
-            .and_then(|batch| self.stamp.on(batch))
-            .map_err(|error| Error::schema("a batch does not fit the schema of its table").with_source(error))?;
-        let groups = compute(|| self.partitioner.split(batch))?;
-        let prints = match &self.arrivals {
-            Some(arrivals) => Some(compute(|| arrivals.fingerprints(batch))?),
+        let deletes = takes_deletes(&session.write).then(|| batch.columns().last()).flatten().map(AsArray::as_boolean);
+        let prints = match &mut self.arrivals {
+            Some(arrivals) => {
+                let seen = conform(batch, &self.seen)
+                    .map_err(|error| Error::schema("a batch does not fit its table").with_source(error))?;
+                Some(compute(|| arrivals.fingerprints(&seen, deletes))?)
+            }
             None => None,
         };
-        let mut places = vec![Place { file: 0, row: 0 }; if prints.is_some() { batch.num_rows() } else { 0 }];
-        for group in groups {
+        let rows = compute(|| self.rows(batch, deletes, session))
+            .map_err(|error| Error::storage("cannot make rows of a batch").with_source(error))?;
+        let groups = compute(|| self.partitioner.split(&rows))?;
+        let mut places = vec![Place { file: 0, row: 0 }; if prints.is_some() { rows.num_rows() } else { 0 }];
+        for group in groups.into_iter().filter(|_| rows.num_rows() > 0) {
             let partition = self.partition(group.partition)?;
-            let rows = compute(|| group.of(batch))
+            let rows = compute(|| group.of(&rows))
                 .map_err(|error| Error::storage("cannot split a batch by partition").with_source(error))?;
             let first = self.rolling.write(&partition, &rows).await?;
             set_places(&mut places, &group, first);
         }
-        self.rows += batch.num_rows() as u64;
+        self.rows += rows.num_rows() as u64;
         if let (Some(arrivals), Some(prints)) = (&mut self.arrivals, prints) {
-            self.counts.duplicate += arrivals.arrive(prints, places);
+            self.counts.duplicate += arrivals.arrive(prints, deletes, places);
         }
         Ok(())
+    }
+
+    /// The rows of a batch that go to the table, with the columns that the merge adds.
+    fn rows(
+        &self,
+        batch: &RecordBatch,
+        deletes: Option<&BooleanArray>,
+        session: &Session,
+    ) -> Result<RecordBatch, ArrowError> {
+        let mut records = batch.clone();
+        if let Some(deletes) = deletes {
+            let last = records.num_columns() - 1;
+            records = filter_record_batch(batch, &not(deletes)?)?;
+            records.remove_column(last);
+        }
+        if deletes.is_none() && self.area.schema.fields() == self.batches.fields() {
+            return Ok(records);
+        }
+        let rows = match session.write.disposition {
+            WriteDisposition::Merge => session.strategy.rows(&session.write, &records)?,
+            WriteDisposition::Append | WriteDisposition::Replace => records,
+        };
+        conform(&rows, &self.area.schema).and_then(|rows| self.stamp.on(rows))
     }
 
     fn partition(&mut self, id: PartitionId) -> Result<Arc<Partition>> {
@@ -318,26 +375,44 @@ impl Staging {
         if self.broken {
             return Err(broken());
         }
-        let Self { area, rolling, mut arrivals, narrower, rejects, settled, mut counts, rows, .. } = self;
+        let Self {
+            area,
+            rolling,
+            partitioner,
+            mut arrivals,
+            narrower,
+            rejects,
+            settled,
+            mut counts,
+            rows,
+            is_whole,
+            ..
+        } = self;
         let mut staged = rolling.finish().await?;
         widen_staged(&area, &mut staged, &narrower, &mut arrivals).await?;
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(&session.storage).await?),
             None => None,
         };
-        let snapshot = &session.snapshot;
-        let replaces = session.write.replaces();
+        let Session { snapshot, write, strategy, .. } = session;
+        let replaces = write.replaces();
         let mut changes = if let Some(arrivals) = arrivals {
-            let Arrivals { keys, rows, index, dropped, .. } = arrivals;
-            let primary_key = session.write.primary_key.clone();
-            let merge = Merge { area: area.clone(), primary_key, keys, rows, index, dropped, staged };
+            let merge = Merge {
+                area: area.clone(),
+                rules: Rules { strategy: write.merge.strategy.name(), marks_deleted: write.merge.mark().is_some() },
+                arrivals,
+                retires_absent: is_whole && write.merge.history().is_some_and(|history| history.retires_absent),
+                ending: Ending::new(&write.merge, strategy.time),
+                partitioner,
+                staged,
+            };
             // A table that is built anew is merged into nothing.
             let nothing = Snapshot::default();
             let into = if replaces { &nothing } else { snapshot };
-            Box::pin(merge_exec::merge(merge, into, &mut counts)).await?
+            Box::pin(merge_exec::merge(merge, into, &Slots::of(snapshot, replaces), &mut counts)).await?
         } else {
             counts.inserted = rows;
-            Changes { adds: place(&area, &staged, next_slots(snapshot, replaces)), removes: Vec::new() }
+            Changes { adds: place(&area, &staged, Slots::of(snapshot, replaces)), removes: Vec::new() }
         };
         if session.agreed.rewrites {
             widen_table(&area, snapshot, &mut changes).await?;
@@ -353,6 +428,12 @@ impl Staging {
         counts.written = changes.adds.iter().map(|added| added.rows).sum();
         Ok(Staged { changes, rejects, settled, counts })
     }
+}
+
+/// The shape in which any column may be null.
+fn relaxed(schema: &SchemaRef) -> SchemaRef {
+    let nullable = |field: &FieldRef| Arc::new(field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(schema.fields().iter().map(nullable).collect::<Vec<_>>()))
 }
 
 /// Notes where the rows of a group are: one after another from `first`.
@@ -373,29 +454,8 @@ fn set_places(places: &mut [Place], group: &Group, first: Place) {
     }
 }
 
-/// The first free slot of each partition: after those that are there, or 0 when none of them stays.
-fn next_slots(snapshot: &Snapshot, replaces: bool) -> HashMap<&str, u32> {
-    let mut next_slots: HashMap<&str, u32> = HashMap::new();
-    let staying = snapshot.files.keys().filter(|_| !replaces);
-    for (partition, slot) in staying.filter_map(|path| slot_of(path)) {
-        let next = next_slots.entry(partition).or_default();
-        *next = (*next).max(slot + 1);
-    }
-    next_slots
-}
-
-fn place<'a>(
-    area: &StagingArea,
-    staged: &'a [StagedFile],
-    mut next_slots: HashMap<&'a str, u32>,
-) -> Vec<commit::AddedFile> {
-    let mut adds = Vec::with_capacity(staged.len());
-    for file in staged {
-        let next = next_slots.entry(file.partition.path.as_str()).or_default();
-        adds.push(added_file(area, file, *next));
-        *next += 1;
-    }
-    adds
+fn place(area: &StagingArea, staged: &[StagedFile], mut slots: Slots) -> Vec<commit::AddedFile> {
+    staged.iter().map(|file| added_file(area, file, slots.take(&file.partition.path))).collect()
 }
 
 impl Session {
@@ -407,9 +467,12 @@ impl Session {
         match commit::drive(&self.storage, &self.lock, &document, State::Staged).await {
             Ok(()) => {
                 let outcome = outcome_of(&document, &self.snapshot);
-                let Self { storage, lock, garbage, .. } = self;
+                let Self { storage, lock, garbage, snapshot, folded, .. } = self;
+                if let Ok(snapshot) = snapshot.apply(&document) {
+                    fold::keep_if_due(&storage, &snapshot, folded).await;
+                }
                 // Best effort: what is left is swept by a later run.
-                drop(recover::sweep_staging(&storage, &garbage).await);
+                drop(recover::sweep_staging(&storage, &garbage, document.commit).await);
                 lock.release(&storage).await;
                 Ok(outcome)
             }
@@ -444,6 +507,8 @@ impl Session {
             time: write.clock.now(),
             resource: write.resource.clone(),
             disposition: write.disposition,
+            merge: self.strategy.stored.clone(),
+            operation: Operation::Load,
             primary_key: write.primary_key.clone(),
             partition_by: write.partition_by.clone(),
             schema: Arc::clone(&self.agreed.schema),
@@ -462,8 +527,10 @@ impl Session {
     async fn finish_unchanged(self, rejects: Option<RejectsFile>, counts: RowCounts) -> Result<CommitOutcome> {
         let kept = self.keep_rejects(rejects.as_ref()).await;
         let Self { storage, write, lock, garbage, .. } = self;
-        // Best effort: what is left is swept by a later run.
-        drop(recover::sweep_staging(&storage, &garbage).await);
+        // A run that may be asleep can still make the next commit (rule 6). Best effort: what is left is swept by a later run.
+        if lock.excludes_sleepers() {
+            drop(recover::sweep_staging(&storage, &garbage, u64::MAX).await);
+        }
         let swept = match kept {
             Ok(()) => storage.delete_all(&storage.layout.staging_of(&write.run_id)).await,
             Err(error) => Err(error),

@@ -17,7 +17,7 @@ use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::client::{ApiRequest, Client};
 use crate::decode::{PageDecoder, RecordGate};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{RowCounts, RunEvent};
+use crate::event::{Completeness, RowCounts, RunEvent, Verdict};
 use crate::extract::{Ending, Found, Journal, Listing, ListingOutcome, Page};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use crate::reject::{Reject, RejectCode};
@@ -111,7 +111,7 @@ impl ResourceRun<'_> {
     /// Reads a pass to its end. On any failure the table stays as it was.
     pub(super) async fn stage(&self, pass: Pass<'_>) -> Result<Staged> {
         let Pass { mut slices, cursor, children } = pass;
-        let table = self.lake.table(&self.resource.table_name);
+        let table = self.table();
         let journal = resume::journal(self, &table, cursor.as_ref(), true).await?;
         let emptied = children.as_ref().map(ParentRows::emptied);
         let first = Pass { slices: slices.restarted()?, cursor: cursor.clone(), children };
@@ -173,10 +173,11 @@ impl ResourceRun<'_> {
         let typing = Typing::new(self, writer.record_schema(), rules);
         let task = WriterTask::spawn(writer);
         let extracted = self.extract(pages, typing, &task, &mut gate).await;
-        let (writer, written) = task.finish().await?;
+        let (mut writer, written) = task.finish().await?;
         let checked = written.and(extracted).and_then(|(tally, outcome)| {
             self.refuse_drift(&writer, outcome.as_ref())?;
             self.refuse_rejects(&tally, true)?;
+            let outcome = outcome.map(|outcome| self.retire_absent(outcome, &tally, &mut writer));
             self.end_listing(outcome);
             Ok(tally)
         });
@@ -215,7 +216,8 @@ impl ResourceRun<'_> {
         let contract = self.resource.schema_contract;
         let evolves = contract.columns == ContractMode::Evolve || contract.data_type == ContractMode::Evolve;
         let needs_stored = self.resource.schema.is_none() || evolves || contract.tables != ContractMode::Evolve;
-        let stored = if needs_stored && !self.options.full_refresh { table.snapshot().await?.schema } else { None };
+        let stored =
+            if needs_stored && !self.options.full_refresh { table.snapshot().await?.record_schema() } else { None };
         if !self.may_be_created(table, stored.is_some()).await? {
             return Ok(None);
         }
@@ -231,6 +233,7 @@ impl ResourceRun<'_> {
             run_id: self.components.run_id.clone(),
             resource: self.name(),
             disposition: self.resource.write_disposition,
+            merge: self.resource.merge.clone(),
             full_refresh: self.options.full_refresh,
             primary_key: self.resource.primary_key.clone(),
             partition_by: self.resource.partition_by.clone(),
@@ -443,6 +446,23 @@ impl ResourceRun<'_> {
         Ok(())
     }
 
+    /// Tells the writer that absent keys are gone, where the strategy closes them and the listing proves it. A record that was
+    /// refused is there all the same, so nothing is proven then.
+    fn retire_absent(&self, outcome: ListingOutcome, tally: &Tally, writer: &mut TableWriter) -> ListingOutcome {
+        let merges = self.resource.write_disposition == WriteDisposition::Merge;
+        if !merges || !self.resource.merge.history().is_some_and(|history| history.retires_absent) {
+            return outcome;
+        }
+        if outcome.complete.verdict == Verdict::True && tally.rejected == 0 {
+            writer.listing_was_whole();
+            return outcome;
+        }
+        let why = if tally.rejected > 0 { "records were refused" } else { "this is no proof that they are gone" };
+        let reason = format!("{}; absent keys stay open, since {why}", outcome.complete.reason);
+        let complete = Completeness { reason, ..outcome.complete };
+        ListingOutcome { complete, ..outcome }
+    }
+
     fn drifted(&self, twice: u64) -> Error {
         Error::incomplete(format!(
             "resource {}: the stated total changed while the listing was read and {twice} records came twice, so that others may have been missed",
@@ -475,7 +495,7 @@ impl ResourceRun<'_> {
         if self.components.interrupt.is_raised() {
             return Err(abort(writer, Error::interrupted()).await);
         }
-        let outcome = writer.commit(checkpoint.clone()).await?;
+        let outcome = Box::pin(writer.commit(checkpoint.clone())).await?;
         if !schema_changes.is_empty() && outcome.commit.is_some() {
             self.emit(&RunEvent::SchemaChanged { resource: self.name(), changes: schema_changes });
         }
@@ -501,7 +521,9 @@ impl ResourceRun<'_> {
     fn checkpoint(&self, cursor: Option<&CursorRun>, writer: Option<&TableWriter>) -> Result<Checkpoint> {
         let name = &self.resource.name;
         let Some(cursor) = cursor else { return Ok(Checkpoint::full_listing(name)) };
-        let is_merge = self.resource.write_disposition == WriteDisposition::Merge;
+        // Without a key, a record that is read again would delete its group.
+        let is_merge = self.resource.write_disposition == WriteDisposition::Merge
+            && (!self.resource.primary_key.is_empty() || self.resource.merge.history().is_some());
         let state = cursor.state(!is_merge).map_err(|error| {
             Error::config(format!("resource {name}: {error}"))
                 .with_hint("use write_disposition: merge, which needs no memory of single records")

@@ -82,7 +82,7 @@ impl Retry<'_, '_> {
             };
             self.hand_on(overtaken).await?;
             self.writer.evolve(grown).await?;
-            self.decoder.become_of(&self.writer.record_schema());
+            self.decoder.become_of(&self.writer.record_schema(), &self.run.resource.primary_key);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::extract::Page;
 use crate::paginate::PageMeta;
 use crate::reject::Reject;
 use crate::schema::{Column, Growth, RecordSchema, grow, without_load_metadata};
-use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract};
+use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract, WriteDisposition};
 
 /// How often a page may make the schema grow: a record tells of one misfit at a time.
 const LOOKS_MAX: usize = 16;
@@ -110,6 +110,8 @@ impl Rules {
     ) -> Option<Arc<RecordSchema>> {
         let mut fixed = run.resource.primary_key.clone();
         fixed.extend(run.resource.partition_by.iter().map(|field| field.column.clone()));
+        fixed.extend(run.resource.merge.merge_key.iter().cloned());
+        fixed.extend(run.resource.merge.precedence.iter().map(|precedence| precedence.column.clone()));
         let growth = Growth {
             columns: self.columns_grow,
             types: self.types_grow.then_some(self.contract.conflicts),
@@ -153,7 +155,7 @@ impl<'r, 'a> Typing<'r, 'a> {
             if !self.run.hand_on(&mut self.decoder, task).await? || !task.evolve(Arc::clone(&grown)).await {
                 return Ok(None);
             }
-            self.decoder.become_of(&grown);
+            self.decoder.become_of(&grown, &self.run.resource.primary_key);
             self.schema = grown;
             rows = 0;
             rejects = self.decode_again(page, is_gated.then_some(&recorded))?.rejects;
@@ -230,7 +232,13 @@ pub(super) fn final_decoder(run: &ResourceRun<'_>, rules: Rules, schema: &Record
 
 fn decoder(run: &ResourceRun<'_>, schema: &RecordSchema, selector: Option<JsonPath>) -> PageDecoder {
     let options = DecodeOptions { depth_max: run.limits.nesting_depth_max, unknown_fields: UnknownFields::Reject };
-    PageDecoder::new(schema, selector, Vec::new(), options)
+    let decoder = PageDecoder::new(schema, selector, Vec::new(), options);
+    let merges = run.resource.write_disposition == WriteDisposition::Merge;
+    if merges && run.resource.merge.deletes.is_some() {
+        decoder.with_deletes(schema, &run.resource.primary_key)
+    } else {
+        decoder
+    }
 }
 
 fn decode_page(decoder: &mut PageDecoder, page: &Page, gate: Option<&mut dyn RecordGate>) -> Result<Decoded> {

@@ -3,6 +3,7 @@
 //! A [`RecordSchema`] comes from a JSON Schema file ([`parse_json_schema`]), or from records themselves (`decode` infers it). It is stored
 //! with the table, so it is a serialisable, versionless value; order of columns is the order of the file.
 
+mod deletes;
 mod grow;
 mod json_schema;
 mod load_metadata;
@@ -12,6 +13,7 @@ mod record;
 mod widen;
 mod write;
 
+pub use deletes::DELETES_COLUMN;
 pub use grow::{Growth, grow, member_path};
 pub use json_schema::{SchemaProblem, parse_json_schema};
 pub use load_metadata::{LOADED_AT, RUN_ID, is_load_metadata, with_load_metadata, without_load_metadata};

@@ -11,6 +11,7 @@ mod contract;
 mod destination;
 mod incremental;
 mod limits;
+mod merge;
 mod pagination;
 mod resource;
 mod template;
@@ -27,6 +28,9 @@ pub use incremental::{
 };
 pub use json_path::JsonPath;
 pub use limits::{Limits, RejectsMax};
+pub use merge::{
+    DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, SortOrder, StrategyName,
+};
 pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 pub use resource::{
     Action, BodySpec, EndpointSpec, EndpointUrl, Method, ParentSpec, PartitionField, ProcessingStep, RecordFormat,

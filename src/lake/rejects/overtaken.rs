@@ -38,7 +38,7 @@ impl Overtaken {
         commit: u64,
     ) -> Result<Self> {
         let mut written: BTreeMap<String, u64> = BTreeMap::new();
-        let numbers = commit_numbers(storage).await?.into_iter().filter(|number| *number > commit).collect();
+        let numbers: Vec<u64> = commit_numbers(storage).await?.into_iter().filter(|number| *number > commit).collect();
         let mut commits = read_commits(storage, numbers);
         while let Some(commit) = commits.try_next().await? {
             written.extend(commit.adds.iter().map(|added| (added.path.clone(), added.bytes)));

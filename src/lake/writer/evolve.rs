@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use super::super::page::Grid;
 use super::super::parquet::{data_file_options, reserved_bytes};
 use super::super::partition::Partitioner;
 use super::super::rolling::{StagingArea, cannot_encode};
 use super::super::schema::reconcile;
-use super::{Session, Staging, TableWriter, broken};
+use super::super::strategy::{batch_schema, rows_schema};
+use super::{Session, Staging, TableWriter, broken, relaxed};
 use crate::error::Result;
 use crate::schema::RecordSchema;
 
 impl TableWriter {
     /// The shape that batches must have: that of the run, with the types of the table where those are wider.
     pub fn record_schema(&self) -> Arc<RecordSchema> {
-        Arc::clone(&self.staging.incoming)
+        Arc::clone(&self.session.write.schema)
     }
 
     /// From now on batches are of `schema`, which has the columns of the one before, and of the table. Rows that are staged already take the new
@@ -30,9 +32,11 @@ impl TableWriter {
         // What grows out of records brings no notes of its own.
         let notes = self.session.write.schema.notes().clone();
         let schema = Arc::new(RecordSchema::clone(&schema).with_notes(notes));
-        let Session { storage, snapshot, write, .. } = &self.session;
-        self.session.agreed = reconcile(&storage.url, snapshot, write.wanted(&write.of_rows(&schema)?))?;
-        self.session.write.schema = schema;
+        let Session { storage, snapshot, write, strategy, agreed, .. } = self.session.as_mut();
+        write.schema = Arc::clone(&schema);
+        strategy.table_schema = rows_schema(write)?;
+        *agreed = reconcile(&storage.url, snapshot, write.wanted(&strategy.table_schema))?;
+        write.schema = agreed.of_the_run(&schema);
         self.staging.evolve(&self.session).await?;
         self.staging.broken = false;
         Ok(())
@@ -45,11 +49,13 @@ impl Staging {
         let area = session.area(Arc::clone(&self.area.next_number))?;
         self.narrower.extend(self.rolling.move_to(area.clone()).await?);
         if let Some(arrivals) = &mut self.arrivals {
-            arrivals.become_of(&write.primary_key, &area.schema)?;
+            let lens = arrivals.lens.reshaped(write, &agreed.schema)?;
+            arrivals.become_of(lens, area.key_column)?;
         }
         self.partitioner = Partitioner::new(&write.partition_by, &agreed.schema)?;
         self.partitions.clear();
-        self.incoming = agreed.of_the_run(write.schema.columns().len());
+        self.seen = relaxed(&area.schema);
+        self.batches = batch_schema(write);
         self.area = area;
         Ok(())
     }
@@ -58,7 +64,7 @@ impl Staging {
 impl Session {
     /// Where files of the table's shape are staged, the next one with `next_number`.
     pub(super) fn area(&self, next_number: Arc<AtomicU32>) -> Result<StagingArea> {
-        let Self { storage, write, agreed, .. } = self;
+        let Self { storage, write, agreed, snapshot, .. } = self;
         let schema = agreed.arrow_schema();
         let options = data_file_options(&agreed.schema, &write.primary_key, &write.limits)
             .map_err(|error| cannot_encode("data files", error))?;
@@ -70,6 +76,7 @@ impl Session {
             storage: storage.clone(),
             run_id: write.run_id.clone(),
             options,
+            grid: Grid::of_commit(snapshot.version + 1),
             reserved_bytes: reserved_bytes(&schema).map_err(|error| cannot_encode("data files", error))?,
             schema,
             key_column,

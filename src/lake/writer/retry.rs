@@ -19,14 +19,14 @@ impl TableWriter {
     /// # Errors
     /// When the store cannot be read or a commit is damaged.
     pub async fn overtaken_since(&self, commit: u64) -> Result<Option<Overtaken>> {
-        let Session { storage, write, snapshot, .. } = &self.session;
+        let Session { storage, write, snapshot, .. } = self.session.as_ref();
         match write.disposition {
-            WriteDisposition::Merge => {
+            WriteDisposition::Merge if !write.primary_key.is_empty() => {
                 Overtaken::since(storage, snapshot, &write.primary_key, &self.staging.area.schema, commit)
                     .await
                     .map(Some)
             }
-            WriteDisposition::Append | WriteDisposition::Replace => Ok(None),
+            WriteDisposition::Merge | WriteDisposition::Append | WriteDisposition::Replace => Ok(None),
         }
     }
 
