@@ -1,5 +1,6 @@
 //! What happened, as facts in the past tense. Progress, logs and the report are renderings of these events.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::ErrorKind;
+use crate::reject::RejectCode;
 use crate::spec::WriteDisposition;
 
 /// Receives every event of a run, in order per resource. Must return quickly.
@@ -101,6 +103,27 @@ pub enum RunEvent {
         /// Records in the whole listing, where the API says.
         total: Option<u64>,
     },
+    /// Records of a page were refused.
+    RecordsRefused {
+        /// The resource.
+        resource: String,
+        /// How many, by reason.
+        by_reason: BTreeMap<RejectCode, u64>,
+    },
+    /// Values that did not fit their columns were left out, as the contract says.
+    ValuesDiscarded {
+        /// The resource.
+        resource: String,
+        /// How many.
+        values: u64,
+    },
+    /// Rejects of earlier runs were tried again.
+    RejectsRetried {
+        /// The resource.
+        resource: String,
+        /// What became of them.
+        retried: RetriedRejects,
+    },
     /// The listing ended.
     ListingEnded {
         /// The resource.
@@ -170,6 +193,9 @@ impl RunEvent {
             | Self::TokenFetched { resource, .. }
             | Self::RetryScheduled { resource, .. }
             | Self::PageRead { resource, .. }
+            | Self::RecordsRefused { resource, .. }
+            | Self::ValuesDiscarded { resource, .. }
+            | Self::RejectsRetried { resource, .. }
             | Self::ListingEnded { resource, .. }
             | Self::SchemaChanged { resource, .. }
             | Self::RowsStaged { resource, .. }
@@ -221,6 +247,21 @@ pub struct RowCounts {
     pub rejected: u64,
     /// Rows whose key came again in the same run, and which did not win.
     pub duplicate: u64,
+}
+
+/// What became of the rejects of earlier runs that a run tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RetriedRejects {
+    /// Rejects that were open.
+    pub tried: u64,
+    /// Those that became rows.
+    pub accepted: u64,
+    /// Those that `processing_steps` leave out now.
+    pub dropped: u64,
+    /// Those that were refused again; they stay open.
+    pub refused: u64,
+    /// Those whose key the table may have got a newer version of since; they stay open.
+    pub overtaken: u64,
 }
 
 /// A data file that came, changed or went.

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("expression", &[]),
     ("spec", &["expression", "schema", "secret"]),
     ("checkpoint", &["spec"]),
-    ("event", &["checkpoint", "error", "spec"]),
+    ("event", &["checkpoint", "error", "reject", "spec"]),
     ("paginate", &["spec"]),
     ("config", &["error", "expression", "schema", "secret", "spec"]),
     // The stages.
@@ -50,7 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // A transport that records and one that gives back.
     ("cassette", &["checkpoint", "client", "config", "error", "secret", "spec"]),
     // Renderings of events.
-    ("report", &["checkpoint", "clock", "error", "event", "spec"]),
+    ("report", &["checkpoint", "clock", "error", "event", "reject", "spec"]),
     ("telemetry", &["event"]),
     // A server of its own: it shares no code with the client side, so that neither can hide a fault of the other.
     ("demo", &["clock", "error"]),
@@ -70,6 +70,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lake",
             "pipeline",
             "report",
+            "schema",
             "secret",
             "spec",
             "telemetry",

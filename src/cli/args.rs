@@ -1,5 +1,6 @@
 //! What may stand on the command line. Reading it validates, and does nothing else.
 
+mod schema;
 mod table;
 mod upkeep;
 
@@ -8,8 +9,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use schema::{InferArguments, SchemaCommand, ShowSchemaArguments};
 pub(super) use table::{
-    HistoryArguments, LsArguments, ManifestArguments, SchemaArguments, ShowArguments, TableCommand, VerifyArguments,
+    HistoryArguments, LsArguments, ManifestArguments, RejectsArguments, SchemaArguments, ShowArguments, TableCommand,
+    VerifyArguments,
 };
 pub(super) use upkeep::{CompactArguments, RecoverArguments, VacuumArguments};
 
@@ -25,6 +28,7 @@ Examples:
   lakefeed run examples/calendar.yaml
   lakefeed run calendar.yaml --resource calendar_events --destination s3://bucket/lake
   lakefeed run calendar.yaml --output json > report.json
+  lakefeed run calendar.yaml --retry-rejects
   lakefeed run calendar.yaml --record cassette
   lakefeed run calendar.yaml --replay cassette --destination /tmp/lake";
 
@@ -64,6 +68,9 @@ pub(super) enum Command {
     /// Show it all on an embedded calendar API
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArguments),
+    /// Look at schemas: what an API gives, what a table has
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// Look at the tables of a lake, and look after them
     #[command(subcommand)]
     Table(TableCommand),
@@ -82,6 +89,9 @@ pub(super) struct RunArguments {
     /// Build the tables anew from this run alone
     #[arg(long)]
     pub(super) full_refresh: bool,
+    /// Try the kept rejects of earlier runs again, before what the API gives; see `lakefeed table rejects`
+    #[arg(long, conflicts_with_all = ["full_refresh", "record", "replay"])]
+    pub(super) retry_rejects: bool,
     /// Read a range of the cursor from here, instead of from where the last run ended; the checkpoint stays
     #[arg(long, value_name = "VALUE", conflicts_with = "full_refresh")]
     pub(super) from: Option<String>,
@@ -191,12 +201,15 @@ mod tests {
             let help = command.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();
             insta::assert_snapshot!(format!("help_{name}"), help);
         }
-        let table = command.find_subcommand_mut("table").unwrap();
-        insta::assert_snapshot!("help_table", table.clone().term_width(100).render_help());
-        let names: Vec<String> = table.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        for name in names.iter().filter(|name| *name != "help") {
-            let help = table.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();
-            insta::assert_snapshot!(format!("help_table_{name}"), help);
+        for group in ["table", "schema"] {
+            let group_command = command.find_subcommand_mut(group).unwrap();
+            insta::assert_snapshot!(format!("help_{group}"), group_command.clone().term_width(100).render_help());
+            let names: Vec<String> =
+                group_command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+            for name in names.iter().filter(|name| *name != "help") {
+                let help = group_command.find_subcommand_mut(name).unwrap().clone().term_width(100).render_help();
+                insta::assert_snapshot!(format!("help_{group}_{name}"), help);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod demo;
 mod printer;
 mod progress;
 mod run;
+mod schema;
 mod session;
 mod table;
 
@@ -39,6 +40,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Run(run) => Box::pin(run::run(run, printer)).await,
             Command::Check(check) => check::check(&check, printer),
             Command::Demo(demo) => Box::pin(demo::demo(demo, printer)).await,
+            Command::Schema(schema) => Box::pin(schema::run(schema, printer)).await,
             Command::Table(table) => table::run(table, printer).await,
         }
     });

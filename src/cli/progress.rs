@@ -67,6 +67,9 @@ impl Observer for ProgressObserver {
             | RunEvent::StartedAgain { .. }
             | RunEvent::RequestSent { .. }
             | RunEvent::TokenFetched { .. }
+            | RunEvent::RecordsRefused { .. }
+            | RunEvent::ValuesDiscarded { .. }
+            | RunEvent::RejectsRetried { .. }
             | RunEvent::SchemaChanged { .. }
             | RunEvent::RowsStaged { .. }
             | RunEvent::Committed { .. }

@@ -1,7 +1,8 @@
 //! `lakefeed table …`: what people and programs ask of a table, and its upkeep.
 
-mod grid;
+pub(super) mod grid;
 mod log;
+mod rejects;
 mod schema;
 mod show;
 mod upkeep;
@@ -25,6 +26,7 @@ pub(super) async fn run(command: TableCommand, printer: Printer) -> Result<()> {
         TableCommand::History(arguments) => log::history(arguments, printer).await,
         TableCommand::Manifest(arguments) => log::manifest(arguments, printer).await,
         TableCommand::Verify(arguments) => verify::verify(arguments, printer).await,
+        TableCommand::Rejects(arguments) => rejects::rejects(arguments, printer).await,
         TableCommand::Schema(arguments) => schema::show(arguments, printer).await,
         TableCommand::Recover(arguments) => upkeep::recover(arguments, printer).await,
         TableCommand::Compact(arguments) => upkeep::compact(arguments, printer).await,
@@ -33,11 +35,11 @@ pub(super) async fn run(command: TableCommand, printer: Printer) -> Result<()> {
 }
 
 /// A table of a lake that is there.
-fn open(lake: &str, table: &str) -> Result<Table> {
+pub(super) fn open(lake: &str, table: &str) -> Result<Table> {
     Ok(Lake::open_existing(&DestinationSpec::at(lake))?.table(table))
 }
 
-fn missing(table: &Table) -> Error {
+pub(super) fn missing(table: &Table) -> Error {
     Error::config(format!("there is no table at {}", table.url()))
         .with_hint("the first argument is the lake's folder or URL, the second the table's name")
         .with_hint("`lakefeed table ls LAKE` lists the tables of a lake")

@@ -10,6 +10,7 @@ use super::fields::{Fields, kind};
 use super::merge_document::MergeDocument;
 use super::problems::Problems;
 use super::resource_document::read_resources;
+use crate::spec::RejectsMax;
 
 /// A pipeline file.
 #[derive(Debug, Default)]
@@ -38,8 +39,20 @@ pub(super) struct ResourceDocument {
     /// False for a resource that is only read for its children.
     pub(super) selected: bool,
     pub(super) include_from_parent: Vec<String>,
-    pub(super) new_columns: crate::spec::NewColumns,
+    /// What the pipeline says of it; the rest is as usual.
+    pub(super) schema_contract: ContractDocument,
+    pub(super) nested_levels: Option<u32>,
+    pub(super) load_metadata: Option<bool>,
     pub(super) processing_steps: Vec<crate::spec::ProcessingStep>,
+}
+
+/// `schema_contract`, or the mode of all of its parts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ContractDocument {
+    pub(super) tables: Option<crate::spec::ContractMode>,
+    pub(super) columns: Option<crate::spec::ContractMode>,
+    pub(super) data_type: Option<crate::spec::ContractMode>,
+    pub(super) conflicts: Option<crate::schema::Conflicts>,
 }
 
 /// One level of `partition_by`.
@@ -74,6 +87,7 @@ pub(super) struct LimitsDocument {
     pub(super) writer_buffer_bytes: Option<u64>,
     pub(super) file_bytes_target: Option<u64>,
     pub(super) row_group_rows: Option<u64>,
+    pub(super) rejects_max: Option<RejectsMax>,
 }
 
 impl Document {
@@ -142,6 +156,11 @@ impl LimitsDocument {
             writer_buffer_bytes: fields.whole("writer_buffer_bytes"),
             file_bytes_target: fields.whole("file_bytes_target"),
             row_group_rows: fields.whole("row_group_rows"),
+            rejects_max: fields.convert("rejects_max", "a count, or a share such as '1%'", |value| match value {
+                Value::String(text) => RejectsMax::parse(text),
+                Value::Number(number) => number.as_u64().map(RejectsMax::Count),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+            }),
         };
         fields.finish();
         limits

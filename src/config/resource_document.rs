@@ -4,13 +4,14 @@ use std::num::NonZeroU32;
 
 use serde_json::{Map, Value};
 
-use super::document::{PartitionDocument, ResourceDocument};
+use super::document::{ContractDocument, PartitionDocument, ResourceDocument};
 use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
 use super::merge_document::{MergeDocument, merge_columns};
 use super::problems::Problems;
 use crate::expression::Expression;
-use crate::spec::{NewColumns, ProcessingStep, Transform};
+use crate::schema::Conflicts;
+use crate::spec::{ContractMode, ProcessingStep, Transform};
 
 /// Keys of dlt's resources that this version does not do.
 const RESOURCE_LATER: &[&str] = &["table_format", "parent_table_name"];
@@ -109,7 +110,9 @@ impl ResourceDocument {
             partition_by: read_partition_by(&mut fields),
             selected: selected && !is_skipped,
             include_from_parent: fields.texts("include_from_parent").unwrap_or_default(),
-            new_columns: read_contract(&mut fields),
+            schema_contract: read_contract(&mut fields),
+            nested_levels: read_nested(&mut fields),
+            load_metadata: fields.truth("load_metadata"),
             processing_steps: read_steps(&mut fields),
         };
         fields.unsupported(RESOURCE_LATER);
@@ -164,32 +167,39 @@ fn read_step(place: String, step: &Value, problems: &Problems) -> Option<Process
     read
 }
 
-/// dlt's `schema_contract`, as far as it speaks of columns; a value that does not fit its column is always a reject.
-fn read_contract(fields: &mut Fields<'_>) -> NewColumns {
-    const MODES: &[(&str, NewColumns)] = &[
-        ("evolve", NewColumns::Evolve),
-        ("freeze", NewColumns::Freeze),
-        ("discard_row", NewColumns::DiscardRow),
-        ("discard_value", NewColumns::DiscardValue),
+/// dlt's `schema_contract`: a mode for each part, or one for all; and what becomes of conflicts.
+fn read_contract(fields: &mut Fields<'_>) -> ContractDocument {
+    const MODES: &[(&str, ContractMode)] = &[
+        ("evolve", ContractMode::Evolve),
+        ("freeze", ContractMode::Freeze),
+        ("discard_row", ContractMode::DiscardRow),
+        ("discard_value", ContractMode::DiscardValue),
     ];
-    let place = fields.place_of("schema_contract");
-    let problems = fields.problems;
-    match fields.value("schema_contract") {
-        None => NewColumns::Evolve,
-        Some(Value::String(mode)) if mode == "evolve" => NewColumns::Evolve,
-        Some(Value::String(_)) => {
-            problems.add(&place, "only 'evolve' may stand for all of a contract; give {columns: …}");
-            NewColumns::Evolve
-        }
-        Some(_) => {
-            let Some(mut contract) = fields.object("schema_contract") else { return NewColumns::Evolve };
-            contract.choice("tables", &[("evolve", ())]);
-            contract.choice("data_type", &[("evolve", ()), ("discard_row", ())]);
-            let columns = contract.choice("columns", MODES).unwrap_or(NewColumns::Evolve);
-            contract.finish();
-            columns
-        }
+    const CONFLICTS: &[(&str, Conflicts)] =
+        &[("reject", Conflicts::Reject), ("text", Conflicts::Text), ("json", Conflicts::Json)];
+    if let Some(Value::String(_)) = fields.value("schema_contract") {
+        let all = fields.choice("schema_contract", MODES);
+        return ContractDocument { tables: all, columns: all, data_type: all, conflicts: None };
     }
+    let Some(mut contract) = fields.object("schema_contract") else { return ContractDocument::default() };
+    let read = ContractDocument {
+        tables: contract.choice("tables", MODES),
+        columns: contract.choice("columns", MODES),
+        data_type: contract.choice("data_type", MODES),
+        conflicts: contract.choice("conflicts", CONFLICTS),
+    };
+    contract.finish();
+    read
+}
+
+/// `nested`: `native`, `json`, or how many levels stay native.
+fn read_nested(fields: &mut Fields<'_>) -> Option<u32> {
+    let is_text =
+        fields.value("nested").is_some_and(|value| value.as_str().is_some_and(|text| text.parse::<u32>().is_err()));
+    if is_text {
+        return fields.choice("nested", &[("native", None), ("json", Some(0))]).flatten();
+    }
+    fields.whole("nested").map(|levels| u32::try_from(levels).unwrap_or(u32::MAX))
 }
 
 fn read_partition_by(fields: &mut Fields<'_>) -> Vec<PartitionDocument> {

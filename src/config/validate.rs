@@ -102,5 +102,6 @@ fn validate_limits(limits: &LimitsDocument, problems: &Problems) -> Limits {
         writer_buffer_bytes: size(limits.writer_buffer_bytes, default.writer_buffer_bytes, "writer_buffer_bytes"),
         file_bytes_target: at_least_one(limits.file_bytes_target, default.file_bytes_target, "file_bytes_target"),
         row_group_rows: size(limits.row_group_rows, default.row_group_rows, "row_group_rows"),
+        rejects_max: limits.rejects_max,
     }
 }

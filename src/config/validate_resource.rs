@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::document::{PartitionDocument, ResourceDocument};
+use super::document::{ContractDocument, PartitionDocument, ResourceDocument};
 use super::problems::{Problems, nearest};
 use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
 use super::validate_merge::validate_merge;
-use crate::schema::{Column, ColumnType, RecordSchema};
-use crate::spec::{PartitionField, ResourceSpec, WriteDisposition};
+use crate::schema::{Column, ColumnType, LOADED_AT, RUN_ID, RecordSchema, nested_to};
+use crate::spec::{PartitionField, ResourceSpec, SchemaContract, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
 
@@ -26,6 +26,12 @@ pub(super) fn validate_resource(
         None => None,
         Some(path) => schemas.get(path).cloned().flatten().and_then(|schema| with_key(resource, &schema, problems)),
     };
+    let load_metadata = resource.load_metadata.unwrap_or(false);
+    for reserved in [RUN_ID, LOADED_AT] {
+        if load_metadata && schema.as_ref().is_some_and(|schema| schema.column(reserved).is_some()) {
+            problems.add(&resource.place, format!("the schema has a column '{reserved}', which load_metadata adds"));
+        }
+    }
     let merge = validate_merge(resource, schema.as_deref(), problems);
     // A table may be partitioned by columns that the merge adds, too.
     let table = schema.as_deref().and_then(|schema| merge.table_schema(schema).ok());
@@ -42,9 +48,22 @@ pub(super) fn validate_resource(
         partition_by,
         parent,
         selected: resource.selected,
-        new_columns: resource.new_columns,
+        schema_contract: contract(resource),
+        nested_levels: resource.nested_levels,
+        load_metadata,
         processing_steps: resource.processing_steps.clone(),
     })
+}
+
+fn contract(resource: &ResourceDocument) -> SchemaContract {
+    let ContractDocument { tables, columns, data_type, conflicts } = resource.schema_contract;
+    let usual = SchemaContract::default_of(resource.schema.is_some());
+    SchemaContract {
+        tables: tables.unwrap_or(usual.tables),
+        columns: columns.unwrap_or(usual.columns),
+        data_type: data_type.unwrap_or(usual.data_type),
+        conflicts: conflicts.unwrap_or(usual.conflicts),
+    }
 }
 
 /// Tables and partition levels are folders; a name must be one, on every store.
@@ -69,12 +88,16 @@ fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Probl
     for key in &resource.primary_key {
         check_plain(&resource.place, "primary_key", key, schema, problems);
     }
-    let columns = schema
+    let columns = &schema
         .columns()
         .iter()
         .map(|column| Column { nullable: !resource.primary_key.contains(&column.name), ..column.clone() })
-        .collect();
-    RecordSchema::new(columns).ok().map(Arc::new)
+        .collect::<Vec<_>>();
+    let columns = match resource.nested_levels {
+        Some(levels) => nested_to(columns, levels),
+        None => columns.clone(),
+    };
+    RecordSchema::new(columns).ok().map(|keyed| Arc::new(keyed.with_notes(schema.notes().clone())))
 }
 
 /// Notes when `name` is no column of the schema, or one of values that cannot be compared.

@@ -91,6 +91,18 @@ pub enum DecodeError {
         /// What is wrong with it.
         message: String,
     },
+    /// A record does not fit a schema that must not change.
+    #[error("record {position} has {path}: {reason}")]
+    Frozen {
+        /// The record's place within its page, from 0.
+        position: u64,
+        /// Where in it, as a JSON path.
+        path: String,
+        /// What was found and what was expected.
+        reason: String,
+        /// Whether it is a field that the schema does not have.
+        is_unknown: bool,
+    },
     /// The gate failed the page.
     #[error("{0}")]
     Gate(Error),
@@ -109,7 +121,10 @@ impl DecodeError {
             return error.at(place);
         }
         let hints = self.hints(content_type);
-        let error = Error::source_failed(self.to_string()).at(place);
+        let error = match self {
+            Self::Frozen { .. } => Error::schema(self.to_string()).at(place),
+            _ => Error::source_failed(self.to_string()).at(place),
+        };
         let error = match self {
             Self::Batch(cause) => error.with_source(cause),
             Self::Empty
@@ -120,6 +135,7 @@ impl DecodeError {
             | Self::SelectorMissing { .. }
             | Self::SelectorNotRecords { .. }
             | Self::Delimited { .. }
+            | Self::Frozen { .. }
             | Self::Gate(_)
             | Self::BatchFull => error,
         };
@@ -157,6 +173,12 @@ impl DecodeError {
             Self::Delimited { .. } => vec![format!(
                 "a page of separated values begins with the names of its columns (content type: {content_type}); check endpoint.record_format"
             )],
+            Self::Frozen { is_unknown: true, .. } => vec![
+                "schema_contract.columns is freeze; evolve adds the field, discard_value leaves it out, discard_row puts its record aside".to_owned(),
+            ],
+            Self::Frozen { .. } => vec![
+                "schema_contract.data_type is freeze; evolve widens the column where nothing is lost, discard_value makes the value null, discard_row puts its record aside".to_owned(),
+            ],
             Self::BatchFull => vec!["lower limits.batch_rows or endpoint.paginator.limit".to_owned()],
             Self::Gate(error) => error.hints().to_vec(),
             Self::Batch(_) => vec!["check the schema: a decimal needs a precision from 1 to 38".to_owned()],

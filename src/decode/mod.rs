@@ -25,6 +25,7 @@
 mod columns;
 mod delimited;
 mod detect;
+mod discard;
 mod error;
 mod hints;
 mod infer;
@@ -49,6 +50,7 @@ pub use record::{Admission, RawRecord, RecordGate};
 use self::columns::ObjectBuffer;
 use self::delimited::as_lines;
 use self::detect::detect;
+use self::discard::with_null_at;
 use self::error::PageResult;
 use self::refusal::{Refusal, Stop, describe};
 use self::scanner::{Kind, Scanner};
@@ -60,6 +62,9 @@ use crate::spec::{JsonPath, RecordFormat};
 
 /// Bytes of a refused record that are kept; the rest is cut off.
 pub const REJECT_RAW_BYTES_MAX: usize = 64 * 1024;
+
+/// Values of one record that are made null; with more of them it is refused.
+const NULLED_VALUES_MAX: u64 = 1_000;
 
 /// Turns pages into batches of one schema.
 #[derive(Debug)]
@@ -75,6 +80,7 @@ pub struct PageDecoder {
     wants_hints: bool,
     format: RecordFormat,
     options: DecodeOptions,
+    misfits: Misfits,
 }
 
 /// How to decode.
@@ -91,8 +97,21 @@ pub struct DecodeOptions {
 pub enum UnknownFields {
     /// It is left out.
     Ignore,
+    /// Its record is refused, unless its value is null.
+    Reject,
+    /// The page fails, unless its value is null.
+    Fail,
+}
+
+/// What becomes of a value that does not fit its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misfits {
     /// Its record is refused.
     Reject,
+    /// It is null, where its column may be null; else its record is refused.
+    Null,
+    /// The page fails.
+    Fail,
 }
 
 /// What a page held, beside its rows.
@@ -104,6 +123,8 @@ pub struct Decoded {
     pub rejects: Vec<Reject>,
     /// Records that the gate dropped.
     pub dropped: u64,
+    /// Values that did not fit and are null.
+    pub nulled: u64,
 }
 
 /// Where the records of a page are, and who said so.
@@ -135,6 +156,33 @@ impl PageDecoder {
             wants_hints: false,
             format: RecordFormat::Json,
             options,
+            misfits: Misfits::Reject,
+        }
+    }
+
+    /// From the next page on, this becomes of what the schema does not take. Until then, misfits are refused.
+    pub fn treat(&mut self, unknown_fields: UnknownFields, misfits: Misfits) {
+        self.options.unknown_fields = unknown_fields;
+        self.misfits = misfits;
+    }
+
+    /// Drops all rows from `rows` on: the last page is as if it had not been decoded.
+    pub fn truncate(&mut self, rows: usize) {
+        self.root.truncate(rows);
+        self.deletes.retain(|row| *row < rows);
+    }
+
+    /// From the next page on, records are of `schema`. Rows that are buffered are lost: [`Self::flush`] them first.
+    pub fn become_of(&mut self, schema: &RecordSchema, key: &[String]) {
+        self.root = ObjectBuffer::new(schema.columns());
+        self.schema = if self.shows_deletes { schema.to_arrow_with_deletes(key) } else { schema.to_arrow() };
+    }
+
+    /// Where the records of a page are; `None` before the first page, where nobody has said so.
+    pub fn selector(&self) -> Option<&JsonPath> {
+        match &self.selector {
+            Selector::Configured(path) | Selector::Detected(path) => Some(path),
+            Selector::Undetected => None,
         }
     }
 
@@ -199,15 +247,17 @@ impl PageDecoder {
             root: &mut self.root,
             deletes: &mut self.deletes,
             options: self.options,
+            misfits: self.misfits,
             gate,
             page,
             records: 0,
             dropped: 0,
+            nulled: 0,
             rejects: Vec::new(),
         };
         let values = selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
         let meta = PageMeta { records: sink.records, values, hints, ..PageMeta::default() };
-        let decoded = Decoded { meta, rejects: sink.rejects, dropped: sink.dropped };
+        let decoded = Decoded { meta, rejects: sink.rejects, dropped: sink.dropped, nulled: sink.nulled };
         self.selector = selector;
         Ok(decoded)
     }
@@ -218,10 +268,12 @@ impl PageDecoder {
             root: &mut self.root,
             deletes: &mut self.deletes,
             options: self.options,
+            misfits: self.misfits,
             gate,
             page,
             records: 0,
             dropped: 0,
+            nulled: 0,
             rejects: Vec::new(),
         };
         if !is_blank(bytes) {
@@ -229,7 +281,7 @@ impl PageDecoder {
         }
         let values = vec![Lookup::Missing; self.lookups.len()];
         let meta = PageMeta { records: sink.records, values, ..PageMeta::default() };
-        Ok(Decoded { meta, rejects: sink.rejects, dropped: sink.dropped })
+        Ok(Decoded { meta, rejects: sink.rejects, dropped: sink.dropped, nulled: sink.nulled })
     }
 
     /// Rows that are buffered.
@@ -301,10 +353,12 @@ struct RowSink<'d, 'g> {
     root: &'d mut ObjectBuffer,
     deletes: &'d mut Vec<usize>,
     options: DecodeOptions,
+    misfits: Misfits,
     gate: Option<&'g mut dyn RecordGate>,
     page: u64,
     records: u64,
     dropped: u64,
+    nulled: u64,
     rejects: Vec<Reject>,
 }
 
@@ -314,6 +368,7 @@ struct RowMark {
     rows: usize,
     records: u64,
     dropped: u64,
+    nulled: u64,
     rejects: usize,
 }
 
@@ -333,7 +388,13 @@ impl RecordSink for RowSink<'_, '_> {
     }
 
     fn mark(&self) -> RowMark {
-        RowMark { rows: self.root.rows(), records: self.records, dropped: self.dropped, rejects: self.rejects.len() }
+        RowMark {
+            rows: self.root.rows(),
+            records: self.records,
+            dropped: self.dropped,
+            nulled: self.nulled,
+            rejects: self.rejects.len(),
+        }
     }
 
     fn roll_back(&mut self, mark: RowMark) {
@@ -341,6 +402,7 @@ impl RecordSink for RowSink<'_, '_> {
         self.deletes.retain(|row| *row < mark.rows);
         self.records = mark.records;
         self.dropped = mark.dropped;
+        self.nulled = mark.nulled;
         self.rejects.truncate(mark.rejects);
     }
 }
@@ -362,9 +424,64 @@ impl RowSink<'_, '_> {
             Err(Stop::Record(refusal)) => {
                 self.root.truncate(row);
                 scanner.return_to(start);
-                Ok(Some(refusal))
+                self.treated(scanner, refusal)
             }
         }
+    }
+
+    /// Does with a refused record, which begins at the cursor, what is to be done with such ones.
+    #[cold]
+    fn treated(&mut self, scanner: &mut Scanner<'_>, refusal: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
+        let is_misfit = refusal.code.is_about_a_value();
+        let is_unknown = refusal.code == RejectCode::UnknownField;
+        let fails = (is_unknown && self.options.unknown_fields == UnknownFields::Fail)
+            || (is_misfit && self.misfits == Misfits::Fail);
+        if fails {
+            return Err(Box::new(DecodeError::Frozen {
+                position: self.records,
+                path: refusal.path(),
+                reason: refusal.reason.clone(),
+                is_unknown,
+            }));
+        }
+        if !is_misfit || self.misfits != Misfits::Null {
+            return Ok(Some(refusal));
+        }
+        let start = scanner.bookmark();
+        let raw = scanner.value_text()?;
+        let refusal = self.typed_with_nulls(raw, refusal)?;
+        if refusal.is_some() {
+            scanner.return_to(start);
+        }
+        Ok(refusal)
+    }
+
+    /// Types a record with null in place of every value that does not fit, of which `first` is the first.
+    fn typed_with_nulls(&mut self, raw: &str, first: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
+        let row = self.root.rows();
+        let mut text = raw.to_owned();
+        let mut refusal = first;
+        for nulled in 1..=NULLED_VALUES_MAX {
+            match with_null_at(&text, &refusal.steps) {
+                Some(nulled) if refusal.code.is_about_a_value() => text = nulled,
+                Some(_) | None => return Ok(Some(refusal)),
+            }
+            match self
+                .root
+                .read(&mut Scanner::new(text.as_bytes(), self.options.depth_max)?, self.options.unknown_fields)
+            {
+                Ok(()) => {
+                    self.nulled += nulled;
+                    return Ok(None);
+                }
+                Err(Stop::Page(error)) => return Err(error),
+                Err(Stop::Record(next)) => {
+                    self.root.truncate(row);
+                    refusal = next;
+                }
+            }
+        }
+        Ok(Some(refusal))
     }
 
     /// Types what is known of a record that deletes.
@@ -434,6 +551,8 @@ impl RowSink<'_, '_> {
 
     #[cold]
     fn reject(&mut self, code: RejectCode, path: String, reason: String, raw: &str) {
+        let kept = self.gate.as_ref().map(|gate| gate.kept(raw));
+        let raw = kept.as_deref().unwrap_or(raw);
         let mut length = raw.len().min(REJECT_RAW_BYTES_MAX);
         while !raw.is_char_boundary(length) {
             length -= 1;

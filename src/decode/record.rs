@@ -1,5 +1,7 @@
 //! A record before it is typed, and who may decide about it.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 use crate::reject::RejectCode;
 use crate::spec::JsonPath;
@@ -17,7 +19,7 @@ pub struct RawRecord<'a> {
 }
 
 /// What becomes of a record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Admission {
     /// It is typed as it came.
     Keep,
@@ -46,6 +48,11 @@ pub trait RecordGate: std::fmt::Debug + Send {
     /// # Errors
     /// When the listing cannot go on.
     fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission, Error>;
+
+    /// What is kept of a record that is refused: all that is needed to try it again.
+    fn kept<'t>(&self, raw: &'t str) -> Cow<'t, str> {
+        Cow::Borrowed(raw)
+    }
 }
 
 impl<'a> RawRecord<'a> {
@@ -102,7 +109,7 @@ fn find<'a>(text: &'a str, path: &[Segment]) -> Option<&'a str> {
 }
 
 /// Hands every member of an object to `take`, until it has enough.
-fn each_member<'a>(text: &'a str, take: &mut dyn FnMut(&str, &'a str) -> bool) {
+pub(super) fn each_member<'a>(text: &'a str, take: &mut dyn FnMut(&str, &'a str) -> bool) {
     let Ok(mut scanner) = Scanner::new(text.as_bytes(), DEPTH_MAX) else { return };
     if !matches!(scanner.kind(), Ok(Kind::Object)) {
         return;
@@ -121,7 +128,7 @@ fn each_member<'a>(text: &'a str, take: &mut dyn FnMut(&str, &'a str) -> bool) {
     }
 }
 
-fn element(text: &str, index: usize) -> Option<&str> {
+pub(super) fn element(text: &str, index: usize) -> Option<&str> {
     let mut scanner = Scanner::new(text.as_bytes(), DEPTH_MAX).ok()?;
     if scanner.kind().ok()? != Kind::Array {
         return None;

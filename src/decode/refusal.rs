@@ -1,6 +1,7 @@
 //! Why one record does not fit its schema, and where in it.
 
 use crate::reject::RejectCode;
+use crate::schema::member_path;
 
 use super::error::DecodeError;
 use super::number::NumberFault;
@@ -26,13 +27,13 @@ impl From<Box<DecodeError>> for Stop {
 #[derive(Debug)]
 pub(super) struct Refusal {
     /// From the value outwards.
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     pub(super) code: RejectCode,
     pub(super) reason: String,
 }
 
 #[derive(Debug)]
-enum Step {
+pub(super) enum Step {
     Key(String),
     Index(usize),
 }
@@ -50,15 +51,7 @@ impl Refusal {
         let mut path = "$".to_owned();
         for step in self.steps.iter().rev() {
             match step {
-                Step::Key(key) if is_plain(key) => {
-                    path.push('.');
-                    path.push_str(key);
-                }
-                Step::Key(key) => {
-                    path.push_str("['");
-                    path.push_str(&key.replace('\\', "\\\\").replace('\'', "\\'"));
-                    path.push_str("']");
-                }
+                Step::Key(key) => path = member_path(&path, key),
                 Step::Index(index) => {
                     path.push('[');
                     path.push_str(&index.to_string());
@@ -156,8 +149,4 @@ pub(super) fn describe(value: &str) -> String {
         Some(b'-' | b'0'..=b'9') => format!("the number {}", shown()),
         _ => shown(),
     }
-}
-
-fn is_plain(key: &str) -> bool {
-    !key.is_empty() && key.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-' | '@'))
 }

@@ -15,7 +15,7 @@ use crate::clock::ManualClock;
 use crate::event::Silent;
 use crate::spec::{
     Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, MergeSpec, Method,
-    NewColumns, OffsetSpec, PageNumberSpec, Placement, RetrySpec, Timeouts, WriteDisposition,
+    OffsetSpec, PageNumberSpec, Placement, RetrySpec, SchemaContract, Timeouts, WriteDisposition,
 };
 
 /// How the API pages.
@@ -183,7 +183,9 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         partition_by: Vec::new(),
         parent: None,
         selected: true,
-        new_columns: NewColumns::Evolve,
+        schema_contract: SchemaContract::default_of(false),
+        nested_levels: None,
+        load_metadata: false,
         processing_steps: Vec::new(),
     }
 }

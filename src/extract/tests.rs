@@ -14,8 +14,8 @@ use crate::error::ErrorKind;
 use crate::event::Silent;
 use crate::paginate::{Lookup, Scalar};
 use crate::spec::{
-    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, MergeSpec, Method, NewColumns, OffsetSpec, Placement,
-    RetrySpec, Template, Timeouts, WriteDisposition,
+    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, MergeSpec, Method, OffsetSpec, Placement, RetrySpec,
+    SchemaContract, Template, Timeouts, WriteDisposition,
 };
 
 /// What the API holds at an offset: the numbers of the records, and the rest of the page.
@@ -94,7 +94,9 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         partition_by: Vec::new(),
         parent: None,
         selected: true,
-        new_columns: NewColumns::Evolve,
+        schema_contract: SchemaContract::default_of(false),
+        nested_levels: None,
+        load_metadata: false,
         processing_steps: Vec::new(),
     }
 }

@@ -61,6 +61,42 @@ impl Arrivals {
         }
     }
 
+    /// From now on rows are of another shape, with the same key. What is known of earlier rows holds again once they came by
+    /// [`Self::come_again`].
+    ///
+    /// # Errors
+    /// When rows without a key came already: they are told apart by what they hold, and that changes.
+    pub(super) fn become_of(&mut self, lens: Lens, key_column: Option<usize>) -> Result<()> {
+        if lens.identity != Identity::Key && !self.index.is_empty() {
+            return Err(Error::schema("rows without a primary key cannot take another shape in the middle of a run")
+                .with_hint("give the resource a schema file, or a primary_key"));
+        }
+        self.lens = lens;
+        self.key_column = key_column;
+        Ok(())
+    }
+
+    /// Rows that arrived before, at `was`, are written anew at `is`.
+    pub(super) fn come_again(&mut self, batch: &RecordBatch, was: Place, is: Place) -> Result<()> {
+        let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
+        let Some(keys) = self.lens.keys(batch).map_err(fails)? else { return Ok(()) };
+        let rows = if self.compares || self.lens.needs_rows() {
+            self.lens.rows(batch).map_err(fails)?
+        } else {
+            vec![0; batch.num_rows()]
+        };
+        for (step, (key, row)) in (0..).zip(keys.into_iter().zip(rows)) {
+            let place = Place { file: was.file, row: was.row + step };
+            if let Some(entry) = self.index.get_mut(key)
+                && entry.staged() == Some(place)
+            {
+                entry.place = Place { file: is.file, row: is.row + step };
+                entry.row = row;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the fingerprints of a batch of records, some of which may delete.
     ///
     /// # Errors

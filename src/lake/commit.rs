@@ -70,6 +70,25 @@ pub(super) struct CommitDocument {
     pub(super) adds: Vec<AddedFile>,
     pub(super) removes: Vec<String>,
     pub(super) rejects: Option<RejectsFile>,
+    /// Rejects of earlier runs that became rows with this commit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) settled: Vec<SettledRejects>,
+    /// Whether none of the rows that were there stays, whatever the disposition says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) full_refresh: bool,
+    /// What it changes of the table's schema, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) schema_changes: Vec<String>,
+}
+
+/// Rejects of one file that are settled: they were tried again, and not in vain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SettledRejects {
+    /// The file of rejects, relative to the table's folder.
+    pub(super) path: String,
+    /// Their rows in it, from 0, ascending.
+    pub(super) rows: Vec<u32>,
 }
 
 /// What a commit is for.

@@ -33,6 +33,8 @@ pub struct CommitSummary {
     pub operation: Operation,
     /// What became of the rows.
     pub rows: RowCounts,
+    /// What it changed of the table's schema, in words.
+    pub schema_changes: Vec<String>,
     /// The data files that came, changed or went.
     pub files: Vec<FileChange>,
     /// How far the resource had got.
@@ -76,6 +78,7 @@ fn summary(commit: &CommitDocument, before: &Snapshot) -> CommitSummary {
         merge: commit.merge.clone(),
         operation: commit.operation,
         rows: commit.counts,
+        schema_changes: commit.schema_changes.clone(),
         files: commit.file_changes(before),
         checkpoint: commit.checkpoint.clone(),
     }

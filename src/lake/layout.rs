@@ -10,7 +10,7 @@
 //! | `_lakefeed/staging/<run>/42-rejects.staged` | staged rejects | before the commit |
 //! | `_lakefeed/staging/<run>/42-commit.json` | the commit before it has its name, on local disk | before the commit |
 //! | `_lakefeed/staging/<run>/journal-00000.zst` | pages that a run has used, for the next one to go on from | while it reads |
-//! | `_lakefeed/rejects/<run>.rejects` | refused records of a run, as Parquet | with the commit |
+//! | `_lakefeed/rejects/<run>.rejects` | refused records of a run, as Parquet; of its second pass `<run>-2.rejects` | with the commit, or without one |
 //! | `_lakefeed/leases/00000000000000000007.json` | the seventh writer's lease, where there are no file locks | create-only, then renewed |
 //! | `_lakefeed/lock` | the file lock of the writer, on local disk | by each writer |
 //! | `_lakefeed/probe` | the honesty probe of the store, where there are no file locks | create-only |
@@ -112,8 +112,10 @@ impl Layout {
         self.meta("rejects")
     }
 
-    pub(super) fn rejects(&self, run_id: &str) -> Path {
-        self.all_rejects().join(format!("{run_id}.rejects"))
+    /// The refused records of a run that has refused some `before` in as many passes.
+    pub(super) fn rejects(&self, run_id: &str, before: usize) -> Path {
+        let name = if before == 0 { format!("{run_id}.rejects") } else { format!("{run_id}-{}.rejects", before + 1) };
+        self.all_rejects().join(name)
     }
 
     pub(super) fn leases(&self) -> Path {
@@ -186,7 +188,8 @@ mod tests {
             layout.staged_file("run-1", 0),
             layout.staged_rejects("run-1"),
             layout.journal("run-1", 3),
-            layout.rejects("run-1"),
+            layout.rejects("run-1", 0),
+            layout.rejects("run-1", 1),
             layout.lease(7),
             layout.probe(),
         ];

@@ -12,7 +12,7 @@ use super::hash::{Fingerprint, Fingerprinter, random_seed};
 use super::rank::{Ranking, is_comparable};
 use super::table::WriteSpec;
 use crate::error::{Error, Result};
-use crate::schema::RecordSchema;
+use crate::schema::{RecordSchema, is_load_metadata};
 use crate::spec::{MarkKind, StrategyName};
 
 /// What makes two rows versions of the same thing.
@@ -29,6 +29,7 @@ pub(super) enum Identity {
 /// Takes what a merge must know of the rows of one table.
 #[derive(Debug)]
 pub(super) struct Lens {
+    seed: u64,
     pub(super) identity: Identity,
     key: Vec<String>,
     keys: Option<Fingerprinter>,
@@ -52,6 +53,18 @@ impl Lens {
     /// # Errors
     /// When the columns that the merge names are not there, or cannot be compared.
     pub(super) fn new(write: &WriteSpec, table: &RecordSchema) -> Result<Self> {
+        Self::seeded(write, table, random_seed())
+    }
+
+    /// The same, when the table takes another shape: what this one has seen of keys and groups still holds.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn reshaped(&self, write: &WriteSpec, table: &RecordSchema) -> Result<Self> {
+        Self::seeded(write, table, self.seed)
+    }
+
+    fn seeded(write: &WriteSpec, table: &RecordSchema, seed: u64) -> Result<Self> {
         let fails = |error: ArrowError| {
             Error::config(format!("resource {}: rows of this schema cannot be compared", write.resource))
                 .with_source(error)
@@ -59,12 +72,11 @@ impl Lens {
         let merge = &write.merge;
         let table = table.to_arrow();
         let own = merge.own_columns();
-        let is_record = |name: &String| own.iter().all(|column| column.name != *name);
+        let is_record = |name: &String| own.iter().all(|column| column.name != *name) && !is_load_metadata(name);
         let types = |names: &[String]| -> Result<Vec<_>> {
             let field = |name: &String| table.field_with_name(name).map(|field| field.data_type().clone());
             names.iter().map(field).collect::<Result<_, _>>().map_err(fails)
         };
-        let seed = random_seed();
         let of = |names: &[String]| -> Result<Option<Fingerprinter>> {
             if names.is_empty() {
                 return Ok(None);
@@ -97,6 +109,7 @@ impl Lens {
         let searched = table.fields().iter().filter(|field| is_searched(field.name()));
         let search = Arc::new(Schema::new(searched.cloned().collect::<Vec<_>>()));
         Ok(Self {
+            seed,
             identity,
             keys: of(&write.primary_key)?,
             key: write.primary_key.clone(),

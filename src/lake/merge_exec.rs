@@ -30,7 +30,7 @@ use super::needles::Needles;
 use super::partition::{Partition, Partitioner};
 use super::reader::{Part, Source, read};
 use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
-use super::schema::conform;
+use super::schema::{conform, misfit};
 use super::search::{Found, Search, find_hits};
 use super::slots::Slots;
 use super::snapshot::{KeyRange, Snapshot};
@@ -314,7 +314,7 @@ impl Rewrite {
         area.limits.writer_buffer_bytes /= files_in_flight();
         let mut writer = RollingWriter::new(area.clone());
         for (source, leaving) in &sources {
-            let fails = |error: ArrowError| area.storage.failed("rewrite", &source.path, error);
+            let fails = |error: ArrowError| misfit(&area.storage, "rewrite", &source.path, error);
             let mut position = 0_u64;
             let mut batches = read(&area.storage, source, Part::Whole).await?;
             while let Some(batch) = batches.try_next().await? {

@@ -40,6 +40,7 @@ mod probe;
 mod rejects;
 
 mod commit;
+mod convert;
 mod fold;
 mod journal;
 mod recover;
@@ -48,6 +49,7 @@ mod slots;
 mod snapshot;
 
 mod table;
+mod widen;
 mod writer;
 
 mod history;
@@ -68,6 +70,8 @@ pub use history::CommitSummary;
 pub use journal::TableJournal;
 pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use patience::{Patience, Wait, WaitListener};
+pub use rejects::{KeptReject, KeptRejects, KeptRejectsFile, Overtaken, RejectPlace, RejectState};
+pub use schema::type_name;
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use strategy::{StoredHistory, StoredMerge};

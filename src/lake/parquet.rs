@@ -16,6 +16,8 @@ use crate::spec::Limits;
 
 /// The key of the record schema in a data file's metadata.
 pub(super) const SCHEMA_KEY: &str = "lakefeed.schema";
+/// The key of the number of times that the table's schema has changed.
+const SCHEMA_VERSION_KEY: &str = "lakefeed.schema_version";
 /// The key of the order of its rows in a data file's metadata, where they have one.
 pub(super) const SORTED_KEY: &str = "lakefeed.sorted_by";
 /// How often a bloom filter says "maybe" of a key that is not there.
@@ -37,7 +39,7 @@ pub(super) fn data_file_options(
     primary_key: &[String],
     limits: &Limits,
 ) -> Result<ArrowWriterOptions, ParquetError> {
-    properties(&record_schema.to_arrow(), primary_key, limits, vec![described(record_schema)?])
+    properties(&record_schema.to_arrow(), primary_key, limits, described(record_schema)?)
 }
 
 /// The options of data files of a table whose rows are in an order.
@@ -47,13 +49,15 @@ pub(super) fn sorted_file_options(
     limits: &Limits,
     order: String,
 ) -> Result<ArrowWriterOptions, ParquetError> {
-    let entries = vec![described(record_schema)?, KeyValue::new(SORTED_KEY.to_owned(), order)];
+    let mut entries = described(record_schema)?;
+    entries.push(KeyValue::new(SORTED_KEY.to_owned(), order));
     properties(&record_schema.to_arrow(), primary_key, limits, entries)
 }
 
-fn described(record_schema: &RecordSchema) -> Result<KeyValue, ParquetError> {
+fn described(record_schema: &RecordSchema) -> Result<Vec<KeyValue>, ParquetError> {
     let described = serde_json::to_string(record_schema).map_err(|error| ParquetError::External(Box::new(error)))?;
-    Ok(KeyValue::new(SCHEMA_KEY.to_owned(), described))
+    let version = record_schema.version().to_string();
+    Ok(vec![KeyValue::new(SCHEMA_KEY.to_owned(), described), KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), version)])
 }
 
 /// The options of a file of any other shape.

@@ -1,9 +1,20 @@
 //! The refused records of a run, as one Parquet file beside the table. Its name does not end in `.parquet`.
+//!
+//! The file is written once and never changed. Which of its rejects a later run made rows of stands in the commit of that run, so both are one
+//! step: whatever crashes, a reject is tried again until the commit that holds its row, and never after it.
+
+mod kept;
+mod overtaken;
+
+pub(super) use kept::Settled;
+pub use kept::{KeptReject, KeptRejects, KeptRejectsFile, RejectPlace, RejectState};
+pub use overtaken::Overtaken;
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
 
 use super::commit::{RejectsFile, staged_name};
@@ -61,7 +72,7 @@ impl RejectsWriter {
         self.drain(storage).await?;
         let bytes = self.upload.finish().await.map_err(|error| storage.failed("stage", &staged, error))?;
         Ok(RejectsFile {
-            path: staged_name(storage, &storage.layout.rejects(&self.run_id)),
+            path: staged_name(storage, &free_name(storage, &self.run_id).await?),
             staged: staged_name(storage, &staged),
             bytes,
             rows: self.rows,
@@ -107,6 +118,19 @@ impl RejectsWriter {
     }
 }
 
+/// The name of the run's next file of rejects: a run that reads several windows has one for each of them.
+async fn free_name(storage: &Storage, run_id: &str) -> Result<Path> {
+    let taken = storage.list(&storage.layout.all_rejects()).await?;
+    let mut before = 0;
+    loop {
+        let name = storage.layout.rejects(run_id, before);
+        if taken.iter().all(|object| object.location != name) {
+            return Ok(name);
+        }
+        before += 1;
+    }
+}
+
 fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
     let number = |name: &str| Field::new(name, DataType::Int64, false);
@@ -121,3 +145,6 @@ fn schema() -> SchemaRef {
         text("raw"),
     ]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::compute::{max, max_string, min, min_string};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use futures::TryStreamExt as _;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 
@@ -17,6 +18,8 @@ use super::data_file::DataFileWriter;
 use super::index::Place;
 use super::page::Grid;
 use super::partition::Partition;
+use super::reader::{Part, Source, read};
+use super::schema::{conform, misfit};
 use super::snapshot::{KeyBound, KeyRange};
 use super::storage::Storage;
 use super::upload::{PART_BYTES, Upload};
@@ -106,13 +109,25 @@ impl RollingWriter {
 
     /// Closes every open file; all files in the order of their numbers.
     pub(super) async fn finish(mut self) -> Result<Vec<StagedFile>> {
+        self.close_all().await?;
+        self.closed.sort_by_key(|file| file.number);
+        Ok(self.closed)
+    }
+
+    /// Closes every open file, and opens those that follow in `area`; the numbers of all that are closed.
+    pub(super) async fn move_to(&mut self, area: StagingArea) -> Result<impl Iterator<Item = u32> + '_> {
+        self.close_all().await?;
+        self.area = area;
+        Ok(self.closed.iter().map(|file| file.number))
+    }
+
+    async fn close_all(&mut self) -> Result<()> {
         let mut partitions = self.open.keys().cloned().collect::<Vec<_>>();
         partitions.sort();
         for partition in partitions {
             self.close(&partition).await?;
         }
-        self.closed.sort_by_key(|file| file.number);
-        Ok(self.closed)
+        Ok(())
     }
 
     /// Gives up every open file.
@@ -150,6 +165,29 @@ impl RollingWriter {
 }
 
 impl StagingArea {
+    /// Writes the rows of a file anew as one staged file, in their order and in the shape of the area. `each` sees every batch, and where its first
+    /// row is now.
+    pub(super) async fn rewrite(
+        &self,
+        source: &Source,
+        partition: Arc<Partition>,
+        mut each: impl FnMut(&RecordBatch, Place) -> Result<()>,
+    ) -> Result<StagedFile> {
+        let mut file = self.open(partition)?;
+        let mut batches = read(&self.storage, source, Part::Whole).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let batch = compute(|| conform(&batch, &self.schema))
+                .map_err(|error| misfit(&self.storage, "rewrite", &source.path, error))?;
+            let row = u32::try_from(file.rows).map_err(|_| Error::storage("a data file has too many rows"))?;
+            each(&batch, Place { file: file.number, row })?;
+            file.append(&batch, self).await?;
+            if file.held_bytes > self.limits.writer_buffer_bytes {
+                file.flush(self).await?;
+            }
+        }
+        file.close(self).await
+    }
+
     fn open(&self, partition: Arc<Partition>) -> Result<OpenFile> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let path = self.storage.layout.staged_file(&self.run_id, number);

@@ -14,7 +14,7 @@ use super::lens::{Identity, Lens};
 use super::rank::{Rank, Ranks};
 use super::reader::{Part, Source, ranges, read};
 use super::rolling::{StagingArea, compute};
-use super::schema::conform;
+use super::schema::{conform, misfit};
 use crate::error::{Error, Result};
 use crate::spec::StrategyName;
 
@@ -55,7 +55,7 @@ pub(super) struct Found {
 /// The rows of a data file that the run touches, in the order of the file.
 pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found> {
     let storage = &search.area.storage;
-    let fails = |error: ArrowError| storage.failed("compare the rows of", &source.path, error);
+    let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
     let mut found = Found::default();
     let mut first = 0_u32;
     let names = search.lens.search().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();

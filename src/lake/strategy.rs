@@ -15,7 +15,7 @@ use super::ending::{instants, truths};
 use super::snapshot::Snapshot;
 use super::table::WriteSpec;
 use crate::error::{Error, Result};
-use crate::schema::{RecordSchema, SchemaError};
+use crate::schema::{RecordSchema, SchemaError, with_load_metadata};
 use crate::spec::{MarkKind, StrategyName, WriteDisposition};
 
 /// How a table was merged, as its commits say.
@@ -66,7 +66,7 @@ impl TableRules {
     /// boundary lies before that of the table.
     pub(super) fn of(write: &WriteSpec, snapshot: &Snapshot, now: DateTime<Utc>, table: &str) -> Result<Self> {
         let merges = write.disposition == WriteDisposition::Merge;
-        let table_schema = if merges { table_schema(write)? } else { Arc::clone(&write.schema) };
+        let table_schema = rows_schema(write)?;
         let goes_on = !write.replaces() && !snapshot.files.is_empty();
         let before = snapshot.merge.as_ref().filter(|_| goes_on);
         let time = boundary(write, before, now)?;
@@ -90,12 +90,9 @@ impl TableRules {
     }
 
     /// The records of a batch as rows of the table: with the columns that the merge adds.
-    pub(super) fn rows(
-        &self,
-        write: &WriteSpec,
-        schema: &SchemaRef,
-        batch: &RecordBatch,
-    ) -> Result<RecordBatch, ArrowError> {
+    pub(super) fn rows(&self, write: &WriteSpec, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let schema =
+            write.merge.table_schema(&write.schema).map_err(|error| ArrowError::SchemaError(error.to_string()))?;
         let rows = batch.num_rows();
         let mut columns = batch.columns().to_vec();
         if write.merge.history().is_some() {
@@ -107,8 +104,23 @@ impl TableRules {
             Some(MarkKind::Truth) => columns.push(truths(false, rows)),
             None => {}
         }
-        RecordBatch::try_new(Arc::clone(schema), columns)
+        RecordBatch::try_new(schema.to_arrow(), columns)
     }
+}
+
+/// The shape of rows: that of the records, with the columns that the merge adds, and those that say which run they came with.
+pub(super) fn rows_schema(write: &WriteSpec) -> Result<Arc<RecordSchema>> {
+    let merges = write.disposition == WriteDisposition::Merge;
+    let schema = if merges { table_schema(write)? } else { Arc::clone(&write.schema) };
+    let schema = RecordSchema::clone(&schema).with_notes(write.schema.notes().clone());
+    if !write.load_metadata {
+        return Ok(Arc::new(schema));
+    }
+    with_load_metadata(&schema).map(Arc::new).map_err(|error| {
+        Error::schema(format!("resource {}: its records have a field that load_metadata adds", write.resource))
+            .with_source(error)
+            .with_hint("leave load_metadata out, or rename the field with a map of processing_steps")
+    })
 }
 
 fn table_schema(write: &WriteSpec) -> Result<Arc<RecordSchema>> {

@@ -10,14 +10,14 @@ use super::lease::TableLock;
 use super::patience::Patience;
 use super::probe::check_store;
 use super::recover;
-use super::schema::{Wanted, reconcile};
+use super::schema::{Agreed, Wanted, reconcile};
 use super::snapshot::{Loaded, Snapshot, load};
 use super::storage::Storage;
 use super::strategy::TableRules;
 use super::writer::{Session, TableWriter};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::schema::RecordSchema;
+use crate::schema::{Conflicts, RecordSchema};
 use crate::spec::{Limits, MergeSpec, PartitionField, StrategyName, WriteDisposition};
 
 /// A folder of the lake that holds the rows of one resource.
@@ -46,6 +46,10 @@ pub struct WriteSpec {
     /// The shape of the records: of every batch, but that a merge with deletes takes batches of
     /// [`RecordSchema::to_arrow_with_deletes`]. The table has the columns that the merge adds, too.
     pub schema: Arc<RecordSchema>,
+    /// Whether rows say which run they came with, and when.
+    pub load_metadata: bool,
+    /// What becomes of a column of the table whose values and the run's no type holds without loss.
+    pub conflicts: Conflicts,
     /// The bounds of the run.
     pub limits: Limits,
     /// Where the time comes from.
@@ -56,6 +60,17 @@ impl WriteSpec {
     /// Whether none of the rows that are there stays.
     pub(super) fn replaces(&self) -> bool {
         self.full_refresh || self.disposition == WriteDisposition::Replace
+    }
+
+    /// What the run wants of the table, when its rows are of `schema`.
+    pub(super) fn wanted<'a>(&'a self, schema: &'a Arc<RecordSchema>) -> Wanted<'a> {
+        Wanted {
+            replaces: self.replaces(),
+            schema,
+            primary_key: &self.primary_key,
+            partition_by: &self.partition_by,
+            conflicts: self.conflicts,
+        }
     }
 }
 
@@ -122,10 +137,11 @@ impl Table {
         let lock = TableLock::acquire(&storage, &write.run_id, &write.clock).await?;
         match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
-                let Prepared { snapshot, folded, recovered, schema_changes, garbage, strategy } = prepared;
+                let Prepared { snapshot, folded, recovered, agreed, garbage, strategy } = prepared;
                 let storage = storage.aiming_at(snapshot.version + 1);
-                let session = Session { storage, write, lock, snapshot, folded, strategy, garbage };
-                TableWriter::new(session, recovered, schema_changes).await
+                let write = WriteSpec { schema: agreed.of_the_run(&write.schema), ..write };
+                let session = Session { storage, write, lock, snapshot, folded, agreed, strategy, garbage };
+                TableWriter::new(session, recovered).await
             }
             Err(error) => {
                 let error = lock.explain(&storage, error).await;
@@ -140,7 +156,7 @@ struct Prepared {
     snapshot: Snapshot,
     folded: u64,
     recovered: Option<u64>,
-    schema_changes: Vec<String>,
+    agreed: Agreed,
     garbage: std::collections::BTreeSet<String>,
     strategy: TableRules,
 }
@@ -154,15 +170,9 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
         garbage = recover::sweep_all_but_journals(storage, &garbage, u64::MAX).await?;
     }
     let strategy = TableRules::of(write, &loaded.snapshot, write.clock.now(), &storage.url)?;
-    let wanted = Wanted {
-        replaces: write.replaces(),
-        schema: &strategy.table_schema,
-        primary_key: &write.primary_key,
-        partition_by: &write.partition_by,
-    };
-    let schema_changes = reconcile(&storage.url, &loaded.snapshot, wanted)?;
+    let agreed = reconcile(&storage.url, &loaded.snapshot, write.wanted(&strategy.table_schema))?;
     let Loaded { snapshot, folded, .. } = loaded;
-    Ok(Prepared { snapshot, folded, recovered, schema_changes, garbage, strategy })
+    Ok(Prepared { snapshot, folded, recovered, agreed, garbage, strategy })
 }
 
 pub(super) fn check_run_id(run_id: &str) -> Result<()> {

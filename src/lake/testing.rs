@@ -119,6 +119,8 @@ impl World {
                 name: "start_day".to_owned(),
             }],
             schema: schema(),
+            load_metadata: false,
+            conflicts: crate::schema::Conflicts::Reject,
             limits: self.limits,
             clock: Arc::clone(&self.clock) as Arc<dyn crate::clock::Clock>,
         }
@@ -165,6 +167,12 @@ impl World {
     pub(super) async fn objects(&self) -> Vec<String> {
         let objects = self.store.list(Some(&Path::from(TABLE))).try_collect::<Vec<_>>().await.unwrap();
         objects.into_iter().map(|object| object.location.as_ref().to_owned()).collect()
+    }
+
+    /// What `table verify` says of it: nothing.
+    pub(super) async fn check_files_are_sound(&self) {
+        let report = self.table().verify().await.unwrap();
+        assert!(report.is_sound(), "{:?}", report.findings);
     }
 
     /// Nothing is left over, and the log agrees with what readers see.

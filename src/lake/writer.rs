@@ -1,14 +1,19 @@
 //! One run's writing to a table, from its first batch to its commit.
 
+mod evolve;
+mod retry;
+mod stamp;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
+use self::stamp::Stamp;
 use super::arrivals::Arrivals;
 use super::commit::{self, CommitDocument, Operation, RejectsFile, State};
 use super::ending::Ending;
@@ -18,17 +23,17 @@ use super::index::Place;
 use super::lease::TableLock;
 use super::lens::Lens;
 use super::merge_exec::{self, Changes, Merge, added_file};
-use super::page::Grid;
-use super::parquet::{data_file_options, reserved_bytes};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
-use super::rejects::RejectsWriter;
-use super::rolling::{RollingWriter, StagedFile, StagingArea, cannot_encode, compute};
+use super::rejects::{RejectsWriter, Settled};
+use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
+use super::schema::{Agreed, conform};
 use super::slots::Slots;
 use super::snapshot::Snapshot;
 use super::storage::Storage;
 use super::strategy::{TableRules, batch_schema, takes_deletes};
 use super::table::WriteSpec;
+use super::widen::{widen_staged, widen_table};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::event::{FileChange, RowCounts};
@@ -56,8 +61,15 @@ pub struct CommitOutcome {
 pub struct TableWriter {
     session: Box<Session>,
     recovered: Option<u64>,
-    schema_changes: Vec<String>,
     staging: Box<Staging>,
+}
+
+/// What stays of a run that is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Nothing,
+    Pages,
+    Rejects,
 }
 
 /// The run's hold on its table.
@@ -67,6 +79,8 @@ pub(super) struct Session {
     pub(super) write: WriteSpec,
     pub(super) lock: TableLock,
     pub(super) snapshot: Snapshot,
+    /// The schema that the run and the table agree on.
+    pub(super) agreed: Agreed,
     /// The commit of the newest fold of the log; 0 for none.
     pub(super) folded: u64,
     pub(super) strategy: TableRules,
@@ -82,7 +96,13 @@ struct Staging {
     partitions: HashMap<PartitionId, Arc<Partition>>,
     rolling: RollingWriter,
     arrivals: Option<Arrivals>,
+    /// The shape of the table, in which any column may be null: what a merge compares.
+    seen: SchemaRef,
+    stamp: Stamp,
+    /// Staged files of narrower shapes that the run had before.
+    narrower: BTreeSet<u32>,
     rejects: Option<RejectsWriter>,
+    settled: Settled,
     counts: RowCounts,
     rows: u64,
     /// The shape of the batches that come.
@@ -97,15 +117,14 @@ struct Staging {
 struct Staged {
     changes: Changes,
     rejects: Option<RejectsFile>,
+    settled: Settled,
     counts: RowCounts,
 }
 
 impl TableWriter {
-    pub(super) async fn new(session: Session, recovered: Option<u64>, schema_changes: Vec<String>) -> Result<Self> {
+    pub(super) async fn new(session: Session, recovered: Option<u64>) -> Result<Self> {
         match Staging::new(&session) {
-            Ok(staging) => {
-                Ok(Self { session: Box::new(session), recovered, schema_changes, staging: Box::new(staging) })
-            }
+            Ok(staging) => Ok(Self { session: Box::new(session), recovered, staging: Box::new(staging) }),
             Err(error) => {
                 session.lock.release(&session.storage).await;
                 Err(error)
@@ -120,7 +139,7 @@ impl TableWriter {
 
     /// What this run changes of the table's schema, in words.
     pub fn schema_changes(&self) -> &[String] {
-        &self.schema_changes
+        &self.session.agreed.changes
     }
 
     /// The checkpoint of the table's last commit, if it has one.
@@ -202,7 +221,7 @@ impl TableWriter {
     /// # Errors
     /// When the staged files cannot be deleted; a later run sweeps them.
     pub async fn abort(self) -> Result<()> {
-        self.give_up(false).await
+        self.give_up(Keeps::Nothing).await
     }
 
     /// As [`Self::abort`], but the pages that the run has kept stay, for the next one to go on from.
@@ -210,23 +229,40 @@ impl TableWriter {
     /// # Errors
     /// As [`Self::abort`].
     pub async fn abort_keeping_pages(self) -> Result<()> {
-        self.give_up(true).await
+        self.give_up(Keeps::Pages).await
     }
 
-    async fn give_up(self, keeps_pages: bool) -> Result<()> {
+    /// As [`Self::abort`], but the refused records stay to be looked at.
+    ///
+    /// # Errors
+    /// As [`Self::abort`], and when they cannot be kept.
+    pub async fn abort_keeping_rejects(self) -> Result<()> {
+        self.give_up(Keeps::Rejects).await
+    }
+
+    async fn give_up(self, keeps: Keeps) -> Result<()> {
         let Self { session, staging, .. } = self;
-        staging.rolling.abort().await;
-        if let Some(rejects) = staging.rejects {
-            rejects.abort().await;
-        }
+        let Staging { rolling, rejects, .. } = *staging;
+        rolling.abort().await;
+        let kept = match rejects {
+            Some(rejects) if keeps == Keeps::Rejects => match rejects.finish(&session.storage).await {
+                Ok(file) => session.keep_rejects(Some(&file)).await,
+                Err(error) => Err(error),
+            },
+            Some(rejects) => {
+                rejects.abort().await;
+                Ok(())
+            }
+            None => Ok(()),
+        };
         let Session { storage, write, lock, .. } = *session;
-        let swept = if keeps_pages {
+        let swept = if keeps == Keeps::Pages {
             recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id]), u64::MAX).await.map(drop)
         } else {
             storage.delete_all(&storage.layout.staging_of(&write.run_id)).await
         };
         lock.release(&storage).await;
-        swept
+        kept.and(swept)
     }
 }
 
@@ -236,41 +272,28 @@ fn broken() -> Error {
 
 impl Staging {
     fn new(session: &Session) -> Result<Self> {
-        let Session { storage, write, snapshot, strategy, .. } = session;
-        let arrow_schema = strategy.table_schema.to_arrow();
-        let partitioner = Partitioner::new(&write.partition_by, &strategy.table_schema)?;
-        let options = data_file_options(&strategy.table_schema, &write.primary_key, &write.limits)
-            .map_err(|error| cannot_encode("data files", error))?;
-        let key_column = match write.primary_key.as_slice() {
-            [only] => arrow_schema.index_of(only).ok(),
-            _ => None,
-        };
-        let area = StagingArea {
-            storage: storage.clone(),
-            run_id: write.run_id.clone(),
-            schema: Arc::clone(&arrow_schema),
-            options,
-            grid: Grid::of_commit(snapshot.version + 1),
-            reserved_bytes: reserved_bytes(&arrow_schema).map_err(|error| cannot_encode("data files", error))?,
-            key_column,
-            limits: write.limits,
-            next_number: Arc::new(AtomicU32::new(0)),
-        };
+        let Session { write, snapshot, agreed, .. } = session;
+        let partitioner = Partitioner::new(&write.partition_by, &agreed.schema)?;
+        let area = session.area(Arc::new(AtomicU32::new(0)))?;
         let arrivals = match write.disposition {
             WriteDisposition::Merge => {
-                let lens = Lens::new(write, &strategy.table_schema)?;
+                let lens = Lens::new(write, &agreed.schema)?;
                 let compares = !write.replaces() && !snapshot.files.is_empty();
-                Some(Arrivals::new(lens, key_column, compares))
+                Some(Arrivals::new(lens, area.key_column, compares))
             }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
         Ok(Self {
             rolling: RollingWriter::new(area.clone()),
+            seen: relaxed(&area.schema),
             area,
             partitioner,
             partitions: HashMap::new(),
+            narrower: BTreeSet::new(),
+            stamp: Stamp::of(write),
             arrivals,
             rejects: None,
+            settled: Settled::default(),
             counts: RowCounts::default(),
             rows: 0,
             batches: batch_schema(write),
@@ -288,7 +311,11 @@ impl Staging {
         }
         let deletes = takes_deletes(&session.write).then(|| batch.columns().last()).flatten().map(AsArray::as_boolean);
         let prints = match &mut self.arrivals {
-            Some(arrivals) => Some(compute(|| arrivals.fingerprints(batch, deletes))?),
+            Some(arrivals) => {
+                let seen = conform(batch, &self.seen)
+                    .map_err(|error| Error::schema("a batch does not fit its table").with_source(error))?;
+                Some(compute(|| arrivals.fingerprints(&seen, deletes))?)
+            }
             None => None,
         };
         let rows = compute(|| self.rows(batch, deletes, session))
@@ -325,7 +352,11 @@ impl Staging {
         if deletes.is_none() && self.area.schema.fields() == self.batches.fields() {
             return Ok(records);
         }
-        session.strategy.rows(&session.write, &self.area.schema, &records)
+        let rows = match session.write.disposition {
+            WriteDisposition::Merge => session.strategy.rows(&session.write, &records)?,
+            WriteDisposition::Append | WriteDisposition::Replace => records,
+        };
+        conform(&rows, &self.area.schema).and_then(|rows| self.stamp.on(rows))
     }
 
     fn partition(&mut self, id: PartitionId) -> Result<Arc<Partition>> {
@@ -344,8 +375,21 @@ impl Staging {
         if self.broken {
             return Err(broken());
         }
-        let Self { area, rolling, partitioner, arrivals, rejects, mut counts, rows, is_whole, .. } = self;
-        let staged = rolling.finish().await?;
+        let Self {
+            area,
+            rolling,
+            partitioner,
+            mut arrivals,
+            narrower,
+            rejects,
+            settled,
+            mut counts,
+            rows,
+            is_whole,
+            ..
+        } = self;
+        let mut staged = rolling.finish().await?;
+        widen_staged(&area, &mut staged, &narrower, &mut arrivals).await?;
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(&session.storage).await?),
             None => None,
@@ -354,7 +398,7 @@ impl Staging {
         let replaces = write.replaces();
         let mut changes = if let Some(arrivals) = arrivals {
             let merge = Merge {
-                area,
+                area: area.clone(),
                 rules: Rules { strategy: write.merge.strategy.name(), marks_deleted: write.merge.mark().is_some() },
                 arrivals,
                 retires_absent: is_whole && write.merge.history().is_some_and(|history| history.retires_absent),
@@ -370,6 +414,9 @@ impl Staging {
             counts.inserted = rows;
             Changes { adds: place(&area, &staged, Slots::of(snapshot, replaces)), removes: Vec::new() }
         };
+        if session.agreed.rewrites {
+            widen_table(&area, snapshot, &mut changes).await?;
+        }
         if replaces {
             counts.deleted = snapshot.rows();
             let kept = changes.adds.iter().map(|added| added.path.as_str()).collect::<BTreeSet<_>>();
@@ -379,8 +426,14 @@ impl Staging {
         changes.adds.sort_by(|left, right| left.path.cmp(&right.path));
         changes.removes.sort();
         counts.written = changes.adds.iter().map(|added| added.rows).sum();
-        Ok(Staged { changes, rejects, counts })
+        Ok(Staged { changes, rejects, settled, counts })
     }
+}
+
+/// The shape in which any column may be null.
+fn relaxed(schema: &SchemaRef) -> SchemaRef {
+    let nullable = |field: &FieldRef| Arc::new(field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(schema.fields().iter().map(nullable).collect::<Vec<_>>()))
 }
 
 /// Notes where the rows of a group are: one after another from `first`.
@@ -407,11 +460,10 @@ fn place(area: &StagingArea, staged: &[StagedFile], mut slots: Slots) -> Vec<com
 
 impl Session {
     async fn commit(self, staged: Staged, checkpoint: Checkpoint) -> Result<CommitOutcome> {
-        let Staged { changes, rejects, counts } = staged;
-        if !self.changes_anything(&changes, &checkpoint) {
-            return self.finish_unchanged(rejects, counts).await;
+        if !self.changes_anything(&staged.changes, &checkpoint) && staged.settled.is_empty() {
+            return self.finish_unchanged(staged.rejects, staged.counts).await;
         }
-        let document = self.document(changes, rejects, counts, checkpoint);
+        let document = self.document(staged, checkpoint);
         match commit::drive(&self.storage, &self.lock, &document, State::Staged).await {
             Ok(()) => {
                 let outcome = outcome_of(&document, &self.snapshot);
@@ -440,19 +492,14 @@ impl Session {
         !changes.adds.is_empty()
             || !changes.removes.is_empty()
             || snapshot.checkpoint.as_ref() != Some(checkpoint)
-            || snapshot.schema.as_ref() != Some(&self.strategy.table_schema)
+            || snapshot.schema.as_ref() != Some(&self.agreed.schema)
             || snapshot.primary_key != write.primary_key
             || snapshot.partition_by != write.partition_by
     }
 
-    fn document(
-        &self,
-        changes: Changes,
-        rejects: Option<RejectsFile>,
-        counts: RowCounts,
-        checkpoint: Checkpoint,
-    ) -> CommitDocument {
+    fn document(&self, staged: Staged, checkpoint: Checkpoint) -> CommitDocument {
         let write = &self.write;
+        let Staged { changes, rejects, settled, counts } = staged;
         CommitDocument {
             version: CommitDocument::VERSION,
             commit: self.snapshot.version + 1,
@@ -464,12 +511,15 @@ impl Session {
             operation: Operation::Load,
             primary_key: write.primary_key.clone(),
             partition_by: write.partition_by.clone(),
-            schema: Arc::clone(&self.strategy.table_schema),
+            schema: Arc::clone(&self.agreed.schema),
             checkpoint,
             counts,
             adds: changes.adds,
             removes: changes.removes,
             rejects,
+            settled: settled.into_documents(),
+            full_refresh: write.full_refresh,
+            schema_changes: self.agreed.changes.clone(),
         }
     }
 

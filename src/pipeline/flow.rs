@@ -1,5 +1,7 @@
 //! The bounded channel between decoding and writing, so that the network does not wait for the disk.
 
+use std::sync::Arc;
+
 use arrow::record_batch::RecordBatch;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -7,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::lake::TableWriter;
 use crate::reject::Reject;
+use crate::schema::RecordSchema;
 
 /// Batches that may wait between decoder and writer; with `limits.batch_bytes` this bounds the memory between them.
 const BATCHES_IN_FLIGHT_MAX: usize = 2;
@@ -21,6 +24,7 @@ pub(super) struct WriterTask {
 enum Message {
     Rows(RecordBatch),
     Rejects(Vec<Reject>),
+    Schema(Arc<RecordSchema>),
 }
 
 impl WriterTask {
@@ -31,6 +35,7 @@ impl WriterTask {
                 let result = match message {
                     Message::Rows(batch) => writer.write(batch).await,
                     Message::Rejects(rejects) => writer.reject(rejects).await,
+                    Message::Schema(schema) => writer.evolve(schema).await,
                 };
                 if result.is_err() {
                     return (writer, result);
@@ -50,6 +55,11 @@ impl WriterTask {
     /// Hands on refused records, likewise.
     pub(super) async fn reject(&self, rejects: Vec<Reject>) -> bool {
         rejects.is_empty() || self.sender.send(Message::Rejects(rejects)).await.is_ok()
+    }
+
+    /// Says that the batches that follow are of another schema, likewise.
+    pub(super) async fn evolve(&self, schema: Arc<RecordSchema>) -> bool {
+        self.sender.send(Message::Schema(schema)).await.is_ok()
     }
 
     /// Waits until everything is written. The writer comes back with the result, so that it can be committed or aborted.

@@ -1,5 +1,7 @@
 //! What is decided about each record before it is typed: fields of the parent, the cursor's range, keys for the children.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use twox_hash::XxHash3_128;
 
@@ -41,6 +43,18 @@ impl Gate {
         });
         let deletes = DeleteGate::of(resource);
         Self { from_parent: String::new(), cursor, steps: resource.processing_steps.clone(), deletes, children }
+    }
+
+    /// A gate that only applies the processing steps: what was decided about a record before it was refused is not decided again.
+    pub(super) fn of_steps(resource: &ResourceSpec) -> Self {
+        let deletes = DeleteGate::of(resource);
+        Self {
+            from_parent: String::new(),
+            cursor: None,
+            steps: resource.processing_steps.clone(),
+            deletes,
+            children: None,
+        }
     }
 
     /// Whether there is anything to decide; without it, records go straight to their columns.
@@ -123,6 +137,11 @@ impl RecordGate for Gate {
             children.take(rewritten.as_deref().map_or(came, RawRecord::new))?;
         }
         Ok(rewritten.map_or(Admission::Keep, Admission::Rewrite))
+    }
+
+    /// With the fields of the parent, which nobody could find again; processing steps are applied again when it is tried again.
+    fn kept<'t>(&self, raw: &'t str) -> Cow<'t, str> {
+        with_members(raw, &self.from_parent).map_or(Cow::Borrowed(raw), Cow::Owned)
     }
 }
 

@@ -7,8 +7,8 @@ use super::pages::Pages;
 use super::resource::ResourceRun;
 use crate::decode::{Inferrer, RecordGate};
 use crate::error::{Error, Result};
-use crate::schema::RecordSchema;
-use crate::spec::NewColumns;
+use crate::schema::{RecordSchema, without_load_metadata};
+use crate::spec::ContractMode;
 
 /// Bytes of pages that are sampled at most; they are kept in memory until they are decoded.
 pub(super) const SAMPLE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -23,9 +23,22 @@ pub(super) const SAMPLE_PAGES_MAX: usize = 100;
 pub(super) async fn sample(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
-    mut gate: Gate,
+    gate: Gate,
     stored: Option<&RecordSchema>,
 ) -> Result<Option<Arc<RecordSchema>>> {
+    let inferrer = look(run, pages, gate, SAMPLE_PAGES_MAX, SAMPLE_BYTES_MAX).await?;
+    let inferred = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
+    union(run, stored, inferred.as_ref())
+}
+
+/// Reads up to `pages_max` pages ahead, or as many as make `bytes_max` bytes. They stay in `pages.sampled`.
+pub(super) async fn look(
+    run: &ResourceRun<'_>,
+    pages: &mut Pages<'_>,
+    mut gate: Gate,
+    pages_max: usize,
+    bytes_max: usize,
+) -> Result<Inferrer> {
     let mut inferrer = Inferrer::new(
         run.resource.endpoint.data_selector.clone(),
         Vec::new(),
@@ -34,7 +47,7 @@ pub(super) async fn sample(
     );
     let mut sampled = Vec::new();
     let mut bytes = 0;
-    while sampled.len() < SAMPLE_PAGES_MAX && bytes < SAMPLE_BYTES_MAX {
+    while sampled.len() < pages_max && bytes < bytes_max {
         let Some(mut sliced) = run.next_page(pages).await? else { break };
         gate.enter(&sliced.slice);
         let (lookups, wants_hints) = pages.wanted();
@@ -52,8 +65,7 @@ pub(super) async fn sample(
         sampled.push(sliced);
     }
     pages.sampled.extend(sampled);
-    let inferred = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
-    union(run, stored, inferred.as_ref())
+    Ok(inferrer)
 }
 
 fn union(
@@ -62,16 +74,17 @@ fn union(
     inferred: Option<&RecordSchema>,
 ) -> Result<Option<Arc<RecordSchema>>> {
     let resource = &run.resource.name;
-    let mut columns = stored.map(|schema| schema.columns().to_vec()).unwrap_or_default();
+    let mut columns = stored.map(without_load_metadata).unwrap_or_default();
     let mut new = Vec::new();
-    for column in inferred.iter().flat_map(|schema| schema.columns()) {
+    let seen = inferred.map(|schema| run.shaped(schema.columns())).unwrap_or_default();
+    for column in &seen {
         if columns.iter().all(|known| known.name != column.name) {
             new.push(column.clone());
         }
     }
     // A contract speaks of what comes after the table has its first columns.
-    match run.resource.new_columns {
-        NewColumns::Freeze if stored.is_some() && !new.is_empty() => {
+    match run.resource.schema_contract.columns {
+        ContractMode::Freeze if stored.is_some() && !new.is_empty() => {
             let names: Vec<&str> = new.iter().map(|column| column.name.as_str()).collect();
             return Err(Error::schema(format!(
                 "resource {resource}: the records have new fields: {}",
@@ -79,8 +92,8 @@ fn union(
             ))
             .with_hint("schema_contract.columns is freeze; evolve adds them, discard_value leaves them out"));
         }
-        NewColumns::DiscardRow | NewColumns::DiscardValue if stored.is_some() => {}
-        NewColumns::Evolve | NewColumns::Freeze | NewColumns::DiscardRow | NewColumns::DiscardValue => {
+        ContractMode::DiscardRow | ContractMode::DiscardValue if stored.is_some() => {}
+        ContractMode::Evolve | ContractMode::Freeze | ContractMode::DiscardRow | ContractMode::DiscardValue => {
             columns.extend(new);
         }
     }

@@ -12,6 +12,9 @@ mod pages;
 mod parents;
 mod resource;
 mod resume;
+mod retry;
+mod sampling;
+mod typing;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -23,6 +26,8 @@ use chrono::{DateTime, Utc};
 use crate::client::{Client, Components as ClientComponents, Transport};
 use crate::clock::Clock;
 use family::{Family, Stage, ends_the_run};
+
+pub use sampling::{Sample, infer_schema};
 
 use crate::checkpoint::{Backfill, Checkpoint};
 use crate::error::{Error, Result};
@@ -40,6 +45,8 @@ pub struct RunOptions {
     pub destination: Option<DestinationSpec>,
     /// Whether the tables are built anew from this run alone.
     pub full_refresh: bool,
+    /// Whether rejects of earlier runs are tried again.
+    pub retry_rejects: bool,
     /// A range to read instead of what the checkpoints say; they stay.
     pub backfill: Option<Backfill>,
     /// How long to wait for a table that another run holds; not at all when `None`.
@@ -104,16 +111,7 @@ pub async fn run_in(
     components: &Components,
 ) -> Result<()> {
     refuse_idle_backfill(resources, options)?;
-    let client = Arc::new(Client::new(
-        &spec.client,
-        &spec.limits,
-        ClientComponents {
-            transport: Arc::clone(&components.transport),
-            clock: Arc::clone(&components.clock),
-            observer: Arc::clone(&components.observer),
-            jitter_seed: components.jitter_seed,
-        },
-    ));
+    let client = Arc::new(client(spec, components));
     let stage = Stage { spec, chosen: resources, options, lake, client: &client, components };
     let roots = spec.resources.iter().filter(|resource| resource.parent.is_none());
     let mut first_error = None;
@@ -126,6 +124,19 @@ pub async fn run_in(
         }
     }
     first_error.map_or(Ok(()), Err)
+}
+
+fn client(spec: &PipelineSpec, components: &Components) -> Client {
+    Client::new(
+        &spec.client,
+        &spec.limits,
+        ClientComponents {
+            transport: Arc::clone(&components.transport),
+            clock: Arc::clone(&components.clock),
+            observer: Arc::clone(&components.observer),
+            jitter_seed: components.jitter_seed,
+        },
+    )
 }
 
 fn refuse_idle_backfill(resources: &[&ResourceSpec], options: &RunOptions) -> Result<()> {

@@ -3,6 +3,7 @@
 //! A pass is staged first and committed later: the resources of a family are committed together, children before their parents, so that a parent's
 //! checkpoint never runs ahead of its children's rows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::drift::{self, Drift};
@@ -10,16 +11,18 @@ use super::flow::WriterTask;
 use super::gate::Gate;
 use super::pages::{Pages, SlicedPage, Slices};
 use super::parents::ParentRows;
-use super::{Components, RunOptions, inference, resume};
+use super::typing::{Rules, Typing};
+use super::{Components, RunOptions, inference, resume, retry};
 use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::client::{ApiRequest, Client};
-use crate::decode::{DecodeOptions, PageDecoder, RecordGate, UnknownFields};
-use crate::error::{Error, Result};
+use crate::decode::{PageDecoder, RecordGate};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Completeness, RowCounts, RunEvent, Verdict};
 use crate::extract::{Ending, Found, Journal, Listing, ListingOutcome, Page};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
-use crate::schema::RecordSchema;
-use crate::spec::{Limits, NewColumns, RecordFormat, ResourceSpec, WriteDisposition};
+use crate::reject::{Reject, RejectCode};
+use crate::schema::{Column, nested_to};
+use crate::spec::{ContractMode, Limits, RecordFormat, RejectsMax, ResourceSpec, WriteDisposition};
 
 /// One resource and everything that its run needs.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +87,11 @@ impl ResourceRun<'_> {
         self.options.start.as_ref().map_or_else(|| self.components.clock.now(), |start| start.now)
     }
 
+    /// Columns as records show them, with objects and lists as deep as the pipeline wants them.
+    pub(super) fn shaped(&self, columns: &[Column]) -> Vec<Column> {
+        self.resource.nested_levels.map_or_else(|| columns.to_vec(), |levels| nested_to(columns, levels))
+    }
+
     /// The cursor that this run follows, after what the table's last commit says.
     pub(super) async fn cursor(&self) -> Result<Option<CursorRun>> {
         let Some(spec) = &self.resource.endpoint.incremental else { return Ok(None) };
@@ -146,7 +154,7 @@ impl ResourceRun<'_> {
             journal.arm();
         }
         let mut gate = Gate::new(self.resource, cursor, children);
-        let Some((schema, writer)) = opened else {
+        let Some((rules, mut writer)) = opened else {
             let tally = self.read_without_table(pages, &mut gate).await?;
             let (cursor, children) = gate.into_parts();
             return Ok(Staged { writer: None, tally, schema_changes: Vec::new(), cursor, children });
@@ -157,12 +165,18 @@ impl ResourceRun<'_> {
         if let Some(error) = self.overtaken(gate.cursor(), &writer) {
             return Err(Stopped { writer: Some(writer), error });
         }
-        let schema_changes = writer.schema_changes().to_vec();
+        if self.options.retry_rejects
+            && let Err(error) = retry::retry(self, rules, &mut writer).await
+        {
+            return Err(Stopped { writer: Some(writer), error });
+        }
+        let typing = Typing::new(self, writer.record_schema(), rules);
         let task = WriterTask::spawn(writer);
-        let extracted = self.extract(pages, &schema, &task, &mut gate).await;
+        let extracted = self.extract(pages, typing, &task, &mut gate).await;
         let (mut writer, written) = task.finish().await?;
         let checked = written.and(extracted).and_then(|(tally, outcome)| {
             self.refuse_drift(&writer, outcome.as_ref())?;
+            self.refuse_rejects(&tally, true)?;
             let outcome = outcome.map(|outcome| self.retire_absent(outcome, &tally, &mut writer));
             self.end_listing(outcome);
             Ok(tally)
@@ -170,6 +184,7 @@ impl ResourceRun<'_> {
         match checked {
             Ok(tally) => {
                 let (cursor, children) = gate.into_parts();
+                let schema_changes = writer.schema_changes().to_vec();
                 Ok(Staged { writer: Some(writer), tally, schema_changes, cursor, children })
             }
             Err(error) => Err(Stopped { writer: Some(writer), error }),
@@ -194,14 +209,22 @@ impl ResourceRun<'_> {
         table: &Table,
         pages: &mut Pages<'_>,
         cursor: Option<&CursorRun>,
-    ) -> Result<Option<(Arc<RecordSchema>, TableWriter)>> {
+    ) -> Result<Option<(Rules, TableWriter)>> {
         if !self.has_table {
             return Ok(None);
         }
-        let schema = if let Some(schema) = &self.resource.schema {
-            Arc::clone(schema)
+        let contract = self.resource.schema_contract;
+        let evolves = contract.columns == ContractMode::Evolve || contract.data_type == ContractMode::Evolve;
+        let needs_stored = self.resource.schema.is_none() || evolves || contract.tables != ContractMode::Evolve;
+        let stored =
+            if needs_stored && !self.options.full_refresh { table.snapshot().await?.record_schema() } else { None };
+        if !self.may_be_created(table, stored.is_some()).await? {
+            return Ok(None);
+        }
+        let rules = Rules::new(self, stored.is_none());
+        let schema = if let Some(file) = &self.resource.schema {
+            rules.file_and_table(file, stored.as_deref())?
         } else {
-            let stored = if self.options.full_refresh { None } else { table.snapshot().await?.record_schema() };
             let gate = Gate::new(self.resource, cursor.cloned(), None);
             let Some(schema) = inference::sample(self, pages, gate, stored.as_deref()).await? else { return Ok(None) };
             schema
@@ -215,33 +238,54 @@ impl ResourceRun<'_> {
             primary_key: self.resource.primary_key.clone(),
             partition_by: self.resource.partition_by.clone(),
             schema: Arc::clone(&schema),
+            load_metadata: self.resource.load_metadata,
+            conflicts: contract.conflicts,
             limits: *self.limits,
             clock: Arc::clone(&self.components.clock),
         };
-        Ok(Some((schema, table.begin(write).await?)))
+        Ok(Some((rules, table.begin(write).await?)))
+    }
+
+    /// Whether the table may come to be, if it is not there: by `schema_contract.tables`.
+    async fn may_be_created(&self, table: &Table, is_there: bool) -> Result<bool> {
+        let mode = self.resource.schema_contract.tables;
+        if mode == ContractMode::Evolve || is_there || table.snapshot().await?.version > 0 {
+            return Ok(true);
+        }
+        if mode == ContractMode::Freeze {
+            return Err(Error::schema(format!(
+                "resource {}: there is no table at {}",
+                self.resource.name,
+                table.url()
+            ))
+            .with_hint("schema_contract.tables is freeze; evolve lets the run create it"));
+        }
+        Ok(false)
     }
 
     /// Reads, decodes and hands on every page; returns what was counted once the listing is proven complete.
     async fn extract(
         &self,
         mut pages: Pages<'_>,
-        schema: &RecordSchema,
+        mut typing: Typing<'_, '_>,
         task: &WriterTask,
         gate: &mut Gate,
     ) -> Result<(Tally, Option<ListingOutcome>)> {
-        let mut decoder = self.decoder(schema);
         let mut tally = Tally { drift: Drift::of(self.resource, self.limits.nesting_depth_max), ..Tally::default() };
         while let Some(sliced) = self.next_page(&mut pages).await? {
-            let rejects = self.decode(&mut pages, sliced, &mut decoder, gate, &mut tally)?;
+            let decoded = self.decode(&mut pages, sliced, &mut typing, task, gate, &mut tally).await?;
+            let Some(rejects) = decoded else { return Ok((tally, None)) };
             if !task.reject(rejects).await {
                 return Ok((tally, None));
             }
+            self.refuse_rejects(&tally, false)?;
+            let decoder = &mut typing.decoder;
             let full = decoder.rows() >= self.limits.batch_rows || decoder.bytes() >= self.limits.batch_bytes;
-            if full && !self.hand_on(&mut decoder, task).await? {
+            if full && !self.hand_on(decoder, task).await? {
                 return Ok((tally, None));
             }
         }
-        self.hand_on(&mut decoder, task).await?;
+        self.hand_on(&mut typing.decoder, task).await?;
         let repeated = tally.drift.as_ref().map_or(0, |drift| drift.repeated);
         if repeated > 0 {
             return Err(self.drifted(repeated));
@@ -255,32 +299,17 @@ impl ResourceRun<'_> {
         self.resource.endpoint.record_format.unwrap_or_else(|| RecordFormat::of_content_type(stated))
     }
 
-    fn decoder(&self, schema: &RecordSchema) -> PageDecoder {
-        let unknown_fields = match (&self.resource.schema, self.resource.new_columns) {
-            // A schema file is a choice of columns: what it does not name is not wanted.
-            (Some(_), _) | (None, NewColumns::DiscardValue) => UnknownFields::Ignore,
-            // An inferred schema claims to know everything: what it does not know must not get lost unseen.
-            (None, NewColumns::Evolve | NewColumns::Freeze | NewColumns::DiscardRow) => UnknownFields::Reject,
-        };
-        let options = DecodeOptions { depth_max: self.limits.nesting_depth_max, unknown_fields };
-        let decoder = PageDecoder::new(schema, self.resource.endpoint.data_selector.clone(), Vec::new(), options);
-        let merges = self.resource.write_disposition == WriteDisposition::Merge;
-        if merges && self.resource.merge.deletes.is_some() {
-            decoder.with_deletes(schema, &self.resource.primary_key)
-        } else {
-            decoder
-        }
-    }
-
     /// Types the records of a page, and lets the listing decide what follows.
-    fn decode(
+    /// Returns the records that were refused; `None` when the writer takes no more.
+    async fn decode(
         &self,
         pages: &mut Pages<'_>,
         sliced: SlicedPage,
-        decoder: &mut PageDecoder,
+        typing: &mut Typing<'_, '_>,
+        task: &WriterTask,
         gate: &mut Gate,
         tally: &mut Tally,
-    ) -> Result<Vec<crate::reject::Reject>> {
+    ) -> Result<Option<Vec<Reject>>> {
         let SlicedPage { page, slice, is_accepted, total } = sliced;
         gate.enter(&slice);
         if pages.went_on && !page.is_kept {
@@ -288,18 +317,17 @@ impl ResourceRun<'_> {
         }
         pages.went_on |= page.is_kept;
         let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
-        decoder.look_for(lookups, wants_hints);
-        decoder.expect(self.format_of(&page));
-        let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
-        let decoded = decoder
-            .decode_with(page.number, &page.body, gate_of_page)
-            .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
+        typing.decoder.look_for(lookups, wants_hints);
+        let Some(decoded) = typing.decode(&page, self.format_of(&page), gate, task).await? else { return Ok(None) };
         let rejected = decoded.rejects.len() as u64;
         tally.records += decoded.meta.records;
         tally.rejected += rejected;
         let total = if is_accepted { total } else { pages.stated_total(&decoded.meta) };
         if let (Some(drift), Some(total)) = (&mut tally.drift, total) {
             drift.came(&page, self.format_of(&page), total);
+        }
+        if rejected > 0 {
+            self.emit(&RunEvent::RecordsRefused { resource: self.name(), by_reason: by_reason(&decoded.rejects) });
         }
         self.emit(&RunEvent::PageRead {
             resource: self.name(),
@@ -312,7 +340,10 @@ impl ResourceRun<'_> {
         if !is_accepted {
             pages.accept(&decoded.meta, gate.is_past_range())?;
         }
-        Ok(decoded.rejects)
+        if decoded.nulled > 0 {
+            self.emit(&RunEvent::ValuesDiscarded { resource: self.name(), values: decoded.nulled });
+        }
+        Ok(Some(decoded.rejects))
     }
 
     /// Reads a pass whose records go to no table: for its children, or because there is not a single column.
@@ -352,7 +383,7 @@ impl ResourceRun<'_> {
     }
 
     /// Gives the buffered rows to the writer; false when it takes no more, because it failed.
-    async fn hand_on(&self, decoder: &mut PageDecoder, task: &WriterTask) -> Result<bool> {
+    pub(super) async fn hand_on(&self, decoder: &mut PageDecoder, task: &WriterTask) -> Result<bool> {
         let batch = decoder.flush().map_err(|error| error.into_error(&self.resource.name, None))?;
         let rows = batch.num_rows() as u64;
         let taken = task.write(batch).await;
@@ -383,6 +414,27 @@ impl ResourceRun<'_> {
             }
         }
         Ok(page)
+    }
+
+    /// Whether more records were refused than the pipeline bears. A share of them is known at the end only.
+    fn refuse_rejects(&self, tally: &Tally, at_the_end: bool) -> Result<()> {
+        let Some(bound) = self.limits.rejects_max else { return Ok(()) };
+        let &Tally { records, rejected, .. } = tally;
+        let is_certain = at_the_end || matches!(bound, RejectsMax::Count(_));
+        if !is_certain || !bound.is_exceeded(rejected, records) {
+            return Ok(());
+        }
+        let table = self.lake.table(&self.resource.table_name);
+        let lake = table.url();
+        let lake = lake.strip_suffix(&self.resource.table_name).unwrap_or(&lake).trim_end_matches('/').to_owned();
+        Err(Error::schema(format!(
+            "resource {}: {rejected} of {records} records were refused, and limits.rejects_max is {bound}",
+            self.resource.name
+        ))
+        .with_hint(format!(
+            "`lakefeed table rejects {lake} {} --run {}` shows them; mend the schema or the pipeline, or raise limits.rejects_max",
+            self.resource.table_name, self.components.run_id
+        )))
     }
 
     /// Records that move between the pages of an offset listing come twice, and push others past the reader.
@@ -506,10 +558,23 @@ async fn give_up(writer: Option<TableWriter>, error: Error) -> Error {
     }
 }
 
+/// How many records were refused for which reason.
+fn by_reason(rejects: &[Reject]) -> BTreeMap<RejectCode, u64> {
+    let mut counts = BTreeMap::new();
+    for reject in rejects {
+        *counts.entry(reject.code).or_default() += 1;
+    }
+    counts
+}
+
 /// Gives the table back as it was; the error that led here is what the operator needs to see.
 async fn abort(writer: TableWriter, error: Error) -> Error {
-    let aborted =
-        if resume::keeps_pages(error.kind()) { writer.abort_keeping_pages().await } else { writer.abort().await };
+    let aborted = match error.kind() {
+        kind if resume::keeps_pages(kind) => writer.abort_keeping_pages().await,
+        // What is wrong with the records can only be seen by looking at them.
+        ErrorKind::Schema => writer.abort_keeping_rejects().await,
+        _ => writer.abort().await,
+    };
     match aborted {
         Ok(()) => error,
         Err(second) => error.with_hint(format!("cleaning up failed too ({second}); the next run sweeps what is left")),

@@ -1,5 +1,6 @@
 //! Folds events into a report.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,9 @@ fn begin(resource: &str, table: &str) -> ResourceReport {
         retries: Vec::new(),
         retry_count: 0,
         rows: RowCounts::default(),
+        rejected_by_reason: BTreeMap::new(),
+        values_discarded: 0,
+        retried: None,
         bytes: Bytes::default(),
         schema_changes: Vec::new(),
         checkpoint: None,
@@ -102,6 +106,8 @@ fn apply(report: &mut ResourceReport, event: &RunEvent) {
             report.resumed_pages = 0;
             report.pages = 0;
             report.rows = RowCounts::default();
+            report.rejected_by_reason.clear();
+            report.values_discarded = 0;
             report.bytes.read = 0;
         }
         RunEvent::RequestSent { .. } => report.requests += 1,
@@ -117,6 +123,13 @@ fn apply(report: &mut ResourceReport, event: &RunEvent) {
             report.rows.rejected += rejected;
             report.bytes.read += bytes;
         }
+        RunEvent::RecordsRefused { by_reason, .. } => {
+            for (code, count) in by_reason {
+                *report.rejected_by_reason.entry(*code).or_default() += count;
+            }
+        }
+        RunEvent::ValuesDiscarded { values, .. } => report.values_discarded += values,
+        RunEvent::RejectsRetried { retried, .. } => report.retried = Some(*retried),
         RunEvent::ListingEnded { stop_reason, complete, .. } => {
             report.stop_reason = Some(stop_reason.clone());
             report.complete = Some(complete.clone());

@@ -3,6 +3,8 @@
 mod builder;
 mod text;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,8 @@ pub use builder::ReportBuilder;
 pub use text::render_text;
 
 use crate::checkpoint::Checkpoint;
-use crate::event::{Completeness, ErrorFacts, FileChange, Retry, RowCounts};
+use crate::event::{Completeness, ErrorFacts, FileChange, RetriedRejects, Retry, RowCounts};
+use crate::reject::RejectCode;
 
 /// What a run did, and how it ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +75,13 @@ pub struct ResourceReport {
     pub retry_count: u64,
     /// What became of the rows.
     pub rows: RowCounts,
+    /// The refused records, by the reason's code.
+    pub rejected_by_reason: BTreeMap<RejectCode, u64>,
+    /// Values that did not fit their columns and are null, as `schema_contract.data_type: discard_value` says.
+    pub values_discarded: u64,
+    /// What became of the rejects of earlier runs, where they were tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retried: Option<RetriedRejects>,
     /// Bytes that came and went.
     pub bytes: Bytes,
     /// Changes of the table's schema, in words.

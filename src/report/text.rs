@@ -54,7 +54,25 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
         line(format!("  files     {} changed, {} written", report.files.len(), bytes(report.bytes.written)));
     }
     if rows.rejected > 0 || rows.duplicate > 0 {
-        line(format!("  aside     {} rejected, {} duplicate", number(rows.rejected), number(rows.duplicate)));
+        line(format!(
+            "  aside     {} rejected{}, {} duplicate",
+            number(rows.rejected),
+            by_reason(report),
+            number(rows.duplicate)
+        ));
+    }
+    if report.values_discarded > 0 {
+        line(format!("  discarded {} values that did not fit", number(report.values_discarded)));
+    }
+    if let Some(retried) = &report.retried {
+        line(format!(
+            "  again     of {} rejects of earlier runs: {} accepted, {} left out, {} refused again, {} overtaken",
+            number(retried.tried),
+            number(retried.accepted),
+            number(retried.dropped),
+            number(retried.refused),
+            number(retried.overtaken)
+        ));
     }
     if report.retry_count > 0 {
         line(format!("  retries   {}", number(report.retry_count)));
@@ -76,6 +94,17 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
         };
         line(format!("  listing   {verdict}: {} ({reason})", complete.reason));
     }
+}
+
+/// ` (2 wrong_type, 1 missing_value)`, the most frequent first.
+fn by_reason(report: &ResourceReport) -> String {
+    let mut reasons: Vec<_> = report.rejected_by_reason.iter().collect();
+    if reasons.is_empty() {
+        return String::new();
+    }
+    reasons.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), **code));
+    let reasons = reasons.into_iter().map(|(code, count)| format!("{} {}", number(*count), code.as_str()));
+    format!(" ({})", reasons.collect::<Vec<_>>().join(", "))
 }
 
 /// `1234567` as `1,234,567`.

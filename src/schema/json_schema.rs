@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::notes::read_notes;
 use super::{Column, ColumnType, RecordSchema};
 
 /// References and levels may be nested this deep; a cycle of `$ref` ends here.
@@ -46,10 +47,13 @@ pub fn parse_json_schema(text: &str) -> Result<RecordSchema, Vec<SchemaProblem>>
         }
         None => None,
     };
-    if !reader.problems.is_empty() {
-        return Err(reader.problems);
+    let (notes, problems) = read_notes(&root);
+    let problems: Vec<SchemaProblem> = reader.problems.into_iter().chain(problems).collect();
+    if !problems.is_empty() {
+        return Err(problems);
     }
-    RecordSchema::new(columns.unwrap_or_default()).map_err(|error| vec![problem(error.to_string())])
+    let schema = RecordSchema::new(columns.unwrap_or_default());
+    schema.map(|schema| schema.with_notes(notes)).map_err(|error| vec![problem(error.to_string())])
 }
 
 struct Reader<'a> {

@@ -4,9 +4,21 @@
 //! with the table, so it is a serialisable, versionless value; order of columns is the order of the file.
 
 mod deletes;
+mod grow;
 mod json_schema;
+mod load_metadata;
+mod nesting;
+mod notes;
 mod record;
+mod widen;
+mod write;
 
 pub use deletes::DELETES_COLUMN;
+pub use grow::{Growth, grow, member_path};
 pub use json_schema::{SchemaProblem, parse_json_schema};
-pub use record::{Column, ColumnType, RecordSchema, SchemaError};
+pub use load_metadata::{LOADED_AT, RUN_ID, is_load_metadata, with_load_metadata, without_load_metadata};
+pub use nesting::nested_to;
+pub use notes::{Note, Notes, identified};
+pub use record::{Column, ColumnType, RecordSchema, SchemaError, is_json};
+pub use widen::{Conflicts, widen, widen_columns};
+pub use write::to_json_schema;

@@ -1,15 +1,20 @@
 //! The shape of a record.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
+
+use super::{Notes, member_path};
 
 /// The shape of a record: its columns, in order. Names are unique within one level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawRecordSchema", into = "RawRecordSchema")]
 pub struct RecordSchema {
     columns: Vec<Column>,
+    notes: Notes,
+    version: u64,
 }
 
 /// One column, or one field of a nested object. Its name is the JSON key.
@@ -86,6 +91,15 @@ pub enum SchemaError {
 #[derive(Clone, Serialize, Deserialize)]
 struct RawRecordSchema {
     columns: Vec<Column>,
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    notes: Notes,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    version: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(version: &u64) -> bool {
+    *version == 0
 }
 
 impl RecordSchema {
@@ -95,7 +109,29 @@ impl RecordSchema {
     /// When a level has no columns or two of one name.
     pub fn new(columns: Vec<Column>) -> Result<Self, SchemaError> {
         check_level("$", &columns)?;
-        Ok(Self { columns })
+        Ok(Self { columns, notes: Notes::new(), version: 0 })
+    }
+
+    /// The same columns with these notes. Notes of fields that it does not have are of no effect.
+    #[must_use]
+    pub fn with_notes(self, notes: Notes) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// The same columns as a later version of a table's schema.
+    #[must_use]
+    pub fn with_version(self, version: u64) -> Self {
+        Self { version, ..self }
+    }
+
+    /// What is known of its fields beside their types.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// How often the table's schema has changed, from 1; 0 for a schema that is no table's.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// The columns in order.
@@ -110,7 +146,7 @@ impl RecordSchema {
 
     /// The Arrow schema of a batch of records.
     pub fn to_arrow(&self) -> SchemaRef {
-        Arc::new(Schema::new(arrow_fields(&self.columns)))
+        Arc::new(Schema::new(arrow_fields("$", &self.columns, &self.notes)))
     }
 }
 
@@ -118,19 +154,24 @@ impl TryFrom<RawRecordSchema> for RecordSchema {
     type Error = SchemaError;
 
     fn try_from(raw: RawRecordSchema) -> Result<Self, SchemaError> {
-        Self::new(raw.columns)
+        Ok(Self::new(raw.columns)?.with_notes(raw.notes).with_version(raw.version))
     }
 }
 
 impl From<RecordSchema> for RawRecordSchema {
     fn from(schema: RecordSchema) -> Self {
-        Self { columns: schema.columns }
+        Self { columns: schema.columns, notes: schema.notes, version: schema.version }
     }
 }
 
 impl ColumnType {
     /// The Arrow type of a column of this type.
     pub fn to_arrow(&self) -> DataType {
+        self.to_arrow_at("$", &Notes::new())
+    }
+
+    /// The Arrow type of a column at a place of which something is known.
+    fn to_arrow_at(&self, place: &str, notes: &Notes) -> DataType {
         match self {
             Self::Boolean => DataType::Boolean,
             Self::Int64 => DataType::Int64,
@@ -141,14 +182,43 @@ impl ColumnType {
             Self::TimestampNaive => DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::Date32 => DataType::Date32,
             Self::Time64 => DataType::Time64(TimeUnit::Microsecond),
-            Self::Struct(columns) => DataType::Struct(arrow_fields(columns)),
-            Self::List(element) => DataType::List(Arc::new(Field::new("item", element.to_arrow(), true))),
+            Self::Struct(columns) => DataType::Struct(arrow_fields(place, columns, notes)),
+            Self::List(element) => {
+                DataType::List(Arc::new(arrow_field("item", &format!("{place}[]"), element, true, notes)))
+            }
         }
     }
 }
 
-fn arrow_fields(columns: &[Column]) -> Fields {
-    columns.iter().map(|column| Field::new(&column.name, column.column_type.to_arrow(), column.nullable)).collect()
+fn arrow_fields(place: &str, columns: &[Column], notes: &Notes) -> Fields {
+    let field = |column: &Column| {
+        arrow_field(&column.name, &member_path(place, &column.name), &column.column_type, column.nullable, notes)
+    };
+    columns.iter().map(field).collect()
+}
+
+/// Where Parquet takes the id of a field from.
+const FIELD_ID_KEY: &str = "PARQUET:field_id";
+const DESCRIPTION_KEY: &str = "description";
+/// JSON text looks like any text to Arrow, so its fields say what they are.
+const TYPE_KEY: &str = "lakefeed.type";
+const JSON_TYPE: &str = "json";
+
+fn arrow_field(name: &str, place: &str, column_type: &ColumnType, nullable: bool, notes: &Notes) -> Field {
+    let mut metadata = HashMap::new();
+    if *column_type == ColumnType::Json {
+        metadata.insert(TYPE_KEY.to_owned(), JSON_TYPE.to_owned());
+    }
+    if let Some(note) = notes.get(place) {
+        metadata.extend(note.id.map(|id| (FIELD_ID_KEY.to_owned(), id.to_string())));
+        metadata.extend(note.description.clone().map(|text| (DESCRIPTION_KEY.to_owned(), text)));
+    }
+    Field::new(name, column_type.to_arrow_at(place, notes), nullable).with_metadata(metadata)
+}
+
+/// Whether the texts of a field are JSON texts.
+pub fn is_json(field: &Field) -> bool {
+    field.metadata().get(TYPE_KEY).is_some_and(|value| value == JSON_TYPE)
 }
 
 fn check_level(place: &str, columns: &[Column]) -> Result<(), SchemaError> {

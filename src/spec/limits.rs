@@ -25,6 +25,53 @@ pub struct Limits {
     pub file_bytes_target: u64,
     /// Rows of a Parquet row group.
     pub row_group_rows: usize,
+    /// Records of one pass over a resource that may be refused; with more of them it fails and commits nothing. No bound when `None`.
+    pub rejects_max: Option<RejectsMax>,
+}
+
+/// How many records may be refused before a run fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectsMax {
+    /// So many of them.
+    Count(u64),
+    /// So many of each million records that were read; at most a million.
+    PerMillion(u32),
+}
+
+impl RejectsMax {
+    /// The bound that a text means: a count, or a share such as `1%` with up to four digits after the point.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let Some(share) = text.strip_suffix('%') else { return text.parse().ok().map(Self::Count) };
+        let (whole, fraction) = share.trim().split_once('.').unwrap_or((share.trim(), "0"));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(whole) || !is_number(fraction) || fraction.len() > 4 {
+            return None;
+        }
+        let per_million =
+            whole.parse::<u32>().ok()?.checked_mul(10_000)? + format!("{fraction:0<4}").parse::<u32>().ok()?;
+        (per_million <= 1_000_000).then_some(Self::PerMillion(per_million))
+    }
+
+    /// Whether `rejected` of `read` records are too many.
+    pub fn is_exceeded(self, rejected: u64, read: u64) -> bool {
+        match self {
+            Self::Count(count) => rejected > count,
+            Self::PerMillion(share) => u128::from(rejected) * 1_000_000 > u128::from(read) * u128::from(share),
+        }
+    }
+}
+
+impl std::fmt::Display for RejectsMax {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}"),
+            Self::PerMillion(share) => {
+                let fraction = format!(".{:04}", share % 10_000);
+                write!(f, "{}{}%", share / 10_000, fraction.trim_end_matches('0').trim_end_matches('.'))
+            }
+        }
+    }
 }
 
 impl Default for Limits {
@@ -40,6 +87,52 @@ impl Default for Limits {
             writer_buffer_bytes: 64 * 1024 * 1024,
             file_bytes_target: 128 * 1024 * 1024,
             row_group_rows: 131_072,
+            rejects_max: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_of_rejects_is_a_count_or_a_share() {
+        for (text, bound, shown) in [
+            ("0", Some(RejectsMax::Count(0)), "0"),
+            (" 25 ", Some(RejectsMax::Count(25)), "25"),
+            ("1%", Some(RejectsMax::PerMillion(10_000)), "1%"),
+            ("0.5 %", Some(RejectsMax::PerMillion(5_000)), "0.5%"),
+            ("0.0001%", Some(RejectsMax::PerMillion(1)), "0.0001%"),
+            ("100%", Some(RejectsMax::PerMillion(1_000_000)), "100%"),
+            ("100.1%", None, ""),
+            ("0.00001%", None, ""),
+            ("-1%", None, ""),
+            ("1.%", None, ""),
+            ("%", None, ""),
+            ("1.5", None, ""),
+            ("many", None, ""),
+            ("99999999999999%", None, ""),
+        ] {
+            assert_eq!(RejectsMax::parse(text), bound, "{text:?}");
+            assert_eq!(bound.map(|bound| bound.to_string()).unwrap_or_default(), shown);
+        }
+    }
+
+    #[test]
+    fn a_bound_is_exceeded_by_the_first_record_beyond_it() {
+        let one_percent = RejectsMax::PerMillion(10_000);
+        for (bound, rejected, read, exceeded) in [
+            (RejectsMax::Count(0), 0, 0, false),
+            (RejectsMax::Count(0), 1, 1_000, true),
+            (RejectsMax::Count(3), 3, 3, false),
+            (one_percent, 1, 100, false),
+            (one_percent, 2, 100, true),
+            (one_percent, 1, 99, true),
+            (RejectsMax::PerMillion(1_000_000), 7, 7, false),
+            (one_percent, u64::MAX, u64::MAX, true),
+        ] {
+            assert_eq!(bound.is_exceeded(rejected, read), exceeded, "{bound}: {rejected} of {read}");
         }
     }
 }

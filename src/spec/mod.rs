@@ -7,6 +7,7 @@ pub mod json_path;
 
 mod auth;
 mod client;
+mod contract;
 mod destination;
 mod incremental;
 mod limits;
@@ -20,19 +21,20 @@ pub use auth::{
     SessionToken,
 };
 pub use client::{ClientSpec, Header, RateLimitSpec, RetrySpec, Timeouts, is_loopback};
+pub use contract::{ContractMode, SchemaContract};
 pub use destination::DestinationSpec;
 pub use incremental::{
     CursorFormat, CursorValue, IncrementalSpec, Lag, LagUnit, LastValue, OnMissing, RangeBound, RowOrder,
 };
 pub use json_path::JsonPath;
-pub use limits::Limits;
+pub use limits::{Limits, RejectsMax};
 pub use merge::{
     DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, SortOrder, StrategyName,
 };
 pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 pub use resource::{
-    Action, BodySpec, EndpointSpec, EndpointUrl, Method, NewColumns, ParentSpec, PartitionField, ProcessingStep,
-    RecordFormat, ResourceSpec, ResponseAction, Transform, WriteDisposition, join_url,
+    Action, BodySpec, EndpointSpec, EndpointUrl, Method, ParentSpec, PartitionField, ProcessingStep, RecordFormat,
+    ResourceSpec, ResponseAction, Transform, WriteDisposition, join_url,
 };
 pub use template::{IncrementalValue, Placeholder, Template, TemplateError, TemplatePart};
 

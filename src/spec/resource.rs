@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Auth, Header, IncrementalSpec, JsonPath, MergeSpec, PaginationSpec, Template};
+use super::{Auth, Header, IncrementalSpec, JsonPath, MergeSpec, PaginationSpec, SchemaContract, Template};
 use crate::expression::Expression;
 use crate::schema::{ColumnType, RecordSchema};
 
@@ -34,8 +34,12 @@ pub struct ResourceSpec {
     pub parent: Option<ParentSpec>,
     /// Whether the resource has a table. One that has none is read for its children only.
     pub selected: bool,
-    /// What becomes of fields that the table does not have, where there is no schema file.
-    pub new_columns: NewColumns,
+    /// What may become of the table's schema.
+    pub schema_contract: SchemaContract,
+    /// Levels of objects and lists that stay native; deeper ones are JSON text. All of them when `None`.
+    pub nested_levels: Option<u32>,
+    /// Whether rows say which run they came with, and when.
+    pub load_metadata: bool,
     /// What is done with each record before it is typed, in order.
     pub processing_steps: Vec<ProcessingStep>,
 }
@@ -58,19 +62,6 @@ pub struct ParentSpec {
     pub fields: Vec<JsonPath>,
     /// The fields of its records that rows of this resource carry, and under which name.
     pub include: Vec<(JsonPath, String)>,
-}
-
-/// What becomes of fields that a table without a schema file does not have yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NewColumns {
-    /// They become columns.
-    Evolve,
-    /// They fail the run.
-    Freeze,
-    /// Their records are refused.
-    DiscardRow,
-    /// They are left out.
-    DiscardValue,
 }
 
 /// What to ask the API for.

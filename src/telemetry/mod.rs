@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::event::{Observer, RunEvent};
+use crate::event::{Observer, RetriedRejects, RunEvent};
 
 /// Pages between two lines about progress.
 const PAGES_BETWEEN_LINES: u64 = 500;
@@ -81,6 +81,16 @@ impl Observer for LogObserver {
                 if *page > 0 && page.is_multiple_of(PAGES_BETWEEN_LINES) {
                     tracing::info!(resource, pages = page, records = read, total, "reading");
                 }
+            }
+            RunEvent::RecordsRefused { resource, by_reason } => {
+                for (code, records) in by_reason {
+                    tracing::debug!(resource, records, reason = code.as_str(), "records refused");
+                }
+            }
+            RunEvent::ValuesDiscarded { resource, values } => tracing::debug!(resource, values, "values discarded"),
+            RunEvent::RejectsRetried { resource, retried } => {
+                let RetriedRejects { tried, accepted, refused, .. } = retried;
+                tracing::info!(resource, tried, accepted, refused, "rejects of earlier runs tried again");
             }
             RunEvent::ListingEnded { resource, stop_reason, complete } => {
                 let records = self.records.load(Ordering::Relaxed);

@@ -42,6 +42,13 @@ Examples:
   lakefeed table schema ./lake calendar_events
   lakefeed table schema s3://bucket/lake calendar_events --output json";
 
+const REJECTS_EXAMPLES: &str = "\
+Examples:
+  lakefeed table rejects ./lake calendar_events
+  lakefeed table rejects ./lake calendar_events --reason wrong_type --limit 100
+  lakefeed table rejects s3://bucket/lake calendar_events --output json | jq -r .raw
+  lakefeed run calendar.yaml --retry-rejects       after a fix: try the open ones again";
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum TableCommand {
     /// List the tables of a lake
@@ -62,6 +69,9 @@ pub(in crate::cli) enum TableCommand {
     /// Print the columns of a table
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema(SchemaArguments),
+    /// Show the records that runs have refused, the newest run first
+    #[command(after_help = REJECTS_EXAMPLES)]
+    Rejects(RejectsArguments),
     /// Finish what a killed run began: publish its commit, or delete what it only staged
     #[command(after_help = RECOVER_EXAMPLES)]
     Recover(RecoverArguments),
@@ -71,6 +81,26 @@ pub(in crate::cli) enum TableCommand {
     /// Delete what no commit needs: staging of runs that are gone, orphans, old rejects
     #[command(after_help = VACUUM_EXAMPLES)]
     Vacuum(VacuumArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RejectsArguments {
+    /// The lake: a folder, or the URL of an S3 prefix
+    pub(in crate::cli) lake: String,
+    /// The table's name
+    pub(in crate::cli) table: String,
+    /// Those of this run only
+    #[arg(long, value_name = "RUN_ID")]
+    pub(in crate::cli) run: Option<String>,
+    /// Those with this reason only: the `code` of a reject, such as `wrong_type`
+    #[arg(long, value_name = "CODE")]
+    pub(in crate::cli) reason: Option<String>,
+    /// Rejects to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(in crate::cli) limit: usize,
+    /// A table for people (text), or one JSON object per reject (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(in crate::cli) output: Output,
 }
 
 #[derive(Debug, Args)]

@@ -2,13 +2,16 @@
 
 /// Which side of its column a cell keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(in crate::cli) enum Side {
     Left,
     Right,
 }
 
 /// Rows below their headings; a line feed after each.
-pub(super) fn grid<const COLUMNS: usize>(headings: [(&str, Side); COLUMNS], rows: &[[String; COLUMNS]]) -> String {
+pub(in crate::cli) fn grid<const COLUMNS: usize>(
+    headings: [(&str, Side); COLUMNS],
+    rows: &[[String; COLUMNS]],
+) -> String {
     let width = |text: &str| text.chars().count();
     let mut widths = headings.map(|(heading, _)| width(heading));
     for row in rows {

@@ -124,6 +124,9 @@ fn commit(number: u64, adds: &BTreeSet<u8>, removes: &[u8]) -> CommitDocument {
             .collect(),
         removes: removes.iter().map(|file| path_of(*file)).collect(),
         rejects: None,
+        settled: Vec::new(),
+        full_refresh: false,
+        schema_changes: Vec::new(),
     }
 }
 

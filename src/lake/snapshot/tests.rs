@@ -36,6 +36,9 @@ fn commit(number: u64, adds: &[u8], removes: &[u8]) -> CommitDocument {
             .collect(),
         removes: removes.iter().map(path).collect(),
         rejects: None,
+        settled: Vec::new(),
+        full_refresh: false,
+        schema_changes: Vec::new(),
     }
 }
 

@@ -188,10 +188,13 @@ async fn a_new_column_is_null_in_old_rows_and_does_not_make_them_differ() {
     assert_eq!(counts(&outcome), RowCounts { updated: 1, unchanged: 1, ..RowCounts::default() });
     assert_eq!(world.rows().await, [row("a", 1, 1), row("b", 1, 1)]);
 
-    let error = world.table().begin(world.spec("three", Merge)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Schema);
-    assert!(error.to_string().contains("lacks column note"), "{error}");
+    // A run that lacks the column keeps it.
+    let outcome = world.run("three", Merge, &[vec![row("a", 1, 1), row("c", 1, 1)]]).await;
+    assert_eq!(counts(&outcome), RowCounts { inserted: 1, unchanged: 1, ..RowCounts::default() });
+    let columns = |snapshot: Snapshot| snapshot.schema.unwrap().columns().len();
+    assert_eq!(columns(world.table().snapshot().await.unwrap()), 4);
     world.run("four", Replace, &[vec![row("a", 1, 1)]]).await;
+    assert_eq!(columns(world.table().snapshot().await.unwrap()), 3);
 }
 
 #[tokio::test]

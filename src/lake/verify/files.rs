@@ -13,7 +13,7 @@ use super::super::layout::slot_of;
 use super::super::partition::Partitioner;
 use super::super::reader::{Part, Source, read};
 use super::super::rolling::{compute, key_bounds};
-use super::super::schema::conform;
+use super::super::schema::conform_as_written;
 use super::super::snapshot::{DataFile, KeyBound, Snapshot};
 use super::super::storage::Storage;
 use super::keys::Sieve;
@@ -141,7 +141,7 @@ impl Look<'_> {
                 return Err(format!("the table has no column {}", field.name()));
             }
         }
-        let batch = conform(batch, &shape.schema).map_err(|error| error.to_string())?;
+        let batch = conform_as_written(batch, &shape.schema).map_err(|error| error.to_string())?;
         if let Some(column) = shape.key_column
             && let Some((min, max)) = key_bounds(&batch, column)
         {

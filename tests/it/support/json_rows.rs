@@ -12,18 +12,24 @@ pub async fn json_rows_in(store: &dyn ObjectStore, table: &str) -> Vec<Value> {
     files.sort_by_key(|file| file.location.clone());
     let mut rows = Vec::new();
     for file in files.into_iter().filter(|file| file.location.as_ref().ends_with(".parquet")) {
-        let bytes = store.get(&file.location).await.unwrap().bytes().await.unwrap();
-        for batch in parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes, 8_192).unwrap() {
-            let batch = batch.unwrap();
-            let schema = batch.schema();
-            for row in 0..batch.num_rows() {
-                let fields = schema
-                    .fields()
-                    .iter()
-                    .zip(batch.columns())
-                    .map(|(field, column)| (field.name().clone(), json_value(column.as_ref(), row)));
-                rows.push(Value::Object(fields.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>()));
-            }
+        rows.extend(rows_of(store.get(&file.location).await.unwrap().bytes().await.unwrap()));
+    }
+    rows
+}
+
+/// Every row of a Parquet file.
+pub fn rows_of(bytes: bytes::Bytes) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for batch in parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes, 8_192).unwrap() {
+        let batch = batch.unwrap();
+        let schema = batch.schema();
+        for row in 0..batch.num_rows() {
+            let fields = schema
+                .fields()
+                .iter()
+                .zip(batch.columns())
+                .map(|(field, column)| (field.name().clone(), json_value(column.as_ref(), row)));
+            rows.push(Value::Object(fields.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>()));
         }
     }
     rows

@@ -1,5 +1,6 @@
 //! What the integration tests share: a stage with an API and a lake, the command, the readers, the truth.
 
+pub mod api;
 pub mod expectations;
 pub mod json_rows;
 pub mod kill_store;

@@ -1,0 +1,113 @@
+//! `lakefeed schema infer` and `schema show`: schemas as files to edit.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::args::{InferArguments, Output, SchemaCommand, ShowSchemaArguments};
+use super::cassette::World;
+use super::printer::Printer;
+use super::session::{interrupt_on_signals, new_run_id, start_logging};
+use super::table::grid::Side::Left;
+use super::table::grid::grid;
+use super::table::{missing, open};
+use crate::error::{Error, Result};
+use crate::lake::type_name;
+use crate::pipeline::{self, Components, Sample};
+use crate::schema::{RecordSchema, to_json_schema};
+use crate::spec::{PipelineSpec, ResourceSpec};
+use crate::telemetry::LogObserver;
+
+/// Does what a command about schemas says.
+pub(super) async fn run(command: SchemaCommand, printer: Printer) -> Result<()> {
+    match command {
+        SchemaCommand::Infer(arguments) => infer(arguments, printer).await,
+        SchemaCommand::Show(arguments) => show(arguments, printer).await,
+    }
+}
+
+async fn infer(arguments: InferArguments, printer: Printer) -> Result<()> {
+    start_logging(printer);
+    let spec = crate::config::load(&arguments.pipeline)?;
+    let resource = chosen(&spec, arguments.resource.as_deref())?;
+    let World { clock, transport } = World::real()?;
+    let components = Components {
+        clock,
+        transport,
+        observer: Arc::new(LogObserver::default()),
+        run_id: new_run_id(),
+        interrupt: interrupt_on_signals(),
+        jitter_seed: 0,
+    };
+    let sample = pipeline::infer_schema(&spec, resource, arguments.pages, &components).await?;
+    let text = format!("{:#}\n", document(&sample, &resource.name));
+    match &arguments.file {
+        Some(path) => write_new(path, &text)?,
+        None => printer.data(&text),
+    }
+    printer.say(&format!(
+        "{} columns of {} records on {} pages",
+        sample.schema.columns().len(),
+        sample.records,
+        sample.pages
+    ));
+    if !sample.always_null.is_empty() {
+        printer.say(&format!("always null, and so left out: {}", sample.always_null.join(", ")));
+    }
+    Ok(())
+}
+
+fn chosen<'s>(spec: &'s PipelineSpec, name: Option<&str>) -> Result<&'s ResourceSpec> {
+    let names = name.map(|name| vec![name.to_owned()]).unwrap_or_default();
+    let resources = pipeline::choose(spec, &names)?;
+    if let [only] = resources.as_slice() {
+        return Ok(only);
+    }
+    let known: Vec<&str> = resources.iter().map(|resource| resource.name.as_str()).collect();
+    Err(Error::config(format!("pipeline {} has {} resources", spec.name, known.len()))
+        .with_hint(format!("name one of them with --resource: {}", known.join(", "))))
+}
+
+fn document(sample: &Sample, title: &str) -> Value {
+    let mut document = to_json_schema(&sample.schema, title);
+    if let Value::Object(members) = &mut document
+        && !sample.always_null.is_empty()
+    {
+        let comment = format!("always null in the sample, and so without a column: {}", sample.always_null.join(", "));
+        members.insert("$comment".to_owned(), json!(comment));
+    }
+    document
+}
+
+/// Writes a file that must not be there yet: somebody may have edited it.
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let error = Error::config(format!("cannot write the schema file {}", path.display())).with_source(error);
+        if is_there { error.with_hint("name a new file, or delete this one first") } else { error }
+    };
+    let mut file = std::fs::File::create_new(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
+async fn show(arguments: ShowSchemaArguments, printer: Printer) -> Result<()> {
+    let table = open(&arguments.lake, &arguments.table)?;
+    let snapshot = table.snapshot().await?;
+    let Some(schema) = &snapshot.schema else { return Err(missing(&table)) };
+    match arguments.output {
+        Output::Json => printer.data(&format!("{:#}\n", to_json_schema(schema, &arguments.table))),
+        Output::Text => printer.data(&text(schema, &snapshot.primary_key)),
+    }
+    Ok(())
+}
+
+fn text(schema: &RecordSchema, primary_key: &[String]) -> String {
+    let rows = schema.columns().iter().map(|column| {
+        let note = if primary_key.contains(&column.name) { "primary key" } else { "" };
+        let nullable = if column.nullable { "may be null" } else { "never null" };
+        [column.name.clone(), type_name(&column.column_type), nullable.to_owned(), note.to_owned()]
+    });
+    grid([("column", Left), ("type", Left), ("null", Left), ("", Left)], &rows.collect::<Vec<_>>())
+}

@@ -1,0 +1,109 @@
+//! `lakefeed table rejects`: the records that runs have refused, and why.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt as _;
+
+use super::super::args::{Output, RejectsArguments};
+use super::super::printer::Printer;
+use super::grid::Side::{Left, Right};
+use super::grid::grid;
+use super::{missing, open};
+use crate::error::{Error, Result};
+use crate::lake::{KeptReject, RejectState};
+
+/// Characters of a reason and of a record that a line for people shows.
+const SHOWN_CHARACTERS_MAX: usize = 60;
+
+/// Shows the rejects of a table, the newest run first, and says on standard error how many there are of which reason.
+pub(super) async fn rejects(arguments: RejectsArguments, printer: Printer) -> Result<()> {
+    let table = open(&arguments.lake, &arguments.table)?;
+    let rejects = table.rejects().await?;
+    if rejects.files().is_empty() && table.snapshot().await?.version == 0 {
+        return Err(missing(&table));
+    }
+    let mut shown = Vec::new();
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    for file in rejects.files().iter().rev() {
+        let mut batches = rejects.read(file).await?;
+        while let Some(batch) = batches.try_next().await? {
+            for reject in batch {
+                let is_of_run = arguments.run.as_ref().is_none_or(|run| reject.run_id == *run);
+                if is_of_run && arguments.reason.as_ref().is_none_or(|reason| reject.code == *reason) {
+                    *found.entry(reject.code.clone()).or_default() += 1;
+                    if shown.len() < arguments.limit {
+                        shown.push(reject);
+                    }
+                }
+            }
+        }
+    }
+    match arguments.output {
+        Output::Text if shown.is_empty() => {}
+        Output::Text => printer.data(&text(&shown)),
+        Output::Json => printer.data(&json_lines(&shown)?),
+    }
+    let reasons = found.iter().map(|(code, count)| format!("{count} {code}")).collect::<Vec<_>>().join(", ");
+    let count: u64 = found.values().sum();
+    printer.say(&match count {
+        0 => "no rejects".to_owned(),
+        count => format!("{} of {count} rejects ({reasons})", shown.len()),
+    });
+    Ok(())
+}
+
+fn json_lines(rejects: &[KeptReject]) -> Result<String> {
+    let mut text = String::new();
+    for reject in rejects {
+        let line = serde_json::to_string(reject)
+            .map_err(|error| Error::storage("a reject cannot be shown as JSON").with_source(error))?;
+        text.push_str(&line);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn text(rejects: &[KeptReject]) -> String {
+    let rows = rejects.iter().map(|reject| {
+        [
+            reject.run_id.clone(),
+            reject.page.to_string(),
+            reject.position.to_string(),
+            state(reject.state),
+            reject.code.clone(),
+            line(&reject.path),
+            line(&reject.reason),
+            line(&reject.raw),
+        ]
+    });
+    let headings = [
+        ("run", Left),
+        ("page", Right),
+        ("record", Right),
+        ("state", Left),
+        ("code", Left),
+        ("path", Left),
+        ("reason", Left),
+        ("raw", Left),
+    ];
+    grid(headings, &rows.collect::<Vec<_>>())
+}
+
+fn state(state: RejectState) -> String {
+    match state {
+        RejectState::Open => "open".to_owned(),
+        RejectState::NotCommitted => "not committed".to_owned(),
+        RejectState::Settled { settled_in } => format!("settled in {settled_in}"),
+        RejectState::Obsolete { obsolete_since } => format!("obsolete since {obsolete_since}"),
+    }
+}
+
+/// A text on one line, cut to a bearable length, without what a terminal would obey.
+fn line(text: &str) -> String {
+    let mut characters = text.chars().map(|character| if character.is_control() { ' ' } else { character });
+    let mut line: String = characters.by_ref().take(SHOWN_CHARACTERS_MAX).collect();
+    if characters.next().is_some() {
+        line.push('…');
+    }
+    line
+}

@@ -1,0 +1,87 @@
+//! A run whose records turn out to be of a wider shape than it began with.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use super::super::page::Grid;
+use super::super::parquet::{data_file_options, reserved_bytes};
+use super::super::partition::Partitioner;
+use super::super::rolling::{StagingArea, cannot_encode};
+use super::super::schema::reconcile;
+use super::super::strategy::{batch_schema, rows_schema};
+use super::{Session, Staging, TableWriter, broken, relaxed};
+use crate::error::Result;
+use crate::schema::RecordSchema;
+
+impl TableWriter {
+    /// The shape that batches must have: that of the run, with the types of the table where those are wider.
+    pub fn record_schema(&self) -> Arc<RecordSchema> {
+        Arc::clone(&self.session.write.schema)
+    }
+
+    /// From now on batches are of `schema`, which has the columns of the one before, and of the table. Rows that are staged already take the new
+    /// shape with the commit.
+    ///
+    /// # Errors
+    /// When the table's rows do not fit, or what is staged cannot be closed; then only [`Self::abort`] is left.
+    pub async fn evolve(&mut self, schema: Arc<RecordSchema>) -> Result<()> {
+        if self.staging.broken {
+            return Err(broken());
+        }
+        self.staging.broken = true;
+        // What grows out of records brings no notes of its own.
+        let notes = self.session.write.schema.notes().clone();
+        let schema = Arc::new(RecordSchema::clone(&schema).with_notes(notes));
+        let Session { storage, snapshot, write, strategy, agreed, .. } = self.session.as_mut();
+        write.schema = Arc::clone(&schema);
+        strategy.table_schema = rows_schema(write)?;
+        *agreed = reconcile(&storage.url, snapshot, write.wanted(&strategy.table_schema))?;
+        write.schema = agreed.of_the_run(&schema);
+        self.staging.evolve(&self.session).await?;
+        self.staging.broken = false;
+        Ok(())
+    }
+}
+
+impl Staging {
+    async fn evolve(&mut self, session: &Session) -> Result<()> {
+        let Session { write, agreed, .. } = session;
+        let area = session.area(Arc::clone(&self.area.next_number))?;
+        self.narrower.extend(self.rolling.move_to(area.clone()).await?);
+        if let Some(arrivals) = &mut self.arrivals {
+            let lens = arrivals.lens.reshaped(write, &agreed.schema)?;
+            arrivals.become_of(lens, area.key_column)?;
+        }
+        self.partitioner = Partitioner::new(&write.partition_by, &agreed.schema)?;
+        self.partitions.clear();
+        self.seen = relaxed(&area.schema);
+        self.batches = batch_schema(write);
+        self.area = area;
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Where files of the table's shape are staged, the next one with `next_number`.
+    pub(super) fn area(&self, next_number: Arc<AtomicU32>) -> Result<StagingArea> {
+        let Self { storage, write, agreed, snapshot, .. } = self;
+        let schema = agreed.arrow_schema();
+        let options = data_file_options(&agreed.schema, &write.primary_key, &write.limits)
+            .map_err(|error| cannot_encode("data files", error))?;
+        let key_column = match write.primary_key.as_slice() {
+            [only] => schema.index_of(only).ok(),
+            _ => None,
+        };
+        Ok(StagingArea {
+            storage: storage.clone(),
+            run_id: write.run_id.clone(),
+            options,
+            grid: Grid::of_commit(snapshot.version + 1),
+            reserved_bytes: reserved_bytes(&schema).map_err(|error| cannot_encode("data files", error))?,
+            schema,
+            key_column,
+            limits: write.limits,
+            next_number,
+        })
+    }
+}

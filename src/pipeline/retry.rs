@@ -1,0 +1,115 @@
+//! Trying rejects of earlier runs again, as if they came with this one, before its own records.
+//!
+//! A reject that becomes a row is settled by the commit of that row. One that is refused again stays as it is kept, with its first reason.
+
+use futures::TryStreamExt as _;
+
+use super::gate::Gate;
+use super::resource::ResourceRun;
+use super::typing::{Rules, final_decoder, grown_for};
+use crate::decode::{PageDecoder, RecordGate};
+use crate::error::{Error, Result};
+use crate::event::{RetriedRejects, RunEvent};
+use crate::lake::{KeptReject, Overtaken, RejectPlace, RejectState, TableWriter};
+
+/// Rejects on their way to the writer.
+struct Retry<'r, 'a> {
+    run: &'r ResourceRun<'a>,
+    rules: Rules,
+    writer: &'r mut TableWriter,
+    decoder: PageDecoder,
+    gate: Gate,
+    /// Whose rows the decoder holds, in their order.
+    pending: Vec<RejectPlace>,
+    counts: RetriedRejects,
+}
+
+/// Tries the open rejects of the table again, by the writer's schema, which grows for them where the contract lets it. A table that is built anew has
+/// none.
+pub(super) async fn retry(run: &ResourceRun<'_>, rules: Rules, writer: &mut TableWriter) -> Result<()> {
+    let rejects = writer.open_rejects().await?;
+    let decoder = final_decoder(run, rules, &writer.record_schema());
+    let gate = Gate::of_steps(run.resource);
+    let mut retry = Retry { run, rules, writer, decoder, gate, pending: Vec::new(), counts: RetriedRejects::default() };
+    for file in rejects.files() {
+        let overtaken = match file.commit {
+            Some(commit) => retry.writer.overtaken_since(commit).await?,
+            None => None,
+        };
+        let mut batches = rejects.read(file).await?;
+        while let Some(batch) = batches.try_next().await? {
+            for reject in batch.iter().filter(|reject| reject.state == RejectState::Open) {
+                retry.take(reject, overtaken.as_ref()).await?;
+                if retry.decoder.rows() >= run.limits.batch_rows || retry.decoder.bytes() >= run.limits.batch_bytes {
+                    retry.hand_on(overtaken.as_ref()).await?;
+                }
+            }
+        }
+        retry.hand_on(overtaken.as_ref()).await?;
+    }
+    let retried = retry.counts;
+    run.components.observer.observe(&RunEvent::RejectsRetried { resource: run.name(), retried });
+    Ok(())
+}
+
+impl Retry<'_, '_> {
+    /// Types a reject again, and lets the schema grow for it.
+    async fn take(&mut self, reject: &KeptReject, overtaken: Option<&Overtaken>) -> Result<()> {
+        self.counts.tried += 1;
+        loop {
+            let rows = self.decoder.rows();
+            let gate = self.gate.is_needed().then_some(&mut self.gate as &mut dyn RecordGate);
+            // In brackets, so that it is one record whatever it is. One that was cut when it was kept is no JSON any more.
+            let decoded = self.decoder.decode_with(0, format!("[{}]", reject.raw).as_bytes(), gate);
+            let again = match decoded {
+                Ok(decoded) if decoded.rejects.is_empty() && self.decoder.rows() > rows => {
+                    self.pending.push(reject.place.clone());
+                    return Ok(());
+                }
+                Ok(decoded) if decoded.rejects.is_empty() => {
+                    self.counts.dropped += 1;
+                    self.writer.settle(&reject.place);
+                    return Ok(());
+                }
+                Ok(decoded) if self.rules.let_grow(&decoded.rejects) => decoded.rejects.into_iter().next(),
+                Ok(_) | Err(_) => None,
+            };
+            let schema = self.writer.record_schema();
+            let grown = again.and_then(|again| grown_for(self.run, self.rules, &schema, &reject.raw, &again.path));
+            let Some(grown) = grown else {
+                self.counts.refused += 1;
+                return Ok(());
+            };
+            self.hand_on(overtaken).await?;
+            self.writer.evolve(grown).await?;
+            self.decoder.become_of(&self.writer.record_schema(), &self.run.resource.primary_key);
+        }
+    }
+
+    /// Gives the rows to the writer, but for those of which the table may have a newer version.
+    async fn hand_on(&mut self, overtaken: Option<&Overtaken>) -> Result<()> {
+        let failed = |error: arrow::error::ArrowError| {
+            Error::storage("rejects that are tried again do not form a batch").with_source(error)
+        };
+        let batch = self.decoder.flush().map_err(|error| error.into_error(&self.run.resource.name, None))?;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let late = match overtaken {
+            Some(overtaken) => overtaken.find(&batch).await?,
+            None => vec![false; batch.num_rows()],
+        };
+        let in_time = late.iter().map(|late| Some(!late)).collect();
+        let batch = arrow::compute::filter_record_batch(&batch, &in_time).map_err(failed)?;
+        self.writer.write(batch).await?;
+        for (place, late) in self.pending.drain(..).zip(late) {
+            if late {
+                self.counts.overtaken += 1;
+            } else {
+                self.counts.accepted += 1;
+                self.writer.settle(&place);
+            }
+        }
+        Ok(())
+    }
+}

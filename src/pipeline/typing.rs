@@ -1,0 +1,327 @@
+//! Typing the records of pages, and following the schema contract when they bring something new.
+//!
+//! A page is decoded by the schema that the run has got so far. Where it holds something that the contract lets evolve, its rows are taken back, its
+//! shape is inferred, the rows before it go to the writer, and the page is decoded again by the schema that has grown. The gate is asked once: its
+//! answers are repeated. So records keep their order, and nothing is asked of the API again.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::flow::WriterTask;
+use super::gate::Gate;
+use super::resource::ResourceRun;
+use crate::decode::{
+    Admission, DecodeOptions, Decoded, Inferrer, Misfits, PageDecoder, RawRecord, RecordGate, UnknownFields,
+};
+use crate::error::{Error, Result};
+use crate::extract::Page;
+use crate::paginate::PageMeta;
+use crate::reject::Reject;
+use crate::schema::{Column, Growth, RecordSchema, grow, without_load_metadata};
+use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract, WriteDisposition};
+
+/// How often a page may make the schema grow: a record tells of one misfit at a time.
+const LOOKS_MAX: usize = 16;
+
+/// The decoder of a pass, and the schema that it has got to.
+#[derive(Debug)]
+pub(super) struct Typing<'r, 'a> {
+    run: &'r ResourceRun<'a>,
+    pub(super) decoder: PageDecoder,
+    schema: Arc<RecordSchema>,
+    rules: Rules,
+}
+
+/// What the contract means for this pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    contract: SchemaContract,
+    columns_grow: bool,
+    types_grow: bool,
+}
+
+impl Rules {
+    /// A table that has no columns yet, and no schema file, takes the shape of its first run whatever the contract says.
+    pub(super) fn new(run: &ResourceRun<'_>, is_new: bool) -> Self {
+        let contract = run.resource.schema_contract;
+        let is_free = is_new && run.resource.schema.is_none();
+        let grows = |mode| is_free || mode == ContractMode::Evolve;
+        Self { contract, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
+    }
+
+    /// What a schema file and the table are together. Columns that the table got by evolving belong to the run, too.
+    pub(super) fn file_and_table(
+        self,
+        file: &Arc<RecordSchema>,
+        stored: Option<&RecordSchema>,
+    ) -> Result<Arc<RecordSchema>> {
+        let Some(stored) = stored.filter(|_| self.columns_grow) else { return Ok(Arc::clone(file)) };
+        let mut columns = file.columns().to_vec();
+        let others = without_load_metadata(stored).into_iter().filter(|column| file.column(&column.name).is_none());
+        columns.extend(others.map(|column| Column { nullable: true, ..column }));
+        let both = RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone())));
+        both.map_err(|error| {
+            Error::schema("the schema file and the table's columns do not go together").with_source(error)
+        })
+    }
+
+    /// How a page is looked at first: so that whatever may grow is noticed.
+    fn at_first(self) -> (UnknownFields, Misfits) {
+        let (unknown, misfits) = self.at_last();
+        (
+            if self.columns_grow { UnknownFields::Reject } else { unknown },
+            if self.types_grow { Misfits::Reject } else { misfits },
+        )
+    }
+
+    /// What becomes of what the schema does not take in the end.
+    fn at_last(self) -> (UnknownFields, Misfits) {
+        let unknown = match self.contract.columns {
+            // What is left now has no place in any schema; it must not get lost unseen.
+            ContractMode::Evolve | ContractMode::DiscardRow => UnknownFields::Reject,
+            ContractMode::Freeze => UnknownFields::Fail,
+            ContractMode::DiscardValue => UnknownFields::Ignore,
+        };
+        let misfits = match self.contract.data_type {
+            ContractMode::Evolve | ContractMode::DiscardRow => Misfits::Reject,
+            ContractMode::Freeze => Misfits::Fail,
+            ContractMode::DiscardValue => Misfits::Null,
+        };
+        (unknown, misfits)
+    }
+
+    /// Whether rejects may make the schema grow.
+    pub(super) fn let_grow(self, rejects: &[Reject]) -> bool {
+        let grows = |reject: &Reject| {
+            (self.types_grow && reject.code.is_about_a_value())
+                || (self.columns_grow && reject.code == crate::reject::RejectCode::UnknownField)
+        };
+        rejects.iter().any(grows)
+    }
+
+    /// The schema that holds what was `seen`, where it differs.
+    fn grown(
+        self,
+        run: &ResourceRun<'_>,
+        schema: &RecordSchema,
+        seen: &RecordSchema,
+        misfits: &BTreeSet<String>,
+    ) -> Option<Arc<RecordSchema>> {
+        let mut fixed = run.resource.primary_key.clone();
+        fixed.extend(run.resource.partition_by.iter().map(|field| field.column.clone()));
+        fixed.extend(run.resource.merge.merge_key.iter().cloned());
+        fixed.extend(run.resource.merge.precedence.iter().map(|precedence| precedence.column.clone()));
+        let growth = Growth {
+            columns: self.columns_grow,
+            types: self.types_grow.then_some(self.contract.conflicts),
+            fixed: &fixed,
+        };
+        let columns = grow(schema.columns(), &run.shaped(seen.columns()), growth, misfits);
+        let grown = RecordSchema::new(columns).ok()?;
+        (grown != *schema).then(|| Arc::new(grown))
+    }
+}
+
+impl<'r, 'a> Typing<'r, 'a> {
+    pub(super) fn new(run: &'r ResourceRun<'a>, schema: Arc<RecordSchema>, rules: Rules) -> Self {
+        let decoder = decoder(run, &schema, run.resource.endpoint.data_selector.clone());
+        Self { run, decoder, schema, rules }
+    }
+
+    /// Types the records of a page. `None` when the writer takes no more.
+    pub(super) async fn decode(
+        &mut self,
+        page: &Page,
+        format: RecordFormat,
+        gate: &mut Gate,
+        task: &WriterTask,
+    ) -> Result<Option<Decoded>> {
+        let rows = self.decoder.rows();
+        let (unknown, misfits) = self.rules.at_first();
+        self.decoder.treat(unknown, misfits);
+        self.decoder.expect(format);
+        let mut recorded = Recorded { gate, answers: Vec::new() };
+        let is_gated = recorded.gate.is_needed();
+        let gate_of_page = is_gated.then_some(&mut recorded as &mut dyn RecordGate);
+        let first = decode_page(&mut self.decoder, page, gate_of_page)?;
+        let mut rows = rows;
+        let mut rejects = first.rejects.clone();
+        let mut looks = 0;
+        while self.rules.let_grow(&rejects) && looks < LOOKS_MAX {
+            looks += 1;
+            self.decoder.truncate(rows);
+            let Some(grown) = self.grown(page, format, is_gated.then_some(&recorded), &rejects) else { break };
+            if !self.run.hand_on(&mut self.decoder, task).await? || !task.evolve(Arc::clone(&grown)).await {
+                return Ok(None);
+            }
+            self.decoder.become_of(&grown, &self.run.resource.primary_key);
+            self.schema = grown;
+            rows = 0;
+            rejects = self.decode_again(page, is_gated.then_some(&recorded))?.rejects;
+        }
+        if looks == 0 {
+            return Ok(Some(first));
+        }
+        self.decoder.truncate(rows);
+        let (unknown, misfits) = self.rules.at_last();
+        self.decoder.treat(unknown, misfits);
+        let last = self.decode_again(page, is_gated.then_some(&recorded))?;
+        // What the paginator wants to know is in the page, whatever becomes of its records.
+        let meta = PageMeta { records: last.meta.records, ..first.meta };
+        Ok(Some(Decoded { meta, ..last }))
+    }
+
+    fn decode_again(&mut self, page: &Page, gate: Option<&Recorded<'_>>) -> Result<Decoded> {
+        let mut repeated = gate.map(Recorded::repeated);
+        let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
+        decode_page(&mut self.decoder, page, gate)
+    }
+
+    /// The schema that holds what the page shows, as far as the contract lets it, where it differs.
+    fn grown(
+        &self,
+        page: &Page,
+        format: RecordFormat,
+        gate: Option<&Recorded<'_>>,
+        rejects: &[Reject],
+    ) -> Option<Arc<RecordSchema>> {
+        let depth_max = self.run.limits.nesting_depth_max;
+        let mut inferrer = Inferrer::new(self.decoder.selector().cloned(), Vec::new(), &[], depth_max);
+        inferrer.expect(format);
+        let mut repeated = gate.map(Recorded::repeated);
+        let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
+        inferrer.observe_with(&page.body, gate).ok()?;
+        let seen = inferrer.finish().ok()??;
+        let misfits = rejects.iter().filter(|reject| reject.code.is_about_a_value());
+        let paths = misfits.clone().map(|reject| without_indexes(&reject.path)).collect();
+        let mut grown = self.rules.grown(self.run, &self.schema, &seen, &paths);
+        // One value that fits nothing must not keep others from widening their column.
+        for reject in misfits {
+            let schema = grown.as_ref().unwrap_or(&self.schema);
+            grown = grown_for(self.run, self.rules, schema, &reject.raw, &reject.path).or(grown);
+        }
+        grown
+    }
+}
+
+/// The schema that also holds a record that was refused for what is at `path`, as far as the contract lets it, where it differs.
+pub(super) fn grown_for(
+    run: &ResourceRun<'_>,
+    rules: Rules,
+    schema: &RecordSchema,
+    raw: &str,
+    path: &str,
+) -> Option<Arc<RecordSchema>> {
+    let mut inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], run.limits.nesting_depth_max);
+    let mut gate = Gate::of_steps(run.resource);
+    let gate = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
+    // A record that was cut when it was kept is no JSON any more, and stays what it is.
+    inferrer.observe_with(format!("[{raw}]").as_bytes(), gate).ok()?;
+    let seen = inferrer.finish().ok()??;
+    rules.grown(run, schema, &seen, &BTreeSet::from([without_indexes(path)]))
+}
+
+/// A decoder that treats what does not fit as the contract says in the end.
+pub(super) fn final_decoder(run: &ResourceRun<'_>, rules: Rules, schema: &RecordSchema) -> PageDecoder {
+    let mut decoder = decoder(run, schema, Some(JsonPath::root()));
+    let (unknown, misfits) = rules.at_last();
+    decoder.treat(unknown, misfits);
+    decoder
+}
+
+fn decoder(run: &ResourceRun<'_>, schema: &RecordSchema, selector: Option<JsonPath>) -> PageDecoder {
+    let options = DecodeOptions { depth_max: run.limits.nesting_depth_max, unknown_fields: UnknownFields::Reject };
+    let decoder = PageDecoder::new(schema, selector, Vec::new(), options);
+    let merges = run.resource.write_disposition == WriteDisposition::Merge;
+    if merges && run.resource.merge.deletes.is_some() {
+        decoder.with_deletes(schema, &run.resource.primary_key)
+    } else {
+        decoder
+    }
+}
+
+fn decode_page(decoder: &mut PageDecoder, page: &Page, gate: Option<&mut dyn RecordGate>) -> Result<Decoded> {
+    decoder
+        .decode_with(page.number, &page.body, gate)
+        .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))
+}
+
+/// `$.a[3].b` as `$.a.b`.
+fn without_indexes(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('[') {
+        plain.push_str(before);
+        match after.split_once(']') {
+            Some((index, after)) if !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) => {
+                rest = after;
+            }
+            Some(_) | None => {
+                plain.push('[');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
+}
+
+/// A gate whose answers are kept, so that a page can be gone through again.
+#[derive(Debug)]
+struct Recorded<'g> {
+    gate: &'g mut Gate,
+    answers: Vec<Admission>,
+}
+
+impl RecordGate for Recorded<'_> {
+    fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission> {
+        let answer = self.gate.admit(record)?;
+        self.answers.push(answer.clone());
+        Ok(answer)
+    }
+
+    fn kept<'t>(&self, raw: &'t str) -> Cow<'t, str> {
+        self.gate.kept(raw)
+    }
+}
+
+impl Recorded<'_> {
+    fn repeated(&self) -> Repeated<'_> {
+        Repeated { gate: self.gate, answers: self.answers.iter() }
+    }
+}
+
+/// The answers of a gate, once more.
+#[derive(Debug)]
+struct Repeated<'g> {
+    gate: &'g Gate,
+    answers: std::slice::Iter<'g, Admission>,
+}
+
+impl RecordGate for Repeated<'_> {
+    fn admit(&mut self, _: RawRecord<'_>) -> Result<Admission> {
+        Ok(self.answers.next().cloned().unwrap_or(Admission::Keep))
+    }
+
+    fn kept<'t>(&self, raw: &'t str) -> Cow<'t, str> {
+        self.gate.kept(raw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lose_their_indexes_and_nothing_else() {
+        for (path, expected) in [
+            ("$.a", "$.a"),
+            ("$.a[3].b[0]", "$.a.b"),
+            ("$['x y'][12]['1']", "$['x y']['1']"),
+            ("$['a[1]']", "$['a']"),
+            ("$[0", "$[0"),
+        ] {
+            assert_eq!(without_indexes(path), expected);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What is known of the fields of a schema beside their types: their ids, descriptions, and names that they had before. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Column, ColumnType, RecordSchema, SchemaProblem, member_path};
+
+/// What is known of a field beside its type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Note {
+    /// Its id, which stays when its name changes; from 1. Fields of a table have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<i32>,
+    /// What it means, from the schema file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Names that the column had before; of columns, not of fields within.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+}
+
+/// Notes by the JSON path of their field: `$.a.b`; the elements of a list are at `$.a[]`.
+pub type Notes = BTreeMap<String, Note>;
+
+/// References may be nested this deep; a cycle ends here.
+const DEPTH_MAX: usize = 64;
+
+/// The notes of a schema file, and what is wrong with them.
+pub(super) fn read_notes(root: &Value) -> (Notes, Vec<SchemaProblem>) {
+    let mut found = (Notes::new(), Vec::new());
+    read("$", "#", root, root, 0, &mut found);
+    found
+}
+
+fn read(
+    place: &str,
+    pointer: &str,
+    schema: &Value,
+    root: &Value,
+    depth: usize,
+    found: &mut (Notes, Vec<SchemaProblem>),
+) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'))
+        && let Some(target) = root.pointer(target)
+    {
+        read(place, pointer, target, root, depth + 1, found);
+    }
+    if let Some(description) = schema.get("description").and_then(Value::as_str)
+        && place != "$"
+    {
+        found.0.entry(place.to_owned()).or_default().description = Some(description.to_owned());
+    }
+    if let Some(aliases) = schema.get("x-aliases") {
+        let texts = match aliases {
+            Value::String(only) => Some(vec![only.clone()]),
+            Value::Array(names) => names.iter().map(|name| name.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        };
+        let is_column = pointer.matches('/').count() == 2;
+        match texts {
+            Some(aliases) if is_column => found.0.entry(place.to_owned()).or_default().aliases = aliases,
+            Some(_) | None => found.1.push(SchemaProblem {
+                path: format!("{pointer}/x-aliases"),
+                message: "expected the former names of a column, as texts".to_owned(),
+            }),
+        }
+    }
+    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let below = format!("{pointer}/properties/{}", name.replace('~', "~0").replace('/', "~1"));
+        read(&member_path(place, name), &below, property, root, depth + 1, found);
+    }
+    if let Some(items) = schema.get("items") {
+        read(&format!("{place}[]"), &format!("{pointer}/items"), items, root, depth + 1, found);
+    }
+}
+
+/// Notes of every field of `schema`: ids as in `known`, where the field was there (or one that has its alias), new ones for the others; descriptions of
+/// `schema`, else of `known`.
+pub fn identified(schema: &RecordSchema, known: Option<&RecordSchema>) -> Notes {
+    let empty = Notes::new();
+    let known = known.map_or(&empty, RecordSchema::notes);
+    let mut next = known.values().filter_map(|note| note.id).max().unwrap_or(0);
+    let mut notes = Notes::new();
+    let mut name = |place: &str, was: Option<&Note>| {
+        let own = schema.notes().get(place).cloned().unwrap_or_default();
+        let before = known.get(place).or(was);
+        let id = before.and_then(|note| note.id).unwrap_or_else(|| {
+            next += 1;
+            next
+        });
+        let description = own.description.or_else(|| before.and_then(|note| note.description.clone()));
+        notes.insert(place.to_owned(), Note { id: Some(id), description, aliases: own.aliases });
+    };
+    for column in schema.columns() {
+        let place = member_path("$", &column.name);
+        let aliases = schema.notes().get(&place).map(|note| note.aliases.clone()).unwrap_or_default();
+        let was = aliases.iter().find_map(|alias| known.get(&member_path("$", alias)));
+        name(&place, was);
+        within(&place, &column.column_type, &mut |place| name(place, None));
+    }
+    notes
+}
+
+fn within(place: &str, column_type: &ColumnType, name: &mut dyn FnMut(&str)) {
+    match column_type {
+        ColumnType::Struct(columns) => {
+            for Column { name: member, column_type, .. } in columns {
+                let place = member_path(place, member);
+                name(&place);
+                within(&place, column_type, name);
+            }
+        }
+        ColumnType::List(element) => {
+            let place = format!("{place}[]");
+            name(&place);
+            within(&place, element, name);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::parse_json_schema;
+    use super::*;
+
+    #[test]
+    fn ids_stay_with_their_fields_and_descriptions_come_from_the_file() {
+        let file = |properties: Value| {
+            parse_json_schema(
+                &json!({"properties": properties, "$defs": {"d": {"description": "a day", "type": "string"}}})
+                    .to_string(),
+            )
+            .unwrap()
+        };
+        let first = file(json!({
+            "id": {"type": "integer", "description": "the key"},
+            "o": {"properties": {"a": {"$ref": "#/$defs/d"}}},
+            "l": {"items": {"type": "integer"}},
+        }));
+        let first = first.clone().with_notes(identified(&first, None));
+        let ids = |schema: &RecordSchema| -> Vec<(String, i32)> {
+            schema.notes().iter().map(|(place, note)| (place.clone(), note.id.unwrap())).collect()
+        };
+        let of = |place: &str, id| (place.to_owned(), id);
+        assert_eq!(ids(&first), [of("$.id", 1), of("$.l", 4), of("$.l[]", 5), of("$.o", 2), of("$.o.a", 3)]);
+        assert_eq!(first.notes()["$.o.a"].description.as_deref(), Some("a day"));
+        let second = file(json!({
+            "new": {"type": "string"},
+            "key": {"type": "integer", "x-aliases": ["ident", "id"]},
+            "o": {"properties": {"b": {"type": "string"}, "a": {"type": "string"}}},
+        }));
+        let second = second.clone().with_notes(identified(&second, Some(&first)));
+        assert_eq!(ids(&second), [of("$.key", 1), of("$.new", 6), of("$.o", 2), of("$.o.a", 3), of("$.o.b", 7)]);
+        assert_eq!(second.notes()["$.key"].description.as_deref(), Some("the key"));
+        assert_eq!(serde_json::from_str::<RecordSchema>(&serde_json::to_string(&second).unwrap()).unwrap(), second);
+    }
+
+    #[test]
+    fn aliases_are_former_names_of_columns() {
+        for schema in
+            [json!({"a": {"x-aliases": 7}}), json!({"a": {"properties": {"b": {"type": "string", "x-aliases": "c"}}}})]
+        {
+            let problems = parse_json_schema(&json!({"properties": schema}).to_string()).unwrap_err();
+            assert!(problems[0].to_string().contains("x-aliases: expected the former names"), "{problems:?}");
+        }
+    }
+}

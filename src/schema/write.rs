@@ -1,0 +1,113 @@
+//! [`RecordSchema`] → JSON Schema (draft 2020-12), for people to edit and for [`parse_json_schema`](super::parse_json_schema) to read back. Pure.
+
+use serde_json::{Map, Value, json};
+
+use super::{Column, ColumnType, RecordSchema, member_path};
+
+/// The JSON Schema document of a record. Columns that may be null say so; the others are `required`.
+pub fn to_json_schema(schema: &RecordSchema, title: &str) -> Value {
+    let mut document = Map::new();
+    document.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    document.insert("title".to_owned(), json!(title));
+    document.extend(object(schema.columns()));
+    let mut document = Value::Object(document);
+    for column in schema.columns() {
+        let note = schema.notes().get(&member_path("$", &column.name));
+        if let Some(description) = note.and_then(|note| note.description.as_ref())
+            && let Some(Value::Object(property)) = document["properties"].get_mut(&column.name)
+        {
+            property.insert("description".to_owned(), json!(description));
+        }
+    }
+    document
+}
+
+fn object(columns: &[Column]) -> Map<String, Value> {
+    let required: Vec<&str> =
+        columns.iter().filter(|column| !column.nullable).map(|column| column.name.as_str()).collect();
+    let properties = columns.iter().map(|column| (column.name.clone(), property(&column.column_type, column.nullable)));
+    let mut members = Map::new();
+    members.insert("type".to_owned(), json!("object"));
+    if !required.is_empty() {
+        members.insert("required".to_owned(), json!(required));
+    }
+    members.insert("properties".to_owned(), Value::Object(properties.collect()));
+    members
+}
+
+fn property(column_type: &ColumnType, nullable: bool) -> Value {
+    let kind = |word: &str| if nullable { json!([word, "null"]) } else { json!(word) };
+    let text = |format: &str| json!({"type": kind("string"), "format": format});
+    match column_type {
+        ColumnType::Boolean => json!({"type": kind("boolean")}),
+        ColumnType::Int64 => json!({"type": kind("integer")}),
+        ColumnType::Float64 => json!({"type": kind("number")}),
+        ColumnType::Utf8 => json!({"type": kind("string")}),
+        ColumnType::TimestampUtc => text("date-time"),
+        ColumnType::Date32 => text("date"),
+        ColumnType::Time64 => text("time"),
+        ColumnType::TimestampNaive => json!({"type": kind("string"), "x-arrow": "timestamp[us]"}),
+        ColumnType::Decimal128 { precision, scale } => json!({"x-arrow": format!("decimal128({precision}, {scale})")}),
+        ColumnType::Json => json!({"x-arrow": "json"}),
+        ColumnType::List(element) => json!({"type": kind("array"), "items": property(element, true)}),
+        ColumnType::Struct(columns) => {
+            let mut members = object(columns);
+            members.insert("type".to_owned(), kind("object"));
+            Value::Object(members)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::parse_json_schema;
+    use super::*;
+
+    fn any_type() -> impl Strategy<Value = ColumnType> {
+        let scalar = prop_oneof![
+            Just(ColumnType::Boolean),
+            Just(ColumnType::Int64),
+            Just(ColumnType::Float64),
+            Just(ColumnType::Utf8),
+            Just(ColumnType::TimestampUtc),
+            Just(ColumnType::TimestampNaive),
+            Just(ColumnType::Date32),
+            Just(ColumnType::Time64),
+            Just(ColumnType::Json),
+            (1_u8..=38).prop_map(|precision| ColumnType::Decimal128 { precision, scale: 1 }),
+        ];
+        scalar.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|element| ColumnType::List(Box::new(element))),
+                proptest::collection::btree_map("[a-z~/ $é]{1,3}", inner, 1..4).prop_map(|members| {
+                    let column = |(name, column_type)| Column { name, column_type, nullable: true };
+                    ColumnType::Struct(members.into_iter().map(column).collect())
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(columns in proptest::collection::btree_map("[a-z~/ $é]{1,3}", any_type(), 1..5)) {
+            let column = |(name, column_type)| Column { name, column_type, nullable: true };
+            let schema = RecordSchema::new(columns.into_iter().map(column).collect()).unwrap();
+            let text = to_json_schema(&schema, "t").to_string();
+            prop_assert_eq!(parse_json_schema(&text).unwrap(), schema);
+        }
+    }
+
+    #[test]
+    fn columns_that_must_have_a_value_are_required() {
+        let column = |name: &str, nullable| Column { name: name.to_owned(), column_type: ColumnType::Int64, nullable };
+        let schema = RecordSchema::new(vec![column("id", false), column("n", true)]).unwrap();
+        let written = to_json_schema(&schema, "events");
+        assert_eq!(written["required"], json!(["id"]));
+        assert_eq!(
+            (&written["properties"]["id"]["type"], &written["properties"]["n"]["type"]),
+            (&json!("integer"), &json!(["integer", "null"]))
+        );
+    }
+}

@@ -1,0 +1,362 @@
+//! Schemas that evolve from page to page and from run to run, what a contract says of it, and readers of old and new files together.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::api::Api;
+use crate::support::{Ran, output_of, python};
+
+/// More pages of one record each than a schema is inferred from.
+const MANY_PAGES: usize = 110;
+
+/// A page of one record per page number.
+fn one_by_one(record: impl Fn(usize) -> Value) -> Vec<Value> {
+    (0..MANY_PAGES).map(|page| json!([record(page)])).collect()
+}
+
+async fn run(api: &Api, resource: &str) -> Ran {
+    let ran = api.run(resource, "", &[], &[]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran
+}
+
+/// What DuckDB, pyarrow and Polars see of the table, files of all shapes together.
+async fn read_as_one(table: &Path) -> Value {
+    let mut command = Command::new(python());
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/evolution.py")).arg(table);
+    let ran = output_of(command).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let engines: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let duckdb = engines["duckdb"].clone();
+    for engine in ["pyarrow", "polars"] {
+        assert_eq!(engines[engine], duckdb, "{engine} and duckdb see different rows");
+    }
+    duckdb
+}
+
+const KEYED: [&str; 2] =
+    ["primary_key: id\n    write_disposition: append", "primary_key: id\n    write_disposition: merge"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_and_a_wider_type_that_come_late_change_the_schema_within_the_run() {
+    for resource in KEYED {
+        let api = Api::new(one_by_one(|page| {
+            if page < 105 {
+                json!({"id": page, "n": page, "o": {"a": 1}, "nothing": null})
+            } else {
+                json!({"id": page, "n": 0.5, "o": {"a": 1, "b": "x"}, "late": true, "nothing": null})
+            }
+        }))
+        .await;
+        let ran = run(&api, resource).await;
+        let report = ran.resource();
+        assert_eq!(
+            (&report["rows"]["inserted"], &report["rows"]["rejected"]),
+            (&json!(MANY_PAGES), &json!(0)),
+            "{report}"
+        );
+        let rows = read_as_one(&api.table()).await;
+        assert_eq!(rows[3], json!({"id": 3, "n": 3.0, "o": {"a": 1, "b": null}, "late": null}));
+        assert_eq!(rows[108], json!({"id": 108, "n": 0.5, "o": {"a": 1, "b": "x"}, "late": true}));
+        let again = run(&api, resource).await.resource();
+        if resource.ends_with("merge") {
+            assert_eq!(
+                (&again["rows"]["unchanged"], &again["schema_changes"]),
+                (&json!(MANY_PAGES), &json!([])),
+                "{again}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_run_evolves_the_table_and_old_files_read_with_new_ones() {
+    for resource in KEYED {
+        let api = Api::new(vec![json!([{"id": 1, "n": 1, "o": {"a": 1}}, {"id": 2, "n": 2}])]).await;
+        run(&api, resource).await;
+        api.set_pages(vec![json!([{"id": 3, "new": "x", "o": {"a": 2, "b": 7}}])]);
+        let report = run(&api, resource).await.resource();
+        assert_eq!(
+            report["schema_changes"],
+            json!(["column o is struct<a: int64, b: int64> now, was struct<a: int64>", "added column new: utf8"]),
+            "{report}"
+        );
+        let rows = read_as_one(&api.table()).await;
+        assert_eq!(rows[0], json!({"id": 1, "n": 1, "o": {"a": 1, "b": null}, "new": null}));
+        assert_eq!(rows[2], json!({"id": 3, "n": null, "o": {"a": 2, "b": 7}, "new": "x"}));
+        // A type that readers could not bridge: every file is rewritten.
+        api.set_pages(vec![json!([{"id": 4, "n": 2.5}])]);
+        let report = run(&api, resource).await.resource();
+        assert_eq!(report["schema_changes"], json!(["column n is float64 now, was int64"]), "{report}");
+        let rows = read_as_one(&api.table()).await;
+        assert_eq!(rows[1]["n"].as_f64().zip(rows[3]["n"].as_f64()), Some((2.0, 2.5)), "{rows}");
+        let history = api.lakefeed(&["table", "history", "lake", "events", "--output", "json"]).await;
+        assert!(history.stdout.contains("column n is float64 now"), "{history:?}");
+        let sound = api.lakefeed(&["table", "verify", "lake", "events"]).await;
+        assert_eq!(sound.code, 0, "{sound:?}");
+        // A whole number that is no double cannot come into a table of doubles, nor a text into numbers: both are put aside.
+        api.set_pages(vec![json!([{"id": 5, "n": "many"}, {"id": 6, "n": 1}])]);
+        let report = run(&api, resource).await.resource();
+        assert_eq!(report["rejected_by_reason"], json!({"wrong_type": 1}), "{report}");
+        assert_eq!(api.column("n").last(), Some(&json!(1.0)));
+    }
+}
+
+/// What a mode of the contract makes of `second`, after a first run of `{"id": 1, "n": 1}`: the exit code, and the rows with the ids from 2 on.
+async fn contracted(contract: &str, second: Value) -> (i32, Vec<Value>, Ran) {
+    let api = Api::new(vec![json!([{"id": 1, "n": 1}])]).await;
+    let resource = format!("primary_key: id\n    schema_contract: {contract}");
+    // A frozen contract lets no table come to be.
+    run(&api, "primary_key: id").await;
+    api.set_pages(vec![second]);
+    let ran = api.run(&resource, "", &[], &[]).await;
+    let rows = api.rows().into_iter().filter(|row| row["id"] != 1).collect();
+    (ran.code, rows, ran)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_says_what_becomes_of_new_fields_and_of_other_types() {
+    let field = || json!([{"id": 2, "n": 2, "new": true}, {"id": 3, "n": 3, "new": null}]);
+    let value = || json!([{"id": 2, "n": "two"}, {"id": 3, "n": 3}]);
+    let fraction = || json!([{"id": 2, "n": 0.5}, {"id": 3, "n": 3}]);
+    let (whole, without) = (json!({"id": 3, "n": 3}), json!({"id": 2, "n": 2}));
+    for (contract, second, code, rows) in [
+        ("evolve", field(), 0, json!([{"id": 2, "n": 2, "new": true}, whole])),
+        ("{columns: discard_value}", field(), 0, json!([without, whole])),
+        ("{columns: discard_row}", field(), 0, json!([whole])),
+        ("{columns: freeze}", field(), 6, json!([])),
+        ("freeze", field(), 6, json!([])),
+        ("evolve", value(), 0, json!([whole])),
+        ("{data_type: discard_row}", fraction(), 0, json!([whole])),
+        ("{data_type: discard_value}", value(), 0, json!([{"id": 2}, whole])),
+        ("discard_value", fraction(), 0, json!([{"id": 2}, whole])),
+        ("{data_type: freeze}", value(), 6, json!([])),
+        ("{data_type: freeze}", fraction(), 6, json!([])),
+        ("evolve", fraction(), 0, json!([{"id": 2, "n": 0.5}, {"id": 3, "n": 3.0}])),
+        ("{conflicts: json}", value(), 0, json!([{"id": 2, "n": "\"two\""}, {"id": 3, "n": "3"}])),
+        ("{conflicts: text}", value(), 0, json!([whole])),
+    ] {
+        let (found, seen, ran) = contracted(contract, second.clone()).await;
+        assert_eq!((found, json!(seen)), (code, rows), "{contract} of {second}: {ran:?}");
+        if code == 6 {
+            assert!(ran.stderr.contains("is freeze; evolve") && ran.stderr.contains("hint:"), "{ran:?}");
+        }
+    }
+    let (_, _, ran) = contracted("{data_type: discard_value}", value()).await;
+    assert_eq!(ran.resource()["values_discarded"], 1, "{ran:?}");
+    // The numbers of the first run became JSON, too.
+    let api = Api::new(vec![json!([{"id": 1, "n": 1, "at": "2026-01-01"}])]).await;
+    let resource = "primary_key: id\n    schema_contract: {conflicts: json}";
+    run(&api, resource).await;
+    api.set_pages(vec![json!([{"id": 2, "n": {"x": [1.50]}, "at": "soon"}])]);
+    run(&api, resource).await;
+    assert_eq!(api.column("n"), [json!("1"), json!("{\"x\":[1.5]}")]);
+    assert_eq!(api.column("at"), [json!("\"2026-01-01\""), json!("\"soon\"")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_says_whether_a_table_may_come_to_be() {
+    for (mode, code, words) in
+        [("freeze", 6, "schema_contract.tables is freeze"), ("discard_row", 0, ""), ("discard_value", 0, "")]
+    {
+        let api = Api::new(vec![json!([{"id": 1}])]).await;
+        let ran = api.run(&format!("schema_contract: {{tables: {mode}}}"), "", &[], &[]).await;
+        assert!(ran.code == code && ran.stderr.contains(words), "{mode}: {ran:?}");
+        assert!(!api.table().join("_lakefeed/commits").exists(), "{mode}");
+        // A table that is there is not concerned.
+        run(&api, "selected: true").await;
+        run(&api, &format!("schema_contract: {{tables: {mode}}}")).await;
+    }
+}
+
+/// With a schema file, nothing evolves unless the contract says so; then the file says what the columns are at least.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_file_with_a_contract_evolves_beyond_the_file() {
+    const SCHEMA: &str = r#"{"properties": {"id": {"type": "integer"}, "n": {"type": "integer"}}}"#;
+    for (contract, rows) in [
+        ("schema_contract: {}", json!([{"id": 1, "n": 1}])),
+        ("schema_contract: {columns: evolve}", json!([{"id": 1, "n": 1, "new": "x"}])),
+        ("schema_contract: evolve", json!([{"id": 1, "n": 1.0, "new": "x"}, {"id": 2, "n": 0.5}])),
+    ] {
+        let api = Api::new(vec![json!([{"id": 1, "n": 1, "new": "x"}]), json!([{"id": 2, "n": 0.5}])]).await;
+        let resource =
+            format!("schema: schema.json\n    primary_key: id\n    write_disposition: merge\n    {contract}");
+        for expected in ["inserted", "unchanged"] {
+            let ran = api.run(&resource, "", &[("schema.json", SCHEMA)], &[]).await;
+            assert_eq!((ran.code, json!(api.rows())), (0, rows.clone()), "{contract}: {ran:?}");
+            assert_eq!(ran.resource()["rows"][expected], rows.as_array().unwrap().len(), "{contract}: {ran:?}");
+        }
+    }
+}
+
+/// A reject whose field or type the contract lets evolve now makes the schema grow when it is tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_that_are_tried_again_make_the_schema_grow() {
+    let api = Api::new(vec![json!([{"id": 1, "n": 1}])]).await;
+    run(&api, "primary_key: id").await;
+    api.set_pages(vec![json!([{"id": 2, "n": 0.5}, {"id": 3, "n": 3, "new": true}, {"id": 4, "n": "x"}, {"id": 5}])]);
+    let report = run(&api, "primary_key: id\n    schema_contract: discard_row").await.resource();
+    assert_eq!(
+        report["rejected_by_reason"],
+        json!({"out_of_range": 1, "unknown_field": 1, "wrong_type": 1}),
+        "{report}"
+    );
+    api.set_pages(vec![json!([])]);
+    let ran = api.run("primary_key: id", "", &[], &["--retry-rejects"]).await;
+    let retried = json!({"tried": 3, "accepted": 2, "dropped": 0, "refused": 1, "overtaken": 0});
+    assert_eq!((ran.code, &ran.resource()["retried"]), (0, &retried), "{ran:?}");
+    assert_eq!(api.column("n"), [json!(1.0), json!(0.5), json!(3.0), Value::Null]);
+    assert_eq!(api.column("new"), [Value::Null, Value::Null, json!(true), Value::Null]);
+}
+
+/// Why files stay or are rewritten: readers were asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_bridge_the_changes_for_which_files_stay() {
+    let mut command = Command::new(python());
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/evolution.py")).arg("--changes");
+    let ran = output_of(command).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let changes: Value = serde_json::from_str(&ran.stdout).unwrap();
+    for (change, outcome) in changes.as_object().unwrap() {
+        let is_bridged = outcome.as_object().unwrap().values().all(|outcome| outcome == "one table");
+        let stays = !change.contains(" to ") && change != "longer decimals";
+        assert_eq!(is_bridged, stays, "{change}: {outcome}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_is_inferred_into_a_file_and_shown_of_a_table() {
+    let api = Api::new(vec![
+        json!([{"id": 1, "at": "2026-11-23T08:00:00Z", "o": {"tags": ["x"]}, "never": null}]),
+        json!([{"id": 2, "price": 1.5}]),
+        json!([{"id": 3, "beyond": true}]),
+    ])
+    .await;
+    // Writes the pipeline file, and the table.
+    run(&api, "primary_key: id").await;
+    let ran = api.lakefeed(&["schema", "infer", "pipeline.yaml", "--pages", "2", "--file", "events.json"]).await;
+    assert!(ran.code == 0 && ran.stdout.is_empty(), "{ran:?}");
+    assert!(ran.stderr.contains("4 columns of 2 records on 2 pages") && ran.stderr.contains("$.never"), "{ran:?}");
+    let file: Value = serde_json::from_slice(&std::fs::read(api.folder.path().join("events.json")).unwrap()).unwrap();
+    assert_eq!(file["properties"]["at"], json!({"type": ["string", "null"], "format": "date-time"}));
+    assert_eq!(file["required"], json!(["id"]));
+    let again = api.lakefeed(&["schema", "infer", "pipeline.yaml", "--file", "events.json"]).await;
+    assert!(again.code == 2 && again.stderr.contains("events.json") && again.stderr.contains("hint:"), "{again:?}");
+    // The file is a schema file as it is.
+    let typed = api.run("schema: events.json\n    primary_key: id\n    table_name: typed", "", &[], &[]).await;
+    assert_eq!((typed.code, &typed.resource()["rows"]["inserted"]), (0, &json!(3)), "{typed:?}");
+    let shown = api.lakefeed(&["schema", "show", "lake", "events", "--output", "json"]).await;
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown["properties"]["beyond"], json!({"type": ["boolean", "null"]}));
+    assert_eq!(shown["properties"]["o"]["properties"]["tags"]["items"], json!({"type": ["string", "null"]}));
+    let text = api.lakefeed(&["schema", "show", "lake", "events"]).await;
+    assert!(text.stdout.contains("timestamp[us, UTC]") && text.stdout.contains("primary key"), "{text:?}");
+    let missing = api.lakefeed(&["schema", "show", "lake", "nothing"]).await;
+    assert!(missing.code == 2 && missing.stderr.contains("there is no table"), "{missing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_say_which_run_they_came_with_and_are_not_changed_by_it() {
+    let api = Api::new(vec![json!([{"id": 1, "n": 1}, {"id": 2, "n": 1}])]).await;
+    let keyed = "primary_key: id\n    write_disposition: merge\n    load_metadata: true";
+    let first = run(&api, keyed).await.report()["run_id"].clone();
+    assert_eq!(api.column("_lakefeed_run_id"), [first.clone(), first.clone()]);
+    let loaded: Vec<Value> = api.column("_lakefeed_loaded_at");
+    assert!(loaded[0].as_str().unwrap().starts_with("20") && loaded[0] == loaded[1], "{loaded:?}");
+    let again = run(&api, keyed).await.resource();
+    assert!(again["rows"]["unchanged"] == 2 && again["commit"].is_null(), "{again}");
+    api.set_pages(vec![json!([{"id": 1, "n": 1}, {"id": 2, "n": 0.5}, {"id": 3, "n": 1}])]);
+    let ran = run(&api, keyed).await;
+    let counts = &ran.resource()["rows"];
+    assert_eq!((&counts["unchanged"], &counts["updated"], &counts["inserted"]), (&json!(1), &json!(1), &json!(1)));
+    let second = ran.report()["run_id"].clone();
+    assert_eq!(api.column("_lakefeed_run_id"), [first.clone(), second.clone(), second.clone()]);
+    // Without the wish, the columns stay, and new rows say nothing.
+    api.set_pages(vec![json!([{"id": 4, "n": 1}])]);
+    run(&api, "primary_key: id\n    write_disposition: merge").await;
+    assert_eq!(api.column("_lakefeed_run_id"), [first, second.clone(), second, Value::Null]);
+    let clash = Api::new(vec![json!([{"id": 1, "_lakefeed_run_id": "x"}])]).await;
+    let ran = clash.run("load_metadata: true", "", &[], &[]).await;
+    assert!(ran.code == 6 && ran.stderr.contains("load_metadata adds"), "{ran:?}");
+}
+
+/// The ids of the top-level fields of every data file, and the versions of their schemas.
+fn ids_and_versions(table: &Path) -> Vec<(Vec<(String, i32)>, String)> {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    let of_file = |bytes: Vec<u8>| {
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let metadata = reader.metadata().file_metadata();
+        let fields = metadata.schema().get_fields().iter().map(|field| {
+            let info = field.get_basic_info();
+            (info.name().to_owned(), if info.has_id() { info.id() } else { 0 })
+        });
+        let entries = metadata.key_value_metadata().unwrap();
+        let version = entries.iter().find(|entry| entry.key == "lakefeed.schema_version").unwrap();
+        (fields.collect(), version.value.clone().unwrap())
+    };
+    crate::support::data_files(table).into_values().map(of_file).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_column_keeps_its_values_and_its_id_and_files_say_what_they_are() {
+    const FIRST: &str = r#"{"properties": {"id": {"type": "integer"}, "name": {"type": "string", "description": "what it is called"}}}"#;
+    const SECOND: &str = r#"{"properties": {"title": {"type": "string", "x-aliases": ["name"]}, "id": {"type": "integer"}, "n": {"type": "integer"}}}"#;
+    for resource in KEYED {
+        let resource = format!("schema: schema.json\n    {resource}");
+        let api = Api::new(vec![json!([{"id": 1, "name": "one"}])]).await;
+        let ran = api.run(&resource, "", &[("schema.json", FIRST)], &[]).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let field = |name: &str, id: i32| (name.to_owned(), id);
+        assert_eq!(ids_and_versions(&api.table()), [(vec![field("id", 1), field("name", 2)], "1".to_owned())]);
+        api.set_pages(vec![json!([{"id": 2, "title": "two", "n": 7}])]);
+        let ran = api.run(&resource, "", &[("schema.json", SECOND)], &[]).await;
+        assert_eq!(
+            ran.resource()["schema_changes"],
+            json!(["column title is called so now, was name", "added column n: int64"]),
+            "{ran:?}"
+        );
+        let rows = read_as_one(&api.table()).await;
+        assert_eq!(rows, json!([{"title": "one", "id": 1, "n": null}, {"title": "two", "id": 2, "n": 7}]));
+        for file in ids_and_versions(&api.table()) {
+            assert_eq!(file, (vec![field("title", 2), field("id", 1), field("n", 3)], "2".to_owned()));
+        }
+        let ran = api.run(&resource, "", &[("schema.json", SECOND)], &[]).await;
+        assert_eq!((ran.code, &ran.resource()["schema_changes"]), (0, &json!([])), "{ran:?}");
+        let snapshot = api.lakefeed(&["schema", "show", "lake", "events", "--output", "json"]).await;
+        let shown: Value = serde_json::from_str(&snapshot.stdout).unwrap();
+        assert_eq!(shown["properties"]["title"]["description"], "what it is called", "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_and_lists_are_native_as_deep_as_the_pipeline_wants_them() {
+    const SCHEMA: &str =
+        r#"{"properties": {"id": {"type": "integer"}, "o": {"properties": {"a": {"items": {"type": "integer"}}}}}}"#;
+    for (nested, object) in [
+        ("native", json!({"a": [1, 2]})),
+        ("json", json!("{\"a\":[1,2]}")),
+        ("0", json!("{\"a\":[1,2]}")),
+        ("1", json!({"a": "[1,2]"})),
+        ("2", json!({"a": [1, 2]})),
+    ] {
+        for schema in ["", "schema: schema.json\n    "] {
+            let api = Api::new(vec![json!([{"id": 1, "o": {"a": [1, 2]}}])]).await;
+            let resource = format!("{schema}nested: {nested}");
+            for _ in 0..2 {
+                let ran = api.run(&resource, "", &[("schema.json", SCHEMA)], &[]).await;
+                assert_eq!((ran.code, &ran.resource()["rows"]["rejected"]), (0, &json!(0)), "{ran:?}");
+            }
+            assert_eq!(api.column("o"), [object.clone(), object.clone()], "{nested} {schema}");
+        }
+    }
+    // A field that comes late is as deep as the others.
+    let api = Api::new(vec![json!([{"id": 1}])]).await;
+    run(&api, "nested: json").await;
+    api.set_pages(vec![json!([{"id": 2, "late": {"b": [true]}}])]);
+    run(&api, "nested: json").await;
+    assert_eq!(api.column("late"), [Value::Null, json!("{\"b\":[true]}")]);
+    let refused = api.run("nested: flat", "", &[], &[]).await;
+    assert!(refused.code == 2 && refused.stderr.contains("native, json"), "{refused:?}");
+}
