@@ -129,7 +129,6 @@ async fn walk(
             assert!(left.is_empty(), "{place}: left behind {left:?}");
         }
     }
-    println!("killed at {changes} changes, before and after");
     2 * changes
 }
 
