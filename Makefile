@@ -25,7 +25,7 @@ soak: $(VENV)/.installed ## ten thousand random histories against an oracle, 300
 
 test-ceph: $(VENV)/.installed ## the S3 tests on Ceph's radosgw, which checks signatures (root, Debian packages)
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) LAKEFEED_S3_SIMULATION_SEEDS=$${LAKEFEED_S3_SIMULATION_SEEDS:-0..100} \
-	tests/servers/with-ceph.sh $(CARGO) test --locked --test it -- --test-threads 1 storage:: crash::on_s3 simulation::on_s3
+	tests/servers/with-ceph.sh $(CARGO) test --locked --test it -- --test-threads 1 --skip ignores_conditions storage:: crash::on_s3 simulation::on_s3
 
 test-spark: $(VENV)-spark/.installed ## Spark reads a lake as the other readers do, also while it is being merged (Java 17 or newer)
 	$(CARGO) build --locked

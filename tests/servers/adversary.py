@@ -1,11 +1,11 @@
-"""Two runs at once, again and again, on a store that may not keep its promises: every outcome must be safe, or a refusal.
+"""Several runs at once, again and again, on a store that may not keep its promises: every outcome must be safe, or a refusal.
 
-usage: adversary.py LAKEFEED ENDPOINT [--rounds N] [--key KEY --secret SECRET]
+usage: adversary.py LAKEFEED ENDPOINT [--rounds N] [--writers N] [--key KEY --secret SECRET]
 
-ENDPOINT speaks S3. Each round starts two runs of the same merge on a table of its own, into bucket `lake` (made when missing). Then one run alone. Right is:
+ENDPOINT speaks S3. Each round starts several runs of the same merge at once, on a table of its own in bucket `lake` (made when missing). Then one run alone. Right is:
 
   refused   every run ends with exit code 7 and names If-None-Match; nothing was written that a reader would find
-  safe      each of the two ends with 0 or 8, the last with 0, and the table has every row once, in its last version
+  safe      each of them ends with 0 or 8, one at least and the last one with 0, and the table has every row once, in its last version
 
 Prints how often which happened; exits with 1 when anything else did.
 """
@@ -75,14 +75,14 @@ def rows_of(bucket, table):
     return sorted((row["id"], row["rev"]) for row in rows)
 
 
-def play(lakefeed, folder, bucket, url, number):
+def play(lakefeed, folder, bucket, url, number, writers):
     table = f"round-{number}"
     (folder / f"{table}.json").write_text(json.dumps(pipeline(url, table)))
     command = [lakefeed, "run", f"{table}.json", "--quiet"]
     Api.version = 1
-    both = [subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    texts = [run.communicate(timeout=300)[1] for run in both]
-    codes = [run.returncode for run in both]
+    runs = [subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) for _ in range(writers)]
+    texts = [run.communicate(timeout=300)[1] for run in runs]
+    codes = [run.returncode for run in runs]
     Api.version = 2
     last = subprocess.run(command, cwd=folder, stderr=subprocess.PIPE, text=True, timeout=300)
     codes.append(last.returncode)
@@ -91,7 +91,7 @@ def play(lakefeed, folder, bucket, url, number):
     if all(code == 7 and "If-None-Match" in text for code, text in zip(codes, texts)) and not rows:
         return "refused"
     whole = sorted((f"e{n}", 2) for n in range(ROWS))
-    if codes[2] == 0 and set(codes[:2]) <= {0, 8} and rows == whole:
+    if codes[-1] == 0 and 0 in codes[:-1] and set(codes[:-1]) <= {0, 8} and rows == whole:
         return "safe"
     print(f"{table}: exit codes {codes}, {len(rows)} rows, {len(set(rows) ^ set(whole))} of them wrong", *texts, sep="\n", file=sys.stderr)
     return "wrong"
@@ -102,6 +102,7 @@ def main():
     parser.add_argument("lakefeed")
     parser.add_argument("endpoint")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--writers", type=int, default=3)
     parser.add_argument("--key", default="AKLAKE")
     parser.add_argument("--secret", default="SKLAKE")
     arguments = parser.parse_args()
@@ -124,7 +125,7 @@ def main():
         (folder / "schema.json").write_text(json.dumps(SCHEMA))
         lakefeed = str(pathlib.Path(arguments.lakefeed).resolve())
         for number in range(arguments.rounds):
-            outcome = play(lakefeed, folder, bucket, f"http://127.0.0.1:{server.server_port}", number)
+            outcome = play(lakefeed, folder, bucket, f"http://127.0.0.1:{server.server_port}", number, arguments.writers)
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
     print(json.dumps(outcomes))
     sys.exit(1 if "wrong" in outcomes else 0)
