@@ -20,7 +20,7 @@ use lakefeed::checkpoint::Checkpoint;
 use lakefeed::clock::SystemClock;
 use lakefeed::lake::{CommitOutcome, Lake, WriteSpec};
 use lakefeed::schema::{Column, ColumnType, RecordSchema};
-use lakefeed::spec::{DestinationSpec, Limits, PartitionField, Transform, WriteDisposition};
+use lakefeed::spec::{Conflicts, DestinationSpec, Limits, MergeSpec, PartitionField, Transform, WriteDisposition};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -118,6 +118,7 @@ async fn write(lake: &str, batches: impl Iterator<Item = RecordBatch>) -> Commit
         resource: TABLE.to_owned(),
         disposition: WriteDisposition::Merge,
         full_refresh: false,
+        merge: MergeSpec::default(),
         primary_key: vec!["event_id".to_owned()],
         partition_by: vec![PartitionField {
             column: "start_time".to_owned(),
@@ -125,6 +126,8 @@ async fn write(lake: &str, batches: impl Iterator<Item = RecordBatch>) -> Commit
             name: "start_time_day".to_owned(),
         }],
         schema: schema(),
+        load_metadata: false,
+        conflicts: Conflicts::default(),
         limits: Limits::default(),
         clock: SystemClock::shared(),
     };

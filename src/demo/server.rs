@@ -75,10 +75,13 @@ struct ServerState {
     tokens: Mutex<Tokens>,
     faults: Mutex<(Faults, u64)>,
     latency: Duration,
-    /// Pages by offset, limit and detail, when they are kept.
-    pages: Option<Mutex<HashMap<(usize, usize, Detail), Bytes>>>,
+    /// Pages that were made, when they are kept.
+    pages: Option<Mutex<HashMap<PageKey, Bytes>>>,
     clock: crate::clock::SystemClock,
 }
+
+/// What a page was asked for by: offset, limit and detail.
+type PageKey = (usize, usize, Detail);
 
 #[derive(Debug)]
 struct Tokens {
