@@ -309,7 +309,7 @@ fn any_case() -> impl Strategy<Value = (Way, Vec<Run>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
     #[test]
     fn any_sequence_of_runs_equals_its_model_with_its_counts(
         (way, runs) in any_case(),
