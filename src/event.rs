@@ -35,6 +35,17 @@ pub enum RunEvent {
         /// What the run does with rows that are there.
         disposition: WriteDisposition,
     },
+    /// The table is held by another run, which is waited for.
+    TableAwaited {
+        /// The resource.
+        resource: String,
+        /// Who holds the table, and since when.
+        reason: String,
+        /// How long it has been waited for.
+        waited: Duration,
+        /// How long it is waited for at most.
+        limit: Duration,
+    },
     /// A commit that an earlier run had made but not published was published.
     Recovered {
         /// The resource.
@@ -151,6 +162,7 @@ impl RunEvent {
     pub fn resource(&self) -> &str {
         match self {
             Self::ResourceStarted { resource, .. }
+            | Self::TableAwaited { resource, .. }
             | Self::Recovered { resource, .. }
             | Self::Resumed { resource, .. }
             | Self::StartedAgain { resource, .. }

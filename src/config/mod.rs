@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub(crate) use incremental_document::parse_duration;
 pub use interpolate::{Sources, SystemSources};
 
 use document::Document;

@@ -1,5 +1,7 @@
 //! The `resources` of a pipeline file, with `resource_defaults` merged in as dlt does.
 
+use std::num::NonZeroU32;
+
 use serde_json::{Map, Value};
 
 use super::document::{PartitionDocument, ResourceDocument};
@@ -209,14 +211,38 @@ impl PartitionDocument {
             return Some(Self { place, column: column.clone(), transform: Transform::Identity, name: None });
         }
         let mut fields = Fields::of(place.clone(), level, problems)?;
-        let choices = [Transform::Identity, Transform::Year, Transform::Month, Transform::Day, Transform::Hour]
-            .map(|transform| (transform.as_str(), transform));
         let column = fields.required_text("column");
-        let transform = fields.choice("transform", &choices);
-        let refused = fields.has("transform") && transform.is_none();
+        let transform = read_transform(&mut fields);
         let name = fields.text("name");
         fields.finish();
-        let transform = transform.unwrap_or(Transform::Identity);
-        (!refused).then_some(Self { place, column: column?, transform, name })
+        Some(Self { place, column: column?, transform: transform?, name })
+    }
+}
+
+/// `transform`, with the number that some of them need; `None` when it was refused.
+fn read_transform(fields: &mut Fields<'_>) -> Option<Transform> {
+    type OfNumber = fn(NonZeroU32) -> Transform;
+    let bucket: OfNumber = Transform::Bucket;
+    let truncate: OfNumber = Transform::Truncate;
+    let choices = [
+        ("identity", Ok(Transform::Identity)),
+        ("year", Ok(Transform::Year)),
+        ("month", Ok(Transform::Month)),
+        ("day", Ok(Transform::Day)),
+        ("hour", Ok(Transform::Hour)),
+        ("bucket", Err(("buckets", bucket))),
+        ("truncate", Err(("width", truncate))),
+    ];
+    let is_given = fields.has("transform");
+    match fields.choice("transform", &choices) {
+        None => (!is_given).then_some(Transform::Identity),
+        Some(Ok(transform)) => Some(transform),
+        Some(Err((key, transform))) => {
+            let number = fields.whole(key).and_then(|number| u32::try_from(number).ok()).and_then(NonZeroU32::new);
+            if number.is_none() {
+                fields.problems.add(&fields.place_of(key), format!("must be a whole number from 1 to {}", u32::MAX));
+            }
+            number.map(transform)
+        }
     }
 }

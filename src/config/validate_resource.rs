@@ -8,7 +8,7 @@ use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
 use super::validate_merge::validate_merge;
 use crate::schema::{Column, ColumnType, RecordSchema};
-use crate::spec::{PartitionField, ResourceSpec, Transform, WriteDisposition};
+use crate::spec::{PartitionField, ResourceSpec, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
 
@@ -128,32 +128,7 @@ fn validate_partition(level: &PartitionDocument, schema: &RecordSchema, problems
         return None;
     };
     let transform = level.transform;
-    let fits = match (&column.column_type, transform) {
-        (ColumnType::TimestampUtc | ColumnType::TimestampNaive, _) => true,
-        (ColumnType::Date32, Transform::Hour) => false,
-        (ColumnType::Date32, _) => true,
-        (
-            ColumnType::Boolean
-            | ColumnType::Int64
-            | ColumnType::Utf8
-            | ColumnType::Decimal128 { .. }
-            | ColumnType::Time64,
-            Transform::Identity,
-        ) => true,
-        (
-            ColumnType::Boolean
-            | ColumnType::Int64
-            | ColumnType::Utf8
-            | ColumnType::Decimal128 { .. }
-            | ColumnType::Time64
-            | ColumnType::Float64
-            | ColumnType::Struct(_)
-            | ColumnType::List(_)
-            | ColumnType::Json,
-            _,
-        ) => false,
-    };
-    if !fits {
+    if !transform.takes(&column.column_type) {
         let what = format!("column '{}' has no {}; see the schema for its type", column.name, transform.as_str());
         problems.add(&level.place, what);
     }

@@ -33,6 +33,7 @@ use super::reader::{Part, Source, read};
 use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
 use super::schema::conform;
 use super::search::{Found, Hit, Search, find_hits};
+use super::slots::Slots;
 use super::snapshot::{KeyRange, Snapshot};
 use crate::error::{Error, Result};
 use crate::event::RowCounts;
@@ -70,7 +71,7 @@ struct Resolved {
 }
 
 /// Merges the staged rows into the table; counts what became of them.
-pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCounts) -> Result<Changes> {
+pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
     let Merge { area, rules, arrivals, retires_absent, ending, partitioner, mut staged } = merge;
     let Arrivals { lens, index, ranks, groups, mut dropped, deleted_keys, .. } = arrivals;
     let (puts, deletes) = (index.puts(), index.deletes());
@@ -109,7 +110,7 @@ pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCou
             dropped: dropped.get(&file.number).map_or(0, RowSet::len),
         })
         .collect::<Vec<_>>();
-    let plans = plan(&existing, &incoming, search.area.limits.file_bytes_target);
+    let plans = plan(&existing, &incoming, slots, search.area.limits.file_bytes_target);
     execute(&search.area, plans, snapshot, staged, gone, dropped).await
 }
 

@@ -10,19 +10,21 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 use super::arrivals::Arrivals;
-use super::commit::{self, CommitDocument, RejectsFile, State};
+use super::commit::{self, CommitDocument, Operation, RejectsFile, State};
 use super::ending::Ending;
 use super::fate::Rules;
+use super::fold;
 use super::index::Place;
-use super::layout::slot_of;
 use super::lease::TableLock;
 use super::lens::Lens;
 use super::merge_exec::{self, Changes, Merge, added_file};
+use super::page::Grid;
 use super::parquet::{data_file_options, reserved_bytes};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
 use super::rejects::RejectsWriter;
 use super::rolling::{RollingWriter, StagedFile, StagingArea, cannot_encode, compute};
+use super::slots::Slots;
 use super::snapshot::Snapshot;
 use super::storage::Storage;
 use super::strategy::{TableRules, batch_schema, takes_deletes};
@@ -65,6 +67,8 @@ pub(super) struct Session {
     pub(super) write: WriteSpec,
     pub(super) lock: TableLock,
     pub(super) snapshot: Snapshot,
+    /// The commit of the newest fold of the log; 0 for none.
+    pub(super) folded: u64,
     pub(super) strategy: TableRules,
     /// Runs whose staging may be swept once this run has committed.
     pub(super) garbage: BTreeSet<String>,
@@ -124,6 +128,11 @@ impl TableWriter {
         self.session.snapshot.checkpoint.as_ref()
     }
 
+    #[cfg(test)]
+    pub(super) fn lock(&self) -> &TableLock {
+        &self.session.lock
+    }
+
     /// Rows so far whose key came again; the last arrival counts. Always 0 where rows are not merged.
     pub fn duplicates(&self) -> u64 {
         self.staging.counts.duplicate
@@ -181,6 +190,7 @@ impl TableWriter {
         match Box::pin(staging.complete(&session)).await {
             Ok(staged) => Box::pin(session.commit(staged, checkpoint)).await,
             Err(error) => {
+                let error = session.lock.explain(&session.storage, error).await;
                 session.abandon().await;
                 Err(error)
             }
@@ -211,7 +221,7 @@ impl TableWriter {
         }
         let Session { storage, write, lock, .. } = *session;
         let swept = if keeps_pages {
-            recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id])).await.map(drop)
+            recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id]), u64::MAX).await.map(drop)
         } else {
             storage.delete_all(&storage.layout.staging_of(&write.run_id)).await
         };
@@ -240,6 +250,7 @@ impl Staging {
             run_id: write.run_id.clone(),
             schema: Arc::clone(&arrow_schema),
             options,
+            grid: Grid::of_commit(snapshot.version + 1),
             reserved_bytes: reserved_bytes(&arrow_schema).map_err(|error| cannot_encode("data files", error))?,
             key_column,
             limits: write.limits,
@@ -354,10 +365,10 @@ impl Staging {
             // A table that is built anew is merged into nothing.
             let nothing = Snapshot::default();
             let into = if replaces { &nothing } else { snapshot };
-            Box::pin(merge_exec::merge(merge, into, &mut counts)).await?
+            Box::pin(merge_exec::merge(merge, into, &Slots::of(snapshot, replaces), &mut counts)).await?
         } else {
             counts.inserted = rows;
-            Changes { adds: place(&area, &staged, next_slots(snapshot, replaces)), removes: Vec::new() }
+            Changes { adds: place(&area, &staged, Slots::of(snapshot, replaces)), removes: Vec::new() }
         };
         if replaces {
             counts.deleted = snapshot.rows();
@@ -390,29 +401,8 @@ fn set_places(places: &mut [Place], group: &Group, first: Place) {
     }
 }
 
-/// The first free slot of each partition: after those that are there, or 0 when none of them stays.
-fn next_slots(snapshot: &Snapshot, replaces: bool) -> HashMap<&str, u32> {
-    let mut next_slots: HashMap<&str, u32> = HashMap::new();
-    let staying = snapshot.files.keys().filter(|_| !replaces);
-    for (partition, slot) in staying.filter_map(|path| slot_of(path)) {
-        let next = next_slots.entry(partition).or_default();
-        *next = (*next).max(slot + 1);
-    }
-    next_slots
-}
-
-fn place<'a>(
-    area: &StagingArea,
-    staged: &'a [StagedFile],
-    mut next_slots: HashMap<&'a str, u32>,
-) -> Vec<commit::AddedFile> {
-    let mut adds = Vec::with_capacity(staged.len());
-    for file in staged {
-        let next = next_slots.entry(file.partition.path.as_str()).or_default();
-        adds.push(added_file(area, file, *next));
-        *next += 1;
-    }
-    adds
+fn place(area: &StagingArea, staged: &[StagedFile], mut slots: Slots) -> Vec<commit::AddedFile> {
+    staged.iter().map(|file| added_file(area, file, slots.take(&file.partition.path))).collect()
 }
 
 impl Session {
@@ -425,9 +415,12 @@ impl Session {
         match commit::drive(&self.storage, &self.lock, &document, State::Staged).await {
             Ok(()) => {
                 let outcome = outcome_of(&document, &self.snapshot);
-                let Self { storage, lock, garbage, .. } = self;
+                let Self { storage, lock, garbage, snapshot, folded, .. } = self;
+                if let Ok(snapshot) = snapshot.apply(&document) {
+                    fold::keep_if_due(&storage, &snapshot, folded).await;
+                }
                 // Best effort: what is left is swept by a later run.
-                drop(recover::sweep_staging(&storage, &garbage).await);
+                drop(recover::sweep_staging(&storage, &garbage, document.commit).await);
                 lock.release(&storage).await;
                 Ok(outcome)
             }
@@ -468,6 +461,7 @@ impl Session {
             resource: write.resource.clone(),
             disposition: write.disposition,
             merge: self.strategy.stored.clone(),
+            operation: Operation::Load,
             primary_key: write.primary_key.clone(),
             partition_by: write.partition_by.clone(),
             schema: Arc::clone(&self.strategy.table_schema),
@@ -483,8 +477,10 @@ impl Session {
     async fn finish_unchanged(self, rejects: Option<RejectsFile>, counts: RowCounts) -> Result<CommitOutcome> {
         let kept = self.keep_rejects(rejects.as_ref()).await;
         let Self { storage, write, lock, garbage, .. } = self;
-        // Best effort: what is left is swept by a later run.
-        drop(recover::sweep_staging(&storage, &garbage).await);
+        // A run that may be asleep can still make the next commit (rule 6). Best effort: what is left is swept by a later run.
+        if lock.excludes_sleepers() {
+            drop(recover::sweep_staging(&storage, &garbage, u64::MAX).await);
+        }
         let swept = match kept {
             Ok(()) => storage.delete_all(&storage.layout.staging_of(&write.run_id)).await,
             Err(error) => Err(error),

@@ -64,6 +64,11 @@ impl<'a> Family<'a> {
 
     /// Reads and commits the whole family.
     pub(super) async fn run(&self) -> Result<()> {
+        if let Err(error) = Box::pin(self.run.wait_for_table()).await {
+            self.run.started();
+            finished(&self.run, Duration::ZERO, Some(&error));
+            return Err(error);
+        }
         if let Some(windows) = self.windows().await? {
             return self.run_windows(windows).await;
         }

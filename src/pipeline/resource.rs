@@ -103,7 +103,7 @@ impl ResourceRun<'_> {
     /// Reads a pass to its end. On any failure the table stays as it was.
     pub(super) async fn stage(&self, pass: Pass<'_>) -> Result<Staged> {
         let Pass { mut slices, cursor, children } = pass;
-        let table = self.lake.table(&self.resource.table_name);
+        let table = self.table();
         let journal = resume::journal(self, &table, cursor.as_ref(), true).await?;
         let emptied = children.as_ref().map(ParentRows::emptied);
         let first = Pass { slices: slices.restarted()?, cursor: cursor.clone(), children };

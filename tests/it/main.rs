@@ -6,6 +6,7 @@
 
 mod bad_input; // what goes wrong, what the operator reads, and that the lake stays as it was
 mod cassette; // a run that is recorded and played again without a network
+mod compat; // lakes that earlier versions wrote
 mod conformance; // what a declarative REST source must do, as data
 mod crash; // kill -9 at every step of a commit, then again
 mod examples; // the pipelines for public APIs, each against a server that answers as the API's documentation says

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::super::fault_store::LyingStore;
 use super::super::testing::{World, row, write_all};
+use super::super::{Patience, Wait, WaitListener};
 use super::TableLock;
 use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
@@ -74,6 +75,22 @@ async fn a_writer_that_was_taken_over_cannot_commit_and_the_other_one_can() {
     world.check_tidy().await;
 }
 
+/// A store that looks first and writes then lets two writers create the same lease; whoever wrote last has it.
+#[tokio::test]
+async fn a_writer_whose_lease_was_overwritten_cannot_commit() {
+    let world = World::in_memory();
+    let mut writer = world.table().begin(world.spec("overwritten", Merge)).await.unwrap();
+    write_all(&mut writer, &[vec![row(1, 1, 1)]]).await.unwrap();
+    let storage = world.table().storage;
+    let path = storage.layout.lease(1);
+    let lease = String::from_utf8(storage.get(&path).await.unwrap().to_vec()).unwrap();
+    storage.put(&path, lease.replace("overwritten", "other").into()).await.unwrap();
+    let error = writer.commit(checkpoint()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("run other has taken the table at the same time"), "{error}");
+    assert!(world.rows().await.is_empty());
+}
+
 #[tokio::test]
 async fn epochs_only_grow_and_old_leases_are_deleted() {
     let world = World::in_memory();
@@ -113,4 +130,43 @@ async fn a_store_that_ignores_conditions_is_refused_before_anything_is_written()
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains("ignores conditional writes (If-None-Match)"), "{error}");
     assert!(world.objects().await.is_empty());
+}
+
+#[derive(Debug, Default)]
+struct Heard(std::sync::Mutex<Vec<Wait>>);
+
+impl WaitListener for Heard {
+    fn waits(&self, wait: &Wait) {
+        self.0.lock().unwrap().push(wait.clone());
+    }
+}
+
+#[tokio::test]
+async fn a_patient_run_takes_over_when_the_lease_of_a_dead_one_has_expired() {
+    let world = World::in_memory();
+    drop(world.table().begin(world.spec("dead", Merge)).await.unwrap());
+    let heard = Arc::new(Heard::default());
+    let patience =
+        |seconds| Patience { limit: std::time::Duration::from_secs(seconds), listener: Arc::<Heard>::clone(&heard) };
+    let error = world.table().waiting(patience(30)).begin(world.spec("hasty", Merge)).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("held by run dead"), "{error}");
+    let mut writer = world.table().waiting(patience(90)).begin(world.spec("patient", Merge)).await.unwrap();
+    write_all(&mut writer, &[vec![row(1, 1, 1)]]).await.unwrap();
+    writer.commit(checkpoint()).await.unwrap();
+    assert_eq!(world.rows().await, [row(1, 1, 1)]);
+    let waits = heard.0.lock().unwrap();
+    assert!(waits.len() > 4 && waits.iter().all(|wait| wait.reason.contains("held by run dead")), "{waits:?}");
+}
+
+#[tokio::test]
+async fn a_lease_that_has_expired_unnoticed_is_renewed_before_the_commit() {
+    let world = World::in_memory();
+    let mut writer = world.table().begin(world.spec("slow", Merge)).await.unwrap();
+    write_all(&mut writer, &[vec![row(1, 1, 1)]]).await.unwrap();
+    world.expire_leases();
+    writer.lock().verify(&world.table().storage).await.unwrap();
+    let error = world.table().begin(world.spec("other", Merge)).await.unwrap_err();
+    assert!(error.hints()[0].contains("expires at 2026-11-23T12:02:01Z"), "{error:?}");
+    writer.commit(checkpoint()).await.unwrap();
+    assert_eq!(world.rows().await, [row(1, 1, 1)]);
 }
