@@ -19,8 +19,8 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray
 use lakefeed::checkpoint::Checkpoint;
 use lakefeed::clock::SystemClock;
 use lakefeed::lake::{CommitOutcome, Lake, WriteSpec};
-use lakefeed::schema::{Column, ColumnType, RecordSchema};
-use lakefeed::spec::{Conflicts, DestinationSpec, Limits, MergeSpec, PartitionField, Transform, WriteDisposition};
+use lakefeed::schema::{Column, ColumnType, Conflicts, RecordSchema};
+use lakefeed::spec::{DestinationSpec, Limits, MergeSpec, PartitionField, Transform, WriteDisposition};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 

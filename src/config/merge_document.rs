@@ -8,7 +8,7 @@ use crate::expression::Expression;
 use crate::spec::{MarkKind, SortOrder, StrategyName, WriteDisposition};
 
 /// Hints of dlt's columns that say what is loaded, and that this version does not do.
-const HINTS_LATER: &[&str] = &["data_type", "nullable", "precision", "scale", "timezone"];
+const HINTS_LATER: &[&str] = &["data_type", "nullable", "precision", "scale", "timezone", "primary_key", "merge_key"];
 
 /// Hints that change nothing here: they are for stores that lakefeed does not have.
 const HINTS_IGNORED: &[&str] = &[
@@ -17,7 +17,6 @@ const HINTS_IGNORED: &[&str] = &[
     "cluster",
     "sort",
     "unique",
-    "primary_key",
     "foreign_key",
     "root_key",
     "parent_key",

@@ -22,16 +22,18 @@ use super::arrivals::{Arrivals, DeletedKeys, Occurrences};
 use super::commit::{AddedFile, staged_name};
 use super::ending::Ending;
 use super::fate::{Fate, Met, Op, RowFate, Rules, Tally, decide, decide_absent};
-use super::index::{KeyIndex, RowSet};
+use super::hash::Fingerprint;
+use super::index::{Entry, KeyIndex, RowSet};
 use super::layout::{data_file, slot_of};
 use super::lens::Identity;
 use super::merge::{Existing, Incoming, PartitionPlan, plan};
 use super::needles::Needles;
 use super::partition::{Partition, Partitioner};
+use super::rank::{Rank, Ranking};
 use super::reader::{Part, Source, read};
 use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
 use super::schema::{conform, misfit};
-use super::search::{Found, Search, find_hits};
+use super::search::{Found, Hit, Search, find_hits};
 use super::slots::Slots;
 use super::snapshot::{KeyRange, Snapshot};
 use crate::error::{Error, Result};
@@ -193,57 +195,77 @@ impl Judge<'_> {
     }
 
     fn judge(&mut self, path: &str, found: &Found, resolved: &mut Resolved) {
-        let Search { rules, lens, ranks, index, .. } = self.search.as_ref();
+        let search = self.search;
         let folder = slot_of(path).map_or("", |(folder, _)| folder);
-        let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
+        let mut index = search.index.write().unwrap_or_else(PoisonError::into_inner);
         for (position, hit) in found.hits.iter().enumerate() {
-            let key = match lens.identity {
+            let key = match search.lens.identity {
                 Identity::Key | Identity::Record => hit.key,
                 // The first row of the table meets the first one that came, the second the second, and so on.
                 Identity::Occurrence => self.occurrences.next(hit.row, |key| is_met(&index, key)),
             };
             let fate = match index.get_mut(key) {
-                None => {
-                    let fate = decide_absent(*rules);
-                    self.tally.row(fate, rules.strategy == StrategyName::Scd2);
-                    fate
-                }
-                Some(entry) => {
-                    let came = self.folders.get(&entry.place.file);
-                    let met = Met {
-                        is_same: entry.op == Op::Put && entry.row == hit.row,
-                        // A version stays where it is when the next one opens.
-                        is_in_place: rules.strategy == StrategyName::Scd2 || came == Some(&folder),
-                        is_live: hit.is_live,
-                        is_newer: lens
-                            .ranking
-                            .as_ref()
-                            .zip(found.ranks.get(position))
-                            .is_some_and(|(ranking, rank)| ranking.guards(rank, (entry.op, ranks.get(key)))),
-                    };
-                    let decision = decide(*rules, entry.op, entry.fate, met);
-                    let is_dropped = matches!(decision.fate, Fate::Unchanged | Fate::Kept);
-                    if let (true, Some(place)) = (is_dropped, entry.staged()) {
-                        self.dropped.entry(place.file).or_default().insert(place.row);
-                    }
-                    self.tally.turn(entry.op, entry.fate, decision.fate);
-                    self.tally.row(decision.row, false);
-                    entry.fate = decision.fate;
-                    decision.row
-                }
+                Some(entry) => self.meet(folder, key, entry, *hit, found.ranks.get(position)),
+                None => self.absent(),
             };
-            if fate == RowFate::Ends {
-                resolved.ended.entry(path.to_owned()).or_default().insert(hit.position);
-            }
-            if fate != RowFate::Stays {
-                resolved.gone.entry(path.to_owned()).or_default().insert(hit.position);
+            resolved.note(path, hit.position, fate);
+        }
+        for position in found.absent.positions() {
+            let fate = self.absent();
+            resolved.note(path, u32::try_from(position).unwrap_or(u32::MAX), fate);
+        }
+    }
+
+    /// A row of the table meets what the run has of its key.
+    fn meet(&mut self, folder: &str, key: Fingerprint, entry: &mut Entry, hit: Hit, rank: Option<&Rank>) -> RowFate {
+        let Search { rules, lens, ranks, .. } = self.search.as_ref();
+        let guards = |(ranking, rank): (&Ranking, &Rank)| ranking.guards(rank, (entry.op, ranks.get(key)));
+        let met = Met {
+            is_same: entry.op == Op::Put && entry.row == hit.row,
+            // A version stays where it is when the next one opens.
+            is_in_place: rules.strategy == StrategyName::Scd2 || self.folders.get(&entry.place.file) == Some(&folder),
+            is_live: hit.is_live,
+            is_newer: lens.ranking.as_ref().zip(rank).is_some_and(guards),
+        };
+        let decision = decide(*rules, entry.op, entry.fate, met);
+        let is_dropped = matches!(decision.fate, Fate::Unchanged | Fate::Kept);
+        if let (true, Some(place)) = (is_dropped, entry.staged()) {
+            self.dropped.entry(place.file).or_default().insert(place.row);
+        }
+        self.tally.turn(entry.op, entry.fate, decision.fate);
+        self.tally.row(decision.row, false);
+        entry.fate = decision.fate;
+        decision.row
+    }
+
+    /// A row of the table whose key the run does not have.
+    fn absent(&mut self) -> RowFate {
+        let Search { rules, .. } = self.search.as_ref();
+        let fate = decide_absent(*rules);
+        self.tally.row(fate, rules.strategy == StrategyName::Scd2);
+        fate
+    }
+}
+
+impl Resolved {
+    fn note(&mut self, path: &str, position: u32, fate: RowFate) {
+        let sets = match fate {
+            RowFate::Stays => [None, None],
+            RowFate::Leaves => [Some(&mut self.gone), None],
+            RowFate::Ends => [Some(&mut self.gone), Some(&mut self.ended)],
+        };
+        for set in sets.into_iter().flatten() {
+            if let Some(rows) = set.get_mut(path) {
+                rows.insert(position);
+            } else {
+                set.entry(path.to_owned()).or_default().insert(position);
             }
         }
     }
 }
 
 /// Whether a row of the table has met this one already, so that the next equal one is to meet another.
-fn is_met(index: &KeyIndex, key: u128) -> bool {
+fn is_met(index: &KeyIndex, key: Fingerprint) -> bool {
     index.get(key).is_some_and(|entry| entry.fate != Fate::Fresh)
 }
 

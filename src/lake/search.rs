@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 use super::arrivals::Groups;
 use super::fate::{Op, Rules};
 use super::hash::Fingerprint;
-use super::index::KeyIndex;
+use super::index::{KeyIndex, RowSet};
 use super::lens::{Identity, Lens};
 use super::rank::{Rank, Ranks};
 use super::reader::{Part, Source, ranges, read};
@@ -47,7 +47,10 @@ pub(super) struct Hit {
 /// The rows of a data file that the run touches.
 #[derive(Debug, Default)]
 pub(super) struct Found {
+    /// Those that the run has rows for, or may have.
     pub(super) hits: Vec<Hit>,
+    /// Those whose key did not come: a bit each, since they may be most of the table.
+    pub(super) absent: RowSet,
     /// As many ranks, where rows of the table are compared by them; otherwise none.
     pub(super) ranks: Vec<Rank>,
 }
@@ -61,7 +64,7 @@ pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
     let names = search.lens.search().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
     let mut batches = read(storage, source, Part::Columns(&names)).await?;
     while let Some(batch) = batches.try_next().await? {
-        compute(|| search.pick(&batch, first, &mut found.hits)).map_err(fails)?;
+        compute(|| search.pick(&batch, first, &mut found)).map_err(fails)?;
         first += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
     }
     let positions = ranges(found.hits.iter().filter(|hit| hit.needs_row).map(|hit| hit.position as usize));
@@ -108,7 +111,7 @@ impl Search {
     }
 
     /// Adds the rows of a batch that the run touches; its first row is at `first`.
-    fn pick(&self, batch: &RecordBatch, first: u32, hits: &mut Vec<Hit>) -> Result<(), ArrowError> {
+    fn pick(&self, batch: &RecordBatch, first: u32, found: &mut Found) -> Result<(), ArrowError> {
         let batch = conform(batch, self.lens.search())?;
         let keys = self.lens.keys(&batch)?;
         let groups = self.lens.groups(&batch)?;
@@ -117,20 +120,24 @@ impl Search {
         match (keys, groups, current) {
             (Some(keys), None, None) => {
                 let touched = (first..).zip(keys).filter_map(|(position, key)| self.keyed(&index, position, key));
-                hits.extend(touched);
+                found.hits.extend(touched);
             }
             (keys, groups, current) => {
                 let is_current = |row: usize| current.as_ref().is_none_or(|current: &BooleanArray| current.value(row));
-                for (row, position) in (0..batch.num_rows()).zip(first..) {
-                    if !is_current(row) {
-                        continue;
-                    }
+                for (row, position) in (0..batch.num_rows()).zip(first..).filter(|(row, _)| is_current(*row)) {
                     let key = keys.as_ref().and_then(|keys| keys.get(row).copied());
                     let group = groups.as_ref().and_then(|groups| groups.get(row).copied());
-                    hits.extend(
-                        key.and_then(|key| self.keyed(&index, position, key))
-                            .or_else(|| self.unkeyed(position, key, group)),
-                    );
+                    match key.and_then(|key| self.keyed(&index, position, key)) {
+                        Some(hit) => found.hits.push(hit),
+                        None if !self.touches_absent(group) => {}
+                        // Rows without a key are told apart by their content.
+                        None if self.lens.identity == Identity::Occurrence => {
+                            found.hits.push(Hit { key: 0, row: 0, position, is_live: true, needs_row: true });
+                        }
+                        None => {
+                            found.absent.insert(position);
+                        }
+                    }
                 }
             }
         }
@@ -150,16 +157,13 @@ impl Search {
         Some(Hit { key, row: 0, position, is_live: true, needs_row })
     }
 
-    /// A row that is touched for its group, or because its key is absent.
-    fn unkeyed(&self, position: u32, key: Option<Fingerprint>, group: Option<Fingerprint>) -> Option<Hit> {
+    /// Whether the run touches a row of this group though its key did not come: for its group, or for being absent.
+    fn touches_absent(&self, group: Option<Fingerprint>) -> bool {
         let came = group.map(|group| self.groups.contains(&group));
-        let is_touched = match self.rules.strategy {
+        match self.rules.strategy {
             StrategyName::DeleteInsert => came == Some(true),
             StrategyName::Scd2 => self.retires_absent && came != Some(false),
             StrategyName::Upsert | StrategyName::InsertOnly => false,
-        };
-        // Rows without a key are told apart by their content.
-        let needs_row = self.lens.identity == Identity::Occurrence;
-        is_touched.then_some(Hit { key: key.unwrap_or(0), row: 0, position, is_live: true, needs_row })
+        }
     }
 }

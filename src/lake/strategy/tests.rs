@@ -16,9 +16,9 @@ use proptest::prelude::*;
 use self::model::{Arrival, Competition, Moment, Record, Stored};
 use super::super::fault_store::{Death, Fuse};
 use super::super::testing::{TABLE, World};
-use super::super::{CommitOutcome, Table, WriteSpec};
+use super::super::{CommitOutcome, CompactSpec, SortColumn, Table, Upkeep, WriteSpec};
 use crate::checkpoint::Checkpoint;
-use crate::clock::Clock as _;
+use crate::clock::Clock;
 use crate::error::{ErrorKind, Result};
 use crate::event::RowCounts;
 use crate::schema::{Column, ColumnType, RecordSchema};
@@ -309,7 +309,7 @@ fn any_case() -> impl Strategy<Value = (Way, Vec<Run>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
     #[test]
     fn any_sequence_of_runs_equals_its_model_with_its_counts(
         (way, runs) in any_case(),
@@ -572,4 +572,37 @@ async fn merges_that_cannot_tell_rows_apart_are_refused() {
         let error = world.table().begin(way.spec(&world, "one")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{way:?}: {error}");
     }
+}
+
+/// A fold keeps what a table is merged by, and a compaction's commit says so, too.
+#[tokio::test]
+async fn a_history_outlives_compactions_and_folds() {
+    let mut world = World::in_memory();
+    world.limits = Limits::default();
+    let way = Way::history();
+    let mut table = Vec::new();
+    let mut compacted = 0;
+    for number in 0..20 {
+        world.clock.advance(std::time::Duration::from_secs(60));
+        // One row changes and moves with every run, one every other run, one never.
+        let run = whole(vec![vec![put(1, number % 3, number), put(2, 1, number / 2), put(3, 1, 0)]]);
+        let expected = way.model(&mut table, &run, now(&world));
+        let spec = way.spec(&world, &format!("run-{number}"));
+        let outcome = way.run_on(&world.table(), spec, &run).await.unwrap();
+        assert_eq!(RowCounts { written: 0, ..outcome.rows }, expected);
+        if number % 7 == 3 {
+            let upkeep = Upkeep::new(format!("upkeep-{number}"), Arc::clone(&world.clock) as Arc<dyn Clock>);
+            let sort_by = vec![SortColumn { column: "value".to_owned(), descending: true }];
+            let spec = CompactSpec { target_bytes: 1 << 20, sort_by, ..CompactSpec::default() };
+            compacted += u64::from(world.table().compact(&upkeep, &spec).await.unwrap().commit.is_some());
+        }
+        assert_eq!(rows(&world).await, seen(&way, &table), "run {number}");
+    }
+    assert_eq!(compacted, 3);
+    let snapshot = world.table().snapshot().await.unwrap();
+    assert_eq!((snapshot.version, snapshot.record_schema().unwrap()), (23, schema(true)));
+    let folds = world.objects().await.into_iter().filter(|path| path.contains("/folds/")).count();
+    assert!(folds > 0, "{:?}", world.objects().await);
+    assert!(world.table().verify().await.unwrap().is_sound());
+    assert!(world.table().begin(Way::upsert().spec(&world, "plain")).await.is_err());
 }
