@@ -469,6 +469,7 @@ impl Session {
             counts,
             adds: changes.adds,
             removes: changes.removes,
+            retires: Vec::new(),
             rejects,
         }
     }
