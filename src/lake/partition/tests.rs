@@ -102,7 +102,7 @@ fn texts_and_whole_numbers_are_cut_and_values_are_spread_over_buckets() {
         ]))
     };
     let text = schema(ColumnType::Utf8);
-    let cut = ["ice", "ice", "\u{e9}\u{e9}\u{e9}", EMPTY_VALUE, "..%2F", NULL_VALUE]
+    let cut = ["ice", "ice", "\u{e9}\u{e9}\u{e9}", EMPTY_VALUE, "..%2F", NULL_PARTITION]
         .map(|value| format!("value_truncate={value}"));
     assert_eq!(paths(&text, Transform::Truncate(number(3)), texts()), cut);
     let spread = paths(&text, Transform::Bucket(number(16)), texts());
