@@ -17,7 +17,7 @@ use crate::support::copy_folder;
 use crate::support::json_rows::json_rows_in;
 
 /// Every folder that an earlier version wrote.
-const VERSIONS: &[&str] = &["v1"];
+const VERSIONS: &[&str] = &["v1", "v2"];
 
 /// A lake of an earlier version, copied so that it may be changed.
 struct Fixture {
