@@ -149,7 +149,7 @@ async fn a_table_is_verified_and_its_damage_is_named() {
     let files: Vec<_> = crate::support::data_files(&lake.stage.table()).into_keys().collect();
     std::fs::remove_file(&files[0]).unwrap();
     let mut bytes = std::fs::read(&files[1]).unwrap();
-    bytes[4..40].fill(0xFF);
+    bytes[150..190].fill(0xFF);
     std::fs::write(&files[1], bytes).unwrap();
     std::fs::copy(&files[2], files[2].with_file_name("mine.parquet")).unwrap();
     let ran = lake.table("verify", &["--output", "json"]).await;
