@@ -69,6 +69,9 @@ pub(super) struct CommitDocument {
     pub(super) counts: RowCounts,
     pub(super) adds: Vec<AddedFile>,
     pub(super) removes: Vec<String>,
+    /// Paths that no file of the table has, and that none will ever get: what is there is nobody's, and may be deleted at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) retires: Vec<String>,
     pub(super) rejects: Option<RejectsFile>,
     /// Rejects of earlier runs that became rows with this commit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

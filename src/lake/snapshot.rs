@@ -119,16 +119,16 @@ impl Snapshot {
             if self.files.remove(path).is_none() {
                 return Err(format!("it removes {path:?}, which the table does not have"));
             }
-            if let Some((partition, slot)) = slot_of(path) {
-                let retired = self.retired_slots.entry(partition.to_owned()).or_default();
-                *retired = slot.max(*retired);
-            }
         }
         for added in &commit.adds {
             if removes.contains(&added.path) {
                 return Err(format!("it both adds and removes {:?}", added.path));
             }
             self.files.insert(added.path.clone(), added.data_file());
+        }
+        for (partition, slot) in commit.removes.iter().chain(&commit.retires).filter_map(|path| slot_of(path)) {
+            let retired = self.retired_slots.entry(partition.to_owned()).or_default();
+            *retired = slot.max(*retired);
         }
         self.version = commit.commit;
         self.published = false;

@@ -143,7 +143,7 @@ impl<'a> Hold<'a> {
         let mut recovery =
             Recovery { rolled_forward: self.rolled_forward, swept: Vec::new(), kept: Vec::new(), fence: None };
         if self.may_sleepers_commit() && !swept.is_empty() {
-            recovery.fence = self.fence().await?;
+            recovery.fence = self.fence(Vec::new()).await?;
             if recovery.fence.is_none() {
                 recovery.kept = swept.into_iter().chain(kept).flat_map(Staged::parts).collect();
                 return Ok(recovery);
@@ -165,16 +165,17 @@ impl<'a> Hold<'a> {
         !self.lock.excludes_sleepers()
     }
 
-    /// Takes the number that a sleeping run aims at (rule 6 of `commit`), by a commit that changes nothing. A table without commits has none.
-    async fn fence(&mut self) -> Result<Option<u64>> {
+    /// Takes the number that a sleeping run aims at (rule 6 of `commit`), by a commit that changes nothing; no file gets the paths that it `retires` any more. A table
+    /// without commits has none.
+    async fn fence(&mut self, retires: Vec<String>) -> Result<Option<u64>> {
         if self.loaded.last.is_none() {
             return Ok(None);
         }
-        self.commit(Operation::Fence, Changes::default()).await.map(|commit| Some(commit.commit))
+        self.commit(Operation::Fence, Changes::default(), retires).await.map(|commit| Some(commit.commit))
     }
 
     /// Commits a change of files that is none of rows. The checkpoint and everything else stay as they are.
-    async fn commit(&mut self, operation: Operation, changes: Changes) -> Result<CommitDocument> {
+    async fn commit(&mut self, operation: Operation, changes: Changes, retires: Vec<String>) -> Result<CommitDocument> {
         let Some(last) = &self.loaded.last else {
             return Err(Error::storage(format!("table {} has no commit", self.storage.url)));
         };
@@ -189,6 +190,7 @@ impl<'a> Hold<'a> {
             counts: RowCounts { written: adds.iter().map(|added| added.rows).sum(), ..RowCounts::default() },
             adds,
             removes,
+            retires,
             rejects: None,
             ..last.clone()
         };

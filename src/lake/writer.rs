@@ -516,6 +516,7 @@ impl Session {
             counts,
             adds: changes.adds,
             removes: changes.removes,
+            retires: Vec::new(),
             rejects,
             settled: settled.into_documents(),
             full_refresh: write.full_refresh,

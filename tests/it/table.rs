@@ -149,7 +149,7 @@ async fn a_table_is_verified_and_its_damage_is_named() {
     let files: Vec<_> = crate::support::data_files(&lake.stage.table()).into_keys().collect();
     std::fs::remove_file(&files[0]).unwrap();
     let mut bytes = std::fs::read(&files[1]).unwrap();
-    bytes[4..40].fill(0xFF);
+    bytes[150..190].fill(0xFF);
     std::fs::write(&files[1], bytes).unwrap();
     std::fs::copy(&files[2], files[2].with_file_name("mine.parquet")).unwrap();
     let ran = lake.table("verify", &["--output", "json"]).await;
@@ -224,7 +224,8 @@ async fn a_table_is_compacted_recovered_and_vacuumed() {
         assert_eq!(young["deleted"].as_array().unwrap().len(), 0, "{young}");
         let all = ["--older-than", "0s", "--rejects-older-than", "0s"];
         let vacuumed = lake.table("vacuum", &all).await;
-        assert!(vacuumed.code == 0 && vacuumed.stdout.lines().count() == 3, "{vacuumed:?}");
+        let lines = if lake.server.is_some() { 4 } else { 3 };
+        assert!(vacuumed.code == 0 && vacuumed.stdout.lines().count() == lines, "{vacuumed:?}");
         assert!(vacuumed.stdout.contains("orphan") && vacuumed.stderr.contains("2 files"), "{vacuumed:?}");
         assert!(lake.is_sound().await);
         lake.run().await;

@@ -123,6 +123,7 @@ fn commit(number: u64, adds: &BTreeSet<u8>, removes: &[u8]) -> CommitDocument {
             })
             .collect(),
         removes: removes.iter().map(|file| path_of(*file)).collect(),
+        retires: Vec::new(),
         rejects: None,
         settled: Vec::new(),
         full_refresh: false,

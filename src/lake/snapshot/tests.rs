@@ -35,6 +35,7 @@ fn commit(number: u64, adds: &[u8], removes: &[u8]) -> CommitDocument {
             })
             .collect(),
         removes: removes.iter().map(path).collect(),
+        retires: Vec::new(),
         rejects: None,
         settled: Vec::new(),
         full_refresh: false,

@@ -153,7 +153,7 @@ async fn compact(hold: &mut Hold<'_>, spec: &CompactSpec) -> Result<Compaction> 
         compaction.partitions.push(told);
         place(&area, &slots, &partition, &bins, &written, &mut changes);
     }
-    compaction.commit = Some(hold.commit(Operation::Compaction, changes).await?.commit);
+    compaction.commit = Some(hold.commit(Operation::Compaction, changes, Vec::new()).await?.commit);
     Ok(compaction)
 }
 

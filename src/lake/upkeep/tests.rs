@@ -259,6 +259,12 @@ async fn a_vacuum_deletes_what_is_old_and_nobodys_and_nothing_else() {
         let first = world.table().vacuum(&upkeep_named(&world, "first"), AGE).await.unwrap();
         assert_eq!(kinds(&first.kept), BTreeSet::from([GarbageKind::Foreign, GarbageKind::Rejects]));
         assert_eq!(first.fence, has_leases.then_some(2));
+        let retired = world.table().snapshot().await.unwrap().retired_slots;
+        assert_eq!(
+            retired.get("start_day=1970-01-02").copied(),
+            has_leases.then_some(77),
+            "nobody gets the orphan's path"
+        );
         let spec = VacuumSpec { rejects_older_than: Some(DAY), ..AGE };
         let second = world.table().vacuum(&upkeep_named(&world, "second"), spec).await.unwrap();
         assert_eq!(kinds(&second.deleted), BTreeSet::from([GarbageKind::Rejects]));

@@ -93,12 +93,15 @@ impl Table {
 async fn vacuum(hold: &mut Hold<'_>, spec: VacuumSpec) -> Result<Vacuumed> {
     let now = hold.upkeep.clock.now();
     let (mut deleted, mut kept) = plan(&hold.storage, &hold.loaded, now, spec).await?;
+    // What a sleeping run may still commit, and what a later one could put a file of its own over while this process is asleep.
+    let needs_fence = |garbage: &Garbage| matches!(garbage.kind, GarbageKind::Staged | GarbageKind::Orphan);
     let mut fence = None;
-    if hold.may_sleepers_commit() && deleted.iter().any(|garbage| garbage.kind == GarbageKind::Staged) {
-        fence = hold.fence().await?;
+    if hold.may_sleepers_commit() && deleted.iter().any(needs_fence) {
+        let orphans = deleted.iter().filter(|garbage| garbage.kind == GarbageKind::Orphan);
+        fence = hold.fence(orphans.map(|orphan| orphan.path.clone()).collect()).await?;
         if fence.is_none() {
-            let (staged, others) = deleted.into_iter().partition(|garbage| garbage.kind == GarbageKind::Staged);
-            kept.extend::<Vec<Garbage>>(staged);
+            let (unsafe_to_delete, others): (Vec<_>, Vec<_>) = deleted.into_iter().partition(needs_fence);
+            kept.extend(unsafe_to_delete);
             deleted = others;
         }
     }

@@ -242,7 +242,7 @@ fn damages_of_folds() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
         (
             "a fold of a lost commit",
             vec![Fold(|_| {}), Delete(COMMIT_2), Delete(MARKER)],
-            vec![Unpublished, FoldUnusable],
+            vec![Unpublished, FileSize, FileSize, FoldUnusable],
         ),
         ("a fold that says something else", vec![Fold(|it| it.primary_key.clear())], vec![FoldContradictory]),
     ]
