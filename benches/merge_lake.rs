@@ -127,7 +127,7 @@ async fn write(lake: &str, batches: impl Iterator<Item = RecordBatch>) -> Commit
         }],
         schema: schema(),
         load_metadata: false,
-        conflicts: Conflicts::default(),
+        conflicts: Conflicts::Reject,
         limits: Limits::default(),
         clock: SystemClock::shared(),
     };
