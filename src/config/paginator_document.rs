@@ -152,7 +152,7 @@ impl OffsetDocument {
             has_more_path: fields.text("has_more_path"),
         };
         if !fields.has("limit") {
-            fields.problems.add(&fields.place, "'limit' is missing");
+            fields.problems.add(&fields.place, "'limit' is missing: an offset paginator needs it");
         }
         offset
     }

@@ -11,9 +11,6 @@ const PAGES_KEYS: [&str; 5] = ["total_pages", "totalpages", "pages", "page_count
 const PAGE_KEYS: [&str; 5] = ["page", "current_page", "currentpage", "page_number", "pagenumber"];
 const TOTAL_KEYS: [&str; 7] =
     ["total", "total_count", "totalcount", "total_results", "totalresults", "total_items", "count"];
-/// Objects deeper than this are records, not words about paging.
-const DEPTH_MAX: usize = 4;
-
 /// The hints of the page at `scanner`. Arrays are passed over: they hold records.
 ///
 /// # Errors
@@ -39,7 +36,7 @@ fn collect(scanner: &mut Scanner<'_>, path: &mut Vec<Segment>, hints: &mut Pagin
                     hints.next = link_of(scanner, path)?;
                     scanner.return_to(start);
                 }
-                if path.len() < DEPTH_MAX { collect(scanner, path, hints)? } else { scanner.skip_value()? }
+                collect(scanner, path, hints)?;
             }
             Kind::Array => scanner.skip_value()?,
             Kind::Null | Kind::Boolean | Kind::Number | Kind::Text => note(scanner, &key, path, hints)?,
@@ -121,6 +118,7 @@ mod tests {
             (r#"{"next":"https://a/2","data":[]}"#, Some(("next", text("https://a/2")))),
             (r#"{"paging":{"next_cursor":"abc"}}"#, Some(("paging.next_cursor", text("abc")))),
             (r#"{"links":{"next":{"href":"/p/2"}}}"#, Some(("links.next.href", text("/p/2")))),
+            (r#"{"a":{"b":{"c":{"d":{"next":"/p/2"}}}}}"#, Some(("a.b.c.d.next", text("/p/2")))),
             (r#"{"next":null,"nextToken":"t"}"#, Some(("nextToken", text("t")))),
             (r#"{"data":[{"next":"x"}]}"#, None),
             (r#"{"next_page":2}"#, Some(("next_page", number(2)))),

@@ -327,20 +327,25 @@ impl<'a> Scanner<'a> {
                 }
                 Ok(())
             }
-            Some(b'[') => {
-                let mut more = self.enter_array()?;
-                while more {
-                    self.skip_value()?;
-                    more = self.next_element()?;
-                }
-                Ok(())
-            }
+            Some(b'[') => self.skip_elements().map(drop),
             Some(b'-' | b'0'..=b'9') => self.number().map(drop),
             Some(b't') => self.literal("true"),
             Some(b'f') => self.literal("false"),
             Some(b'n') => self.literal("null"),
             _ => self.fail("a value"),
         }
+    }
+
+    /// Passes the array at the cursor, checks it and counts its elements.
+    pub(super) fn skip_elements(&mut self) -> PageResult<usize> {
+        let mut elements = 0;
+        let mut more = self.enter_array()?;
+        while more {
+            self.skip_value()?;
+            elements += 1;
+            more = self.next_element()?;
+        }
+        Ok(elements)
     }
 
     /// Passes the value at the cursor and gives its text.

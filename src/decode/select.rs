@@ -125,7 +125,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
                     Some(rest)
                 }
                 Some((Segment::Wildcard, rest)) => Some(rest),
-                Some((Segment::Key(_) | Segment::Index(_), _)) | None => None,
+                Some((Segment::Key(_) | Segment::Index(_) | Segment::FromEnd(_), _)) | None => None,
             };
             let mut below_lookups = Looking::new();
             for (index, path) in looking {
@@ -138,7 +138,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
                         below_lookups.push((*index, rest));
                     }
                     Some((Segment::Wildcard, rest)) => below_lookups.push((*index, rest)),
-                    Some((Segment::Key(_) | Segment::Index(_), _)) | None => {}
+                    Some((Segment::Key(_) | Segment::Index(_) | Segment::FromEnd(_), _)) | None => {}
                 }
             }
             self.value(below_selector, &below_lookups)?;
@@ -146,7 +146,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
         }
         match wanted {
             Some((Segment::Key(_), _)) if before_selected.is_none() => self.key_missing(selecting, start),
-            Some((Segment::Index(_), _)) => self.key_missing(selecting, start),
+            Some((Segment::Index(_) | Segment::FromEnd(_), _)) => self.key_missing(selecting, start),
             Some((Segment::Key(_) | Segment::Wildcard, _)) | None => Ok(()),
         }
     }
@@ -154,9 +154,13 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
     fn array(&mut self, selecting: Selecting<'p>, looking: &Looking<'p>) -> PageResult<()> {
         let mut found = false;
         let mut position = 0;
+        let counts_from_end = |path: &[Segment]| matches!(path.first(), Some(Segment::FromEnd(_)));
+        let from_end = selecting.is_some_and(counts_from_end) || looking.iter().any(|(_, path)| counts_from_end(path));
+        let length = if from_end { self.scanner.clone().skip_elements()? } else { 0 };
         let leads_here = |segment: &Segment, position: usize| match segment {
             Segment::Wildcard => true,
             Segment::Index(index) => *index == position,
+            Segment::FromEnd(index) => length.checked_sub(*index) == Some(position),
             Segment::Key(_) => false,
         };
         let wanted = selecting.and_then(|rest| rest.split_first());
@@ -176,7 +180,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
         }
         match (wanted, selecting) {
             // An array without elements has no records, and that is not an error.
-            (Some((Segment::Key(_) | Segment::Index(_), _)), Some(rest)) if !found => {
+            (Some((Segment::Key(_) | Segment::Index(_) | Segment::FromEnd(_), _)), Some(rest)) if !found => {
                 let plural = if position == 1 { "" } else { "s" };
                 self.selector_missing(rest, format!("an array of {position} element{plural}"), Vec::new());
             }
@@ -247,7 +251,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
         }
         let nearest = match rest.first() {
             Some(Segment::Key(name)) => nearest(name, &keys),
-            Some(Segment::Index(_) | Segment::Wildcard) | None => None,
+            Some(Segment::Index(_) | Segment::FromEnd(_) | Segment::Wildcard) | None => None,
         };
         let reached = self.selector.segments().len().saturating_sub(rest.len());
         let place = self.selector.prefix(reached);
