@@ -50,7 +50,7 @@ use self::detect::detect;
 use self::error::PageResult;
 use self::refusal::{Refusal, Stop, describe};
 use self::scanner::{Kind, Scanner};
-use self::select::{RecordSink, walk, walk_lines};
+use self::select::{RecordSink, Walked, walk, walk_lines};
 use crate::paginate::{Lookup, PageMeta};
 use crate::reject::{Reject, RejectCode};
 use crate::schema::RecordSchema;
@@ -178,7 +178,8 @@ impl PageDecoder {
         }
         let mut scanner = Scanner::new(bytes, self.options.depth_max)?;
         let selector = self.selector.for_page(&scanner)?;
-        let hints = if self.wants_hints { Some(Box::new(hints::hints(scanner.clone())?)) } else { None };
+        let hints =
+            if self.wants_hints { Some(Box::new(hints::hints(scanner.clone(), selector.path())?)) } else { None };
         let mut sink = RowSink {
             root: &mut self.root,
             options: self.options,
@@ -188,8 +189,9 @@ impl PageDecoder {
             dropped: 0,
             rejects: Vec::new(),
         };
-        let values = selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
-        let meta = PageMeta { records: sink.records, values, hints, ..PageMeta::default() };
+        let Walked { values, content } =
+            selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
+        let meta = PageMeta { records: sink.records, values, hints, content, ..PageMeta::default() };
         let decoded = Decoded { meta, rejects: sink.rejects, dropped: sink.dropped };
         self.selector = selector;
         Ok(decoded)
@@ -206,11 +208,13 @@ impl PageDecoder {
             dropped: 0,
             rejects: Vec::new(),
         };
-        if !is_blank(bytes) {
-            walk_lines(&mut Scanner::new(bytes, self.options.depth_max)?, &mut sink)?;
-        }
+        let content = if is_blank(bytes) {
+            None
+        } else {
+            walk_lines(&mut Scanner::new(bytes, self.options.depth_max)?, &mut sink)?
+        };
         let values = vec![Lookup::Missing; self.lookups.len()];
-        let meta = PageMeta { records: sink.records, values, ..PageMeta::default() };
+        let meta = PageMeta { records: sink.records, values, content, ..PageMeta::default() };
         Ok(Decoded { meta, rejects: sink.rejects, dropped: sink.dropped })
     }
 

@@ -81,6 +81,11 @@ impl<'a> Scanner<'a> {
         self.depth = bookmark.depth;
     }
 
+    /// The text from `start` to the cursor, without the whitespace around it.
+    pub(super) fn text_from(&self, start: Bookmark) -> &'a str {
+        self.text_since(start.position).trim_ascii()
+    }
+
     /// The text from `start` to the cursor. Both are at the edge of a token.
     pub(super) fn text_since(&self, start: usize) -> &'a str {
         self.text.get(start..self.position).unwrap_or_default()

@@ -15,6 +15,17 @@ pub struct PageMeta {
     pub headers: Vec<Lookup>,
     /// What the body of the first page hints at, where the paginator is yet to be detected.
     pub hints: Option<Box<PagingHints>>,
+    /// What tells its records from those of other pages; none for a page without records.
+    pub content: Option<Content>,
+}
+
+/// The records of a page, as far as it takes to know them again. What stands beside them, such as a token, plays no part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// A hash of their text.
+    pub hash: u128,
+    /// Whether not all of them are equal.
+    pub is_varied: bool,
 }
 
 /// What a paginator wants to know of a page's headers.
@@ -37,6 +48,8 @@ pub struct PagingHints {
     pub page: Option<Scalar>,
     /// The number of records in the whole listing.
     pub total: Option<Scalar>,
+    /// The path of a truth value that says that there is another page.
+    pub more: Option<JsonPath>,
 }
 
 /// What was found at a path.

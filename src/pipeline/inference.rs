@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::gate::Gate;
-use super::pages::Pages;
+use super::pages::{Pages, SlicedPage};
 use super::resource::ResourceRun;
 use crate::decode::{Inferrer, RecordGate};
 use crate::error::{Error, Result};
+use crate::event::RunEvent;
 use crate::schema::RecordSchema;
 use crate::spec::NewColumns;
 
@@ -33,6 +34,33 @@ pub(super) async fn sample(
         run.limits.nesting_depth_max,
     );
     let mut sampled = Vec::new();
+    if let Err(error) = read_sample(run, pages, &mut gate, &mut inferrer, &mut sampled).await {
+        // They will not be decoded any more, so this is the time to say that they were read.
+        for (sliced, records) in &sampled {
+            run.emit(&RunEvent::PageRead {
+                resource: run.name(),
+                page: sliced.page.number,
+                records: *records,
+                rejected: 0,
+                bytes: sliced.page.body.len() as u64,
+                total: sliced.total,
+            });
+        }
+        return Err(error);
+    }
+    pages.sampled.extend(sampled.into_iter().map(|(sliced, _)| sliced));
+    let inferred = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
+    union(run, stored, inferred.as_ref())
+}
+
+/// Reads pages until there are enough to infer from, each with the number of its records.
+async fn read_sample(
+    run: &ResourceRun<'_>,
+    pages: &mut Pages<'_>,
+    gate: &mut Gate,
+    inferrer: &mut Inferrer,
+    sampled: &mut Vec<(SlicedPage, u64)>,
+) -> Result<()> {
     let mut bytes = 0;
     while sampled.len() < SAMPLE_PAGES_MAX && bytes < SAMPLE_BYTES_MAX {
         let Some(mut sliced) = run.next_page(pages).await? else { break };
@@ -41,19 +69,18 @@ pub(super) async fn sample(
         inferrer.look_for(lookups, wants_hints);
         let page = &sliced.page;
         inferrer.expect(run.format_of(page));
-        let gate_of_page = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
+        let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
         let meta = inferrer
             .observe_with(&page.body, gate_of_page)
             .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
         sliced.total = pages.stated_total(&meta);
-        pages.accept(&meta, gate.is_past_range())?;
-        bytes += page.body.len();
+        bytes += sliced.page.body.len();
+        let accepted = pages.accept(&meta, gate.is_past_range());
         sliced.is_accepted = true;
-        sampled.push(sliced);
+        sampled.push((sliced, meta.records));
+        accepted?;
     }
-    pages.sampled.extend(sampled);
-    let inferred = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
-    union(run, stored, inferred.as_ref())
+    Ok(())
 }
 
 fn union(

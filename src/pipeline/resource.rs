@@ -464,7 +464,7 @@ impl ResourceRun<'_> {
         self.resource.name.clone()
     }
 
-    fn emit(&self, event: &RunEvent) {
+    pub(super) fn emit(&self, event: &RunEvent) {
         self.components.observer.observe(event);
     }
 }

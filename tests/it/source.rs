@@ -20,7 +20,7 @@ impl Setting {
     /// Runs resources of the API, with retries that do not wait.
     async fn run(&self, resources: &Value, arguments: &[&str]) -> Ran {
         let pipeline = json!({
-            "client": {"base_url": "{{BASE}}", "retry": {"max_retries": 1, "backoff_factor": 0}},
+            "client": {"base_url": "{{BASE}}", "retry": {"max_retries": 2, "backoff_factor": 0}},
             "resources": resources,
         });
         self.run_file("pipeline.json", &pipeline.to_string(), arguments).await
@@ -28,8 +28,11 @@ impl Setting {
 
     async fn run_file(&self, name: &str, text: &str, arguments: &[&str]) -> Ran {
         std::fs::write(self.folder.path().join(name), self.server.fill_in(text)).unwrap();
-        let common = ["run", name, "--output", "json", "--destination", "lake"];
-        let mut command = lakefeed(&[&common, arguments].concat());
+        let mut all = vec!["run", name, "--output", "json"];
+        if !arguments.contains(&"--destination") {
+            all.extend(["--destination", "lake"]);
+        }
+        let mut command = lakefeed(&[&all, arguments].concat());
         command.current_dir(self.folder.path());
         output_of(command).await
     }
@@ -60,4 +63,96 @@ async fn a_parent_with_a_cursor_is_not_run_without_its_children() {
     }
     let ran = setting.run(&resources, &["--resource", "posts", "--full-refresh"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+/// Every field of a report that programs rely on, with what it must look like.
+fn assert_has_every_field(report: &Value) {
+    let is_of = |value: &Value, kind: &str| match kind {
+        "text" => value.is_string(),
+        "whole" => value.is_u64(),
+        "number" => value.is_number(),
+        "list" => value.is_array(),
+        _ => value.is_object(),
+    };
+    let fields = |value: &Value, fields: &[(&str, &str)]| {
+        for (pointer, kind) in fields {
+            let found = value.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {value:#}"));
+            assert!(is_of(found, kind), "{pointer} is no {kind} in {value:#}");
+        }
+    };
+    fields(report, &[("/run_id", "text"), ("/status", "text"), ("/exit_code", "whole"), ("/resources", "list")]);
+    assert!(!report["run_id"].as_str().unwrap().is_empty());
+    assert_eq!(report["status"] == "ok", report.get("error").is_none(), "{report:#}");
+    if report["status"] != "ok" {
+        fields(report, &[("/error/kind", "text"), ("/error/message", "text"), ("/error/hints", "list")]);
+    }
+    for resource in report["resources"].as_array().unwrap() {
+        for count in ["read", "written", "inserted", "updated", "unchanged", "deleted", "rejected", "duplicate"] {
+            fields(resource, &[(&format!("/rows/{count}"), "whole")]);
+        }
+        for field in ["/pages", "/requests", "/bytes/read", "/bytes/written"] {
+            fields(resource, &[(field, "whole")]);
+        }
+        for field in ["/name", "/table", "/status", "/complete/verdict", "/complete/reason"] {
+            fields(resource, &[(field, "text")]);
+        }
+        fields(
+            resource,
+            &[("/retries", "list"), ("/schema_changes", "list"), ("/files", "list"), ("/seconds", "number")],
+        );
+        if resource["status"] == "ok" {
+            fields(resource, &[("/stop_reason", "text"), ("/checkpoint", "mapping")]);
+        }
+        for retry in resource["retries"].as_array().unwrap() {
+            fields(retry, &[("/wait_seconds", "number"), ("/reason", "text")]);
+            assert!(retry.get("status").is_some(), "{retry}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_ending_has_its_exit_code_and_a_whole_report() {
+    let one = json!({"json": [{"id": 1}]});
+    let setting = Setting::new(&json!([
+        at("/good", &one),
+        {"match": {"path": "/flaky"}, "replies": [{"status": 503, "text": ""}, {"drop": true}, one]},
+        at("/refused", &json!({"status": 401, "text": ""})),
+        at("/broken", &json!({"status": 500, "text": ""})),
+        {"match": {"path": "/short", "query": {"offset": "0"}}, "reply": {"json": {"items": [{"id": 1}, {"id": 2}], "total": 9}}},
+        at("/short", &json!({"json": {"items": [], "total": 9}})),
+        {"match": {"path": "/frozen"}, "replies": [one, {"json": [{"id": 2, "new": 1}]}]},
+    ]))
+    .await;
+    let single = |name: &str| json!([{"name": name, "endpoint": {"paginator": "single_page"}}]);
+    let frozen =
+        json!([{"name": "frozen", "schema_contract": {"columns": "freeze"}, "endpoint": {"paginator": "single_page"}}]);
+    let short =
+        json!([{"name": "short", "endpoint": {"data_selector": "items", "paginator": {"type": "offset", "limit": 2}}}]);
+    for (resources, arguments, code, kind, verdict) in [
+        (single("good"), &[][..], 0, "", "unknown"),
+        (single("flaky"), &["--quiet"], 0, "", "unknown"),
+        (json!([{"name": "good", "endpont": {}}]), &[], 2, "config", ""),
+        (single("refused"), &[], 3, "auth", "false"),
+        (single("broken"), &[], 4, "source", "false"),
+        (short.clone(), &[], 5, "incomplete", "false"),
+        (frozen.clone(), &[], 0, "", "unknown"),
+        (frozen, &[], 6, "schema", "false"),
+        (single("good"), &["--destination", "/proc/lake"], 7, "storage", ""),
+    ] {
+        let ran = setting.run(&resources, arguments).await;
+        assert_eq!(ran.code, code, "{ran:?}");
+        let report = ran.report();
+        assert_has_every_field(&report);
+        assert_eq!(report["exit_code"], code);
+        assert_eq!(report["error"]["kind"].as_str().unwrap_or_default(), kind);
+        let resource = &report["resources"][0];
+        assert_eq!(resource["complete"]["verdict"].as_str().unwrap_or_default(), verdict, "{report:#}");
+    }
+    let ran = setting.run(&short, &[]).await.report();
+    let resource = &ran["resources"][0];
+    assert_eq!((&resource["rows"]["read"], resource["pages"].as_u64() >= Some(2)), (&json!(2), true), "{ran:#}");
+    let reason = resource["complete"]["reason"].as_str().unwrap();
+    assert!(reason.contains("2 records were read where the stated total promises 9"), "{reason}");
+    let flaky = setting.run(&single("flaky"), &[]).await.report();
+    assert_eq!(flaky["resources"][0]["retries"], json!([]));
 }
