@@ -220,6 +220,30 @@ fn defaults_merge_as_in_dlt() {
 }
 
 #[test]
+fn an_api_without_a_total_is_told_in_every_language() {
+    for total in [json!(null), json!(""), json!(false)] {
+        let spec = read(&resource(|resource| {
+            resource["endpoint"]["paginator"] =
+                json!({"type": "offset", "limit": 5, "total_path": total, "has_more_path": ""});
+        }))
+        .unwrap();
+        let PaginationSpec::Offset(offset) = &spec.resources[0].endpoint.paginator else { panic!("no offset") };
+        assert!(offset.total_path.is_none() && offset.has_more_path.is_none(), "{total}");
+    }
+    let endless = |total: Value| {
+        resource(|resource| {
+            resource["endpoint"]["paginator"] =
+                json!({"type": "offset", "limit": 5, "total_path": total, "stop_after_empty_page": false});
+        })
+    };
+    assert_refused([
+        (endless(json!("")), "could never end"),
+        (endless(json!(false)), "could never end"),
+        (endless(json!(true)), "total_path: expected a text"),
+    ]);
+}
+
+#[test]
 fn what_is_wrong_with_the_defaults_is_said_once_and_there() {
     let message = problems(&pipeline(|pipeline| {
         pipeline["resource_defaults"] = json!({"primry_key": "id", "endpoint": {"paginator": "pages"}});

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::support::json_rows::json_rows_in;
 use crate::support::script_server::ScriptServer;
-use crate::support::{Ran, lakefeed, output_of};
+use crate::support::{Ran, data_files, lakefeed, output_of};
 
 /// A scripted API, and a folder for pipelines and their lake.
 struct Setting {
@@ -63,6 +64,73 @@ async fn a_parent_with_a_cursor_is_not_run_without_its_children() {
     }
     let ran = setting.run(&resources, &["--resource", "posts", "--full-refresh"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+/// Forty parents whose children take 50 ms each, and the later the parent, the quicker its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn children_are_read_side_by_side_and_come_in_the_order_of_their_parents() {
+    let parents: Vec<Value> = (0..40).map(|id| json!({"id": id})).collect();
+    let mut rules = vec![at("/posts", &json!({"json": parents}))];
+    rules.extend((0..40).map(|id| {
+        let reply = json!({"json": [{"n": 2 * id}, {"n": 2 * id + 1}], "delay_ms": 70 - id});
+        at(&format!("/posts/{id}/comments"), &reply)
+    }));
+    let resources = json!([
+        {"name": "posts", "endpoint": {"paginator": "single_page"}},
+        {"name": "comments", "include_from_parent": ["id"],
+         "endpoint": {"path": "posts/{resources.posts.id}/comments", "paginator": "single_page"}},
+    ]);
+    let setting = Setting::new(&Value::Array(rules)).await;
+    let mut files = Vec::new();
+    for (concurrency, longest, shortest) in [(1, f64::INFINITY, 1.5), (16, 1.5, 0.0)] {
+        let lake = format!("lake-{concurrency}");
+        let pipeline = json!({"client": {"base_url": "{{BASE}}", "concurrency": concurrency}, "resources": resources});
+        let ran = setting.run_file("pipeline.json", &pipeline.to_string(), &["--destination", &lake]).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let comments = &ran.report()["resources"][1];
+        let seconds = comments["seconds"].as_f64().unwrap();
+        assert!((shortest..longest).contains(&seconds), "{seconds} s at a concurrency of {concurrency}");
+        assert_eq!((&comments["rows"]["inserted"], &comments["requests"]), (&json!(80), &json!(40)));
+        let store = object_store::local::LocalFileSystem::new_with_prefix(setting.folder.path().join(&lake)).unwrap();
+        let rows: Vec<i64> =
+            json_rows_in(&store, "comments").await.iter().map(|row| row["n"].as_i64().unwrap()).collect();
+        assert_eq!(rows, (0..80).collect::<Vec<_>>());
+        files.push(data_files(&setting.folder.path().join(&lake).join("comments")).into_values().collect::<Vec<_>>());
+    }
+    assert!(files[0] == files[1], "data files depend on the concurrency");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_of_its_own_leaves_the_cursor_where_it_is() {
+    let page = |rows: Value| json!({"json": rows});
+    let with = |since: &str, until: Value, rows: Value| json!({"match": {"path": "/events", "query": {"since": since, "until": until}}, "reply": page(rows)});
+    let setting = Setting::new(&json!([
+        with("0", json!(null), json!([{"id": 5, "at": 5}])),
+        with("1", json!("3"), json!([{"id": 1, "at": 1}, {"id": 2, "at": 2}, {"id": 3, "at": 3}])),
+        with("5", json!(null), json!([{"id": 6, "at": 6}])),
+    ]))
+    .await;
+    let events = |disposition: &str| {
+        json!([{"name": "events", "primary_key": "id", "write_disposition": disposition, "endpoint": {
+            "paginator": "single_page",
+            "params": {"since": "{incremental.start_value}", "until": "{incremental.end_value}"},
+            "incremental": {"cursor_path": "at", "initial_value": 0},
+        }}])
+    };
+    for (arguments, inserted) in [(&[][..], 1), (&["--from", "1", "--to", "3"], 2), (&[], 1)] {
+        let ran = setting.run(&events("merge"), arguments).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(ran.resource()["rows"]["inserted"], inserted, "{arguments:?}");
+    }
+    for (resources, words) in [
+        (events("replace"), "events is replaced"),
+        (json!([{"name": "plain", "endpoint": {"paginator": "single_page"}}]), "have no cursor: plain"),
+    ] {
+        let ran = setting.run(&resources, &["--from", "1"]).await;
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains(words), "{ran:?}");
+    }
+    assert_eq!(setting.server.seen().len(), 3);
 }
 
 /// Every field of a report that programs rely on, with what it must look like.
