@@ -6,8 +6,9 @@ use super::document::{PartitionDocument, ResourceDocument};
 use super::problems::{Problems, nearest};
 use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
+use super::validate_merge::validate_merge;
 use crate::schema::{Column, ColumnType, RecordSchema};
-use crate::spec::{PartitionField, ResourceSpec, Transform, WriteDisposition};
+use crate::spec::{PartitionField, ResourceSpec, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
 
@@ -20,15 +21,15 @@ pub(super) fn validate_resource(
     let table_name = table_name(resource);
     check_folder_name(&resource.place, "the table's name", &table_name, problems);
     let endpoint = validate_endpoint(resource, client);
-    let write_disposition = resource.write_disposition.unwrap_or(WriteDisposition::Append);
-    if write_disposition == WriteDisposition::Merge && resource.primary_key.is_empty() {
-        problems.add(&resource.place, "write_disposition merge needs a primary_key");
-    }
+    let write_disposition = resource.merge.disposition.unwrap_or(WriteDisposition::Append);
     let schema = match &resource.schema {
         None => None,
         Some(path) => schemas.get(path).cloned().flatten().and_then(|schema| with_key(resource, &schema, problems)),
     };
-    let partition_by = validate_partitions(resource, schema.as_deref(), problems);
+    let merge = validate_merge(resource, schema.as_deref(), problems);
+    // A table may be partitioned by columns that the merge adds, too.
+    let table = schema.as_deref().and_then(|schema| merge.table_schema(schema).ok());
+    let partition_by = validate_partitions(resource, table.as_ref().or(schema.as_deref()), problems);
     let (endpoint, parent) = endpoint?;
     Some(ResourceSpec {
         name: resource.name.clone(),
@@ -37,6 +38,7 @@ pub(super) fn validate_resource(
         schema,
         primary_key: resource.primary_key.clone(),
         write_disposition,
+        merge,
         partition_by,
         parent,
         selected: resource.selected,
@@ -76,13 +78,7 @@ fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
 /// The schema with its key columns not nullable: a record without a key cannot be merged.
 fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Problems) -> Option<Arc<RecordSchema>> {
     for key in &resource.primary_key {
-        match schema.column(key) {
-            None => problems.add(&resource.place, unknown_column("primary_key", key, schema)),
-            Some(column) if is_nested(&column.column_type) => {
-                problems.add(&resource.place, format!("primary_key '{key}' is nested; a key is made of plain values"));
-            }
-            Some(_) => {}
-        }
+        check_plain(&resource.place, "primary_key", key, schema, problems);
     }
     let columns = schema
         .columns()
@@ -92,7 +88,18 @@ fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Probl
     RecordSchema::new(columns).ok().map(Arc::new)
 }
 
-fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> String {
+/// Notes when `name` is no column of the schema, or one of values that cannot be compared.
+pub(super) fn check_plain(place: &str, what: &str, name: &str, schema: &RecordSchema, problems: &Problems) {
+    match schema.column(name) {
+        None => problems.add(place, unknown_column(what, name, schema)),
+        Some(column) if is_nested(&column.column_type) => {
+            problems.add(place, format!("{what} '{name}' is nested; keys and versions are plain values"));
+        }
+        Some(_) => {}
+    }
+}
+
+pub(super) fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> String {
     let names: Vec<&str> = schema.columns().iter().map(|column| column.name.as_str()).collect();
     let meant =
         nearest(name, names.iter().copied()).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
@@ -132,32 +139,7 @@ fn validate_partition(level: &PartitionDocument, schema: &RecordSchema, problems
         return None;
     };
     let transform = level.transform;
-    let fits = match (&column.column_type, transform) {
-        (ColumnType::TimestampUtc | ColumnType::TimestampNaive, _) => true,
-        (ColumnType::Date32, Transform::Hour) => false,
-        (ColumnType::Date32, _) => true,
-        (
-            ColumnType::Boolean
-            | ColumnType::Int64
-            | ColumnType::Utf8
-            | ColumnType::Decimal128 { .. }
-            | ColumnType::Time64,
-            Transform::Identity,
-        ) => true,
-        (
-            ColumnType::Boolean
-            | ColumnType::Int64
-            | ColumnType::Utf8
-            | ColumnType::Decimal128 { .. }
-            | ColumnType::Time64
-            | ColumnType::Float64
-            | ColumnType::Struct(_)
-            | ColumnType::List(_)
-            | ColumnType::Json,
-            _,
-        ) => false,
-    };
-    if !fits {
+    if !transform.takes(&column.column_type) {
         let what = format!("column '{}' has no {}; see the schema for its type", column.name, transform.as_str());
         problems.add(&level.place, what);
     }

@@ -34,6 +34,8 @@ pub(super) struct ObjectBuffer {
     members: Vec<ColumnBuffer>,
     keys: KeyOrder,
     rows: usize,
+    /// Whether fields that must be there may be missing, as in a delete, which has no more than its key.
+    lenient: bool,
 }
 
 /// The values of one column.
@@ -81,6 +83,7 @@ impl ObjectBuffer {
             members: columns.iter().map(|column| ColumnBuffer::new(&column.column_type, column.nullable)).collect(),
             keys: KeyOrder::new(columns.iter().map(|column| column.name.as_str())),
             rows: 0,
+            lenient: false,
         }
     }
 
@@ -122,6 +125,14 @@ impl ObjectBuffer {
         Ok(())
     }
 
+    /// As [`Self::read`], of an object that may lack fields which must be there.
+    pub(super) fn read_leniently(&mut self, scanner: &mut Scanner<'_>, unknown: UnknownFields) -> Result<(), Stop> {
+        self.lenient = true;
+        let read = self.read(scanner, unknown);
+        self.lenient = false;
+        read
+    }
+
     /// Reads the key at the cursor, up to its value, and finds its column.
     #[inline]
     fn key(
@@ -140,7 +151,8 @@ impl ObjectBuffer {
         let key = scanner.key()?;
         // A key that is no Unicode text cannot be the name of a column.
         let column = key.decoded().ok().and_then(|name| self.keys.look_up(&name));
-        if column.is_none() && unknown == UnknownFields::Reject {
+        // A null says nothing of the field.
+        if column.is_none() && unknown != UnknownFields::Ignore && scanner.peek() != Some(b'n') {
             return Err(unknown_field(key));
         }
         if !key.escaped {
@@ -154,7 +166,7 @@ impl ObjectBuffer {
             if member.len() > row {
                 continue;
             }
-            if !member.nullable {
+            if !member.nullable && !self.lenient {
                 let stop = Stop::record(RejectCode::MissingValue, "expected a value, found no such field");
                 return Err(stop.below_key(name));
             }

@@ -37,7 +37,9 @@ mod select;
 mod text;
 mod timestamp;
 
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 
 pub use error::{DecodeError, Position};
@@ -63,7 +65,11 @@ pub const REJECT_RAW_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct PageDecoder {
     root: ObjectBuffer,
+    /// Which of the rows delete, ascending.
+    deletes: Vec<usize>,
     schema: SchemaRef,
+    /// Whether batches say which rows delete.
+    shows_deletes: bool,
     selector: Selector,
     lookups: Vec<JsonPath>,
     wants_hints: bool,
@@ -121,13 +127,22 @@ impl PageDecoder {
         let root = ObjectBuffer::new(schema.columns());
         Self {
             root,
+            deletes: Vec::new(),
             schema: schema.to_arrow(),
+            shows_deletes: false,
             selector: Selector::new(selector),
             lookups,
             wants_hints: false,
             format: RecordFormat::Json,
             options,
         }
+    }
+
+    /// The decoder of records some of which delete, as its gate says: its batches are those of
+    /// [`RecordSchema::to_arrow_with_deletes`].
+    #[must_use]
+    pub fn with_deletes(self, schema: &RecordSchema, key: &[String]) -> Self {
+        Self { schema: schema.to_arrow_with_deletes(key), shows_deletes: true, ..self }
     }
 
     /// Takes the body of the page with the number `page`: appends all of its rows, or none.
@@ -151,6 +166,7 @@ impl PageDecoder {
         let rows_before = self.root.rows();
         self.decode_page(page, bytes, gate).map_err(|error| {
             self.root.truncate(rows_before);
+            self.deletes.retain(|row| *row < rows_before);
             *error
         })
     }
@@ -182,6 +198,7 @@ impl PageDecoder {
             if self.wants_hints { Some(Box::new(hints::hints(scanner.clone(), selector.path())?)) } else { None };
         let mut sink = RowSink {
             root: &mut self.root,
+            deletes: &mut self.deletes,
             options: self.options,
             gate,
             page,
@@ -201,6 +218,7 @@ impl PageDecoder {
     fn decode_lines(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
         let mut sink = RowSink {
             root: &mut self.root,
+            deletes: &mut self.deletes,
             options: self.options,
             gate,
             page,
@@ -233,7 +251,18 @@ impl PageDecoder {
     /// # Errors
     /// When the schema has a type that Arrow does not have, such as a decimal of 0 digits; the rows are lost then.
     pub fn flush(&mut self) -> Result<RecordBatch, DecodeError> {
-        let columns = self.root.take_columns(self.schema.fields())?;
+        let rows = self.root.rows();
+        let mut columns = self.root.take_columns(self.schema.fields())?;
+        let deletes = std::mem::take(&mut self.deletes);
+        if self.shows_deletes {
+            let mut flags = vec![false; rows];
+            for row in deletes {
+                if let Some(flag) = flags.get_mut(row) {
+                    *flag = true;
+                }
+            }
+            columns.push(Arc::new(BooleanArray::from(flags)));
+        }
         Ok(RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?)
     }
 }
@@ -274,6 +303,7 @@ impl Selector {
 /// Types the records of one page.
 struct RowSink<'d, 'g> {
     root: &'d mut ObjectBuffer,
+    deletes: &'d mut Vec<usize>,
     options: DecodeOptions,
     gate: Option<&'g mut dyn RecordGate>,
     page: u64,
@@ -312,6 +342,7 @@ impl RecordSink for RowSink<'_, '_> {
 
     fn roll_back(&mut self, mark: RowMark) {
         self.root.truncate(mark.rows);
+        self.deletes.retain(|row| *row < mark.rows);
         self.records = mark.records;
         self.dropped = mark.dropped;
         self.rejects.truncate(mark.rejects);
@@ -335,6 +366,27 @@ impl RowSink<'_, '_> {
             Err(Stop::Record(refusal)) => {
                 self.root.truncate(row);
                 scanner.return_to(start);
+                Ok(Some(refusal))
+            }
+        }
+    }
+
+    /// Types what is known of a record that deletes.
+    fn typed_delete(&mut self, text: &str) -> PageResult<Option<Box<Refusal>>> {
+        let row = self.root.rows();
+        let mut scanner = Scanner::new(text.as_bytes(), self.options.depth_max)?;
+        let outcome = match scanner.kind()? {
+            Kind::Object => self.root.read_leniently(&mut scanner, UnknownFields::Ignore),
+            Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(&mut scanner),
+        };
+        match outcome {
+            Ok(()) => {
+                self.deletes.push(row);
+                Ok(None)
+            }
+            Err(Stop::Page(error)) => Err(error),
+            Err(Stop::Record(refusal)) => {
+                self.root.truncate(row);
                 Ok(Some(refusal))
             }
         }
@@ -365,6 +417,7 @@ impl RowSink<'_, '_> {
                 let mut rewritten = Scanner::new(text.as_bytes(), self.options.depth_max)?;
                 self.typed(&mut rewritten)?
             }
+            Admission::Delete(text) => self.typed_delete(&text)?,
             Admission::Refuse { code, path, reason } => {
                 self.reject(code, path, reason, raw);
                 None

@@ -1,3 +1,4 @@
+mod deletes;
 mod differential;
 mod records;
 mod selection;

@@ -14,8 +14,8 @@ use crate::client::{Components, SendLimits, Transport, TransportError, Transport
 use crate::clock::ManualClock;
 use crate::event::Silent;
 use crate::spec::{
-    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, NewColumns,
-    OffsetSpec, PageNumberSpec, Placement, RetrySpec, Timeouts, WriteDisposition,
+    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, MergeSpec, Method,
+    NewColumns, OffsetSpec, PageNumberSpec, Placement, RetrySpec, Timeouts, WriteDisposition,
 };
 
 /// How the API pages.
@@ -179,6 +179,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         schema: None,
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
+        merge: MergeSpec::default(),
         partition_by: Vec::new(),
         parent: None,
         selected: true,

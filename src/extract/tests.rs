@@ -14,8 +14,8 @@ use crate::error::ErrorKind;
 use crate::event::Silent;
 use crate::paginate::{Content, Lookup, Scalar};
 use crate::spec::{
-    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, NewColumns, OffsetSpec, Placement, RetrySpec,
-    Template, Timeouts, WriteDisposition,
+    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, MergeSpec, Method, NewColumns, OffsetSpec, Placement,
+    RetrySpec, Template, Timeouts, WriteDisposition,
 };
 
 /// What the API holds at an offset: the numbers of the records, and the rest of the page.
@@ -90,6 +90,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         schema: None,
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
+        merge: MergeSpec::default(),
         partition_by: Vec::new(),
         parent: None,
         selected: true,

@@ -1,14 +1,15 @@
 //! One listing of an API, and the table that it feeds.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Auth, Header, IncrementalSpec, JsonPath, PaginationSpec, Template};
+use super::{Auth, Header, IncrementalSpec, JsonPath, MergeSpec, PaginationSpec, Template};
 use crate::expression::Expression;
-use crate::schema::RecordSchema;
+use crate::schema::{ColumnType, RecordSchema};
 
 /// One listing of an API, and the table that it feeds.
 #[derive(Debug, Clone)]
@@ -21,10 +22,12 @@ pub struct ResourceSpec {
     pub endpoint: EndpointSpec,
     /// The shape of a record, from the schema file; `None` when it is to be inferred from the first pages.
     pub schema: Option<Arc<RecordSchema>>,
-    /// The columns that identify a record; not empty for `merge`.
+    /// The columns that identify a record; not empty for `merge`, but for what [`Self::merge`] does without.
     pub primary_key: Vec<String>,
     /// What a run does with the rows that are already there.
     pub write_disposition: WriteDisposition,
+    /// How it merges, where the disposition is `merge`.
+    pub merge: MergeSpec,
     /// How rows are spread over folders; empty for a table of one folder.
     pub partition_by: Vec<PartitionField>,
     /// Whose records this one is asked for with; `None` for a listing of its own.
@@ -268,6 +271,10 @@ pub enum Transform {
     Day,
     /// `2026-11-23-07`
     Hour,
+    /// The number of one of so many buckets, by a hash of the value: Iceberg's `bucket[N]`.
+    Bucket(NonZeroU32),
+    /// So many first characters of a text, or a whole number rounded down to a multiple: Iceberg's `truncate[W]`.
+    Truncate(NonZeroU32),
 }
 
 impl Transform {
@@ -279,6 +286,22 @@ impl Transform {
             Self::Month => "month",
             Self::Day => "day",
             Self::Hour => "hour",
+            Self::Bucket(_) => "bucket",
+            Self::Truncate(_) => "truncate",
+        }
+    }
+
+    /// Whether it takes columns of this type.
+    pub const fn takes(self, column_type: &ColumnType) -> bool {
+        match column_type {
+            ColumnType::TimestampUtc | ColumnType::TimestampNaive => !matches!(self, Self::Truncate(_)),
+            ColumnType::Date32 => !matches!(self, Self::Hour | Self::Truncate(_)),
+            ColumnType::Int64 | ColumnType::Utf8 => {
+                matches!(self, Self::Identity | Self::Bucket(_) | Self::Truncate(_))
+            }
+            ColumnType::Decimal128 { .. } | ColumnType::Time64 => matches!(self, Self::Identity | Self::Bucket(_)),
+            ColumnType::Boolean => matches!(self, Self::Identity),
+            ColumnType::Float64 | ColumnType::Struct(_) | ColumnType::List(_) | ColumnType::Json => false,
         }
     }
 }
