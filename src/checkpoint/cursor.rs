@@ -31,7 +31,8 @@ pub struct CursorState {
 #[derive(Debug, Clone)]
 pub struct CursorRun {
     spec: IncrementalSpec,
-    last_committed: Option<CursorValue>,
+    /// Where the run goes on from; none for a first run, and for one over a range of its own.
+    resumes_at: Option<CursorValue>,
     /// What the table said when the run began.
     begun_from: Option<CursorState>,
     start: Option<CursorValue>,
@@ -69,7 +70,7 @@ pub enum Admitted {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
     /// It has no cursor value, and `on_cursor_value_missing` is `raise`.
-    #[error("a record has no value at incremental.cursor_path {path}")]
+    #[error("incremental.cursor_path {path} was not found, or is null, in a record")]
     Missing {
         /// The path.
         path: String,
@@ -112,7 +113,10 @@ impl CursorRun {
             None => initial,
             Some(state) => Some(spec.start_after(&state.last_value)?),
         };
-        let keeps_boundary = spec.lag.is_none() && spec.lookback.is_none() && spec.range_start == RangeBound::Closed;
+        // An empty list of fields says that nothing tells records apart, as in dlt.
+        let has_key = spec.key.as_ref().is_none_or(|key| !key.is_empty());
+        let is_exact = spec.lag.is_none() && spec.lookback.is_none();
+        let keeps_boundary = is_exact && has_key && spec.range_start == RangeBound::Closed;
         let committed = match state {
             Some(state) if keeps_boundary => parse_hashes(&state.boundary),
             _ => HashSet::new(),
@@ -120,7 +124,7 @@ impl CursorRun {
         let last = state.map(|state| state.last_value.clone());
         Ok(Self {
             spec: spec.clone(),
-            last_committed: last.clone(),
+            resumes_at: state.and(start.clone()),
             begun_from: state.cloned(),
             start,
             end,
@@ -166,7 +170,7 @@ impl CursorRun {
         let found = match wanted {
             IncrementalValue::StartValue => self.start.clone(),
             IncrementalValue::InitialValue => self.spec.initial_value.clone(),
-            IncrementalValue::LastValue => self.last_committed.clone().or_else(|| self.spec.initial_value.clone()),
+            IncrementalValue::LastValue => self.resumes_at.clone().or_else(|| self.spec.initial_value.clone()),
             IncrementalValue::EndValue => self.end.clone(),
             IncrementalValue::Lag => {
                 return Ok(self.spec.lag.map(|lag| CursorValue::Number(lag.amount.to_string())));

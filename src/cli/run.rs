@@ -3,7 +3,7 @@
 use super::args::{Output, RunArguments};
 use super::cassette::{self, World};
 use super::printer::Printer;
-use super::session::{interrupt_on_signals, run_pipeline, start_logging};
+use super::session::{interrupt_on_signals, new_run_id, run_pipeline, start_logging};
 use crate::checkpoint::Backfill;
 use crate::error::{Error, Result};
 use crate::pipeline::RunOptions;
@@ -62,7 +62,7 @@ fn destination(spec: &PipelineSpec, url: &str) -> DestinationSpec {
 fn report_early(arguments: &RunArguments, printer: Printer, error: Error) -> Error {
     if arguments.output == Output::Json {
         let stem = arguments.pipeline.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let report = ReportBuilder::new("", stem, crate::clock::SystemClock::shared()).finish(Some(&error));
+        let report = ReportBuilder::new(new_run_id(), stem, crate::clock::SystemClock::shared()).finish(Some(&error));
         printer.data(&(report.to_json() + "\n"));
     }
     error

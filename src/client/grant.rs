@@ -84,6 +84,7 @@ fn token_at(answer: &Value, path: &JsonPath) -> Option<String> {
         place = match segment {
             Segment::Key(key) => place.get(key)?,
             Segment::Index(index) => place.get(*index)?,
+            Segment::FromEnd(index) => place.as_array()?.iter().nth_back(index.checked_sub(1)?)?,
             Segment::Wildcard => return None,
         };
     }

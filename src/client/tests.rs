@@ -312,7 +312,7 @@ async fn many_requests_at_once_share_one_refresh() {
 async fn a_token_endpoint_that_refuses_is_an_authentication_error_without_the_secret() {
     let description = r#"{"error":"invalid_client","error_description":"s3cr3t-with:special/chars+& is wrong"}"#;
     for (answers, words) in [
-        (vec![Answer::Status(401, &[], description)], "refused the client: invalid_client: *** is wrong"),
+        (vec![Answer::Status(401, &[], description)], "refused the client with 401: invalid_client: *** is wrong"),
         (vec![Answer::Status(400, &[], r#"{"error":"invalid_scope"}"#)], "invalid_scope"),
         (vec![ok(r#"{"token":"t"}"#)], "did not answer with a token"),
         (vec![ok("<html>")], "did not answer with a token"),
@@ -572,7 +572,7 @@ async fn what_the_token_endpoint_says_is_shown_on_one_line_without_secrets() {
     oauth2.client_secret = Secret::new("");
     let empty =
         stage(&spec(Auth::OAuth2ClientCredentials(oauth2)), [Answer::Status(400, &[], r#"{"error":"invalid_scope"}"#)]);
-    assert!(empty.fetch().await.unwrap_err().to_string().ends_with("refused the client: invalid_scope"));
+    assert!(empty.fetch().await.unwrap_err().to_string().ends_with("refused the client with 400: invalid_scope"));
 }
 
 #[tokio::test]

@@ -187,7 +187,7 @@ async fn fetch_by_oauth2(spec: &OAuth2Spec, grant: &Grant, sender: &Sender, reso
             ClientAuthentication::SecretBasic => AuthType::BasicAuth,
         })
         .set_token_uri(token_url);
-    let http = Exchange { sender, resource };
+    let http = Exchange { sender, resource, refusal: Mutex::default() };
     let extra = || spec.request_data.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
     let answer = match grant {
         Grant::ClientCredentials => {
@@ -206,7 +206,10 @@ async fn fetch_by_oauth2(spec: &OAuth2Spec, grant: &Grant, sender: &Sender, reso
                 .await
         }
     };
-    let token = answer.map_err(|error| refused(spec, grant, &place, error))?;
+    let token = match answer {
+        Ok(token) => token,
+        Err(error) => return Err(refused(spec, grant, &place, *http.refusal.lock().await, error)),
+    };
     if token.access_token.secret().is_empty() {
         return Err(Error::auth(format!("the token endpoint {place} answered with an empty access_token"))
             .with_hint(REFUSED_CLIENT));
@@ -218,6 +221,7 @@ fn refused(
     spec: &OAuth2Spec,
     grant: &Grant,
     place: &str,
+    status: Option<StatusCode>,
     error: RequestTokenError<Failure, BasicErrorResponse>,
 ) -> Error {
     match error {
@@ -225,8 +229,9 @@ fn refused(
             let description = answer.error_description().map(|text| format!(": {text}")).unwrap_or_default();
             let said = format!("{}{description}", answer.error().as_ref());
             let said = shown(&said, &secrets_of(spec, grant));
-            let error =
-                Error::auth(format!("the token endpoint {place} refused the client: {said}")).with_hint(REFUSED_CLIENT);
+            let with_status = status.map(|status| format!(" with {}", status.as_u16())).unwrap_or_default();
+            let error = Error::auth(format!("the token endpoint {place} refused the client{with_status}: {said}"))
+                .with_hint(REFUSED_CLIENT);
             match grant {
                 Grant::ClientCredentials => error,
                 Grant::RefreshToken(_) => {
@@ -263,6 +268,8 @@ fn secrets_of<'s>(spec: &'s OAuth2Spec, grant: &'s Grant) -> Vec<&'s str> {
 struct Exchange<'s> {
     sender: &'s Sender,
     resource: &'s str,
+    /// The status of an answer that refuses the client, of which the crate keeps the body only.
+    refusal: Mutex<Option<StatusCode>>,
 }
 
 impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
@@ -275,7 +282,10 @@ impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
             match self.sender.send(self.resource, request).await {
                 Ok(response) => Ok(as_the_crate_wants_it(response)),
                 Err(failure) if is_refusal(&failure, &self.sender.retry.statuses) => match failure.cause {
-                    Cause::Status(response) => Ok(response.map(|body| body.to_vec())),
+                    Cause::Status(response) => {
+                        *self.refusal.lock().await = Some(response.status());
+                        Ok(response.map(|body| body.to_vec()))
+                    }
                     Cause::Transport(_) => Err(failure),
                 },
                 Err(failure) => Err(failure),

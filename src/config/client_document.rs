@@ -10,7 +10,7 @@ use super::paginator_document::PaginatorDocument;
 /// `client`: how to talk to the API.
 #[derive(Debug, Default)]
 pub(super) struct ClientDocument {
-    /// The URL that relative paths are joined to.
+    /// The URL that relative paths are joined to; empty where there are none.
     pub(super) base_url: Option<String>,
     /// Headers of every request.
     pub(super) headers: Vec<(String, String)>,
@@ -48,6 +48,11 @@ pub(super) struct RetryDocument {
 }
 
 impl ClientDocument {
+    /// Whether `base_url` is there, and empty: every path is a whole URL then.
+    pub(super) fn has_empty_base(&self) -> bool {
+        self.base_url.as_ref().is_some_and(|url| url.trim().is_empty())
+    }
+
     pub(super) fn read(mut fields: Fields<'_>) -> Self {
         let mut client = Self {
             base_url: fields.required_text("base_url"),

@@ -24,8 +24,21 @@ pub(super) struct EndpointDocument {
     pub(super) incremental: Option<IncrementalDocument>,
     pub(super) response_actions: Vec<ResponseAction>,
     pub(super) record_format: Option<RecordFormat>,
+    pub(super) auth: EndpointAuth,
+    /// Parameters of dlt's older `type: resolve`, which are there for the path only.
+    pub(super) resolved_params: Vec<String>,
+}
+
+/// `endpoint.auth`.
+#[derive(Debug, Default)]
+pub(super) enum EndpointAuth {
+    /// It is not there, or a problem already: the client's.
+    #[default]
+    OfClient,
+    /// It is null: none, also where the client has one.
+    None,
     /// Instead of the client's.
-    pub(super) auth: Option<AuthDocument>,
+    Own(Box<AuthDocument>),
 }
 
 /// `data`: a form, or text.
@@ -55,7 +68,7 @@ impl EndpointDocument {
                     ("tsv", RecordFormat::Delimited { delimiter: b'\t' }),
                 ],
             ),
-            auth: fields.object("auth").and_then(AuthDocument::read),
+            auth: EndpointAuth::read(&mut fields),
             incremental: fields.object("incremental").and_then(IncrementalDocument::read),
             ..Self::default()
         };
@@ -88,6 +101,7 @@ impl EndpointDocument {
                 Value::Object(_) => {
                     if let Some(parent) = Fields::of(place, value, problems).and_then(read_resolve) {
                         self.params.push((name.clone(), Template::placeholder(parent)));
+                        self.resolved_params.push(name.clone());
                     }
                 }
                 Value::Array(elements) => {
@@ -98,6 +112,15 @@ impl EndpointDocument {
                 single => self.params.extend(template_of(single, &place, fields).map(|text| (name.clone(), text))),
             }
         }
+    }
+}
+
+impl EndpointAuth {
+    fn read(fields: &mut Fields<'_>) -> Self {
+        if fields.raw("auth").is_some_and(Value::is_null) {
+            return Self::None;
+        }
+        fields.object("auth").and_then(AuthDocument::read).map_or(Self::OfClient, |auth| Self::Own(Box::new(auth)))
     }
 }
 

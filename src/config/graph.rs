@@ -17,7 +17,7 @@ pub(super) fn check_graph(resources: &[ResourceSpec], documents: &[ResourceDocum
         let Some(parent) = &resource.parent else { continue };
         if !names.contains(&parent.resource.as_str()) {
             let what = format!(
-                "resource '{}' depends on '{}', which is not a resource {}",
+                "resource '{}' depends on the non existing '{}', which is not a resource {}",
                 resource.name,
                 parent.resource,
                 accepted(&parent.resource, &names)

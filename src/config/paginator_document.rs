@@ -79,7 +79,7 @@ pub(super) enum FollowKind {
 pub(super) enum TotalPath {
     /// It is not there: the default holds.
     Default,
-    /// It is null: the API does not state a total.
+    /// It is null, or as good as that: the API does not state a total.
     Null,
     /// A path, or something that is a problem already.
     Given(Option<String>),
@@ -149,10 +149,10 @@ impl OffsetDocument {
             total_path: TotalPath::read(fields),
             maximum_offset: fields.whole("maximum_offset"),
             stop_after_empty_page: fields.truth("stop_after_empty_page"),
-            has_more_path: fields.text("has_more_path"),
+            has_more_path: has_more_path(fields),
         };
         if !fields.has("limit") {
-            fields.problems.add(&fields.place, "'limit' is missing");
+            fields.problems.add(&fields.place, "'limit' is missing: an offset paginator needs it");
         }
         offset
     }
@@ -169,7 +169,7 @@ impl PageNumberDocument {
             total_path: TotalPath::read(fields),
             maximum_page: fields.whole("maximum_page"),
             stop_after_empty_page: fields.truth("stop_after_empty_page"),
-            has_more_path: fields.text("has_more_path"),
+            has_more_path: has_more_path(fields),
         }
     }
 }
@@ -192,16 +192,23 @@ impl FollowDocument {
             param,
             body_path,
             stop_after_empty_page: fields.truth("stop_after_empty_page"),
-            has_more_path: fields.text("has_more_path"),
+            has_more_path: has_more_path(fields),
         }))
     }
+}
+
+/// An empty text is none in dlt.
+fn has_more_path(fields: &mut Fields<'_>) -> Option<String> {
+    fields.text("has_more_path").filter(|path| !path.is_empty())
 }
 
 impl TotalPath {
     fn read(fields: &mut Fields<'_>) -> Self {
         match fields.raw("total_path") {
             None => Self::Default,
-            Some(Value::Null) => Self::Null,
+            // An empty text is none in dlt; false says it in TOML, which has no null.
+            Some(Value::Null | Value::Bool(false)) => Self::Null,
+            Some(Value::String(text)) if text.is_empty() => Self::Null,
             Some(_) => Self::Given(fields.text("total_path")),
         }
     }

@@ -20,6 +20,11 @@ impl Problems {
         self.found.borrow().is_empty()
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.found.borrow().len()
+    }
+
     /// All problems as one error; `origin` is the file.
     pub(super) fn into_error(self, origin: &str) -> Error {
         let found = self.found.into_inner();

@@ -34,6 +34,10 @@ pub(super) fn read_resources(
             &empty
         }
     };
+    // What is wrong with the defaults is said once, where it is, and not once more with each resource.
+    let before = problems.count();
+    ResourceDocument::check_defaults(defaults, problems);
+    let defaults = if problems.count() > before { &empty } else { defaults };
     let read = |(position, resource): (usize, &Value)| {
         let place = format!("./resources[{position}]");
         let resource = match resource {
@@ -51,12 +55,16 @@ pub(super) fn read_resources(
 }
 
 /// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge key by key, and so do `columns`. An explicit null of the resource
-/// wins over a default.
+/// wins over a default. Name and path are a resource's own: a default for them means nothing.
 fn merge_defaults(defaults: &Map<String, Value>, resource: Map<String, Value>) -> Map<String, Value> {
     let mut merged = defaults.clone();
-    let default_endpoint = defaults.get("endpoint").and_then(Value::as_object);
+    merged.remove("name");
+    if let Some(Value::Object(endpoint)) = merged.get_mut("endpoint") {
+        endpoint.remove("path");
+    }
+    let default_endpoint = merged.get("endpoint").and_then(Value::as_object).cloned();
     for (key, value) in resource {
-        let value = match (key.as_str(), value, default_endpoint) {
+        let value = match (key.as_str(), value, &default_endpoint) {
             ("endpoint", Value::String(path), Some(defaults)) => {
                 let path = Map::from_iter([("path".to_owned(), Value::String(path))]);
                 Value::Object(merge_endpoint(defaults, path))
@@ -90,6 +98,13 @@ fn merge_endpoint(defaults: &Map<String, Value>, endpoint: Map<String, Value>) -
 }
 
 impl ResourceDocument {
+    /// Notes what is wrong with the form of `resource_defaults`.
+    fn check_defaults(defaults: &Map<String, Value>, problems: &Problems) {
+        let mut named = defaults.clone();
+        named.insert("name".to_owned(), Value::String("resource_defaults".to_owned()));
+        Fields::of("./resource_defaults".to_owned(), &Value::Object(named), problems).and_then(Self::read);
+    }
+
     /// Reads a resource; `None` when it has no name.
     fn read(mut fields: Fields<'_>) -> Option<Self> {
         let name = fields.required_text("name");

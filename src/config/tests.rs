@@ -221,6 +221,99 @@ fn defaults_merge_as_in_dlt() {
 }
 
 #[test]
+fn an_api_without_a_total_is_told_in_every_language() {
+    for total in [json!(null), json!(""), json!(false)] {
+        let spec = read(&resource(|resource| {
+            resource["endpoint"]["paginator"] =
+                json!({"type": "offset", "limit": 5, "total_path": total, "has_more_path": ""});
+        }))
+        .unwrap();
+        let PaginationSpec::Offset(offset) = &spec.resources[0].endpoint.paginator else { panic!("no offset") };
+        assert!(offset.total_path.is_none() && offset.has_more_path.is_none(), "{total}");
+    }
+    let endless = |total: Value| {
+        resource(|resource| {
+            resource["endpoint"]["paginator"] =
+                json!({"type": "offset", "limit": 5, "total_path": total, "stop_after_empty_page": false});
+        })
+    };
+    assert_refused([
+        (endless(json!("")), "could never end"),
+        (endless(json!(false)), "could never end"),
+        (endless(json!(true)), "total_path: expected a text"),
+    ]);
+}
+
+#[test]
+fn what_is_wrong_with_the_defaults_is_said_once_and_there() {
+    let message = problems(&pipeline(|pipeline| {
+        pipeline["resource_defaults"] = json!({"primry_key": "id", "endpoint": {"paginator": "pages"}});
+        pipeline["resources"] = json!(["a", "b", {"name": "c", "endpoint": {"methd": "GET"}}]);
+    }));
+    assert!(message.contains("has 3 problems"), "{message}");
+    for place in ["./resource_defaults: ", "./resource_defaults/endpoint/paginator: ", "./resources[2]/endpoint: "] {
+        assert!(message.contains(place), "{place} is not in {message}");
+    }
+}
+
+#[test]
+fn name_and_path_are_a_resources_own() {
+    let spec = read(&pipeline(|pipeline| {
+        pipeline["resource_defaults"] = json!({"endpoint": {"path": "default", "paginator": "single_page"}});
+        pipeline["resources"] = json!(["users/list", {"name": "b", "endpoint": {"params": {"x": 1}}}]);
+    }))
+    .unwrap();
+    let paths: Vec<_> =
+        spec.resources.iter().map(|resource| resource.endpoint.url.as_fixed().unwrap().path()).collect();
+    assert_eq!(paths, ["/v2/users/list", "/v2/b"]);
+    assert_eq!((spec.resources[0].name.as_str(), spec.resources[0].table_name.as_str()), ("users/list", "users_list"));
+}
+
+#[test]
+fn without_a_base_url_paths_are_whole_and_say_whose_the_credentials_are() {
+    let without_base = |paths: Value| {
+        let resources: Vec<Value> = paths
+            .as_array()
+            .unwrap()
+            .iter()
+            .enumerate()
+            .map(|(number, path)| json!({"name": format!("r{number}"), "endpoint": {"path": path}}))
+            .collect();
+        json!({"client": {"base_url": "", "auth": {"token": "t"}}, "resources": resources})
+    };
+    let spec =
+        read(&without_base(json!(["https://a.example/x/1", "https://b.example:8443/y/{resources.r0.id}"]))).unwrap();
+    for (url, trusted) in [
+        ("https://a.example/other", true),
+        ("https://b.example:8443/y/2", true),
+        ("https://b.example/y/2", false),
+        ("https://c.example/", false),
+    ] {
+        assert_eq!(spec.client.trusts(&url::Url::parse(url).unwrap()), trusted, "{url}");
+    }
+    assert_refused([
+        (without_base(json!(["https://a.example/x", "y"])), "./resources[1]/endpoint/path: is relative"),
+        (without_base(json!(["x"])), "./client/base_url: is empty"),
+        (without_base(json!(["http://a.example/x"])), "is plain http to another machine"),
+    ]);
+}
+
+#[test]
+fn an_endpoint_may_have_no_authentication_although_its_client_has() {
+    let auth_of = |auth: Option<Value>| {
+        let changed = resource(|resource| {
+            if let Some(auth) = auth {
+                resource["endpoint"]["auth"] = auth;
+            }
+        });
+        read(&changed).unwrap().resources[0].endpoint.auth.clone()
+    };
+    assert!(auth_of(None).is_none());
+    assert!(matches!(auth_of(Some(json!(null))).as_deref(), Some(Auth::None)));
+    assert!(matches!(auth_of(Some(json!({"token": "t"}))).as_deref(), Some(Auth::Bearer { .. })));
+}
+
+#[test]
 fn texts_are_interpolated_and_what_is_missing_is_named() {
     let spec = read(&pipeline(|pipeline| {
         pipeline["client"]["auth"] = json!({"token": "${file:secret.txt}"});
@@ -270,18 +363,20 @@ fn every_kind_of_authentication_is_read() {
 }
 
 #[test]
-fn paging_values_go_into_the_body_of_a_post() {
+fn paging_values_go_into_the_body() {
     let body = |method: &str| {
         resource(|resource| {
             resource["endpoint"]["method"] = json!(method);
             resource["endpoint"]["paginator"]["offset_body_path"] = json!("page.offset");
         })
     };
-    let spec = read(&body("POST")).unwrap();
-    let PaginationSpec::Offset(offset) = &spec.resources[0].endpoint.paginator else { panic!("no offset") };
-    assert!(matches!(&offset.offset_in, Placement::Body(path) if path.to_string() == "page.offset"));
-    assert_eq!(offset.limit_in, Placement::Query("limit".to_owned()));
-    assert!(problems(&body("GET")).contains("needs `method: POST`"));
+    // As in dlt, a GET may have a body too.
+    for method in ["POST", "GET"] {
+        let spec = read(&body(method)).unwrap();
+        let PaginationSpec::Offset(offset) = &spec.resources[0].endpoint.paginator else { panic!("no offset") };
+        assert!(matches!(&offset.offset_in, Placement::Body(path) if path.to_string() == "page.offset"));
+        assert_eq!(offset.limit_in, Placement::Query("limit".to_owned()));
+    }
 }
 
 /// Each pipeline is refused, and the message says why.
@@ -325,19 +420,38 @@ fn contradictions_are_named() {
         ),
         (
             resource(|r| {
-                r["endpoint"]["paginator"] = json!({"type": "cursor", "cursor_body_path": "after"});
+                r["endpoint"]["paginator"] = json!({"type": "cursor", "cursor_body_path": "pages[-1].after"});
             }),
-            "needs `method: POST`",
+            "must name one place in the body",
         ),
+        (
+            resource(|r| {
+                r["endpoint"]["paginator"] =
+                    json!({"type": "cursor", "cursor_param": "c", "cursor_body_path": "after"});
+            }),
+            "exclude each other: give one, not both",
+        ),
+        (resource(|r| r["endpoint"]["paginator"]["limit_param"] = json!("")), "paginator/limit_param: is empty"),
     ]);
 }
 
 #[test]
 fn contradictions_between_resources_are_named() {
     assert_refused([
-        (resource(|r| r["endpoint"]["path"] = json!("x/{resources.a.id}")), "'a', which is not a resource"),
+        (
+            resource(|r| r["endpoint"]["path"] = json!("x/{resources.a.id}")),
+            "depends on the non existing 'a', which is not a resource",
+        ),
         (resource(|r| r["endpoint"]["path"] = json!("x/{resources.events.id}")), "in a circle: events → events"),
-        (resource(|r| r["endpoint"]["path"] = json!("x/{id}")), "'{id}' is not bound"),
+        (
+            resource(|r| r["endpoint"]["path"] = json!("x/{id}/y")),
+            "the path 'x/{id}/y' of resource 'events' requires a param named 'id'",
+        ),
+        (
+            resource(|r| r["endpoint"]["params"] = json!({"a": {"type": "resolve", "resource": "x", "field": "id"}})),
+            "the param 'a' of type resolve is not bound in the path '/events'",
+        ),
+        (resource(|r| r["endpoint"]["params"] = json!({"a": "{b}"})), "the expression '{b}' is not valid"),
         (
             resource(|r| r["endpoint"]["params"] = json!({"a": "{incremental.start}"})),
             "{incremental.start} is not known",
@@ -345,9 +459,9 @@ fn contradictions_between_resources_are_named() {
         (resource(|r| r["endpoint"]["params"] = json!({"a": "{incremental.lag}"})), "needs 'incremental'"),
         (
             resource(|r| r["endpoint"]["params"] = json!({"a": "{resources.x.id}", "b": "{resources.y.id}"})),
-            "depends on one other; here are x, y",
+            "resource 'events' has multiple parent resources (x, y)",
         ),
-        (resource(|r| r["include_from_parent"] = json!(["id"])), "'include_from_parent' needs"),
+        (resource(|r| r["include_from_parent"] = json!(["id"])), "is not dependent on another resource"),
         (resource(|r| r["endpoint"]["incremental"] = json!({"initial_value": 1})), "'cursor_path' is missing"),
         (
             resource(|r| r["endpoint"]["incremental"] = json!({"cursor_path": "a", "step": "1d"})),

@@ -9,7 +9,7 @@ use super::problems::Problems;
 use super::validate_client::{duration, validate_client};
 use super::validate_endpoint::Client;
 use super::validate_merge::spare_incremental;
-use super::validate_resource::validate_resource;
+use super::validate_resource::{table_name, validate_resource};
 use crate::schema::RecordSchema;
 use crate::spec::{DestinationSpec, Limits, PipelineSpec};
 
@@ -18,10 +18,11 @@ pub(super) type Schemas = HashMap<String, Option<Arc<RecordSchema>>>;
 
 /// Validates a document; `None` when it has problems.
 pub(super) fn validate(document: Document, stem: &str, schemas: &Schemas, problems: &Problems) -> Option<PipelineSpec> {
-    let client = validate_client(&document.client, problems);
+    let client = validate_client(&document.client, &document.resources, problems);
     refuse_duplicates(&document.resources, problems);
     let around = Client {
         base_url: client.as_ref().map(|client| &client.base_url),
+        has_base: !document.client.has_empty_base(),
         paginator: document.client.paginator.as_ref(),
         allow_http: document.client.allow_http.unwrap_or(false),
         problems,
@@ -54,14 +55,14 @@ pub(super) fn validate(document: Document, stem: &str, schemas: &Schemas, proble
 
 fn refuse_duplicates(resources: &[ResourceDocument], problems: &Problems) {
     let mut names: HashMap<&str, &str> = HashMap::new();
-    let mut tables: HashMap<&str, &str> = HashMap::new();
+    let mut tables: HashMap<String, &str> = HashMap::new();
     for resource in resources {
         if let Some(first) = names.insert(&resource.name, &resource.place) {
             problems.add(&resource.place, format!("resource '{}' is already defined at {first}", resource.name));
             continue;
         }
-        let table = resource.table_name.as_ref().unwrap_or(&resource.name);
-        if let Some(first) = tables.insert(table, &resource.place) {
+        let table = table_name(resource);
+        if let Some(first) = tables.insert(table.clone(), &resource.place) {
             problems
                 .add(&resource.place, format!("table '{table}' is already fed by {first}; give another table_name"));
         }

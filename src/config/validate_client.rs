@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use super::client_document::{ClientDocument, RetryDocument};
+use super::document::ResourceDocument;
 use super::problems::Problems;
 use super::validate_auth::validate_auth;
 use crate::secret::Secret;
@@ -15,8 +16,21 @@ use crate::spec::{Auth, ClientSpec, Header, RateLimitSpec, RetrySpec, Timeouts, 
 /// answer after the other costs a listing most of its time.
 const CONCURRENCY: u64 = 32;
 
-pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> Option<ClientSpec> {
-    let base_url = client.base_url.as_ref().and_then(|url| http_url(url, "./client/base_url", problems));
+pub(super) fn validate_client(
+    client: &ClientDocument,
+    resources: &[ResourceDocument],
+    problems: &Problems,
+) -> Option<ClientSpec> {
+    let mut named = if client.has_empty_base() { named_origins(resources) } else { Vec::new() };
+    let base_url = match &client.base_url {
+        Some(_) if client.has_empty_base() => {
+            if named.is_empty() {
+                problems.add("./client/base_url", "is empty, and no endpoint.path is a whole http(s) URL");
+            }
+            named.pop()
+        }
+        url => url.as_ref().and_then(|url| http_url(url, "./client/base_url", problems)),
+    };
     let seconds = |value: Option<f64>, default: f64, place: &str| {
         let seconds = value.unwrap_or(default);
         if seconds <= 0.0 {
@@ -47,8 +61,10 @@ pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> O
     if let Some(auth) = &auth {
         refuse_plain_http(auth.token_url(), allow_http, "./client/auth", problems);
     }
+    let named = named.iter().filter_map(|url| Some((url.host_str()?, url.port())));
+    let named = named.map(|(host, port)| port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
     Some(ClientSpec {
-        allowed_hosts: client.allowed_hosts.iter().map(|host| host.to_lowercase()).collect(),
+        allowed_hosts: client.allowed_hosts.iter().map(|host| host.to_lowercase()).chain(named).collect(),
         allow_http,
         base_url: base_url?,
         headers,
@@ -58,6 +74,17 @@ pub(super) fn validate_client(client: &ClientDocument, problems: &Problems) -> O
         timeouts,
         concurrency: usize::try_from(client.concurrency.unwrap_or(CONCURRENCY)).unwrap_or(usize::MAX),
     })
+}
+
+/// Where the whole URLs of the resources' paths lead, the first one last. Without a `base_url`, these are the API's origins.
+fn named_origins(resources: &[ResourceDocument]) -> Vec<Url> {
+    let origin = |resource: &ResourceDocument| {
+        let path = resource.endpoint.path.as_deref()?.split(['{', '?', '#']).next()?;
+        let mut url = Url::parse(path).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        url.set_path("/");
+        Some(url)
+    };
+    resources.iter().rev().filter_map(origin).collect()
 }
 
 /// Without encryption, credentials and records can be read on the way.

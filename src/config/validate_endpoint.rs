@@ -6,7 +6,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::document::ResourceDocument;
-use super::endpoint_document::{DataDocument, EndpointDocument};
+use super::endpoint_document::{DataDocument, EndpointAuth, EndpointDocument};
 use super::paginator_document::PaginatorDocument;
 use super::problems::Problems;
 use super::validate_auth::validate_auth;
@@ -21,6 +21,8 @@ use crate::spec::{
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client<'a> {
     pub(super) base_url: Option<&'a Url>,
+    /// Whether relative paths may be joined to `base_url`; otherwise it only says whose the credentials are.
+    pub(super) has_base: bool,
     pub(super) paginator: Option<&'a PaginatorDocument>,
     pub(super) allow_http: bool,
     pub(super) problems: &'a Problems,
@@ -34,14 +36,14 @@ pub(super) fn validate_endpoint(
     let place = format!("{}/endpoint", resource.place);
     let endpoint = &resource.endpoint;
     let (path, params) = bind_path(resource, &place, problems);
-    let is_single_entity = path.as_ref().is_some_and(Template::ends_with_placeholder);
-    let url = path.and_then(|path| endpoint_url(client.base_url, path, &place, problems));
+    let is_single_entity = Template::parse(path_of(resource)).is_ok_and(|path| path.leads_to_single_entity());
+    let url = path.and_then(|path| endpoint_url(client, path, &place));
     let method = endpoint.method.unwrap_or(Method::Get);
     let data_selector = match &endpoint.data_selector {
         Some(selector) => json_path(selector, &format!("{place}/data_selector"), problems),
         None => is_single_entity.then(JsonPath::root),
     };
-    let around = Around { method, data_selector: data_selector.as_ref(), problems };
+    let around = Around { data_selector: data_selector.as_ref(), problems };
     let paginator = match (&endpoint.paginator, client.paginator) {
         (Some(own), _) => validate_paginator(own, around),
         (None, _) if is_single_entity => Some(PaginationSpec::SinglePage),
@@ -52,7 +54,11 @@ pub(super) fn validate_endpoint(
         Some(incremental) => (Some(incremental.spec.clone()), incremental.params.clone()),
         None => (None, Vec::new()),
     };
-    let auth = endpoint.auth.as_ref().and_then(|auth| validate_auth(auth, &format!("{place}/auth"), problems));
+    let auth = match &endpoint.auth {
+        EndpointAuth::OfClient => None,
+        EndpointAuth::None => Some(Auth::None),
+        EndpointAuth::Own(auth) => validate_auth(auth, &format!("{place}/auth"), problems),
+    };
     let token_url = auth.as_ref().and_then(Auth::token_url);
     refuse_plain_http(token_url, client.allow_http, &format!("{place}/auth"), problems);
     let spec = EndpointSpec {
@@ -79,7 +85,7 @@ fn bind_path(
     problems: &Problems,
 ) -> (Option<Template>, Vec<(String, Template)>) {
     let mut params = resource.endpoint.params.clone();
-    let text = resource.endpoint.path.as_deref().unwrap_or(&resource.name);
+    let text = path_of(resource);
     let path_place = format!("{place}/path");
     let path = match Template::parse(text) {
         Ok(path) => path,
@@ -99,20 +105,27 @@ fn bind_path(
             parts.extend(value.parts().iter().cloned());
             bound.push(name.clone());
         } else {
-            problems.add(
-                &path_place,
-                format!("'{{{name}}}' is not bound: give params.{name}, write {{resources.NAME.FIELD}}, or {{{{{name}}}}} for the text itself"),
+            let what = format!(
+                "the path '{text}' of resource '{}' requires a param named '{name}', which is not in endpoint.params: give it, write {{resources.NAME.FIELD}}, or {{{{{name}}}}} for the text itself",
+                resource.name
             );
+            problems.add(&path_place, what);
         }
     }
     params.retain(|(name, _)| !bound.contains(name));
-    // A parameter that a parent resolves is only there for the path, in dlt.
+    for name in resource.endpoint.resolved_params.iter().filter(|name| !bound.contains(name)) {
+        let what = format!(
+            "the param '{name}' of type resolve is not bound in the path '{text}' of resource '{}': put {{{name}}} there; a query parameter takes {{resources.NAME.FIELD}}",
+            resource.name
+        );
+        problems.add(&format!("{place}/params/{name}"), what);
+    }
     for (name, value) in &params {
         for placeholder in value.placeholders() {
             if let Placeholder::Name(unbound) = placeholder {
                 problems.add(
                     &format!("{place}/params/{name}"),
-                    format!("'{{{unbound}}}' is not known; write {{{{{unbound}}}}} for the text itself"),
+                    format!("the expression '{{{unbound}}}' is not valid: it starts with neither resources. nor incremental.; write {{{{{unbound}}}}} for the text itself"),
                 );
             }
         }
@@ -120,12 +133,28 @@ fn bind_path(
     (Some(Template::new(parts)), params)
 }
 
-fn endpoint_url(base: Option<&Url>, path: Template, place: &str, problems: &Problems) -> Option<EndpointUrl> {
+fn path_of(resource: &ResourceDocument) -> &str {
+    resource.endpoint.path.as_deref().unwrap_or(&resource.name)
+}
+
+fn endpoint_url(client: Client<'_>, path: Template, place: &str) -> Option<EndpointUrl> {
+    let Client { base_url: base, problems, .. } = client;
+    let place = format!("{place}/path");
+    let is_whole = match path.parts().first() {
+        Some(TemplatePart::Literal(text)) => text.starts_with("http://") || text.starts_with("https://"),
+        // A record may hold the whole URL.
+        Some(TemplatePart::Placeholder(_)) => true,
+        None => false,
+    };
+    if !client.has_base && !is_whole {
+        problems
+            .add(&place, "is relative, and client.base_url is empty: write a whole http(s) URL, or give a base_url");
+        return None;
+    }
     let Some(text) = path.as_literal() else {
         return Some(EndpointUrl::Templated { base: base?.clone(), path });
     };
-    let place = format!("{place}/path");
-    if text.starts_with("http://") || text.starts_with("https://") {
+    if is_whole {
         return http_url(text, &place, problems).map(EndpointUrl::Fixed);
     }
     match crate::spec::join_url(base?, text) {
@@ -193,11 +222,20 @@ fn find_parent(
     }
     if parents.len() > 1 {
         let names: Vec<&str> = parents.keys().map(String::as_str).collect();
-        problems.add(place, format!("a resource depends on one other; here are {}", names.join(", ")));
+        let what = format!(
+            "resource '{}' has multiple parent resources ({}); it may depend on one",
+            resource.name,
+            names.join(", ")
+        );
+        problems.add(place, what);
     }
     let Some((parent, fields)) = parents.into_iter().next() else {
         if !resource.include_from_parent.is_empty() {
-            problems.add(&resource.place, "'include_from_parent' needs a {resources.NAME.FIELD} in the endpoint");
+            let what = format!(
+                "resource '{}' has 'include_from_parent' but is not dependent on another resource: its endpoint needs a {{resources.NAME.FIELD}}",
+                resource.name
+            );
+            problems.add(&resource.place, what);
         }
         return None;
     };

@@ -5,14 +5,11 @@ use super::paginator_document::{
 };
 use super::problems::Problems;
 use crate::spec::json_path::Segment;
-use crate::spec::{
-    FollowFrom, FollowSpec, FollowTo, JsonPath, Method, OffsetSpec, PageNumberSpec, PaginationSpec, Placement,
-};
+use crate::spec::{FollowFrom, FollowSpec, FollowTo, JsonPath, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 
 /// What a paginator must fit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
-    pub(super) method: Method,
     pub(super) data_selector: Option<&'a JsonPath>,
     pub(super) problems: &'a Problems,
 }
@@ -55,17 +52,20 @@ impl Around<'_> {
         default: &str,
     ) -> Option<Placement> {
         let ((body, body_key), (param, param_key)) = (body, param);
+        for (text, key) in [(body, body_key), (param, param_key)] {
+            if text.is_some_and(String::is_empty) {
+                self.problems.add(&format!("{place}/{key}"), "is empty: leave it out, or give a name");
+                return None;
+            }
+        }
         let Some(body) = body else {
             return Some(Placement::Query(param.cloned().unwrap_or_else(|| default.to_owned())));
         };
         if param.is_some() {
-            self.problems.add(place, format!("'{param_key}' and '{body_key}' exclude each other; give one"));
-        }
-        if self.method != Method::Post {
-            self.problems.add(place, format!("'{body_key}' needs `method: POST`, since a GET has no body"));
+            self.problems.add(place, format!("'{param_key}' and '{body_key}' exclude each other: give one, not both"));
         }
         let path = json_path(body, &format!("{place}/{body_key}"), self.problems)?;
-        if path.has_wildcard() || path.segments().is_empty() {
+        if !path.is_settable() {
             self.problems.add(&format!("{place}/{body_key}"), "must name one place in the body");
         }
         Some(Placement::Body(path))
@@ -192,7 +192,7 @@ fn header_name(name: &str, place: &str, problems: &Problems) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// The path through every record of a page to the value that the next page starts after.
+/// The path through the last record of a page to the value that the next page starts after.
 fn last_record(follow: &FollowDocument, around: Around<'_>) -> Option<JsonPath> {
     let value = around.path(follow.from.as_ref(), &follow.place, "value_path")?;
     let Some(selector) = around.data_selector else {
@@ -202,6 +202,6 @@ fn last_record(follow: &FollowDocument, around: Around<'_>) -> Option<JsonPath> 
         return None;
     };
     let segments =
-        selector.segments().iter().cloned().chain([Segment::Wildcard]).chain(value.segments().iter().cloned());
+        selector.segments().iter().cloned().chain([Segment::FromEnd(1)]).chain(value.segments().iter().cloned());
     Some(JsonPath::of(segments))
 }

@@ -18,7 +18,7 @@ pub(super) fn validate_resource(
     schemas: &Schemas,
 ) -> Option<ResourceSpec> {
     let problems = client.problems;
-    let table_name = resource.table_name.clone().unwrap_or_else(|| resource.name.clone());
+    let table_name = table_name(resource);
     check_folder_name(&resource.place, "the table's name", &table_name, problems);
     let endpoint = validate_endpoint(resource, client);
     let write_disposition = resource.merge.disposition.unwrap_or(WriteDisposition::Append);
@@ -66,12 +66,23 @@ fn contract(resource: &ResourceDocument) -> SchemaContract {
     }
 }
 
+/// The name of a resource's table: its own, or the resource's with `_` for what no folder may have (`users/list`).
+pub(super) fn table_name(resource: &ResourceDocument) -> String {
+    let own =
+        |name: &str| name.chars().map(|character| if is_for_folders(character) { character } else { '_' }).collect();
+    resource.table_name.clone().unwrap_or_else(|| own(resource.name.trim_start_matches('/')))
+}
+
+fn is_for_folders(character: char) -> bool {
+    !character.is_control() && !"/\\:*?\"<>|=%#~".contains(character)
+}
+
 /// Tables and partition levels are folders; a name must be one, on every store.
 fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
     let refused = name.is_empty()
         || name.len() > NAME_BYTES_MAX
         || name.starts_with(['.', '_'])
-        || name.chars().any(|character| character.is_control() || "/\\:*?\"<>|=%#~".contains(character));
+        || !name.chars().all(is_for_folders);
     if refused {
         let shown: String = name.chars().take(60).collect();
         problems.add(

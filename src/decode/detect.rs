@@ -1,7 +1,7 @@
 //! Where the records of a page probably are, when nobody says: the rule of dlt.
 //!
-//! The first list under a telling key, the shallowest first, at most three keys deep; else the shallowest list; else the
-//! whole body is one record. A telling key that holds `null` counts as a list without elements, but only when there is
+//! The first list under a telling key, in the order of the page, at most three keys deep; else the shallowest list; else
+//! the whole body is one record. A telling key that holds `null` counts as a list without elements, but only when there is
 //! no list: an empty page may look like that, and must not become a record.
 
 use crate::spec::JsonPath;
@@ -59,10 +59,10 @@ impl Candidates {
     }
 
     fn best(mut self) -> JsonPath {
-        self.lists.sort_by_key(Vec::len);
         self.nulls.sort_by_key(Vec::len);
         let is_telling = |path: &&Vec<String>| path.last().is_some_and(|key| TELLING_KEYS.contains(&key.as_str()));
-        let best = self.lists.iter().find(is_telling).or(self.lists.first()).or(self.nulls.iter().find(is_telling));
+        let shallowest = || self.lists.iter().min_by_key(|path| path.len());
+        let best = self.lists.iter().find(is_telling).or_else(shallowest).or(self.nulls.iter().find(is_telling));
         best.map_or_else(JsonPath::root, |path| JsonPath::keys(path.iter().cloned()))
     }
 }

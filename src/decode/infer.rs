@@ -21,7 +21,7 @@ use super::hints::hints;
 use super::number::{to_decimal, to_f64};
 use super::record::{Admission, RawRecord, RecordGate};
 use super::scanner::{Kind, NumberText, Scanner};
-use super::select::{RecordSink, walk, walk_lines};
+use super::select::{RecordSink, Walked, walk, walk_lines};
 use super::timestamp::{date, instant, whole};
 use super::{Selector, is_blank};
 
@@ -96,7 +96,7 @@ impl Inferrer {
             return Ok(meta);
         }
         let mut count = Count(0);
-        walk_lines(&mut Scanner::new(page, self.depth_max)?, &mut count)?;
+        meta.content = walk_lines(&mut Scanner::new(page, self.depth_max)?, &mut count)?;
         meta.records = count.0;
         let mut scanner = Scanner::new(page, self.depth_max)?;
         walk_lines(&mut scanner, &mut Learning { inferrer: self, gate })?;
@@ -115,12 +115,13 @@ impl Inferrer {
         let mut scanner = Scanner::new(page, self.depth_max)?;
         // What is learned cannot be taken back, so the page is first walked without learning.
         let selector = self.selector.for_page(&scanner)?;
-        let hints = if self.wants_hints { Some(Box::new(hints(scanner.clone())?)) } else { None };
+        let hints = if self.wants_hints { Some(Box::new(hints(scanner.clone(), selector.path())?)) } else { None };
         let mut count = Count(0);
-        let values = selector.explain(walk(&mut scanner.clone(), selector.path(), &self.lookups, &mut count))?;
+        let Walked { values, content } =
+            selector.explain(walk(&mut scanner.clone(), selector.path(), &self.lookups, &mut count))?;
         walk(&mut scanner, selector.path(), &[], &mut Learning { inferrer: self, gate })?;
         self.selector = selector;
-        Ok(PageMeta { records: count.0, values, hints, ..PageMeta::default() })
+        Ok(PageMeta { records: count.0, values, hints, content, ..PageMeta::default() })
     }
 
     /// Records seen so far, those that are not objects left aside.

@@ -54,7 +54,7 @@ use self::discard::with_null_at;
 use self::error::PageResult;
 use self::refusal::{Refusal, Stop, describe};
 use self::scanner::{Kind, Scanner};
-use self::select::{RecordSink, walk, walk_lines};
+use self::select::{RecordSink, Walked, walk, walk_lines};
 use crate::paginate::{Lookup, PageMeta};
 use crate::reject::{Reject, RejectCode};
 use crate::schema::RecordSchema;
@@ -242,7 +242,8 @@ impl PageDecoder {
         }
         let mut scanner = Scanner::new(bytes, self.options.depth_max)?;
         let selector = self.selector.for_page(&scanner)?;
-        let hints = if self.wants_hints { Some(Box::new(hints::hints(scanner.clone())?)) } else { None };
+        let hints =
+            if self.wants_hints { Some(Box::new(hints::hints(scanner.clone(), selector.path())?)) } else { None };
         let mut sink = RowSink {
             root: &mut self.root,
             deletes: &mut self.deletes,
@@ -255,8 +256,9 @@ impl PageDecoder {
             nulled: 0,
             rejects: Vec::new(),
         };
-        let values = selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
-        let meta = PageMeta { records: sink.records, values, hints, ..PageMeta::default() };
+        let Walked { values, content } =
+            selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
+        let meta = PageMeta { records: sink.records, values, hints, content, ..PageMeta::default() };
         let decoded = Decoded { meta, rejects: sink.rejects, dropped: sink.dropped, nulled: sink.nulled };
         self.selector = selector;
         Ok(decoded)
@@ -276,11 +278,13 @@ impl PageDecoder {
             nulled: 0,
             rejects: Vec::new(),
         };
-        if !is_blank(bytes) {
-            walk_lines(&mut Scanner::new(bytes, self.options.depth_max)?, &mut sink)?;
-        }
+        let content = if is_blank(bytes) {
+            None
+        } else {
+            walk_lines(&mut Scanner::new(bytes, self.options.depth_max)?, &mut sink)?
+        };
         let values = vec![Lookup::Missing; self.lookups.len()];
-        let meta = PageMeta { records: sink.records, values, ..PageMeta::default() };
+        let meta = PageMeta { records: sink.records, values, content, ..PageMeta::default() };
         Ok(Decoded { meta, rejects: sink.rejects, dropped: sink.dropped, nulled: sink.nulled })
     }
 

@@ -102,7 +102,8 @@ fn find<'a>(text: &'a str, path: &[Segment]) -> Option<&'a str> {
             }
             true
         }),
-        Segment::Index(index) => found = element(text, *index),
+        Segment::Index(index) => found = element(text, |_| Some(*index)),
+        Segment::FromEnd(index) => found = element(text, |length| length.checked_sub(*index)),
         Segment::Wildcard => {}
     }
     find(found?, rest)
@@ -128,11 +129,13 @@ pub(super) fn each_member<'a>(text: &'a str, take: &mut dyn FnMut(&str, &'a str)
     }
 }
 
-pub(super) fn element(text: &str, index: usize) -> Option<&str> {
+/// The element of an array at the place that `index` makes of its length.
+pub(super) fn element(text: &str, index: impl FnOnce(usize) -> Option<usize>) -> Option<&str> {
     let mut scanner = Scanner::new(text.as_bytes(), DEPTH_MAX).ok()?;
     if scanner.kind().ok()? != Kind::Array {
         return None;
     }
+    let index = index(scanner.clone().skip_elements().ok()?)?;
     let mut more = scanner.enter_array().ok()?;
     let mut position = 0;
     while more {

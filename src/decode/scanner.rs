@@ -81,6 +81,11 @@ impl<'a> Scanner<'a> {
         self.depth = bookmark.depth;
     }
 
+    /// The text from `start` to the cursor, without the whitespace around it.
+    pub(super) fn text_from(&self, start: Bookmark) -> &'a str {
+        self.text_since(start.position).trim_ascii()
+    }
+
     /// The text from `start` to the cursor. Both are at the edge of a token.
     pub(super) fn text_since(&self, start: usize) -> &'a str {
         self.text.get(start..self.position).unwrap_or_default()
@@ -327,20 +332,25 @@ impl<'a> Scanner<'a> {
                 }
                 Ok(())
             }
-            Some(b'[') => {
-                let mut more = self.enter_array()?;
-                while more {
-                    self.skip_value()?;
-                    more = self.next_element()?;
-                }
-                Ok(())
-            }
+            Some(b'[') => self.skip_elements().map(drop),
             Some(b'-' | b'0'..=b'9') => self.number().map(drop),
             Some(b't') => self.literal("true"),
             Some(b'f') => self.literal("false"),
             Some(b'n') => self.literal("null"),
             _ => self.fail("a value"),
         }
+    }
+
+    /// Passes the array at the cursor, checks it and counts its elements.
+    pub(super) fn skip_elements(&mut self) -> PageResult<usize> {
+        let mut elements = 0;
+        let mut more = self.enter_array()?;
+        while more {
+            self.skip_value()?;
+            elements += 1;
+            more = self.next_element()?;
+        }
+        Ok(elements)
     }
 
     /// Passes the value at the cursor and gives its text.

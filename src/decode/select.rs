@@ -7,7 +7,9 @@
 //! A selector that leads nowhere is only reported when the rest of the page is known to be valid JSON, because a page
 //! that was cut lacks things for another reason.
 
-use crate::paginate::{Lookup, Scalar};
+use twox_hash::XxHash3_128;
+
+use crate::paginate::{Content, Lookup, Scalar};
 use crate::spec::JsonPath;
 use crate::spec::json_path::Segment;
 
@@ -30,6 +32,15 @@ pub(super) trait RecordSink {
     fn roll_back(&mut self, mark: Self::Mark);
 }
 
+/// What a walk over a page found beside its records.
+#[derive(Debug)]
+pub(super) struct Walked {
+    /// What was found at each of the lookups.
+    pub(super) values: Vec<Lookup>,
+    /// The records, as far as it takes to know them again.
+    pub(super) content: Option<Content>,
+}
+
 /// Walks over a page: records go to `sink`, and what was found at each of `lookups` is returned.
 ///
 /// # Errors
@@ -39,15 +50,15 @@ pub(super) fn walk<S: RecordSink>(
     selector: &JsonPath,
     lookups: &[JsonPath],
     sink: &mut S,
-) -> PageResult<Vec<Lookup>> {
+) -> PageResult<Walked> {
     let paths: Vec<_> = lookups.iter().enumerate().map(|(index, path)| (index, path.segments())).collect();
     let values = vec![Lookup::Missing; lookups.len()];
-    let mut walker = Walker { scanner, selector, sink, values, problem: None };
+    let mut walker = Walker { scanner, selector, sink, values, seen: Seen::default(), problem: None };
     walker.value(Some(selector.segments()), &paths)?;
     walker.scanner.end()?;
     match walker.problem {
         Some(problem) => Err(problem),
-        None => Ok(walker.values),
+        None => Ok(Walked { values: walker.values, content: walker.seen.content }),
     }
 }
 
@@ -55,12 +66,38 @@ pub(super) fn walk<S: RecordSink>(
 ///
 /// # Errors
 /// When a line is not valid JSON; the last one, which may be cut, included.
-pub(super) fn walk_lines<S: RecordSink>(scanner: &mut Scanner<'_>, sink: &mut S) -> PageResult<()> {
+pub(super) fn walk_lines<S: RecordSink>(scanner: &mut Scanner<'_>, sink: &mut S) -> PageResult<Option<Content>> {
+    let mut seen = Seen::default();
     while scanner.peek().is_some() {
-        sink.record(scanner)?;
+        seen.record(scanner, sink)?;
         scanner.skip_whitespace();
     }
-    Ok(())
+    Ok(seen.content)
+}
+
+/// Makes a hash depend on the order of what it is made of (FNV, 128 bits).
+const FNV_PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013B;
+
+/// The records so far.
+#[derive(Default)]
+struct Seen<'a> {
+    first: Option<&'a str>,
+    content: Option<Content>,
+}
+
+impl<'a> Seen<'a> {
+    /// Hands on the record at the cursor.
+    #[inline]
+    fn record<S: RecordSink>(&mut self, scanner: &mut Scanner<'a>, sink: &mut S) -> PageResult<()> {
+        let start = scanner.bookmark();
+        sink.record(scanner)?;
+        let text = scanner.text_from(start);
+        let first = *self.first.get_or_insert(text);
+        let content = self.content.get_or_insert(Content { hash: 0, is_varied: false });
+        content.is_varied = content.is_varied || text != first;
+        content.hash = (content.hash ^ XxHash3_128::oneshot(text.as_bytes())).wrapping_mul(FNV_PRIME);
+        Ok(())
+    }
 }
 
 struct Walker<'w, 'a, S> {
@@ -68,6 +105,7 @@ struct Walker<'w, 'a, S> {
     selector: &'w JsonPath,
     sink: &'w mut S,
     values: Vec<Lookup>,
+    seen: Seen<'a>,
     problem: Option<Box<DecodeError>>,
 }
 
@@ -125,7 +163,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
                     Some(rest)
                 }
                 Some((Segment::Wildcard, rest)) => Some(rest),
-                Some((Segment::Key(_) | Segment::Index(_), _)) | None => None,
+                Some((Segment::Key(_) | Segment::Index(_) | Segment::FromEnd(_), _)) | None => None,
             };
             let mut below_lookups = Looking::new();
             for (index, path) in looking {
@@ -138,7 +176,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
                         below_lookups.push((*index, rest));
                     }
                     Some((Segment::Wildcard, rest)) => below_lookups.push((*index, rest)),
-                    Some((Segment::Key(_) | Segment::Index(_), _)) | None => {}
+                    Some((Segment::Key(_) | Segment::Index(_) | Segment::FromEnd(_), _)) | None => {}
                 }
             }
             self.value(below_selector, &below_lookups)?;
@@ -146,7 +184,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
         }
         match wanted {
             Some((Segment::Key(_), _)) if before_selected.is_none() => self.key_missing(selecting, start),
-            Some((Segment::Index(_), _)) => self.key_missing(selecting, start),
+            Some((Segment::Index(_) | Segment::FromEnd(_), _)) => self.key_missing(selecting, start),
             Some((Segment::Key(_) | Segment::Wildcard, _)) | None => Ok(()),
         }
     }
@@ -154,9 +192,13 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
     fn array(&mut self, selecting: Selecting<'p>, looking: &Looking<'p>) -> PageResult<()> {
         let mut found = false;
         let mut position = 0;
+        let counts_from_end = |path: &[Segment]| matches!(path.first(), Some(Segment::FromEnd(_)));
+        let from_end = selecting.is_some_and(counts_from_end) || looking.iter().any(|(_, path)| counts_from_end(path));
+        let length = if from_end { self.scanner.clone().skip_elements()? } else { 0 };
         let leads_here = |segment: &Segment, position: usize| match segment {
             Segment::Wildcard => true,
             Segment::Index(index) => *index == position,
+            Segment::FromEnd(index) => length.checked_sub(*index) == Some(position),
             Segment::Key(_) => false,
         };
         let wanted = selecting.and_then(|rest| rest.split_first());
@@ -176,7 +218,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
         }
         match (wanted, selecting) {
             // An array without elements has no records, and that is not an error.
-            (Some((Segment::Key(_) | Segment::Index(_), _)), Some(rest)) if !found => {
+            (Some((Segment::Key(_) | Segment::Index(_) | Segment::FromEnd(_), _)), Some(rest)) if !found => {
                 let plural = if position == 1 { "" } else { "s" };
                 self.selector_missing(rest, format!("an array of {position} element{plural}"), Vec::new());
             }
@@ -191,12 +233,12 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
             Kind::Array => {
                 let mut more = self.scanner.enter_array()?;
                 while more {
-                    self.sink.record(self.scanner)?;
+                    self.seen.record(self.scanner, self.sink)?;
                     more = self.scanner.next_element()?;
                 }
                 Ok(())
             }
-            Kind::Object => self.sink.record(self.scanner),
+            Kind::Object => self.seen.record(self.scanner, self.sink),
             Kind::Null => self.scanner.literal("null"),
             Kind::Boolean | Kind::Number | Kind::Text => {
                 let found = describe(self.scanner.value_text()?);
@@ -247,7 +289,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
         }
         let nearest = match rest.first() {
             Some(Segment::Key(name)) => nearest(name, &keys),
-            Some(Segment::Index(_) | Segment::Wildcard) | None => None,
+            Some(Segment::Index(_) | Segment::FromEnd(_) | Segment::Wildcard) | None => None,
         };
         let reached = self.selector.segments().len().saturating_sub(rest.len());
         let place = self.selector.prefix(reached);

@@ -2,7 +2,8 @@
 //!
 //! A listing may only count as whole when nothing contradicts it:
 //!
-//! * Where the API states a total, the records read must be as many.
+//! * Where the API states a total, the records read must be as many. Where they are asked for by position, the total must not have fallen on the way:
+//!   what goes before the reader pulls another record past it.
 //! * Where the API says whether there is more, its last word must not be that there is.
 //! * Where it states no total, pages must not look cut: an API that caps its pages below `limit` skips records between them.
 
@@ -96,6 +97,10 @@ impl Tally {
                 Verdict::False,
                 format!("one page of {} records was read, and it speaks of {expected} records in all", self.records),
             ),
+            (StopReason::SinglePage, _) if self.says_more == Some(true) => (
+                Verdict::False,
+                "one page was read, and it says that there are others, but not how to get them".to_owned(),
+            ),
             (StopReason::SinglePage, Some(expected)) if expected == self.records => {
                 (Verdict::True, format!("all {expected} records of the stated total were on one page"))
             }
@@ -150,7 +155,7 @@ impl Tally {
         }
         if let (true, Some((before, after))) = (self.is_by_position, self.fell) {
             return (
-                Verdict::Unknown,
+                Verdict::False,
                 format!(
                     "the stated total fell from {before} to {after} while the listing was read by position, which may have pulled records past the reader"
                 ),
@@ -280,6 +285,7 @@ mod tests {
             (&[(4, Some(4))][..], StopReason::TotalReached, Verdict::False),
             (&[(4, None), (0, None)], StopReason::EmptyPage, Verdict::False),
             (&[(4, None)], StopReason::MaximumReached, Verdict::Unknown),
+            (&[(4, None)], StopReason::SinglePage, Verdict::False),
         ] {
             assert_eq!(judged(pages, Some(true), reason).verdict, expected, "{pages:?} {reason}");
         }
@@ -295,10 +301,10 @@ mod tests {
     }
 
     #[test]
-    fn a_total_that_falls_leaves_a_listing_by_position_in_doubt() {
+    fn a_listing_by_position_whose_total_falls_is_not_whole() {
         for (by_position, totals, expected) in [
             (false, [Some(8), Some(7)], Verdict::True),
-            (true, [Some(8), Some(7)], Verdict::Unknown),
+            (true, [Some(8), Some(7)], Verdict::False),
             (true, [Some(7), Some(7)], Verdict::True),
             (true, [Some(6), Some(7)], Verdict::True),
             (true, [None, Some(7)], Verdict::True),

@@ -248,11 +248,14 @@ impl Listing {
     /// # Errors
     /// `Source` when the page lacks what the paginator was told to look for; `Incomplete` when the listing goes in a circle.
     pub fn accept(&mut self, meta: &PageMeta) -> Result<()> {
-        if self.repetition.is_stuck(meta.records) {
-            return Err(Error::incomplete(format!("{}: the answer is, byte for byte, the page before", self.place))
-                .with_hint(
-                    "the API seems to ignore the paging parameters: check their names (offset_param, page_param, …) in endpoint.paginator",
-                ));
+        if self.repetition.is_stuck(meta) {
+            return Err(Error::incomplete(format!(
+                "{}: the records are, byte for byte, those of the page before, or of one before that",
+                self.place
+            ))
+            .with_hint(
+                "the API seems to ignore the paging parameters: check their names (offset_param, cursor_param, …) in endpoint.paginator",
+            ));
         }
         let meta = &PageMeta { headers: std::mem::take(&mut self.headers), ..meta.clone() };
         self.tally.note(PageFacts {
@@ -324,7 +327,11 @@ impl Listing {
         let Some(stop_reason) = self.stopped else {
             return Err(Error::incomplete(format!("resource {}: the listing was left before its end", self.resource)));
         };
-        let complete = self.tally.verdict(stop_reason);
+        let mut complete = self.tally.verdict(stop_reason);
+        if complete.verdict == Verdict::True && self.repetition.had_equal_pages() {
+            let doubt = "pages in a row held the same record, and nothing tells whether it is one";
+            complete = Completeness { verdict: Verdict::Unknown, reason: format!("{}, but {doubt}", complete.reason) };
+        }
         if complete.verdict == Verdict::False {
             return Err(self.not_whole(&complete.reason));
         }

@@ -98,8 +98,8 @@ fn set_json(body: &mut Value, path: &[Segment], value: &Scalar) {
                 }
                 &mut place[*index]
             }
-            // A paging value has one place; validation refuses wildcards here.
-            Segment::Wildcard => return,
+            // A paging value has one place; validation refuses the others here.
+            Segment::FromEnd(_) | Segment::Wildcard => return,
         };
     }
     *place = match value {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use follow::Follow;
 pub use links::link_target;
 pub use offset::Offset;
-pub use page_meta::{HeaderLookup, Lookup, PageMeta, PagingHints, Scalar};
+pub use page_meta::{Content, HeaderLookup, Lookup, PageMeta, PagingHints, Scalar};
 pub use page_number::PageNumber;
 
 use crate::spec::{JsonPath, PaginationSpec, Placement};
@@ -154,7 +154,9 @@ impl Paginator {
     pub fn header_lookups(&self) -> Vec<HeaderLookup> {
         match self {
             Self::SinglePage | Self::Offset(_) | Self::PageNumber(_) => Vec::new(),
-            Self::Auto => vec![HeaderLookup::Link("next".to_owned())],
+            Self::Auto => {
+                vec![HeaderLookup::Link("next".to_owned()), HeaderLookup::Value("x-total-count".to_owned())]
+            }
             Self::Follow(follow) => follow.header_lookups(),
         }
     }
@@ -205,7 +207,11 @@ impl Paginator {
     pub fn stated_total(&self, page: &PageMeta) -> Option<u64> {
         match self {
             // One page is all that was found; where it speaks of more records, there are other pages.
-            Self::Auto => page.hints.as_ref()?.total.as_ref()?.as_u64().filter(|_| self.detects_one_page(page)),
+            Self::Auto => {
+                let in_header = page.headers.get(1).and_then(Lookup::found).and_then(Scalar::as_u64);
+                let in_body = || page.hints.as_ref()?.total.as_ref()?.as_u64();
+                in_header.or_else(in_body).filter(|_| self.detects_one_page(page))
+            }
             Self::SinglePage | Self::PageNumber(_) | Self::Follow(_) => None,
             Self::Offset(offset) => offset.stated_total(page),
         }
@@ -214,7 +220,9 @@ impl Paginator {
     /// Whether the page says that there is another one, where it says so.
     pub fn says_more(&self, page: &PageMeta) -> Option<bool> {
         match self {
-            Self::SinglePage | Self::Auto => None,
+            Self::SinglePage => None,
+            // One page is all that was found; where it says that there are others, it is not.
+            Self::Auto => page.hints.as_ref()?.more.as_ref().filter(|_| self.detects_one_page(page)).map(|_| true),
             Self::Offset(offset) => offset.says_more(page),
             Self::PageNumber(pages) => pages.says_more(page),
             Self::Follow(follow) => follow.says_more(page),

@@ -5,9 +5,9 @@
 //! 1. A page without records ends the listing if `stop_after_empty_page`, unless the page itself states a total that
 //!    is not reached yet: then the server filters its pages, and the listing goes on.
 //! 2. With `total_path`, the total must be there and be a whole number; it is read anew on every page.
-//! 3. The offset grows by `limit`. The listing ends when it reaches the total or `maximum_offset` (exclusive).
-//! 4. With `has_more_path`, the value must be there and be a truth value; false ends the listing, true never
-//!    prolongs it past rule 3.
+//! 3. With `has_more_path`, the value must be there and be a truth value.
+//! 4. The offset grows by `limit`. The listing ends when it reaches the total or `maximum_offset` (exclusive).
+//! 5. A false `has_more_path` ends the listing; a true one never prolongs it past rule 4.
 //!
 //! A short page never ends a listing.
 
@@ -96,7 +96,10 @@ impl Offset {
             None => None,
             Some(path) => Some(read(values.next(), "total_path", path, "a whole number", Scalar::as_u64)?),
         };
-        let has_more = self.has_more_path.as_ref().map(|path| (values.next(), path));
+        let has_more = match &self.has_more_path {
+            None => true,
+            Some(path) => read(values.next(), "has_more_path", path, "true or false", Scalar::as_bool)?,
+        };
         self.next_offset = next_offset;
         if total.is_some_and(|total| next_offset >= total) {
             return Ok(Step::Done(StopReason::TotalReached));
@@ -104,9 +107,7 @@ impl Offset {
         if self.maximum_offset.is_some_and(|maximum| next_offset >= maximum) {
             return Ok(Step::Done(StopReason::MaximumReached));
         }
-        if let Some((value, path)) = has_more
-            && !read(value, "has_more_path", path, "true or false", Scalar::as_bool)?
-        {
+        if !has_more {
             return Ok(Step::Done(StopReason::NoMore));
         }
         Ok(Step::Fetch(self.request()))

@@ -15,6 +15,17 @@ pub struct PageMeta {
     pub headers: Vec<Lookup>,
     /// What the body of the first page hints at, where the paginator is yet to be detected.
     pub hints: Option<Box<PagingHints>>,
+    /// What tells its records from those of other pages; none for a page without records.
+    pub content: Option<Content>,
+}
+
+/// The records of a page, as far as it takes to know them again. What stands beside them, such as a token, plays no part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// A hash of their text.
+    pub hash: u128,
+    /// Whether not all of them are equal.
+    pub is_varied: bool,
 }
 
 /// What a paginator wants to know of a page's headers.
@@ -37,6 +48,8 @@ pub struct PagingHints {
     pub page: Option<Scalar>,
     /// The number of records in the whole listing.
     pub total: Option<Scalar>,
+    /// The path of a truth value that says that there is another page.
+    pub more: Option<JsonPath>,
 }
 
 /// What was found at a path.
@@ -80,21 +93,24 @@ impl Scalar {
         Self::Number(value.to_string())
     }
 
-    /// The value as a whole number that is not negative; a numeric text counts.
+    /// The value as a whole number that is not negative; a numeric text counts, and so does `3.0`.
     pub fn as_u64(&self) -> Option<u64> {
-        match self {
-            Self::Number(text) | Self::Text(text) => text.trim().parse().ok(),
-            Self::Null | Self::Bool(_) | Self::Container => None,
-        }
+        let (Self::Number(text) | Self::Text(text)) = self else { return None };
+        let text = text.trim();
+        let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+        whole.map_or(text, |(whole, _)| whole).parse().ok()
     }
 
-    /// The value as a truth value; the texts `true` and `false` count, in any case.
+    /// The value as a truth value; the texts that dlt takes for one count, in any case: `true`, `yes`, `t`, `y`, `1` and their opposites.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
-            Self::Text(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
-            Self::Text(text) if text.trim().eq_ignore_ascii_case("false") => Some(false),
-            Self::Null | Self::Number(_) | Self::Text(_) | Self::Container => None,
+            Self::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+                "true" | "yes" | "t" | "y" | "1" => Some(true),
+                "false" | "no" | "f" | "n" | "0" => Some(false),
+                _ => None,
+            },
+            Self::Null | Self::Number(_) | Self::Container => None,
         }
     }
 
@@ -126,5 +142,33 @@ impl Scalar {
             Self::Text(text) => format!("{:?}", text.chars().take(40).collect::<String>()),
             Self::Container => "an object or array".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_truth_values_may_be_texts() {
+        for (text, number, truth) in [
+            ("3", Some(3), None),
+            (" 3 ", Some(3), None),
+            ("3.0", Some(3), None),
+            ("3.5", None, None),
+            ("-1", None, None),
+            ("1", Some(1), Some(true)),
+            ("0", Some(0), Some(false)),
+            ("Yes", None, Some(true)),
+            ("FALSE", None, Some(false)),
+            ("n", None, Some(false)),
+            ("maybe", None, None),
+            ("", None, None),
+        ] {
+            let value = Scalar::Text(text.to_owned());
+            assert_eq!((value.as_u64(), value.as_bool()), (number, truth), "{text:?}");
+        }
+        assert_eq!(Scalar::Number("1".to_owned()).as_bool(), None);
+        assert_eq!(Scalar::Number("2.00".to_owned()).as_u64(), Some(2));
     }
 }

@@ -85,7 +85,10 @@ impl PageNumber {
             Some(path) => Some(read(values.next(), "total_path", path, "a whole number", Scalar::as_u64)?)
                 .map(|pages| pages.saturating_add(self.spec.base_page)),
         };
-        let has_more = self.spec.has_more_path.as_ref().map(|path| (values.next(), path));
+        let has_more = match &self.spec.has_more_path {
+            None => true,
+            Some(path) => read(values.next(), "has_more_path", path, "true or false", Scalar::as_bool)?,
+        };
         if self.base_is_guessed && self.next_page > self.spec.base_page {
             // A second page that differs from the first: the API does count from 0.
             self.base_is_guessed = false;
@@ -97,9 +100,7 @@ impl PageNumber {
         if self.spec.maximum_page.is_some_and(|maximum| next_page >= maximum) {
             return Ok(Step::Done(StopReason::MaximumReached));
         }
-        if let Some((value, path)) = has_more
-            && !read(value, "has_more_path", path, "true or false", Scalar::as_bool)?
-        {
+        if !has_more {
             return Ok(Step::Done(StopReason::NoMore));
         }
         Ok(Step::Fetch(self.request()))

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::gate::Gate;
-use super::pages::Pages;
+use super::pages::{Pages, SlicedPage};
 use super::resource::ResourceRun;
 use crate::decode::{Inferrer, RecordGate};
 use crate::error::{Error, Result};
+use crate::event::RunEvent;
 use crate::schema::{RecordSchema, without_load_metadata};
 use crate::spec::ContractMode;
 
@@ -15,6 +16,13 @@ pub(super) const SAMPLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Pages that are sampled at most.
 pub(super) const SAMPLE_PAGES_MAX: usize = 100;
+
+/// How much is sampled; whichever bound comes first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SampleBounds {
+    pub(super) pages: usize,
+    pub(super) bytes: usize,
+}
 
 /// Reads pages ahead, infers the shape of their records and adds it to the table's own schema, which wins where both know a
 /// column. The pages stay in `pages.sampled`; `gate` is one of its own, since the records come again.
@@ -26,18 +34,17 @@ pub(super) async fn sample(
     gate: Gate,
     stored: Option<&RecordSchema>,
 ) -> Result<Option<Arc<RecordSchema>>> {
-    let inferrer = look(run, pages, gate, SAMPLE_PAGES_MAX, SAMPLE_BYTES_MAX).await?;
+    let inferrer = look(run, pages, gate, SampleBounds { pages: SAMPLE_PAGES_MAX, bytes: SAMPLE_BYTES_MAX }).await?;
     let inferred = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
     union(run, stored, inferred.as_ref())
 }
 
-/// Reads up to `pages_max` pages ahead, or as many as make `bytes_max` bytes. They stay in `pages.sampled`.
+/// Reads as many pages ahead as `bounds` has, or as many as make its bytes. They stay in `pages.sampled`.
 pub(super) async fn look(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
     mut gate: Gate,
-    pages_max: usize,
-    bytes_max: usize,
+    bounds: SampleBounds,
 ) -> Result<Inferrer> {
     let mut inferrer = Inferrer::new(
         run.resource.endpoint.data_selector.clone(),
@@ -46,26 +53,53 @@ pub(super) async fn look(
         run.limits.nesting_depth_max,
     );
     let mut sampled = Vec::new();
+    if let Err(error) = read_sample(run, pages, bounds, &mut gate, &mut inferrer, &mut sampled).await {
+        // They will not be decoded any more, so this is the time to say that they were read.
+        for (sliced, records) in &sampled {
+            run.emit(&RunEvent::PageRead {
+                resource: run.name(),
+                page: sliced.page.number,
+                records: *records,
+                rejected: 0,
+                bytes: sliced.page.body.len() as u64,
+                total: sliced.total,
+            });
+        }
+        return Err(error);
+    }
+    pages.sampled.extend(sampled.into_iter().map(|(sliced, _)| sliced));
+    Ok(inferrer)
+}
+
+/// Reads pages until there are enough to infer from, each with the number of its records.
+async fn read_sample(
+    run: &ResourceRun<'_>,
+    pages: &mut Pages<'_>,
+    bounds: SampleBounds,
+    gate: &mut Gate,
+    inferrer: &mut Inferrer,
+    sampled: &mut Vec<(SlicedPage, u64)>,
+) -> Result<()> {
     let mut bytes = 0;
-    while sampled.len() < pages_max && bytes < bytes_max {
+    while sampled.len() < bounds.pages && bytes < bounds.bytes {
         let Some(mut sliced) = run.next_page(pages).await? else { break };
         gate.enter(&sliced.slice);
         let (lookups, wants_hints) = pages.wanted();
         inferrer.look_for(lookups, wants_hints);
         let page = &sliced.page;
         inferrer.expect(run.format_of(page));
-        let gate_of_page = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
+        let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
         let meta = inferrer
             .observe_with(&page.body, gate_of_page)
             .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
         sliced.total = pages.stated_total(&meta);
-        pages.accept(&meta, gate.is_past_range())?;
-        bytes += page.body.len();
+        bytes += sliced.page.body.len();
+        let accepted = pages.accept(&meta, gate.is_past_range());
         sliced.is_accepted = true;
-        sampled.push(sliced);
+        sampled.push((sliced, meta.records));
+        accepted?;
     }
-    pages.sampled.extend(sampled);
-    Ok(inferrer)
+    Ok(())
 }
 
 fn union(

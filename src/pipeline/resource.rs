@@ -96,16 +96,20 @@ impl ResourceRun<'_> {
     pub(super) async fn cursor(&self) -> Result<Option<CursorRun>> {
         let Some(spec) = &self.resource.endpoint.incremental else { return Ok(None) };
         let checkpoint = match &self.options.start {
+            _ if self.starts_anew() => None,
             Some(start) => start.checkpoints.get(&self.resource.name).cloned(),
-            None if self.has_table && !self.options.full_refresh => {
-                self.lake.table(&self.resource.table_name).snapshot().await?.checkpoint
-            }
+            None if self.has_table => self.lake.table(&self.resource.table_name).snapshot().await?.checkpoint,
             None => None,
         };
         let state = checkpoint.as_ref().and_then(Checkpoint::cursor_state);
         CursorRun::begin(spec, state, self.options.backfill.as_ref()).map(Some).map_err(|error| {
             Error::config(format!("resource {}: {error}", self.resource.name)).with_hint("check endpoint.incremental")
         })
+    }
+
+    /// Whether the table becomes what this run reads, so that it must read everything.
+    fn starts_anew(&self) -> bool {
+        self.options.full_refresh || self.resource.write_disposition == WriteDisposition::Replace
     }
 
     /// Reads a pass to its end. On any failure the table stays as it was.
@@ -194,7 +198,7 @@ impl ResourceRun<'_> {
     /// Another run may have committed between the look at the checkpoint and the moment when the table became this run's.
     fn overtaken(&self, cursor: Option<&CursorRun>, writer: &TableWriter) -> Option<Error> {
         let now = writer.last_checkpoint().and_then(Checkpoint::cursor_state);
-        let is_free = self.options.full_refresh || self.options.start.is_some();
+        let is_free = self.starts_anew() || self.options.start.is_some();
         let follows = cursor.is_none_or(|cursor| cursor.follows(now));
         (!is_free && !follows).then(|| {
             Error::conflict(format!("resource {}: another run has committed since this one began", self.resource.name))
@@ -539,7 +543,7 @@ impl ResourceRun<'_> {
         self.resource.name.clone()
     }
 
-    fn emit(&self, event: &RunEvent) {
+    pub(super) fn emit(&self, event: &RunEvent) {
         self.components.observer.observe(event);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use object_store::memory::InMemory;
 
 use super::gate::Gate;
-use super::inference::{self, SAMPLE_BYTES_MAX};
+use super::inference::{self, SAMPLE_BYTES_MAX, SampleBounds};
 use super::pages::{Pages, Slices};
 use super::resource::ResourceRun;
 use super::{Components, RunOptions};
@@ -57,7 +57,8 @@ pub async fn infer_schema(
     let cursor = run.cursor().await?;
     let mut pages = Pages::new(Slices::One { is_taken: false }, cursor.clone(), client.concurrency(), None);
     let gate = Gate::new(resource, cursor, None);
-    let inferrer = inference::look(&run, &mut pages, gate, pages_max, SAMPLE_BYTES_MAX).await?;
+    let inferrer =
+        inference::look(&run, &mut pages, gate, SampleBounds { pages: pages_max, bytes: SAMPLE_BYTES_MAX }).await?;
     let (always_null, records) = (inferrer.always_null(), inferrer.records());
     let schema = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", resource.name)))?;
     let schema = schema.ok_or_else(|| {

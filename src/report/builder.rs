@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::{Bytes, ResourceReport, RunReport, Status};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
-use crate::event::{ErrorFacts, FileChange, Observer, RowCounts, RunEvent};
+use crate::event::{Completeness, ErrorFacts, FileChange, Observer, RowCounts, RunEvent, Verdict};
 
 /// Retries that a report lists; the others are counted.
 const RETRIES_MAX: usize = 100;
@@ -149,9 +149,27 @@ fn apply(report: &mut ResourceReport, event: &RunEvent) {
         RunEvent::ResourceFinished { elapsed, error, .. } => {
             report.seconds = seconds(*elapsed);
             report.status = status(error.as_ref().map(|error| error.kind));
+            if let (Some(error), None) = (error, &report.complete) {
+                report.complete = Some(not_complete(error));
+            }
             report.error.clone_from(error);
         }
     }
+}
+
+/// What is known of a listing that did not end well.
+fn not_complete(error: &ErrorFacts) -> Completeness {
+    let reason = match error.kind {
+        ErrorKind::Incomplete => error.message.clone(),
+        ErrorKind::Config
+        | ErrorKind::Auth
+        | ErrorKind::Source
+        | ErrorKind::Schema
+        | ErrorKind::Storage
+        | ErrorKind::Conflict
+        | ErrorKind::Interrupted => "the listing was not read to its end".to_owned(),
+    };
+    Completeness { verdict: Verdict::False, reason }
 }
 
 fn status(error: Option<ErrorKind>) -> Status {

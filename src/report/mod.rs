@@ -62,7 +62,7 @@ pub struct ResourceReport {
     /// Why the listing ended; absent when it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
-    /// Whether everything that the API offered was read.
+    /// Whether everything that the API offered was read; absent while that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub complete: Option<Completeness>,
     /// Pages that were read.

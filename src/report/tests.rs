@@ -121,6 +121,8 @@ fn a_failed_run_says_that_the_table_is_as_it_was() {
     ];
     let report = report(&events, Some(&error));
     assert_eq!((report.status, report.exit_code), (Status::Failed, 4));
+    let complete = report.resources[0].complete.as_ref().unwrap();
+    assert_eq!((complete.verdict, complete.reason.as_str()), (Verdict::False, "the listing was not read to its end"));
     insta::assert_snapshot!(render_text(&report), @r"
     calendar_events → ./lake/calendar_events: failed, the table is as it was
       read      100 records in 1 pages, 19.5 KiB, 3.0 s

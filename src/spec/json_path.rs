@@ -1,6 +1,6 @@
 //! Paths into a JSON document: the subset of JSONPath (RFC 9535) that names places.
 //!
-//! `items`, `data.items`, `$`, `$.data[0].items`, `['@odata.value']`, `data['a.b']`, `pages[*].items`.
+//! `items`, `data.items`, `$`, `$.data[0].items`, `items[-1].id`, `['@odata.value']`, `data['a.b']`, `pages[*].items`.
 
 use std::fmt;
 
@@ -20,6 +20,8 @@ pub enum Segment {
     Key(String),
     /// The element of an array at this place, from 0.
     Index(usize),
+    /// The element of an array at this place from its end, from 1: the last one is `[-1]`.
+    FromEnd(usize),
     /// Every element of an array, or every member's value of an object.
     Wildcard,
 }
@@ -72,6 +74,12 @@ impl JsonPath {
     pub fn has_wildcard(&self) -> bool {
         self.segments.contains(&Segment::Wildcard)
     }
+
+    /// Whether the path names one place that can be written to, whatever is there.
+    pub fn is_settable(&self) -> bool {
+        let is_fixed = |segment: &Segment| matches!(segment, Segment::Key(_) | Segment::Index(_));
+        !self.segments.is_empty() && self.segments.iter().all(is_fixed)
+    }
 }
 
 impl fmt::Display for JsonPath {
@@ -85,6 +93,7 @@ impl fmt::Display for JsonPath {
                 Segment::Key(key) if is_plain(key) => write!(f, ".{key}")?,
                 Segment::Key(key) => write!(f, "['{}']", key.replace('\\', "\\\\").replace('\'', "\\'"))?,
                 Segment::Index(index) => write!(f, "[{index}]")?,
+                Segment::FromEnd(index) => write!(f, "[-{index}]")?,
                 Segment::Wildcard => f.write_str("[*]")?,
             }
         }
@@ -173,7 +182,14 @@ impl Parser<'_> {
                 Segment::Wildcard
             }
             Some(quote @ ('\'' | '"')) => self.quoted(quote)?,
-            Some(digit) if digit.is_ascii_digit() => self.index()?,
+            Some(digit) if digit.is_ascii_digit() => Segment::Index(self.index()?),
+            Some('-') => {
+                self.position += 1;
+                match self.index()? {
+                    0 => return Err(self.error("expected a number from 1: the last element is -1")),
+                    index => Segment::FromEnd(index),
+                }
+            }
             _ => return Err(self.error("expected a quoted key, an index or *")),
         };
         if self.take(']') { Ok(segment) } else { Err(self.error("expected ']'")) }
@@ -200,13 +216,16 @@ impl Parser<'_> {
         }
     }
 
-    fn index(&mut self) -> Result<Segment, JsonPathError> {
+    fn index(&mut self) -> Result<usize, JsonPathError> {
         let start = self.position;
         while self.peek().is_some_and(|character| character.is_ascii_digit()) {
             self.position += 1;
         }
         let digits: String = self.characters.get(start..self.position).unwrap_or_default().iter().collect();
-        digits.parse().map(Segment::Index).map_err(|_| self.error("the index is too large"))
+        match digits.as_str() {
+            "" => Err(self.error("expected a number")),
+            digits => digits.parse().map_err(|_| self.error("the index is too large")),
+        }
     }
 
     fn peek(&self) -> Option<char> {
@@ -247,6 +266,7 @@ mod tests {
             ("pages[*].items", vec![key("pages"), Segment::Wildcard, key("items")]),
             ("pages.*.items", vec![key("pages"), Segment::Wildcard, key("items")]),
             ("@odata", vec![key("@odata")]),
+            ("items[-1].id", vec![key("items"), Segment::FromEnd(1), key("id")]),
         ] {
             assert_eq!(JsonPath::parse(text).unwrap().segments(), segments, "{text}");
         }
@@ -264,6 +284,8 @@ mod tests {
             ("a b", 1),
             ("a[0", 3),
             ("$items", 1),
+            ("a[-]", 3),
+            ("a[-0]", 4),
         ] {
             let error = JsonPath::parse(text).unwrap_err();
             assert_eq!(error.position, position, "{error}");
@@ -274,7 +296,7 @@ mod tests {
         #[test]
         fn display_and_parse_are_inverse(keys in prop::collection::vec(any::<String>(), 0..5), index in 0_usize..9) {
             let mut segments: Vec<_> = keys.into_iter().map(Segment::Key).collect();
-            segments.push(Segment::Index(index));
+            segments.extend([Segment::Index(index), Segment::FromEnd(index + 1), Segment::Wildcard]);
             let path = JsonPath { segments };
             prop_assert_eq!(JsonPath::parse(&path.to_string()).unwrap(), path);
         }

@@ -94,7 +94,7 @@ pub enum FollowFrom {
     Header(String),
     /// The `Link` header's target with this relation (RFC 8288).
     LinkHeader(String),
-    /// A value of its last record; the path leads through every record, so that the last one found is the last record's.
+    /// A value of its last record, to which the path leads.
     LastRecord(JsonPath),
 }
 

@@ -45,7 +45,7 @@ pub enum IncrementalValue {
     StartValue,
     /// `incremental.initial_value`
     InitialValue,
-    /// The last value that a run committed, before the lag is taken off.
+    /// The last value that a run committed, less the lag; of all windows of a run the same.
     LastValue,
     /// Where this run, or this window of it, ends.
     EndValue,
@@ -157,9 +157,29 @@ impl Template {
         }
     }
 
-    /// Whether the text ends with a place, as the path of a single entity does.
-    pub fn ends_with_placeholder(&self) -> bool {
-        matches!(self.parts.last(), Some(TemplatePart::Placeholder(_)))
+    /// Whether a path with this text leads to a single entity: its last segment has a place, as in `posts/{id}`, `posts/{id}.json` or
+    /// `posts/{id}/`.
+    pub fn leads_to_single_entity(&self) -> bool {
+        let mut has_place = false;
+        let mut is_after_slash = false;
+        for part in &self.parts {
+            let text = match part {
+                TemplatePart::Literal(text) => text.as_str(),
+                TemplatePart::Placeholder(_) => {
+                    has_place = true;
+                    is_after_slash = false;
+                    continue;
+                }
+            };
+            for character in text.chars() {
+                if character == '/' {
+                    is_after_slash = true;
+                } else if std::mem::take(&mut is_after_slash) {
+                    has_place = false;
+                }
+            }
+        }
+        has_place
     }
 }
 
@@ -267,6 +287,23 @@ mod tests {
     fn a_placeholder_that_does_not_exist_is_refused() {
         for text in ["{incremental.start}", "{resources.posts}", "{resources..id}", "{resources.posts.a[*]}"] {
             assert!(Template::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_in_the_last_segment_leads_to_a_single_entity() {
+        for (path, expected) in [
+            ("posts/{id}", true),
+            ("{resources.posts.url}", true),
+            ("posts/{resources.posts.id}.json", true),
+            ("posts/{id}/", true),
+            ("posts/v{id}?full=1", true),
+            ("posts/{id}/comments", false),
+            ("posts/{id}/comments/", false),
+            ("posts", false),
+            ("posts/{{id}}", false),
+        ] {
+            assert_eq!(Template::parse(path).unwrap().leads_to_single_entity(), expected, "{path}");
         }
     }
 

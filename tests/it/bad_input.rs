@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use lakefeed::demo::{DemoOptions, Fault, Faults};
+use serde_json::{Value, json};
 
 use crate::support::{Ran, Stage, lake_files, output_of, python};
 
@@ -159,11 +160,12 @@ async fn a_table_that_is_held_is_refused_with_its_holder() {
     let stage = stage_with_lake().await;
     stage.api.set_faults(Faults::always_from_request(0, Fault::Slow(Duration::from_millis(400))));
     let pipeline = stage.pipeline();
-    let arguments = ["run", pipeline.to_str().unwrap()];
+    let arguments = ["run", pipeline.to_str().unwrap(), "--output", "json"];
     let (one, other) = tokio::join!(stage.lakefeed(&arguments), stage.lakefeed(&arguments));
     let (ok, refused) = if one.code == 0 { (one, other) } else { (other, one) };
     assert_eq!(ok.code, 0, "{ok:?}");
     assert_refused(&stage, &refused, 8, &["held by run"]);
+    assert_eq!((&refused.report()["exit_code"], &refused.report()["error"]["kind"]), (&json!(8), &json!("conflict")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,14 +176,18 @@ async fn an_interrupted_run_leaves_the_lake_as_it_was() {
     stage.api.set_faults(Faults::always_from_request(0, Fault::Slow(Duration::from_secs(4))));
     let before = lake_files(&stage.lake());
     let pipeline = stage.pipeline();
-    let mut command = crate::support::lakefeed(&["run", pipeline.to_str().unwrap()]);
-    command.current_dir(stage.folder.path()).envs(stage.environment()).stderr(std::process::Stdio::piped());
+    let mut command = crate::support::lakefeed(&["run", pipeline.to_str().unwrap(), "--output", "json"]);
+    command.current_dir(stage.folder.path()).envs(stage.environment());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["exit_code"], &report["status"]), (&json!(130), &json!("interrupted")), "{report}");
+    assert_eq!(report["resources"][0]["complete"]["verdict"], "false", "{report}");
     for (path, bytes) in &before {
         assert!(std::fs::read(path).is_ok_and(|now| now == *bytes), "{} is not as it was", path.display());
     }

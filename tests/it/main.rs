@@ -19,6 +19,7 @@ mod rejects; // records that are refused: bounded, shown, tried again after a fi
 mod resume; // a long listing that is stopped, and gone on with
 mod scale; // many pages, bounded memory
 mod simulation; // random histories, faults and kills against an oracle
+mod source; // the REST source by the command line: what is refused, what ends early, what the report says of it
 mod storage; // the same on a real S3-protocol server; stores that lie
 mod support;
 mod table; // the commands that look at a table and look after it, on disk and on S3

@@ -24,6 +24,8 @@ fn a_selector_finds_the_records_wherever_it_leads() {
         ("items", r#"{"items":[]}"#, vec![]),
         ("data.items", r#"{"items":[1],"data":{"x":1,"items":[{"event_id":"a"}]},"z":{}}"#, vec!["a"]),
         ("data[1].items", r#"{"data":[{},{"items":[{"event_id":"a"}]}]}"#, vec!["a"]),
+        ("data[-1].items", r#"{"data":[{},{"items":[{"event_id":"a"}]}]}"#, vec!["a"]),
+        ("items[-2]", r#"{"items":[{"event_id":"a"},{"event_id":"b"}]}"#, vec!["a"]),
         (
             "pages[*].items",
             r#"{"pages":[{"items":[{"event_id":"a"}]},{"items":[]},{"items":[{"event_id":"b"}]}]}"#,
@@ -60,6 +62,11 @@ fn a_selector_that_leads_nowhere_is_an_error_with_the_keys_that_are_there() {
             "data[1]",
             r#"{"data":[[]]}"#,
             "the selector data[1] was not found in the page: data has an array of 1 element",
+        ),
+        (
+            "data[-2]",
+            r#"{"data":[[]]}"#,
+            "the selector data[-2] was not found in the page: data has an array of 1 element",
         ),
         ("items", "[]", "the selector items was not found in the page: $ has an array of 0 elements"),
         (
@@ -123,6 +130,8 @@ fn lookups_are_found_before_after_and_inside_of_the_records() {
         "x.y",
         "$",
         "items[9]",
+        "items[-1].n",
+        "items[-3]",
     ];
     let mut decoder = PageDecoder::new(
         &events(),
@@ -144,6 +153,8 @@ fn lookups_are_found_before_after_and_inside_of_the_records() {
         Lookup::Missing,
         Lookup::Found(Scalar::Container),
         Lookup::Missing,
+        number("2"),
+        Lookup::Missing,
     ];
     assert_eq!(meta.values, expected);
     assert_eq!((meta.records, decoder.rows()), (2, 2));
@@ -159,7 +170,9 @@ fn without_a_selector_the_first_page_decides_by_the_rule_of_dlt() {
         (r#"{"list":[{"event_id":"a"}],"deep":{"list":[1]}}"#, vec!["a"]),
         (r#"{"tags":[1],"response":{"data":[{"event_id":"a"}]}}"#, vec!["a"]),
         (r#"{"a":{"b":{"results":[{"event_id":"a"}]}}}"#, vec!["a"]),
-        (r#"{"data":{"items":[{"event_id":"b"}]},"results":[{"event_id":"a"}]}"#, vec!["a"]),
+        (r#"{"data":{"items":[{"event_id":"a"}]},"results":[{"event_id":"b"}]}"#, vec!["a"]),
+        (r#"{"results":[{"event_id":"a"}],"data":[{"event_id":"b"}]}"#, vec!["a"]),
+        (r#"{"deep":{"list":[1]},"list":[{"event_id":"a"}]}"#, vec!["a"]),
         (r#"{"a":{"b":{"c":{"results":[1]}}},"event_id":"a"}"#, vec!["a"]),
         (r#"{"event_id":"a"}"#, vec!["a"]),
         (r#"[{"event_id":"a"}]"#, vec!["a"]),

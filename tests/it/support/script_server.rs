@@ -1,4 +1,4 @@
-//! A server that answers from a script: rules in order, the first that fits answers. It can close early or cut a body short.
+//! A server that answers from a script: rules in order, the first that fits answers. It can wait (`delay_ms`), close early or cut a body short.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -61,6 +61,9 @@ impl State {
         let Some(seen) = read_request(&mut stream).await else { return };
         let reply = self.reply(&seen);
         self.seen.lock().unwrap().push(seen);
+        if let Some(milliseconds) = reply["delay_ms"].as_u64() {
+            tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
+        }
         if reply["drop"] == true {
             return;
         }
