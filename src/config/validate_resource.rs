@@ -89,7 +89,7 @@ fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> String {
 }
 
 fn is_nested(column_type: &ColumnType) -> bool {
-    matches!(column_type, ColumnType::Struct(_) | ColumnType::List(_) | ColumnType::Json)
+    column_type.is_nested() || *column_type == ColumnType::Json
 }
 
 fn validate_partitions(
@@ -122,26 +122,30 @@ fn validate_partition(level: &PartitionDocument, schema: &RecordSchema, problems
     };
     let transform = level.transform;
     let fits = match (&column.column_type, transform) {
-        (ColumnType::TimestampUtc | ColumnType::TimestampNaive, _) => true,
+        (ColumnType::TimestampUtc | ColumnType::TimestampNaive | ColumnType::Timestamp { .. }, _) => true,
         (ColumnType::Date32, Transform::Hour) => false,
         (ColumnType::Date32, _) => true,
+        // Folders are named after texts and exact numbers.
         (
             ColumnType::Boolean
             | ColumnType::Int64
+            | ColumnType::Integer(_)
             | ColumnType::Utf8
+            | ColumnType::Dictionary
             | ColumnType::Decimal128 { .. }
-            | ColumnType::Time64,
-            Transform::Identity,
-        ) => true,
-        (
-            ColumnType::Boolean
-            | ColumnType::Int64
-            | ColumnType::Utf8
-            | ColumnType::Decimal128 { .. }
+            | ColumnType::Decimal256 { .. }
             | ColumnType::Time64
-            | ColumnType::Float64
+            | ColumnType::Time(_),
+            transform,
+        ) => transform == Transform::Identity,
+        (
+            ColumnType::Float64
+            | ColumnType::Float32
+            | ColumnType::Binary
+            | ColumnType::Duration(_)
             | ColumnType::Struct(_)
             | ColumnType::List(_)
+            | ColumnType::Map(_)
             | ColumnType::Json,
             _,
         ) => false,

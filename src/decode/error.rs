@@ -91,6 +91,14 @@ pub enum DecodeError {
         /// What is wrong with it.
         message: String,
     },
+    /// A value does not fit, and its field is to fail the run then.
+    #[error("a record does not fit at {path}: {reason}")]
+    Refused {
+        /// Where, as a JSON path from the record's root.
+        path: String,
+        /// What was found and what was expected.
+        reason: String,
+    },
     /// The gate failed the page.
     #[error("{0}")]
     Gate(Error),
@@ -109,7 +117,11 @@ impl DecodeError {
             return error.at(place);
         }
         let hints = self.hints(content_type);
-        let error = Error::source_failed(self.to_string()).at(place);
+        let error = match &self {
+            Self::Refused { .. } => Error::schema(self.to_string()),
+            _ => Error::source_failed(self.to_string()),
+        };
+        let error = error.at(place);
         let error = match self {
             Self::Batch(cause) => error.with_source(cause),
             Self::Empty
@@ -120,6 +132,7 @@ impl DecodeError {
             | Self::SelectorMissing { .. }
             | Self::SelectorNotRecords { .. }
             | Self::Delimited { .. }
+            | Self::Refused { .. }
             | Self::Gate(_)
             | Self::BatchFull => error,
         };
@@ -157,6 +170,10 @@ impl DecodeError {
             Self::Delimited { .. } => vec![format!(
                 "a page of separated values begins with the names of its columns (content type: {content_type}); check endpoint.record_format"
             )],
+            Self::Refused { .. } => vec![
+                "the field's on_error is fail: give it another type, or on_error reject or null, and load again"
+                    .to_owned(),
+            ],
             Self::BatchFull => vec!["lower limits.batch_rows or endpoint.paginator.limit".to_owned()],
             Self::Gate(error) => error.hints().to_vec(),
             Self::Batch(_) => vec!["check the schema: a decimal needs a precision from 1 to 38".to_owned()],

@@ -12,10 +12,10 @@
 //! * A missing field and `null` are both null; in a column that must have a value they refuse the record.
 //! * A key that comes twice in one object: the last one counts, but every one must fit. Keys are compared by their
 //!   meaning, not by their escapes.
-//! * Text comes from strings only, booleans from `true` and `false` only. Integers are numbers without a fraction
-//!   (`2.0` is one) within 64 bits. Doubles are the nearest to the text, and finite. Decimals come from numbers or from
-//!   strings that are numbers, exactly. Dates and times are RFC 3339 (see [`timestamp`]). JSON columns keep the value's own
-//!   text, as it came.
+//! * A value is taken where the column holds exactly what it says: `docs/types.md` has the table. Numbers and booleans may be
+//!   written as strings; integers are numbers without a fraction (`2.0` is one); doubles are the nearest to the text; decimals
+//!   are exact; dates and times are RFC 3339 (see [`timestamp`], and [`spelling`] for what else says one thing); a number is a
+//!   date-time only where the schema says what it counts. JSON columns keep the value's own text, as it came.
 //! * A string with half of a surrogate pair is valid JSON but no text: in a text column it refuses the record.
 //!
 //! # One value going through
@@ -25,6 +25,7 @@
 mod columns;
 mod delimited;
 mod detect;
+mod duration;
 mod error;
 mod hints;
 mod infer;
@@ -34,6 +35,7 @@ mod record;
 mod refusal;
 mod scanner;
 mod select;
+mod spelling;
 mod text;
 mod timestamp;
 
@@ -44,7 +46,7 @@ pub use error::{DecodeError, Position};
 pub use infer::Inferrer;
 pub use record::{Admission, RawRecord, RecordGate};
 
-use self::columns::ObjectBuffer;
+use self::columns::{ObjectBuffer, Reading};
 use self::delimited::as_lines;
 use self::detect::detect;
 use self::error::PageResult;
@@ -53,7 +55,7 @@ use self::scanner::{Kind, Scanner};
 use self::select::{RecordSink, walk, walk_lines};
 use crate::paginate::{Lookup, PageMeta};
 use crate::reject::{Reject, RejectCode};
-use crate::schema::RecordSchema;
+use crate::schema::{FieldRules, RecordSchema};
 use crate::spec::{JsonPath, RecordFormat};
 
 /// Bytes of a refused record that are kept; the rest is cut off.
@@ -63,6 +65,8 @@ pub const REJECT_RAW_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct PageDecoder {
     root: ObjectBuffer,
+    /// Whether some field does something else about a value that does not fit than to refuse its record.
+    has_rules: bool,
     schema: SchemaRef,
     selector: Selector,
     lookups: Vec<JsonPath>,
@@ -96,6 +100,8 @@ pub struct Decoded {
     pub meta: PageMeta,
     /// The records that were refused, in order.
     pub rejects: Vec<Reject>,
+    /// The values that did not fit and that null stands for, by the rule of their field, in order. Their records are rows.
+    pub nulled: Vec<Reject>,
     /// Records that the gate dropped.
     pub dropped: u64,
 }
@@ -118,9 +124,20 @@ impl PageDecoder {
         lookups: Vec<JsonPath>,
         options: DecodeOptions,
     ) -> Self {
-        let root = ObjectBuffer::new(schema.columns());
+        Self::with_rules(schema, &FieldRules::default(), selector, lookups, options)
+    }
+
+    /// As [`Self::new`], with fields that are read by rules of their own.
+    pub fn with_rules(
+        schema: &RecordSchema,
+        rules: &FieldRules,
+        selector: Option<JsonPath>,
+        lookups: Vec<JsonPath>,
+        options: DecodeOptions,
+    ) -> Self {
         Self {
-            root,
+            root: ObjectBuffer::new(schema.columns(), &mut Vec::new(), rules),
+            has_rules: rules.has_on_error(),
             schema: schema.to_arrow(),
             selector: Selector::new(selector),
             lookups,
@@ -171,7 +188,7 @@ impl PageDecoder {
             RecordFormat::Json => {}
             RecordFormat::Ndjson => return self.decode_lines(page, bytes, gate),
             RecordFormat::Delimited { delimiter } => {
-                let texts = self.schema.fields().iter().filter(|field| field.data_type() == &DataType::Utf8);
+                let texts = self.schema.fields().iter().filter(|field| is_text(field.data_type()));
                 let texts = texts.map(|field| field.name().clone()).collect();
                 return self.decode_lines(page, &as_lines(bytes, delimiter, &texts)?, gate);
             }
@@ -179,39 +196,23 @@ impl PageDecoder {
         let mut scanner = Scanner::new(bytes, self.options.depth_max)?;
         let selector = self.selector.for_page(&scanner)?;
         let hints = if self.wants_hints { Some(Box::new(hints::hints(scanner.clone())?)) } else { None };
-        let mut sink = RowSink {
-            root: &mut self.root,
-            options: self.options,
-            gate,
-            page,
-            records: 0,
-            dropped: 0,
-            rejects: Vec::new(),
-        };
+        let mut sink = RowSink::new(&mut self.root, self.options, self.has_rules, gate, page);
         let values = selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
         let meta = PageMeta { records: sink.records, values, hints, ..PageMeta::default() };
-        let decoded = Decoded { meta, rejects: sink.rejects, dropped: sink.dropped };
+        let decoded = Decoded { meta, rejects: sink.rejects, nulled: sink.nulled, dropped: sink.dropped };
         self.selector = selector;
         Ok(decoded)
     }
 
     /// A page of lines, each a record.
     fn decode_lines(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
-        let mut sink = RowSink {
-            root: &mut self.root,
-            options: self.options,
-            gate,
-            page,
-            records: 0,
-            dropped: 0,
-            rejects: Vec::new(),
-        };
+        let mut sink = RowSink::new(&mut self.root, self.options, self.has_rules, gate, page);
         if !is_blank(bytes) {
             walk_lines(&mut Scanner::new(bytes, self.options.depth_max)?, &mut sink)?;
         }
         let values = vec![Lookup::Missing; self.lookups.len()];
         let meta = PageMeta { records: sink.records, values, ..PageMeta::default() };
-        Ok(Decoded { meta, rejects: sink.rejects, dropped: sink.dropped })
+        Ok(Decoded { meta, rejects: sink.rejects, nulled: sink.nulled, dropped: sink.dropped })
     }
 
     /// Rows that are buffered.
@@ -270,12 +271,14 @@ impl Selector {
 /// Types the records of one page.
 struct RowSink<'d, 'g> {
     root: &'d mut ObjectBuffer,
-    options: DecodeOptions,
     gate: Option<&'g mut dyn RecordGate>,
     page: u64,
     records: u64,
     dropped: u64,
     rejects: Vec<Reject>,
+    nulled: Vec<Reject>,
+    reading: Reading,
+    depth_max: u32,
 }
 
 /// How far a [`RowSink`] got.
@@ -285,6 +288,7 @@ struct RowMark {
     records: u64,
     dropped: u64,
     rejects: usize,
+    nulled: usize,
 }
 
 impl RecordSink for RowSink<'_, '_> {
@@ -303,7 +307,13 @@ impl RecordSink for RowSink<'_, '_> {
     }
 
     fn mark(&self) -> RowMark {
-        RowMark { rows: self.root.rows(), records: self.records, dropped: self.dropped, rejects: self.rejects.len() }
+        RowMark {
+            rows: self.root.rows(),
+            records: self.records,
+            dropped: self.dropped,
+            rejects: self.rejects.len(),
+            nulled: self.nulled.len(),
+        }
     }
 
     fn roll_back(&mut self, mark: RowMark) {
@@ -311,10 +321,24 @@ impl RecordSink for RowSink<'_, '_> {
         self.records = mark.records;
         self.dropped = mark.dropped;
         self.rejects.truncate(mark.rejects);
+        self.nulled.truncate(mark.nulled);
     }
 }
 
-impl RowSink<'_, '_> {
+impl<'d, 'g> RowSink<'d, 'g> {
+    fn new(
+        root: &'d mut ObjectBuffer,
+        options: DecodeOptions,
+        has_rules: bool,
+        gate: Option<&'g mut dyn RecordGate>,
+        page: u64,
+    ) -> Self {
+        let reading = Reading { unknown: options.unknown_fields, has_rules, nulled: Vec::new() };
+        let depth_max = options.depth_max;
+        let (rejects, nulled) = (Vec::new(), Vec::new());
+        Self { root, gate, page, records: 0, dropped: 0, rejects, nulled, reading, depth_max }
+    }
+
     /// Types the record at the cursor. When it is refused, the cursor is back at its start, since what follows the refused value
     /// must be valid JSON too.
     #[inline]
@@ -322,14 +346,23 @@ impl RowSink<'_, '_> {
         let start = scanner.bookmark();
         let row = self.root.rows();
         let outcome = match scanner.kind()? {
-            Kind::Object => self.root.read(scanner, self.options.unknown_fields),
+            Kind::Object => self.root.read(scanner, &mut self.reading),
             Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(scanner),
         };
         match outcome {
-            Ok(()) => Ok(None),
+            Ok(()) => {
+                if !self.reading.nulled.is_empty() {
+                    self.note(scanner.text_from(start));
+                }
+                Ok(None)
+            }
             Err(Stop::Page(error)) => Err(error),
+            Err(Stop::Record(refusal)) if refusal.is_fatal => {
+                Err(Box::new(DecodeError::Refused { path: refusal.path(), reason: refusal.reason }))
+            }
             Err(Stop::Record(refusal)) => {
                 self.root.truncate(row);
+                self.reading.nulled.clear();
                 scanner.return_to(start);
                 Ok(Some(refusal))
             }
@@ -358,7 +391,7 @@ impl RowSink<'_, '_> {
                 None
             }
             Admission::Rewrite(text) => {
-                let mut rewritten = Scanner::new(text.as_bytes(), self.options.depth_max)?;
+                let mut rewritten = Scanner::new(text.as_bytes(), self.depth_max)?;
                 self.typed(&mut rewritten)?
             }
             Admission::Refuse { code, path, reason } => {
@@ -381,13 +414,32 @@ impl RowSink<'_, '_> {
 
     #[cold]
     fn reject(&mut self, code: RejectCode, path: String, reason: String, raw: &str) {
+        let reject = self.reject_of(code, path, reason, raw);
+        self.rejects.push(reject);
+    }
+
+    /// Keeps what null stands for in the record of `raw`.
+    #[cold]
+    fn note(&mut self, raw: &str) {
+        for refusal in std::mem::take(&mut self.reading.nulled) {
+            let reject = self.reject_of(refusal.code, refusal.path(), refusal.reason, raw);
+            self.nulled.push(reject);
+        }
+    }
+
+    fn reject_of(&self, code: RejectCode, path: String, reason: String, raw: &str) -> Reject {
         let mut length = raw.len().min(REJECT_RAW_BYTES_MAX);
         while !raw.is_char_boundary(length) {
             length -= 1;
         }
         let raw = raw.get(..length).unwrap_or(raw).to_owned();
-        self.rejects.push(Reject { page: self.page, position: self.records, path, code, reason, raw });
+        Reject { page: self.page, position: self.records, path, code, reason, raw }
     }
+}
+
+/// Whether a cell of such a column is text, whatever it looks like.
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::Dictionary(_, _) | DataType::Binary)
 }
 
 /// Whether a page has nothing but whitespace: of lines, that is a page without records.

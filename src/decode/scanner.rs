@@ -86,6 +86,11 @@ impl<'a> Scanner<'a> {
         self.text.get(start..self.position).unwrap_or_default()
     }
 
+    /// The text from `start` to the cursor.
+    pub(super) fn text_from(&self, start: Bookmark) -> &'a str {
+        self.text_since(start.position)
+    }
+
     #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.position).copied()

@@ -11,9 +11,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -29,8 +29,8 @@ const NULL_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 const EMPTY_VALUE: &str = "__HIVE_EMPTY__";
 /// The longest encoded value in bytes; file systems take 255 for the whole name.
 const VALUE_BYTES_MAX: usize = 180;
-const MICROS_PER_HOUR: i64 = 3_600_000_000;
-const MICROS_PER_DAY: i64 = 24 * MICROS_PER_HOUR;
+const SECONDS_PER_DAY: i64 = 86_400;
+const HOURS_PER_DAY: i64 = 24;
 const DAYS_FROM_CE_TO_1970: i32 = 719_163;
 
 /// A partition's number within its [`Partitioner`].
@@ -89,9 +89,7 @@ impl Partitioner {
             .iter()
             .map(|level| match level.transform {
                 Transform::Identity => schema.to_arrow().field(level.column).data_type().clone(),
-                Transform::Year | Transform::Month | Transform::Day | Transform::Hour => {
-                    arrow::datatypes::DataType::Int64
-                }
+                Transform::Year | Transform::Month | Transform::Day | Transform::Hour => DataType::Int64,
             })
             .map(SortField::new)
             .collect();
@@ -116,7 +114,8 @@ impl Partitioner {
         let Some(converter) = &self.converter else {
             return Ok(vec![Group { partition: 0, rows: None }]);
         };
-        let buckets = self.levels.iter().map(|level| level.buckets(batch)).collect::<Vec<_>>();
+        let buckets = self.levels.iter().map(|level| level.buckets(batch)).collect::<Result<Vec<_>, _>>();
+        let buckets = buckets.map_err(|error| cannot_partition(&error))?;
         let keys = converter.convert_columns(&buckets).map_err(|error| cannot_partition(&error))?;
         let mut groups: Vec<(PartitionId, Vec<u32>)> = Vec::new();
         let mut places: HashMap<PartitionId, usize> = HashMap::new();
@@ -145,31 +144,29 @@ impl Partitioner {
 
 impl Level {
     /// What decides, per row: the value itself, or the number of its year, month, day or hour.
-    fn buckets(&self, batch: &RecordBatch) -> ArrayRef {
+    fn buckets(&self, batch: &RecordBatch) -> Result<ArrayRef, ArrowError> {
         let column = batch.column(self.column);
         if self.transform == Transform::Identity {
-            return Arc::clone(column);
+            return Ok(Arc::clone(column));
         }
-        let micros: Int64Array = match column.as_primitive_opt::<TimestampMicrosecondType>() {
-            Some(instants) => instants.unary(|micros| micros),
-            None => column.as_primitive::<Date32Type>().unary(|days| i64::from(days) * MICROS_PER_DAY),
+        let units_per_day = match column.data_type() {
+            DataType::Timestamp(unit, _) => units_per_second(*unit) * SECONDS_PER_DAY,
+            // A date is a number of days.
+            _ => 1,
         };
-        match self.transform {
+        let numbers = cast(column, &DataType::Int64)?;
+        let numbers = numbers.as_primitive::<Int64Type>();
+        let bucket = |of: &dyn Fn(i64) -> i64| -> ArrayRef { Arc::new(numbers.unary::<_, Int64Type>(of)) };
+        let day = |number: i64| number.div_euclid(units_per_day);
+        Ok(match self.transform {
             Transform::Identity => Arc::clone(column),
-            Transform::Hour => {
-                Arc::new(micros.unary::<_, arrow::datatypes::Int64Type>(|m| m.div_euclid(MICROS_PER_HOUR)))
-            }
-            Transform::Day => {
-                Arc::new(micros.unary::<_, arrow::datatypes::Int64Type>(|m| m.div_euclid(MICROS_PER_DAY)))
-            }
-            Transform::Month => Arc::new(micros.unary::<_, arrow::datatypes::Int64Type>(|m| {
-                date_of(m.div_euclid(MICROS_PER_DAY))
-                    .map_or(i64::MIN, |date| i64::from(date.year()) * 12 + i64::from(date.month0()))
-            })),
-            Transform::Year => Arc::new(micros.unary::<_, arrow::datatypes::Int64Type>(|m| {
-                date_of(m.div_euclid(MICROS_PER_DAY)).map_or(i64::MIN, |date| i64::from(date.year()))
-            })),
-        }
+            Transform::Hour => bucket(&|number| number.div_euclid((units_per_day / HOURS_PER_DAY).max(1))),
+            Transform::Day => bucket(&day),
+            Transform::Month => bucket(&|number| {
+                date_of(day(number)).map_or(i64::MIN, |date| i64::from(date.year()) * 12 + i64::from(date.month0()))
+            }),
+            Transform::Year => bucket(&|number| date_of(day(number)).map_or(i64::MIN, |date| i64::from(date.year()))),
+        })
     }
 
     /// The value of the level as text.
@@ -182,7 +179,7 @@ impl Level {
                 .map_err(|error| cannot_partition(&error))?;
             return Ok(Some(formatter.value(position).to_string()));
         }
-        let number = bucket.as_primitive::<arrow::datatypes::Int64Type>().value(position);
+        let number = bucket.as_primitive::<Int64Type>().value(position);
         Ok(Some(match self.transform {
             Transform::Identity => number.to_string(),
             Transform::Year => format!("{number:04}"),
@@ -218,11 +215,11 @@ fn level(field: &PartitionField, schema: &RecordSchema) -> Result<Level> {
         )));
     };
     let fits = match field.transform {
-        Transform::Identity => !matches!(column.column_type, ColumnType::Struct(_) | ColumnType::List(_)),
+        Transform::Identity => !column.column_type.is_nested(),
         Transform::Year | Transform::Month | Transform::Day => {
-            matches!(column.column_type, ColumnType::TimestampUtc | ColumnType::TimestampNaive | ColumnType::Date32)
+            column.column_type == ColumnType::Date32 || column.column_type.as_timestamp().is_some()
         }
-        Transform::Hour => matches!(column.column_type, ColumnType::TimestampUtc | ColumnType::TimestampNaive),
+        Transform::Hour => column.column_type.as_timestamp().is_some(),
     };
     if !fits {
         return Err(Error::config(format!(
@@ -235,6 +232,15 @@ fn level(field: &PartitionField, schema: &RecordSchema) -> Result<Level> {
         ));
     }
     Ok(Level { column: position, name: field.name.clone(), transform: field.transform })
+}
+
+const fn units_per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
 }
 
 fn date_of(days: i64) -> Option<NaiveDate> {

@@ -11,7 +11,7 @@ use arrow::error::ArrowError;
 
 use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
-use crate::schema::{Column, ColumnType, RecordSchema};
+use crate::schema::{Column, RecordSchema};
 use crate::spec::PartitionField;
 
 /// What a run brings.
@@ -110,28 +110,7 @@ pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
 }
 
 fn describe(column: &Column) -> String {
-    let name = &column.name;
-    let column_type = type_name(&column.column_type);
-    if column.nullable { format!("{name}: {column_type}") } else { format!("{name}: {column_type} not null") }
-}
-
-fn type_name(column_type: &ColumnType) -> String {
-    match column_type {
-        ColumnType::Boolean => "boolean".to_owned(),
-        ColumnType::Int64 => "int64".to_owned(),
-        ColumnType::Float64 => "float64".to_owned(),
-        ColumnType::Decimal128 { precision, scale } => format!("decimal128({precision}, {scale})"),
-        ColumnType::Utf8 => "utf8".to_owned(),
-        ColumnType::TimestampUtc => "timestamp[us, UTC]".to_owned(),
-        ColumnType::TimestampNaive => "timestamp[us]".to_owned(),
-        ColumnType::Date32 => "date32".to_owned(),
-        ColumnType::Time64 => "time64[us]".to_owned(),
-        ColumnType::Json => "json".to_owned(),
-        ColumnType::List(element) => format!("list<{}>", type_name(element)),
-        ColumnType::Struct(columns) => {
-            format!("struct<{}>", columns.iter().map(describe).collect::<Vec<_>>().join(", "))
-        }
-    }
+    column.to_string()
 }
 
 fn list(names: &[String]) -> String {
@@ -148,6 +127,7 @@ fn fields(fields: &[PartitionField]) -> String {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::schema::ColumnType;
 
     fn column(name: &str, column_type: ColumnType, nullable: bool) -> Column {
         Column { name: name.to_owned(), column_type, nullable }

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::type_text::ACCEPTED;
 use super::{Column, ColumnType, RecordSchema};
 
 /// References and levels may be nested this deep; a cycle of `$ref` ends here.
@@ -211,15 +212,9 @@ impl<'a> Reader<'a> {
     }
 
     fn arrow_type(&mut self, path: &str, text: &Value) -> Option<ColumnType> {
-        let found = text.as_str().and_then(parse_arrow_type);
+        let found = text.as_str().and_then(ColumnType::parse);
         if found.is_none() {
-            self.problem(
-                path,
-                format!(
-                    "{text} is not known (accepted: bool, int64, float64, utf8, decimal128(precision, scale), date32, \
-                     time64[us], timestamp[us], \"timestamp[us, UTC]\", json)"
-                ),
-            );
+            self.problem(path, format!("{text} is not known (accepted: {ACCEPTED})"));
         }
         found
     }
@@ -231,27 +226,6 @@ fn string_type(schema: &Map<String, Value>) -> ColumnType {
         Some("date") => ColumnType::Date32,
         Some("time") => ColumnType::Time64,
         _ => ColumnType::Utf8,
-    }
-}
-
-fn parse_arrow_type(text: &str) -> Option<ColumnType> {
-    let compact: String = text.to_lowercase().chars().filter(|character| !character.is_whitespace()).collect();
-    match compact.as_str() {
-        "bool" | "boolean" => Some(ColumnType::Boolean),
-        "int64" => Some(ColumnType::Int64),
-        "float64" | "double" => Some(ColumnType::Float64),
-        "utf8" | "string" => Some(ColumnType::Utf8),
-        "date32" => Some(ColumnType::Date32),
-        "time64[us]" => Some(ColumnType::Time64),
-        "timestamp[us]" => Some(ColumnType::TimestampNaive),
-        "timestamp[us,utc]" => Some(ColumnType::TimestampUtc),
-        "json" => Some(ColumnType::Json),
-        decimal => {
-            let (precision, scale) = decimal.strip_prefix("decimal128(")?.strip_suffix(')')?.split_once(',')?;
-            let decimal = ColumnType::Decimal128 { precision: precision.parse().ok()?, scale: scale.parse().ok()? };
-            let column = Column { name: "x".to_owned(), column_type: decimal.clone(), nullable: true };
-            RecordSchema::new(vec![column]).is_ok().then_some(decimal)
-        }
     }
 }
 

@@ -5,6 +5,9 @@
 
 mod json_schema;
 mod record;
+mod rules;
+mod type_text;
 
 pub use json_schema::{SchemaProblem, parse_json_schema};
-pub use record::{Column, ColumnType, RecordSchema, SchemaError};
+pub use record::{Column, ColumnType, IntegerType, OtherUnit, RecordSchema, SchemaError, TimeUnit};
+pub use rules::{FieldRule, FieldRules, OnError, RuleStep};

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use arrow::array::{Date32Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Date32Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use proptest::prelude::*;
 
 use super::*;
