@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::columns_document::{read_columns, read_schema};
 use super::document::{PartitionDocument, ResourceDocument};
 use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
@@ -10,7 +11,7 @@ use crate::expression::Expression;
 use crate::spec::{NewColumns, ProcessingStep, Transform, WriteDisposition};
 
 /// Keys of dlt's resources that this version does not do.
-const RESOURCE_LATER: &[&str] = &["merge_key", "columns", "table_format", "parent_table_name"];
+const RESOURCE_LATER: &[&str] = &["merge_key", "table_format", "parent_table_name"];
 
 /// Keys that change nothing here: hints for stores that lakefeed does not have.
 const RESOURCE_IGNORED: &[&str] = &["parallelized", "max_table_nesting", "references", "nested_hints", "file_format"];
@@ -96,7 +97,8 @@ impl ResourceDocument {
             name: name.clone().unwrap_or_default(),
             table_name: fields.text("table_name"),
             endpoint,
-            schema: fields.text("schema"),
+            schema: read_schema(&mut fields),
+            columns: read_columns(&mut fields),
             primary_key: fields.texts("primary_key").unwrap_or_default(),
             write_disposition: read_disposition(&mut fields),
             partition_by: read_partition_by(&mut fields),

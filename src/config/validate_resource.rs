@@ -6,7 +6,7 @@ use super::document::{PartitionDocument, ResourceDocument};
 use super::problems::{Problems, nearest};
 use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
-use crate::schema::{Column, ColumnType, RecordSchema};
+use crate::schema::{Column, ColumnType, FieldRules, OnError, RecordSchema, RuleStep};
 use crate::spec::{PartitionField, ResourceSpec, Transform, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
@@ -24,10 +24,15 @@ pub(super) fn validate_resource(
     if write_disposition == WriteDisposition::Merge && resource.primary_key.is_empty() {
         problems.add(&resource.place, "write_disposition merge needs a primary_key");
     }
-    let schema = match &resource.schema {
-        None => None,
-        Some(path) => schemas.get(path).cloned().flatten().and_then(|schema| with_key(resource, &schema, problems)),
-    };
+    let file = resource.schema.as_ref().and_then(|source| schemas.get(source).cloned().flatten());
+    let schema = file.as_ref().and_then(|file| {
+        let hinted = file.schema.with_hints(&resource.columns);
+        let hinted =
+            hinted.map_err(|error| problems.add(&format!("{}/columns", resource.place), error.to_string())).ok();
+        with_key(resource, &hinted?, problems)
+    });
+    let field_rules = file.map(|file| file.rules.clone()).unwrap_or_default().with_hints(&resource.columns);
+    refuse_null_for_key(resource, &field_rules, problems);
     let partition_by = validate_partitions(resource, schema.as_deref(), problems);
     let (endpoint, parent) = endpoint?;
     Some(ResourceSpec {
@@ -35,6 +40,8 @@ pub(super) fn validate_resource(
         table_name,
         endpoint,
         schema,
+        column_hints: resource.columns.clone(),
+        field_rules,
         primary_key: resource.primary_key.clone(),
         write_disposition,
         partition_by,
@@ -76,9 +83,21 @@ fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Probl
     let columns = schema
         .columns()
         .iter()
-        .map(|column| Column { nullable: !resource.primary_key.contains(&column.name), ..column.clone() })
+        .map(|column| {
+            let is_key = resource.primary_key.contains(&column.name);
+            Column { nullable: column.nullable && !is_key, ..column.clone() }
+        })
         .collect();
     RecordSchema::new(columns).ok().map(Arc::new)
+}
+
+/// A key that does not fit cannot become null: there is no row without it.
+fn refuse_null_for_key(resource: &ResourceDocument, rules: &FieldRules, problems: &Problems) {
+    for key in &resource.primary_key {
+        if rules.of(&[RuleStep::Field(key.clone())]).on_error == OnError::Null {
+            problems.add(&resource.place, format!("primary_key '{key}' has x-on-error null; use reject or fail"));
+        }
+    }
 }
 
 fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> String {

@@ -422,7 +422,8 @@ impl RowSink<'_, '_> {
     #[cold]
     fn note(&mut self, raw: &str) {
         for refusal in std::mem::take(&mut self.reading.nulled) {
-            let reject = self.reject_of(refusal.code, refusal.path(), refusal.reason, raw);
+            let reason = format!("{}; null stands for it", refusal.reason);
+            let reject = self.reject_of(refusal.code, refusal.path(), reason, raw);
             self.nulled.push(reject);
         }
     }

@@ -177,6 +177,8 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
             record_format: None,
         },
         schema: None,
+        column_hints: Vec::new(),
+        field_rules: Default::default(),
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
         partition_by: Vec::new(),

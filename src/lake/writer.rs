@@ -134,6 +134,20 @@ impl TableWriter {
     /// # Errors
     /// When they cannot be staged.
     pub async fn reject(&mut self, rejects: Vec<Reject>) -> Result<()> {
+        self.staging.counts.rejected += rejects.len() as u64;
+        self.keep(rejects).await
+    }
+
+    /// Stages values that null stands for in rows; they are kept like refused records.
+    ///
+    /// # Errors
+    /// When they cannot be staged.
+    pub async fn note_nulled(&mut self, nulled: Vec<Reject>) -> Result<()> {
+        self.staging.counts.nulled += nulled.len() as u64;
+        self.keep(nulled).await
+    }
+
+    async fn keep(&mut self, rejects: Vec<Reject>) -> Result<()> {
         if rejects.is_empty() {
             return Ok(());
         }
@@ -144,7 +158,6 @@ impl TableWriter {
         }
         if let Some(writer) = &mut self.staging.rejects {
             writer.write(storage, &rejects).await?;
-            self.staging.counts.rejected += rejects.len() as u64;
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ pub(super) struct WriterTask {
 enum Message {
     Rows(RecordBatch),
     Rejects(Vec<Reject>),
+    Nulled(Vec<Reject>),
 }
 
 impl WriterTask {
@@ -31,6 +32,7 @@ impl WriterTask {
                 let result = match message {
                     Message::Rows(batch) => writer.write(batch).await,
                     Message::Rejects(rejects) => writer.reject(rejects).await,
+                    Message::Nulled(nulled) => writer.note_nulled(nulled).await,
                 };
                 if result.is_err() {
                     return (writer, result);
@@ -50,6 +52,11 @@ impl WriterTask {
     /// Hands on refused records, likewise.
     pub(super) async fn reject(&self, rejects: Vec<Reject>) -> bool {
         rejects.is_empty() || self.sender.send(Message::Rejects(rejects)).await.is_ok()
+    }
+
+    /// Hands on values that null stands for, likewise.
+    pub(super) async fn note_nulled(&self, nulled: Vec<Reject>) -> bool {
+        nulled.is_empty() || self.sender.send(Message::Nulled(nulled)).await.is_ok()
     }
 
     /// Waits until everything is written. The writer comes back with the result, so that it can be committed or aborted.

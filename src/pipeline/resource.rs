@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::{RowCounts, RunEvent};
 use crate::extract::{Ending, Found, Journal, Listing, ListingOutcome, Page};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
+use crate::reject::Reject;
 use crate::schema::RecordSchema;
 use crate::spec::{Limits, NewColumns, RecordFormat, ResourceSpec, WriteDisposition};
 
@@ -69,6 +70,7 @@ impl From<Error> for Stopped {
 struct Tally {
     records: u64,
     rejected: u64,
+    nulled: u64,
     drift: Option<Drift>,
 }
 
@@ -230,8 +232,8 @@ impl ResourceRun<'_> {
         let mut decoder = self.decoder(schema);
         let mut tally = Tally { drift: Drift::of(self.resource, self.limits.nesting_depth_max), ..Tally::default() };
         while let Some(sliced) = self.next_page(&mut pages).await? {
-            let rejects = self.decode(&mut pages, sliced, &mut decoder, gate, &mut tally)?;
-            if !task.reject(rejects).await {
+            let (rejects, nulled) = self.decode(&mut pages, sliced, &mut decoder, gate, &mut tally)?;
+            if !task.reject(rejects).await || !task.note_nulled(nulled).await {
                 return Ok((tally, None));
             }
             let full = decoder.rows() >= self.limits.batch_rows || decoder.bytes() >= self.limits.batch_bytes;
@@ -261,10 +263,11 @@ impl ResourceRun<'_> {
             (None, NewColumns::Evolve | NewColumns::Freeze | NewColumns::DiscardRow) => UnknownFields::Reject,
         };
         let options = DecodeOptions { depth_max: self.limits.nesting_depth_max, unknown_fields };
-        PageDecoder::new(schema, self.resource.endpoint.data_selector.clone(), Vec::new(), options)
+        let selector = self.resource.endpoint.data_selector.clone();
+        PageDecoder::with_rules(schema, &self.resource.field_rules, selector, Vec::new(), options)
     }
 
-    /// Types the records of a page, and lets the listing decide what follows.
+    /// Types the records of a page, and lets the listing decide what follows. Gives back what was refused, and what null stands for.
     fn decode(
         &self,
         pages: &mut Pages<'_>,
@@ -272,7 +275,7 @@ impl ResourceRun<'_> {
         decoder: &mut PageDecoder,
         gate: &mut Gate,
         tally: &mut Tally,
-    ) -> Result<Vec<crate::reject::Reject>> {
+    ) -> Result<(Vec<Reject>, Vec<Reject>)> {
         let SlicedPage { page, slice, is_accepted, total } = sliced;
         gate.enter(&slice);
         if pages.went_on && !page.is_kept {
@@ -289,6 +292,7 @@ impl ResourceRun<'_> {
         let rejected = decoded.rejects.len() as u64;
         tally.records += decoded.meta.records;
         tally.rejected += rejected;
+        tally.nulled += decoded.nulled.len() as u64;
         let total = if is_accepted { total } else { pages.stated_total(&decoded.meta) };
         if let (Some(drift), Some(total)) = (&mut tally.drift, total) {
             drift.came(&page, self.format_of(&page), total);
@@ -304,7 +308,7 @@ impl ResourceRun<'_> {
         if !is_accepted {
             pages.accept(&decoded.meta, gate.is_past_range())?;
         }
-        Ok(decoded.rejects)
+        Ok((decoded.rejects, decoded.nulled))
     }
 
     /// Reads a pass whose records go to no table: for its children, or because there is not a single column.
@@ -427,7 +431,7 @@ impl ResourceRun<'_> {
     }
 
     fn emit_outcome(&self, outcome: CommitOutcome, tally: &Tally, checkpoint: Checkpoint) {
-        let rows = RowCounts { read: tally.records, rejected: tally.rejected, ..outcome.rows };
+        let rows = RowCounts { read: tally.records, rejected: tally.rejected, nulled: tally.nulled, ..outcome.rows };
         let resource = self.name();
         self.emit(&match outcome.commit {
             Some(commit) => RunEvent::Committed { resource, commit, rows, files: outcome.files, checkpoint },

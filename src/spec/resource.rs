@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{Auth, Header, IncrementalSpec, JsonPath, PaginationSpec, Template};
 use crate::expression::Expression;
-use crate::schema::RecordSchema;
+use crate::schema::{ColumnHint, FieldRules, RecordSchema};
 
 /// One listing of an API, and the table that it feeds.
 #[derive(Debug, Clone)]
@@ -21,6 +21,10 @@ pub struct ResourceSpec {
     pub endpoint: EndpointSpec,
     /// The shape of a record, from the schema file; `None` when it is to be inferred from the first pages.
     pub schema: Option<Arc<RecordSchema>>,
+    /// What the pipeline file says about single columns; in `schema` already, and to be said of an inferred one.
+    pub column_hints: Vec<ColumnHint>,
+    /// How single fields are read.
+    pub field_rules: FieldRules,
     /// The columns that identify a record; not empty for `merge`.
     pub primary_key: Vec<String>,
     /// What a run does with the rows that are already there.
