@@ -17,8 +17,8 @@ pub(super) enum NumberFault {
 const DIGITS_MAX: usize = 38;
 /// The most digits of a decimal of 256 bits.
 const WIDE_DIGITS_MAX: usize = 76;
-/// The greatest whole number up to which a double holds every one.
-const EXACT_IN_DOUBLE_MAX: f64 = 9_007_199_254_740_992.0;
+/// Below this a double holds every whole number.
+const EXACT_IN_DOUBLE_BELOW: f64 = 9_007_199_254_740_992.0;
 
 /// The 64-bit integer that a number is. `2.0` and `1e3` are integers too.
 #[inline]
@@ -43,7 +43,7 @@ pub(super) fn to_integer<T: TryFrom<i128>>(number: NumberText<'_>, min: i128, ma
 pub(super) fn to_f64(number: NumberText<'_>) -> Result<f64, NumberFault> {
     let value: f64 = number.text.parse().map_err(|_| NumberFault::OutOfRange)?;
     let is_plain =
-        if number.is_integer { value.abs() <= EXACT_IN_DOUBLE_MAX } else { value != 0.0 && value.is_finite() };
+        if number.is_integer { value.abs() < EXACT_IN_DOUBLE_BELOW } else { value != 0.0 && value.is_finite() };
     if is_plain { Ok(value) } else { to_special_f64(number, value) }
 }
 

@@ -1,6 +1,7 @@
 mod differential;
 mod records;
 mod selection;
+mod torture;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;

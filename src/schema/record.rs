@@ -129,7 +129,7 @@ pub enum TimeUnit {
 /// A unit beside microseconds, which are the usual case and have types of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OtherUnit {
-    /// Seconds.
+    /// Seconds; kept as milliseconds, since Parquet has no seconds.
     #[serde(rename = "s")]
     Second,
     /// Milliseconds.
@@ -258,6 +258,16 @@ impl From<OtherUnit> for TimeUnit {
     }
 }
 
+impl OtherUnit {
+    /// The unit in which Parquet can keep it: it knows no seconds, and readers would see bare numbers.
+    const fn in_parquet(self) -> ArrowUnit {
+        match self {
+            Self::Second | Self::Millisecond => ArrowUnit::Millisecond,
+            Self::Nanosecond => ArrowUnit::Nanosecond,
+        }
+    }
+}
+
 impl ColumnType {
     /// The type of instants (`utc`), or of dates and times without a zone, in `unit`.
     pub const fn timestamp(unit: TimeUnit, utc: bool) -> Self {
@@ -302,12 +312,11 @@ impl ColumnType {
             Self::Binary => DataType::Binary,
             Self::TimestampUtc => timestamp(ArrowUnit::Microsecond, true),
             Self::TimestampNaive => timestamp(ArrowUnit::Microsecond, false),
-            Self::Timestamp { unit, utc } => timestamp(TimeUnit::from(*unit).to_arrow(), *utc),
+            Self::Timestamp { unit, utc } => timestamp(unit.in_parquet(), *utc),
             Self::Date32 => DataType::Date32,
             Self::Time64 => DataType::Time64(ArrowUnit::Microsecond),
-            Self::Time(OtherUnit::Second) => DataType::Time32(ArrowUnit::Second),
-            Self::Time(OtherUnit::Millisecond) => DataType::Time32(ArrowUnit::Millisecond),
             Self::Time(OtherUnit::Nanosecond) => DataType::Time64(ArrowUnit::Nanosecond),
+            Self::Time(unit) => DataType::Time32(unit.in_parquet()),
             Self::Duration(unit) => DataType::Duration(unit.to_arrow()),
             Self::Struct(columns) => DataType::Struct(arrow_fields(columns)),
             Self::List(element) => DataType::List(Arc::new(Field::new("item", element.to_arrow(), true))),

@@ -203,7 +203,11 @@ impl OtherBuffer {
     /// Takes the values out as an array of `data_type`, which is the Arrow form of the column's own type.
     pub(super) fn take(&mut self, nulls: Option<NullBuffer>, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
-            Self::Whole { values, .. } => {
+            Self::Whole { kind, values } => {
+                if let Whole::Timestamp { unit: OtherUnit::Second, .. } | Whole::Time(OtherUnit::Second) = kind {
+                    // Seconds are kept as milliseconds; those of the years 0001 to 9999 fit.
+                    values.iter_mut().for_each(|seconds| *seconds *= 1_000);
+                }
                 let numbers = PrimitiveArray::<Int64Type>::try_new(ScalarBuffer::from(take(values)), nulls)?;
                 let exact = CastOptions { safe: false, ..CastOptions::default() };
                 if let DataType::Time32(_) = data_type {
