@@ -4,6 +4,7 @@ mod grid;
 mod log;
 mod show;
 mod verify;
+mod widen;
 
 use chrono::{DateTime, Utc};
 

@@ -59,7 +59,7 @@ const DATA_TYPES: &[(&str, DataType)] = &[
 pub(super) enum SchemaSource {
     /// A JSON Schema file, relative to the pipeline file.
     JsonSchema(String),
-    /// A component of an OpenAPI document.
+    /// A component of an `OpenAPI` document.
     OpenApi { path: String, component: String },
 }
 

@@ -133,9 +133,10 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "-?P?[0-9WDTHMS.]{0,24}s?") {
-            for unit in [TimeUnit::Second, TimeUnit::Nanosecond] {
-                let _ = duration(&text, unit, Some(TimeUnit::Microsecond));
+        fn a_finer_unit_says_the_same(text in "-?P?([0-9]{1,9}[WDTHMS.]|T){0,6}s?") {
+            if let Ok(millis) = duration(&text, TimeUnit::Millisecond, None) {
+                let nanos = millis.checked_mul(1_000_000).ok_or(BeyondUnit);
+                proptest::prop_assert_eq!(duration(&text, TimeUnit::Nanosecond, None), nanos);
             }
         }
     }

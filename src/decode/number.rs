@@ -77,7 +77,8 @@ fn is_zero(text: &str) -> bool {
 
 /// The unscaled value of a decimal, exactly. `text` is a number by the grammar of JSON.
 pub(super) fn to_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, NumberFault> {
-    let Digits { negative, digits, count, power } = significant(text, usize::from(precision).min(DIGITS_MAX), scale)?;
+    let Significant { negative, digits, count, power } =
+        significant(text, usize::from(precision).min(DIGITS_MAX), scale)?;
     let magnitude = digits.take(count).fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
     let value = magnitude * 10_i128.pow(power);
     Ok(if negative { -value } else { value })
@@ -86,7 +87,7 @@ pub(super) fn to_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, N
 /// As [`to_decimal`], of up to 76 digits.
 pub(super) fn to_decimal256(text: &str, precision: u8, scale: i8) -> Result<i256, NumberFault> {
     let precision = usize::from(precision).min(WIDE_DIGITS_MAX);
-    let Digits { negative, digits, count, power } = significant(text, precision, scale)?;
+    let Significant { negative, digits, count, power } = significant(text, precision, scale)?;
     let ten = i256::from_i128(10);
     let magnitude = digits.take(count).fold(i256::ZERO, |value, digit| {
         value.wrapping_mul(ten).wrapping_add(i256::from_i128(i128::from(digit - b'0')))
@@ -97,14 +98,14 @@ pub(super) fn to_decimal256(text: &str, precision: u8, scale: i8) -> Result<i256
 }
 
 /// What is left of a number's text once it is clear that a decimal holds it: `count` of `digits`, times ten to the `power`.
-struct Digits<I> {
+struct Significant<I> {
     negative: bool,
     digits: I,
     count: usize,
     power: u32,
 }
 
-fn significant(text: &str, precision: usize, scale: i8) -> Result<Digits<impl Iterator<Item = u8>>, NumberFault> {
+fn significant(text: &str, precision: usize, scale: i8) -> Result<Significant<impl Iterator<Item = u8>>, NumberFault> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -120,7 +121,7 @@ fn significant(text: &str, precision: usize, scale: i8) -> Result<Digits<impl It
     let trailing_zeros = if fraction.is_empty() { whole.len() - whole.trim_end_matches('0').len() } else { 0 };
     let count = digits().count().saturating_sub(trailing_zeros);
     if count == 0 {
-        return Ok(Digits { negative, digits: digits(), count: 0, power: 0 });
+        return Ok(Significant { negative, digits: digits(), count: 0, power: 0 });
     }
     let power = exponent
         .saturating_add(i64::from(scale))
@@ -132,7 +133,7 @@ fn significant(text: &str, precision: usize, scale: i8) -> Result<Digits<impl It
     if count.saturating_add(usize::try_from(power).unwrap_or(usize::MAX)) > precision {
         return Err(NumberFault::OutOfRange);
     }
-    Ok(Digits { negative, digits: digits(), count, power })
+    Ok(Significant { negative, digits: digits(), count, power })
 }
 
 /// The exponent, held within bounds in which it can be reckoned with.

@@ -1,4 +1,5 @@
 mod differential;
+mod documents;
 mod records;
 mod selection;
 mod torture;

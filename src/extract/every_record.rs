@@ -13,6 +13,7 @@ use super::*;
 use crate::client::{Components, SendLimits, Transport, TransportError, TransportErrorKind};
 use crate::clock::ManualClock;
 use crate::event::Silent;
+use crate::schema::FieldRules;
 use crate::spec::{
     Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, NewColumns,
     OffsetSpec, PageNumberSpec, Placement, RetrySpec, Timeouts, WriteDisposition,
@@ -178,7 +179,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         },
         schema: None,
         column_hints: Vec::new(),
-        field_rules: Default::default(),
+        field_rules: FieldRules::default(),
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
         partition_by: Vec::new(),

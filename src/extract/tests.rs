@@ -13,6 +13,7 @@ use crate::clock::ManualClock;
 use crate::error::ErrorKind;
 use crate::event::Silent;
 use crate::paginate::{Lookup, Scalar};
+use crate::schema::FieldRules;
 use crate::spec::{
     Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, NewColumns, OffsetSpec, Placement, RetrySpec,
     Template, Timeouts, WriteDisposition,
@@ -89,7 +90,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         },
         schema: None,
         column_hints: Vec::new(),
-        field_rules: Default::default(),
+        field_rules: FieldRules::default(),
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
         partition_by: Vec::new(),

@@ -42,6 +42,7 @@ impl RecordSchema {
 
 impl FieldRules {
     /// The rules as `hints` want them.
+    #[must_use]
     pub fn with_hints(&self, hints: &[ColumnHint]) -> Self {
         let mut rules = self.clone();
         for hint in hints {

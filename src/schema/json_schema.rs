@@ -1,4 +1,4 @@
-//! JSON Schema (draft 2020-12) of one record, or a component of an OpenAPI document (3.0, 3.1), → [`SchemaFile`].
+//! JSON Schema (draft 2020-12) of one record, or a component of an `OpenAPI` document (3.0, 3.1), → [`SchemaFile`].
 //!
 //! What is read of a schema: `type`, `format`, `properties`, `items`, `additionalProperties`, `enum`, `const`, `contentEncoding`, `anyOf`, `oneOf`
 //! and `allOf`, `$ref` within the file, and words of our own: `x-arrow` for an exact type, `x-nested: json` to keep an object or an array as its
@@ -80,7 +80,7 @@ pub fn read_json_schema(root: &Value) -> Result<SchemaFile, Vec<SchemaProblem>> 
     Reader::new(root, false).record("#", root)
 }
 
-/// Reads the schema `component` of an OpenAPI document.
+/// Reads the schema `component` of an `OpenAPI` document.
 ///
 /// # Errors
 /// Every problem of it.

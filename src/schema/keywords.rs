@@ -1,4 +1,4 @@
-//! The words of JSON Schema (draft 2020-12) and of OpenAPI's schema objects: which there are, and what each one's value must be.
+//! The words of JSON Schema (draft 2020-12) and of `OpenAPI`'s schema objects: which there are, and what each one's value must be.
 
 use serde_json::{Map, Value};
 

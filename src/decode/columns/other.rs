@@ -206,7 +206,9 @@ impl OtherBuffer {
             Self::Whole { kind, values } => {
                 if let Whole::Timestamp { unit: OtherUnit::Second, .. } | Whole::Time(OtherUnit::Second) = kind {
                     // Seconds are kept as milliseconds; those of the years 0001 to 9999 fit.
-                    values.iter_mut().for_each(|seconds| *seconds *= 1_000);
+                    for seconds in values.iter_mut() {
+                        *seconds *= 1_000;
+                    }
                 }
                 let numbers = PrimitiveArray::<Int64Type>::try_new(ScalarBuffer::from(take(values)), nulls)?;
                 let exact = CastOptions { safe: false, ..CastOptions::default() };
@@ -387,7 +389,7 @@ impl MapBuffer {
             return Err(ArrowError::SchemaError(format!("{data_type} has no entries")));
         };
         let keys = Arc::new(self.keys.take(None)?);
-        let value_type = fields.iter().nth(1).map_or(&DataType::Null, |field| field.data_type());
+        let value_type = fields.get(1).map_or(&DataType::Null, |field| field.data_type());
         let values = self.values.take(value_type)?;
         let entries_of = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
         let offsets = take_offsets(&mut self.offsets);

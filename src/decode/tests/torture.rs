@@ -78,7 +78,13 @@ fn plain(array: &dyn Array, row: usize) -> Value {
         DataType::Decimal256(..) => json!(array.as_primitive::<Decimal256Type>().value_as_string(row)),
         DataType::Binary => {
             let bytes = array.as_binary::<i32>().value(row);
-            json!(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+            json!(
+                bytes
+                    .iter()
+                    .flat_map(|byte| [byte >> 4, byte & 15])
+                    .map(|half| char::from_digit(half.into(), 16).unwrap())
+                    .collect::<String>()
+            )
         }
         DataType::Timestamp(unit, zone) => {
             let (seconds, nanos) = split(number(), *unit);
