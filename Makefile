@@ -7,10 +7,10 @@ TEST_PYTHON := $(CURDIR)/$(VENV)/bin/python
 READERS := tests/readers/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check fmt lint doc bench clean
+.PHONY: help demo test soak test-ceph test-spark test-adversaries reader-race check fmt lint doc bench bench-merge clean
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## build, start the embedded calendar API with OAuth2, run the pipeline, show the table
 	$(CARGO) run --release --locked --quiet -- demo
@@ -18,8 +18,27 @@ demo: ## build, start the embedded calendar API with OAuth2, run the pipeline, s
 test: check $(VENV)/.installed ## everything: format, lints, docs, unit and integration tests with real servers and readers
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) $(CARGO) test --locked
 
-soak: ## ten thousand random histories with faults and kills against an oracle; LAKEFEED_SIMULATION_SEEDS=17..18 plays one again
-	LAKEFEED_SIMULATION_SEEDS=$${LAKEFEED_SIMULATION_SEEDS:-0..10000} $(CARGO) test --locked --test it -- simulation::
+soak: $(VENV)/.installed ## ten thousand random histories against an oracle, 300 kills; LAKEFEED_SIMULATION_SEEDS=17..18 plays one history again
+	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) LAKEFEED_KILLS=$${LAKEFEED_KILLS:-300} \
+	LAKEFEED_SIMULATION_SEEDS=$${LAKEFEED_SIMULATION_SEEDS:-0..10000} LAKEFEED_S3_SIMULATION_SEEDS=$${LAKEFEED_S3_SIMULATION_SEEDS:-0..200} \
+	$(CARGO) test --locked --test it -- simulation:: crash::the_command_survives
+
+test-ceph: $(VENV)/.installed ## the S3 tests on Ceph's radosgw, which checks signatures (root, Debian packages)
+	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) LAKEFEED_S3_SIMULATION_SEEDS=$${LAKEFEED_S3_SIMULATION_SEEDS:-0..100} \
+	tests/servers/with-ceph.sh $(CARGO) test --locked --test it -- --test-threads 1 storage:: crash::on_s3 simulation::on_s3
+
+test-spark: $(VENV)-spark/.installed ## Spark reads a lake as the other readers do, also while it is being merged (Java 17 or newer)
+	$(CARGO) build --locked
+	$(VENV)-spark/bin/python tests/readers/compare_spark.py target/debug/lakefeed
+	$(VENV)-spark/bin/python tests/readers/reader_race.py target/debug/lakefeed --storage local --reader spark --seconds 60 --pause 5
+
+test-adversaries: $(VENV)/.installed ## stores that break their promises: refused, or safe (npm)
+	$(CARGO) build --locked
+	tests/servers/with-s3rver.sh $(TEST_PYTHON) tests/servers/adversary.py target/debug/lakefeed
+
+reader-race: $(VENV)/.installed ## DuckDB, pyarrow and Polars read a lake while it is being merged; wrong answers are counted
+	$(CARGO) build --locked
+	$(TEST_PYTHON) tests/readers/reader_race.py target/debug/lakefeed
 
 check: fmt lint doc ## what needs no test run: format, lints, docs
 
@@ -32,15 +51,32 @@ lint: ## clippy, warnings are errors
 doc: ## does the documentation build without a warning?
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 
-bench: ## criterion benches of the hot paths
+bench: $(VENV)/.bench-installed ## whole runs beside dlt and a hand-tuned pipeline, writes docs/benchmarks.md; then the hot paths
+	$(CARGO) build --release --locked
+	$(VENV)/bin/python benches/bench_end_to_end.py target/release/lakefeed --write docs/benchmarks.md
 	$(CARGO) bench --locked
+
+bench-merge: $(VENV)/.bench-installed ## 100,000 changes into 5,000,000 rows, beside delta-rs, DuckDB and Polars; writes docs/benchmarks-merge.md
+	$(CARGO) build --release --locked --example merge_lake
+	$(VENV)/bin/python benches/bench_merge.py target/release/examples/merge_lake --write docs/benchmarks-merge.md
 
 clean: ## remove what was built and installed here
 	$(CARGO) clean
-	rm -rf $(VENV) lakefeed-demo
+	rm -rf $(VENV) $(VENV)-spark lakefeed-demo
 
 # A virtual environment with DuckDB, pyarrow, Polars, an S3-protocol and an OAuth2 server; made anew when the list changes.
 $(VENV)/.installed: $(READERS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(READERS)
+	touch $@
+
+# What the benchmarks compare with.
+$(VENV)/.bench-installed: benches/requirements.txt $(VENV)/.installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# The same with Spark, which is large.
+$(VENV)-spark/.installed: $(READERS) tests/readers/requirements-spark.txt
+	$(PYTHON) -m venv $(VENV)-spark
+	$(VENV)-spark/bin/pip install --quiet --disable-pip-version-check -r $(READERS) -r tests/readers/requirements-spark.txt
 	touch $@

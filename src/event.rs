@@ -35,6 +35,17 @@ pub enum RunEvent {
         /// What the run does with rows that are there.
         disposition: WriteDisposition,
     },
+    /// The table is held by another run, which is waited for.
+    TableAwaited {
+        /// The resource.
+        resource: String,
+        /// Who holds the table, and since when.
+        reason: String,
+        /// How long it has been waited for.
+        waited: Duration,
+        /// How long it is waited for at most.
+        limit: Duration,
+    },
     /// A commit that an earlier run had made but not published was published.
     Recovered {
         /// The resource.
@@ -151,6 +162,7 @@ impl RunEvent {
     pub fn resource(&self) -> &str {
         match self {
             Self::ResourceStarted { resource, .. }
+            | Self::TableAwaited { resource, .. }
             | Self::Recovered { resource, .. }
             | Self::Resumed { resource, .. }
             | Self::StartedAgain { resource, .. }
@@ -194,14 +206,23 @@ pub struct RowCounts {
     pub moved: u64,
     /// Rows that the table already had as they are.
     pub unchanged: u64,
-    /// Rows that left the table without a newer version.
+    /// Rows that left the table without a newer version, or that were marked as deleted or closed.
     pub deleted: u64,
+    /// Those of the deleted rows that were closed because their key is absent from a complete listing.
+    #[serde(default)]
+    pub retired: u64,
+    /// Rows that came and were left out, since the table's own stays: known keys where rows are only inserted, and older versions.
+    #[serde(default)]
+    pub kept: u64,
+    /// Deletes of keys that the table did not have.
+    #[serde(default)]
+    pub missed: u64,
     /// Records that were refused and kept beside the table.
     pub rejected: u64,
     /// Values that did not fit and that null stands for, by the rule of their field; they are kept beside the table.
     #[serde(default)]
     pub nulled: u64,
-    /// Rows whose key came again later in the same run; the last arrival won.
+    /// Rows whose key came again in the same run, and which did not win.
     pub duplicate: u64,
 }
 

@@ -1,6 +1,7 @@
 //! What may stand on the command line. Reading it validates, and does nothing else.
 
 mod table;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use table::{
-    HistoryArguments, LsArguments, ManifestArguments, ShowArguments, TableCommand, VerifyArguments,
+    HistoryArguments, LsArguments, ManifestArguments, SchemaArguments, ShowArguments, TableCommand, VerifyArguments,
 };
+pub(super) use upkeep::{CompactArguments, RecoverArguments, VacuumArguments};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -92,6 +94,9 @@ pub(super) struct RunArguments {
     /// Run without a network, on what --record has kept; say with --destination where to
     #[arg(long, value_name = "FOLDER", requires = "destination")]
     pub(super) replay: Option<PathBuf>,
+    /// Wait for a table that another run holds, instead of failing at once: 90, 30s, 15m, 6h, 1d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) wait: Option<Duration>,
     /// What goes to standard output: nothing (text), or the run report (json)
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(super) output: Output,
@@ -126,6 +131,9 @@ pub(super) struct DemoArguments {
     /// With --serve: seconds that a token lives
     #[arg(long, value_name = "SECONDS", default_value = "3600", requires = "serve", value_parser = seconds)]
     pub(super) token_lifetime: Duration,
+    /// With --serve: milliseconds that every page takes
+    #[arg(long, value_name = "MILLISECONDS", default_value = "0", requires = "serve", value_parser = milliseconds)]
+    pub(super) latency: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -148,6 +156,15 @@ pub(super) enum FaultName {
     Truncated,
     /// An answer that takes two seconds
     Slow,
+}
+
+fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_millis)
+}
+
+/// A duration with a unit, as pipeline files have them.
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::config::parse_duration(text).ok_or_else(|| "expected a duration such as 90, 30s, 15m, 6h or 1d".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::args::{CheckArguments, Output};
 use super::printer::Printer;
 use crate::error::Result;
-use crate::spec::{FollowFrom, PaginationSpec, PipelineSpec, ResourceSpec};
+use crate::spec::{FollowFrom, PaginationSpec, PipelineSpec, ResourceSpec, StrategyName, WriteDisposition};
 
 /// Loads and validates a pipeline, and says what it is. Sends nothing.
 pub(super) fn check(arguments: &CheckArguments, printer: Printer) -> Result<()> {
@@ -28,7 +28,9 @@ fn describe(spec: &PipelineSpec) -> Value {
                 "table": resource.table_name,
                 "paginator": paginator(resource),
                 "write_disposition": resource.write_disposition,
+                "strategy": strategy(resource),
                 "primary_key": resource.primary_key,
+                "merge_key": resource.merge.merge_key,
                 "partition_by": resource.partition_by,
                 "columns": resource.schema.as_ref().map(|schema| schema.columns()),
             })
@@ -54,12 +56,18 @@ fn render(spec: &PipelineSpec) -> String {
         );
         lines.push(format!("  resource {}", resource.name));
         lines.push(format!("    pages        {}", paginator(resource)));
-        lines.push(format!("    table        {}, {}", resource.table_name, resource.write_disposition));
+        let strategy = strategy(resource).map(|strategy| format!(" {strategy}")).unwrap_or_default();
+        lines.push(format!("    table        {}, {}{strategy}", resource.table_name, resource.write_disposition));
         lines.push(format!("    primary key  {}", list(&resource.primary_key)));
         lines.push(format!("    partitions   {}", list(&partitions)));
         lines.push(format!("    columns      {columns}"));
     }
     lines.join("\n") + "\n"
+}
+
+/// How a resource merges, where it does.
+fn strategy(resource: &ResourceSpec) -> Option<StrategyName> {
+    (resource.write_disposition == WriteDisposition::Merge).then(|| resource.merge.strategy.name())
 }
 
 fn paginator(resource: &ResourceSpec) -> String {

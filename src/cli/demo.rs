@@ -49,6 +49,8 @@ pub(super) async fn demo(arguments: DemoArguments, printer: Printer) -> Result<(
         port: arguments.port,
         token_lifetime: arguments.token_lifetime,
         faults: every_tenth(&arguments.fault),
+        latency: arguments.latency,
+        keeps_pages: arguments.serve,
         ..DemoOptions::default()
     };
     let api = DemoServer::start(options).await?;

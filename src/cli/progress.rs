@@ -61,6 +61,7 @@ impl Observer for ProgressObserver {
             }
             RunEvent::ListingEnded { .. } => self.bar.set_message("committing"),
             RunEvent::ResourceFinished { .. } => self.bar.finish_and_clear(),
+            RunEvent::TableAwaited { reason, .. } => self.bar.set_message(format!("waiting: {reason}")),
             RunEvent::Recovered { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::StartedAgain { .. }

@@ -32,6 +32,7 @@ async fn prepare(arguments: &RunArguments) -> Result<(PipelineSpec, RunOptions, 
         destination: arguments.destination.as_deref().map(|url| destination(&loaded.spec, url)),
         full_refresh: arguments.full_refresh,
         backfill: backfill(arguments),
+        wait: arguments.wait,
         start: None,
     };
     let (spec, world) = loaded.world(arguments, &mut options).await?;

@@ -33,7 +33,7 @@ pub(super) async fn run_pipeline(
     let run_id = new_run_id();
     let report = Arc::new(ReportBuilder::new(&run_id, &spec.name, Arc::clone(&world.clock)));
     let components = components(run_id, world, &report, printer, interrupt);
-    let error = pipeline::run(spec, options, &components).await.err();
+    let error = Box::pin(pipeline::run(spec, options, &components)).await.err();
     (report.finish(error.as_ref()), error)
 }
 

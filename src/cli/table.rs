@@ -2,7 +2,9 @@
 
 mod grid;
 mod log;
+mod schema;
 mod show;
+mod upkeep;
 mod verify;
 mod widen;
 
@@ -24,6 +26,10 @@ pub(super) async fn run(command: TableCommand, printer: Printer) -> Result<()> {
         TableCommand::History(arguments) => log::history(arguments, printer).await,
         TableCommand::Manifest(arguments) => log::manifest(arguments, printer).await,
         TableCommand::Verify(arguments) => verify::verify(arguments, printer).await,
+        TableCommand::Schema(arguments) => schema::show(arguments, printer).await,
+        TableCommand::Recover(arguments) => upkeep::recover(arguments, printer).await,
+        TableCommand::Compact(arguments) => upkeep::compact(arguments, printer).await,
+        TableCommand::Vacuum(arguments) => upkeep::vacuum(arguments, printer).await,
     }
 }
 

@@ -1,28 +1,9 @@
-//! `columns` of a resource: dlt's hints of single columns, and `schema`: where the shape of a record is.
+//! What the hints of `columns` say about types, and `schema`: where the shape of a record is.
 
 use serde_json::Value;
 
-use super::fields::{Fields, kind};
-use super::problems::Problems;
+use super::fields::Fields;
 use crate::schema::{ColumnHint, ColumnType, IntegerType, OnError, TimeUnit, UNIX_TIMES};
-
-/// Hints for stores that lakefeed does not have, and notes.
-const IGNORED: &[&str] = &[
-    "description",
-    "partition",
-    "cluster",
-    "sort",
-    "unique",
-    "row_key",
-    "parent_key",
-    "root_key",
-    "variant",
-    "references",
-    "incremental",
-];
-
-/// Hints that change what is loaded.
-const LATER: &[&str] = &["primary_key", "merge_key", "hard_delete", "dedup_sort"];
 
 /// dlt's types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,49 +65,10 @@ pub(super) fn read_schema(fields: &mut Fields<'_>) -> Option<SchemaSource> {
     }
 }
 
-/// `columns`: a mapping of names, or a list of mappings that have one.
-pub(super) fn read_columns(fields: &mut Fields<'_>) -> Vec<ColumnHint> {
-    let place = fields.place_of("columns");
+/// What the hints of one column say about its type.
+pub(super) fn read_hint(fields: &mut Fields<'_>, name: &str) -> ColumnHint {
     let problems = fields.problems;
-    let mut hints: Vec<ColumnHint> = match fields.value("columns") {
-        None => return Vec::new(),
-        Some(Value::Object(columns)) => {
-            let hint =
-                |(name, hint): (&String, &Value)| read_hint(format!("{place}/{name}"), Some(name), hint, problems);
-            columns.iter().filter_map(hint).collect()
-        }
-        Some(Value::Array(columns)) => {
-            let hint = |(at, hint): (usize, &Value)| read_hint(format!("{place}[{at}]"), None, hint, problems);
-            columns.iter().enumerate().filter_map(hint).collect()
-        }
-        Some(other) => {
-            problems.add(&place, format!("expected a mapping of columns, found {}", kind(other)));
-            return Vec::new();
-        }
-    };
-    let mut seen = std::collections::HashSet::new();
-    hints.retain(|hint| {
-        let is_first = seen.insert(hint.name.clone());
-        if !is_first {
-            problems.add(&place, format!("the column '{}' is there twice", hint.name));
-        }
-        is_first
-    });
-    hints
-}
-
-fn read_hint(place: String, name: Option<&str>, hint: &Value, problems: &Problems) -> Option<ColumnHint> {
-    let mut fields = Fields::of(place, hint, problems)?;
-    let own = fields.text("name");
-    let name = match (name, own) {
-        (Some(name), _) => Some(name.to_owned()),
-        (None, Some(own)) => Some(own),
-        (None, None) => {
-            problems.add(&fields.place, "'name' is missing");
-            None
-        }
-    };
-    let column_type = read_type(&mut fields);
+    let column_type = read_type(fields);
     let format = fields.choice("format", UNIX_TIMES);
     let counts = format.filter(|_| {
         let is_time = matches!(&column_type, Some(ColumnType::Duration(_)))
@@ -143,10 +85,7 @@ fn read_hint(place: String, name: Option<&str>, hint: &Value, problems: &Problem
     if on_error == Some(OnError::Null) && nullable == Some(false) {
         problems.add(&fields.place_of("x-on-error"), "null cannot stand in a column that must have a value");
     }
-    fields.unsupported(LATER);
-    fields.ignored(IGNORED);
-    fields.finish();
-    Some(ColumnHint { name: name?, column_type, nullable, on_error, counts })
+    ColumnHint { name: name.to_owned(), column_type, nullable, on_error, counts }
 }
 
 /// `x-arrow`, or `data_type` with its precision, scale and zone.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::client_document::ClientDocument;
 use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
+use super::merge_document::MergeDocument;
 use super::problems::Problems;
 use super::resource_document::read_resources;
 
@@ -30,9 +31,8 @@ pub(super) struct ResourceDocument {
     pub(super) table_name: Option<String>,
     pub(super) endpoint: EndpointDocument,
     pub(super) schema: Option<super::columns_document::SchemaSource>,
-    pub(super) columns: Vec<crate::schema::ColumnHint>,
     pub(super) primary_key: Vec<String>,
-    pub(super) write_disposition: Option<crate::spec::WriteDisposition>,
+    pub(super) merge: MergeDocument,
     pub(super) partition_by: Vec<PartitionDocument>,
     /// False for a resource that is only read for its children.
     pub(super) selected: bool,

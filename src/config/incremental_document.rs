@@ -110,7 +110,8 @@ fn duration(fields: &mut Fields<'_>, key: &'static str) -> Option<Duration> {
     })
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A whole number of seconds, or one with a unit: `90`, `30s`, `15m`, `6h`, `1d`, `2w`.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -13,6 +13,7 @@ mod fields;
 mod graph;
 mod incremental_document;
 mod interpolate;
+mod merge_document;
 mod paginator_document;
 mod problems;
 mod resource_document;
@@ -20,6 +21,7 @@ mod validate;
 mod validate_auth;
 mod validate_client;
 mod validate_endpoint;
+mod validate_merge;
 mod validate_paginator;
 mod validate_resource;
 
@@ -31,6 +33,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub(crate) use incremental_document::parse_duration;
 pub use interpolate::{Sources, SystemSources};
 
 use columns_document::SchemaSource;

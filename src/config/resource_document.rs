@@ -1,17 +1,20 @@
 //! The `resources` of a pipeline file, with `resource_defaults` merged in as dlt does.
 
+use std::num::NonZeroU32;
+
 use serde_json::{Map, Value};
 
-use super::columns_document::{read_columns, read_schema};
+use super::columns_document::read_schema;
 use super::document::{PartitionDocument, ResourceDocument};
 use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
+use super::merge_document::{MergeDocument, merge_columns};
 use super::problems::Problems;
 use crate::expression::Expression;
-use crate::spec::{NewColumns, ProcessingStep, Transform, WriteDisposition};
+use crate::spec::{NewColumns, ProcessingStep, Transform};
 
 /// Keys of dlt's resources that this version does not do.
-const RESOURCE_LATER: &[&str] = &["merge_key", "table_format", "parent_table_name"];
+const RESOURCE_LATER: &[&str] = &["table_format", "parent_table_name"];
 
 /// Keys that change nothing here: hints for stores that lakefeed does not have.
 const RESOURCE_IGNORED: &[&str] = &["parallelized", "max_table_nesting", "references", "nested_hints", "file_format"];
@@ -47,7 +50,7 @@ pub(super) fn read_resources(
     resources.iter().enumerate().filter_map(read).collect()
 }
 
-/// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge key by key. An explicit null of the resource
+/// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge key by key, and so do `columns`. An explicit null of the resource
 /// wins over a default.
 fn merge_defaults(defaults: &Map<String, Value>, resource: Map<String, Value>) -> Map<String, Value> {
     let mut merged = defaults.clone();
@@ -59,6 +62,10 @@ fn merge_defaults(defaults: &Map<String, Value>, resource: Map<String, Value>) -
                 Value::Object(merge_endpoint(defaults, path))
             }
             ("endpoint", Value::Object(endpoint), Some(defaults)) => Value::Object(merge_endpoint(defaults, endpoint)),
+            ("columns", value, _) => match defaults.get("columns") {
+                Some(defaults) => merge_columns(defaults, value),
+                None => value,
+            },
             (_, value, _) => value,
         };
         merged.insert(key, value);
@@ -98,9 +105,8 @@ impl ResourceDocument {
             table_name: fields.text("table_name"),
             endpoint,
             schema: read_schema(&mut fields),
-            columns: read_columns(&mut fields),
             primary_key: fields.texts("primary_key").unwrap_or_default(),
-            write_disposition: read_disposition(&mut fields),
+            merge: MergeDocument::read(&mut fields),
             partition_by: read_partition_by(&mut fields),
             selected: selected && !is_skipped,
             include_from_parent: fields.texts("include_from_parent").unwrap_or_default(),
@@ -187,24 +193,6 @@ fn read_contract(fields: &mut Fields<'_>) -> NewColumns {
     }
 }
 
-fn read_disposition(fields: &mut Fields<'_>) -> Option<WriteDisposition> {
-    let choices = [
-        ("append", WriteDisposition::Append),
-        ("replace", WriteDisposition::Replace),
-        ("merge", WriteDisposition::Merge),
-        // dlt's word for a resource that is read for its children only.
-        ("skip", WriteDisposition::Append),
-    ];
-    if !matches!(fields.value("write_disposition"), Some(Value::Object(_))) {
-        return fields.choice("write_disposition", &choices);
-    }
-    let mut long = fields.object("write_disposition")?;
-    let disposition = long.choice("disposition", &choices);
-    long.choice("strategy", &[("upsert", ())]);
-    long.finish();
-    disposition
-}
-
 fn read_partition_by(fields: &mut Fields<'_>) -> Vec<PartitionDocument> {
     let place = fields.place_of("partition_by");
     let problems = fields.problems;
@@ -224,14 +212,38 @@ impl PartitionDocument {
             return Some(Self { place, column: column.clone(), transform: Transform::Identity, name: None });
         }
         let mut fields = Fields::of(place.clone(), level, problems)?;
-        let choices = [Transform::Identity, Transform::Year, Transform::Month, Transform::Day, Transform::Hour]
-            .map(|transform| (transform.as_str(), transform));
         let column = fields.required_text("column");
-        let transform = fields.choice("transform", &choices);
-        let refused = fields.has("transform") && transform.is_none();
+        let transform = read_transform(&mut fields);
         let name = fields.text("name");
         fields.finish();
-        let transform = transform.unwrap_or(Transform::Identity);
-        (!refused).then_some(Self { place, column: column?, transform, name })
+        Some(Self { place, column: column?, transform: transform?, name })
+    }
+}
+
+/// `transform`, with the number that some of them need; `None` when it was refused.
+fn read_transform(fields: &mut Fields<'_>) -> Option<Transform> {
+    type OfNumber = fn(NonZeroU32) -> Transform;
+    let bucket: OfNumber = Transform::Bucket;
+    let truncate: OfNumber = Transform::Truncate;
+    let choices = [
+        ("identity", Ok(Transform::Identity)),
+        ("year", Ok(Transform::Year)),
+        ("month", Ok(Transform::Month)),
+        ("day", Ok(Transform::Day)),
+        ("hour", Ok(Transform::Hour)),
+        ("bucket", Err(("buckets", bucket))),
+        ("truncate", Err(("width", truncate))),
+    ];
+    let is_given = fields.has("transform");
+    match fields.choice("transform", &choices) {
+        None => (!is_given).then_some(Transform::Identity),
+        Some(Ok(transform)) => Some(transform),
+        Some(Err((key, transform))) => {
+            let number = fields.whole(key).and_then(|number| u32::try_from(number).ok()).and_then(NonZeroU32::new);
+            if number.is_none() {
+                fields.problems.add(&fields.place_of(key), format!("must be a whole number from 1 to {}", u32::MAX));
+            }
+            number.map(transform)
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What people read when a pipeline file is wrong, what is accepted, and that no secret is ever shown.
 
 mod columns;
+mod merging;
 mod reference;
 
 use std::collections::HashMap;
@@ -307,6 +308,19 @@ fn contradictions_are_named() {
         (resource(|r| r["partition_by"] = json!({"column": "kind", "transform": "day"})), "has no day"),
         (resource(|r| r["partition_by"] = json!({"column": "day", "transform": "hour"})), "has no hour"),
         (resource(|r| r["partition_by"] = json!({"column": "day", "name": "kind"})), "is a column"),
+        (
+            resource(|r| r["partition_by"] = json!({"column": "day", "transform": "truncate", "width": 3})),
+            "has no truncate",
+        ),
+        (
+            resource(|r| r["partition_by"] = json!({"column": "kind", "transform": "bucket"})),
+            "buckets: must be a whole number from 1",
+        ),
+        (
+            resource(|r| r["partition_by"] = json!({"column": "kind", "transform": "truncate", "width": 0})),
+            "width: must be a whole number from 1",
+        ),
+        (resource(|r| r["partition_by"] = json!({"column": "kind", "width": 3})), "unexpected field 'width'"),
         (resource(|r| r["partition_by"] = json!(["kind", "kind"])), "is there twice"),
         (resource(|r| r["schema"] = json!("gone.json")), "gone.json cannot be read"),
         (resource(|r| r["schema"] = json!("broken.json")), "broken.json at #/properties/a/type"),

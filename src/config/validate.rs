@@ -9,6 +9,7 @@ use super::graph::check_graph;
 use super::problems::Problems;
 use super::validate_client::{duration, validate_client};
 use super::validate_endpoint::Client;
+use super::validate_merge::spare_incremental;
 use super::validate_resource::validate_resource;
 use crate::schema::SchemaFile;
 use crate::spec::{DestinationSpec, Limits, PipelineSpec};
@@ -29,6 +30,7 @@ pub(super) fn validate(document: Document, stem: &str, schemas: &Schemas, proble
     let validated = document.resources.iter().map(|resource| validate_resource(resource, around, schemas));
     let mut resources: Vec<_> = validated.flatten().collect();
     check_graph(&resources, &document.resources, problems);
+    spare_incremental(&mut resources);
     // A resource without a table is only read for its children.
     let parents: Vec<String> = resources
         .iter()

@@ -6,8 +6,9 @@ use super::document::{PartitionDocument, ResourceDocument};
 use super::problems::{Problems, nearest};
 use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
+use super::validate_merge::validate_merge;
 use crate::schema::{Column, ColumnType, FieldRules, OnError, RecordSchema, RuleStep};
-use crate::spec::{PartitionField, ResourceSpec, Transform, WriteDisposition};
+use crate::spec::{PartitionField, ResourceSpec, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
 
@@ -20,30 +21,32 @@ pub(super) fn validate_resource(
     let table_name = resource.table_name.clone().unwrap_or_else(|| resource.name.clone());
     check_folder_name(&resource.place, "the table's name", &table_name, problems);
     let endpoint = validate_endpoint(resource, client);
-    let write_disposition = resource.write_disposition.unwrap_or(WriteDisposition::Append);
-    if write_disposition == WriteDisposition::Merge && resource.primary_key.is_empty() {
-        problems.add(&resource.place, "write_disposition merge needs a primary_key");
-    }
+    let write_disposition = resource.merge.disposition.unwrap_or(WriteDisposition::Append);
+    let hints = resource.merge.column_hints();
     let file = resource.schema.as_ref().and_then(|source| schemas.get(source).cloned().flatten());
     let schema = file.as_ref().and_then(|file| {
-        let hinted = file.schema.with_hints(&resource.columns);
+        let hinted = file.schema.with_hints(&hints);
         let hinted =
             hinted.map_err(|error| problems.add(&format!("{}/columns", resource.place), error.to_string())).ok();
         with_key(resource, &hinted?, problems)
     });
-    let field_rules = file.map(|file| file.rules.clone()).unwrap_or_default().with_hints(&resource.columns);
+    let field_rules = file.map(|file| file.rules.clone()).unwrap_or_default().with_hints(&hints);
     refuse_null_for_key(resource, &field_rules, problems);
-    let partition_by = validate_partitions(resource, schema.as_deref(), problems);
+    let merge = validate_merge(resource, schema.as_deref(), problems);
+    // A table may be partitioned by columns that the merge adds, too.
+    let table = schema.as_deref().and_then(|schema| merge.table_schema(schema).ok());
+    let partition_by = validate_partitions(resource, table.as_ref().or(schema.as_deref()), problems);
     let (endpoint, parent) = endpoint?;
     Some(ResourceSpec {
         name: resource.name.clone(),
         table_name,
         endpoint,
         schema,
-        column_hints: resource.columns.clone(),
+        column_hints: hints,
         field_rules,
         primary_key: resource.primary_key.clone(),
         write_disposition,
+        merge,
         partition_by,
         parent,
         selected: resource.selected,
@@ -72,13 +75,7 @@ fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
 /// The schema with its key columns not nullable: a record without a key cannot be merged.
 fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Problems) -> Option<Arc<RecordSchema>> {
     for key in &resource.primary_key {
-        match schema.column(key) {
-            None => problems.add(&resource.place, unknown_column("primary_key", key, schema)),
-            Some(column) if is_nested(&column.column_type) => {
-                problems.add(&resource.place, format!("primary_key '{key}' is nested; a key is made of plain values"));
-            }
-            Some(_) => {}
-        }
+        check_plain(&resource.place, "primary_key", key, schema, problems);
     }
     let columns = schema
         .columns()
@@ -100,7 +97,18 @@ fn refuse_null_for_key(resource: &ResourceDocument, rules: &FieldRules, problems
     }
 }
 
-fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> String {
+/// Notes when `name` is no column of the schema, or one of values that cannot be compared.
+pub(super) fn check_plain(place: &str, what: &str, name: &str, schema: &RecordSchema, problems: &Problems) {
+    match schema.column(name) {
+        None => problems.add(place, unknown_column(what, name, schema)),
+        Some(column) if is_nested(&column.column_type) => {
+            problems.add(place, format!("{what} '{name}' is nested; keys and versions are plain values"));
+        }
+        Some(_) => {}
+    }
+}
+
+pub(super) fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> String {
     let names: Vec<&str> = schema.columns().iter().map(|column| column.name.as_str()).collect();
     let meant =
         nearest(name, names.iter().copied()).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
@@ -140,36 +148,7 @@ fn validate_partition(level: &PartitionDocument, schema: &RecordSchema, problems
         return None;
     };
     let transform = level.transform;
-    let fits = match (&column.column_type, transform) {
-        (ColumnType::TimestampUtc | ColumnType::TimestampNaive | ColumnType::Timestamp { .. }, _) => true,
-        (ColumnType::Date32, Transform::Hour) => false,
-        (ColumnType::Date32, _) => true,
-        // Folders are named after texts and exact numbers.
-        (
-            ColumnType::Boolean
-            | ColumnType::Int64
-            | ColumnType::Integer(_)
-            | ColumnType::Utf8
-            | ColumnType::Dictionary
-            | ColumnType::Decimal128 { .. }
-            | ColumnType::Decimal256 { .. }
-            | ColumnType::Time64
-            | ColumnType::Time(_),
-            transform,
-        ) => transform == Transform::Identity,
-        (
-            ColumnType::Float64
-            | ColumnType::Float32
-            | ColumnType::Binary
-            | ColumnType::Duration(_)
-            | ColumnType::Struct(_)
-            | ColumnType::List(_)
-            | ColumnType::Map(_)
-            | ColumnType::Json,
-            _,
-        ) => false,
-    };
-    if !fits {
+    if !transform.takes(&column.column_type) {
         let what = format!("column '{}' has no {}; see the schema for its type", column.name, transform.as_str());
         problems.add(&level.place, what);
     }

@@ -51,6 +51,8 @@ pub(super) struct ObjectBuffer {
     members: Vec<ColumnBuffer>,
     keys: KeyOrder,
     rows: usize,
+    /// Whether fields that must be there may be missing, as in a delete, which has no more than its key.
+    lenient: bool,
 }
 
 /// The values of one column.
@@ -116,6 +118,7 @@ impl ObjectBuffer {
             members: columns.iter().map(member).collect(),
             keys: KeyOrder::new(columns.iter().map(|column| column.name.as_str())),
             rows: 0,
+            lenient: false,
         }
     }
 
@@ -161,6 +164,14 @@ impl ObjectBuffer {
         Ok(())
     }
 
+    /// As [`Self::read`], of an object that may lack fields which must be there.
+    pub(super) fn read_leniently(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
+        self.lenient = true;
+        let read = self.read(scanner, reading);
+        self.lenient = false;
+        read
+    }
+
     /// Reads the key at the cursor, up to its value, and finds its column.
     #[inline]
     fn key(
@@ -179,7 +190,8 @@ impl ObjectBuffer {
         let key = scanner.key()?;
         // A key that is no Unicode text cannot be the name of a column.
         let column = key.decoded().ok().and_then(|name| self.keys.look_up(&name));
-        if column.is_none() && unknown == UnknownFields::Reject {
+        // A null says nothing of the field.
+        if column.is_none() && unknown != UnknownFields::Ignore && scanner.peek() != Some(b'n') {
             return Err(unknown_field(key));
         }
         if !key.escaped {
@@ -193,7 +205,7 @@ impl ObjectBuffer {
             if member.len() > row {
                 continue;
             }
-            if !member.nullable {
+            if !member.nullable && !self.lenient {
                 let stop = Stop::record(RejectCode::MissingValue, "expected a value, found no such field");
                 let is_fatal = member.on_error == OnError::Fail;
                 return Err(if is_fatal { stop.fatal() } else { stop }.below_key(name));

@@ -187,7 +187,8 @@ impl RecordSink for Learning<'_, '_> {
                 scanner.return_to(start);
                 self.inferrer.learn(scanner)
             }
-            Admission::Drop | Admission::Refuse { .. } => Ok(()),
+            // A delete has no values to learn from.
+            Admission::Drop | Admission::Delete(_) | Admission::Refuse { .. } => Ok(()),
             Admission::Rewrite(text) => {
                 self.inferrer.learn(&mut Scanner::new(text.as_bytes(), self.inferrer.depth_max)?)
             }

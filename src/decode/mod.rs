@@ -39,7 +39,9 @@ mod spelling;
 mod text;
 mod timestamp;
 
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 
 pub use error::{DecodeError, Position};
@@ -67,7 +69,11 @@ pub struct PageDecoder {
     root: ObjectBuffer,
     /// Whether some field does something else about a value that does not fit than to refuse its record.
     has_rules: bool,
+    /// Which of the rows delete, ascending.
+    deletes: Vec<usize>,
     schema: SchemaRef,
+    /// Whether batches say which rows delete.
+    shows_deletes: bool,
     selector: Selector,
     lookups: Vec<JsonPath>,
     wants_hints: bool,
@@ -138,13 +144,22 @@ impl PageDecoder {
         Self {
             root: ObjectBuffer::new(schema.columns(), &mut Vec::new(), rules),
             has_rules: rules.has_on_error(),
+            deletes: Vec::new(),
             schema: schema.to_arrow(),
+            shows_deletes: false,
             selector: Selector::new(selector),
             lookups,
             wants_hints: false,
             format: RecordFormat::Json,
             options,
         }
+    }
+
+    /// The decoder of records some of which delete, as its gate says: its batches are those of
+    /// [`RecordSchema::to_arrow_with_deletes`].
+    #[must_use]
+    pub fn with_deletes(self, schema: &RecordSchema, key: &[String]) -> Self {
+        Self { schema: schema.to_arrow_with_deletes(key), shows_deletes: true, ..self }
     }
 
     /// Takes the body of the page with the number `page`: appends all of its rows, or none.
@@ -168,6 +183,7 @@ impl PageDecoder {
         let rows_before = self.root.rows();
         self.decode_page(page, bytes, gate).map_err(|error| {
             self.root.truncate(rows_before);
+            self.deletes.retain(|row| *row < rows_before);
             *error
         })
     }
@@ -196,7 +212,7 @@ impl PageDecoder {
         let mut scanner = Scanner::new(bytes, self.options.depth_max)?;
         let selector = self.selector.for_page(&scanner)?;
         let hints = if self.wants_hints { Some(Box::new(hints::hints(scanner.clone())?)) } else { None };
-        let mut sink = RowSink::new(&mut self.root, self.options, self.has_rules, gate, page);
+        let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, self.has_rules, gate, page);
         let values = selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
         let meta = PageMeta { records: sink.records, values, hints, ..PageMeta::default() };
         let decoded = Decoded { meta, rejects: sink.rejects, nulled: sink.nulled, dropped: sink.dropped };
@@ -206,7 +222,7 @@ impl PageDecoder {
 
     /// A page of lines, each a record.
     fn decode_lines(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
-        let mut sink = RowSink::new(&mut self.root, self.options, self.has_rules, gate, page);
+        let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, self.has_rules, gate, page);
         if !is_blank(bytes) {
             walk_lines(&mut Scanner::new(bytes, self.options.depth_max)?, &mut sink)?;
         }
@@ -230,7 +246,18 @@ impl PageDecoder {
     /// # Errors
     /// When the schema has a type that Arrow does not have, such as a decimal of 0 digits; the rows are lost then.
     pub fn flush(&mut self) -> Result<RecordBatch, DecodeError> {
-        let columns = self.root.take_columns(self.schema.fields())?;
+        let rows = self.root.rows();
+        let mut columns = self.root.take_columns(self.schema.fields())?;
+        let deletes = std::mem::take(&mut self.deletes);
+        if self.shows_deletes {
+            let mut flags = vec![false; rows];
+            for row in deletes {
+                if let Some(flag) = flags.get_mut(row) {
+                    *flag = true;
+                }
+            }
+            columns.push(Arc::new(BooleanArray::from(flags)));
+        }
         Ok(RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?)
     }
 }
@@ -271,6 +298,7 @@ impl Selector {
 /// Types the records of one page.
 struct RowSink<'d, 'g> {
     root: &'d mut ObjectBuffer,
+    deletes: &'d mut Vec<usize>,
     gate: Option<&'g mut dyn RecordGate>,
     page: u64,
     records: u64,
@@ -318,6 +346,7 @@ impl RecordSink for RowSink<'_, '_> {
 
     fn roll_back(&mut self, mark: RowMark) {
         self.root.truncate(mark.rows);
+        self.deletes.retain(|row| *row < mark.rows);
         self.records = mark.records;
         self.dropped = mark.dropped;
         self.rejects.truncate(mark.rejects);
@@ -328,6 +357,7 @@ impl RecordSink for RowSink<'_, '_> {
 impl<'d, 'g> RowSink<'d, 'g> {
     fn new(
         root: &'d mut ObjectBuffer,
+        deletes: &'d mut Vec<usize>,
         options: DecodeOptions,
         has_rules: bool,
         gate: Option<&'g mut dyn RecordGate>,
@@ -336,7 +366,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
         let reading = Reading { unknown: options.unknown_fields, has_rules, nulled: Vec::new() };
         let depth_max = options.depth_max;
         let (rejects, nulled) = (Vec::new(), Vec::new());
-        Self { root, gate, page, records: 0, dropped: 0, rejects, nulled, reading, depth_max }
+        Self { root, deletes, gate, page, records: 0, dropped: 0, rejects, nulled, reading, depth_max }
     }
 
     /// Types the record at the cursor. When it is refused, the cursor is back at its start, since what follows the refused value
@@ -357,13 +387,39 @@ impl<'d, 'g> RowSink<'d, 'g> {
                 Ok(None)
             }
             Err(Stop::Page(error)) => Err(error),
-            Err(Stop::Record(refusal)) if refusal.is_fatal => {
-                Err(Box::new(DecodeError::Refused { path: refusal.path(), reason: refusal.reason }))
-            }
+            Err(Stop::Record(refusal)) if refusal.is_fatal => refused(&refusal),
             Err(Stop::Record(refusal)) => {
                 self.root.truncate(row);
                 self.reading.nulled.clear();
                 scanner.return_to(start);
+                Ok(Some(refusal))
+            }
+        }
+    }
+
+    /// Types what is known of a record that deletes.
+    fn typed_delete(&mut self, text: &str) -> PageResult<Option<Box<Refusal>>> {
+        let row = self.root.rows();
+        let mut scanner = Scanner::new(text.as_bytes(), self.depth_max)?;
+        let unknown = std::mem::replace(&mut self.reading.unknown, UnknownFields::Ignore);
+        let outcome = match scanner.kind()? {
+            Kind::Object => self.root.read_leniently(&mut scanner, &mut self.reading),
+            Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(&mut scanner),
+        };
+        self.reading.unknown = unknown;
+        match outcome {
+            Ok(()) => {
+                self.deletes.push(row);
+                if !self.reading.nulled.is_empty() {
+                    self.note(text);
+                }
+                Ok(None)
+            }
+            Err(Stop::Page(error)) => Err(error),
+            Err(Stop::Record(refusal)) if refusal.is_fatal => refused(&refusal),
+            Err(Stop::Record(refusal)) => {
+                self.root.truncate(row);
+                self.reading.nulled.clear();
                 Ok(Some(refusal))
             }
         }
@@ -394,6 +450,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
                 let mut rewritten = Scanner::new(text.as_bytes(), self.depth_max)?;
                 self.typed(&mut rewritten)?
             }
+            Admission::Delete(text) => self.typed_delete(&text)?,
             Admission::Refuse { code, path, reason } => {
                 self.reject(code, path, reason, raw);
                 None
@@ -446,6 +503,11 @@ fn is_text(data_type: &DataType) -> bool {
 /// Whether a page has nothing but whitespace: of lines, that is a page without records.
 fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_whitespace)
+}
+
+#[cold]
+fn refused<T>(refusal: &Refusal) -> PageResult<T> {
+    Err(Box::new(DecodeError::Refused { path: refusal.path(), reason: refusal.reason.clone() }))
 }
 
 #[cold]

@@ -25,6 +25,9 @@ pub enum Admission {
     Drop,
     /// This JSON text is typed instead.
     Rewrite(String),
+    /// It deletes the row of its key; this JSON text has the key, and what else is to be known of it. Columns that it lacks may be
+    /// null, whatever the schema says.
+    Delete(String),
     /// It goes to the rejects.
     Refuse {
         /// The kind of reason.

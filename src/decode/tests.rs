@@ -1,3 +1,4 @@
+mod deletes;
 mod differential;
 mod documents;
 mod records;

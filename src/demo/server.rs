@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::faults::{Fault, Faults};
-use super::world::{Changes, World};
+use super::world::{Changes, Detail, World};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
@@ -41,11 +41,23 @@ pub struct DemoOptions {
     pub port: u16,
     /// What goes wrong from the start.
     pub faults: Faults,
+    /// How long every page takes, besides what it costs to make it.
+    pub latency: Duration,
+    /// Whether a page that was made is kept until the calendar changes, so that a benchmark does not measure how it is made.
+    pub keeps_pages: bool,
 }
 
 impl Default for DemoOptions {
     fn default() -> Self {
-        Self { events: 1_000, seed: 42, token_lifetime: Duration::from_secs(3_600), port: 0, faults: Faults::none() }
+        Self {
+            events: 1_000,
+            seed: 42,
+            token_lifetime: Duration::from_secs(3_600),
+            port: 0,
+            faults: Faults::none(),
+            latency: Duration::ZERO,
+            keeps_pages: false,
+        }
     }
 }
 
@@ -62,6 +74,9 @@ struct ServerState {
     world: Mutex<World>,
     tokens: Mutex<Tokens>,
     faults: Mutex<(Faults, u64)>,
+    latency: Duration,
+    /// Pages by offset, limit and detail, when they are kept.
+    pages: Option<Mutex<HashMap<(usize, usize, Detail), Bytes>>>,
     clock: crate::clock::SystemClock,
 }
 
@@ -90,6 +105,8 @@ impl DemoServer {
             world: Mutex::new(World::new(options.events, options.seed)),
             tokens: Mutex::new(Tokens { lifetime: options.token_lifetime, issued: 0, valid: HashMap::new() }),
             faults: Mutex::new((options.faults, 0)),
+            latency: options.latency,
+            pages: options.keeps_pages.then(Mutex::default),
             clock: crate::clock::SystemClock::new(),
         });
         let app = Router::new()
@@ -125,7 +142,11 @@ impl DemoServer {
 
     /// Lets time pass in the calendar.
     pub fn advance(&self) -> Changes {
-        lock(&self.state.world).advance()
+        let mut world = lock(&self.state.world);
+        if let Some(pages) = &self.state.pages {
+            lock(pages).clear();
+        }
+        world.advance()
     }
 
     /// Sets what goes wrong; requests are counted anew.
@@ -185,43 +206,71 @@ async fn events(
     if limit == 0 || limit > LIMIT_MAX {
         return json(StatusCode::BAD_REQUEST, format!(r#"{{"error":"limit is between 1 and {LIMIT_MAX}"}}"#));
     }
-    let page = {
-        let world = lock(&state.world);
-        let too_many = if fault == Some(Fault::TotalTooLarge) { 10 } else { 0 };
-        world.page(offset, limit, world.events().len() + too_many)
+    let detail = match query.get("detail").map(String::as_str) {
+        None | Some("basic") => Detail::Basic,
+        Some("full") => Detail::Full,
+        Some(_) => return json(StatusCode::BAD_REQUEST, r#"{"error":"detail is basic or full"}"#.to_owned()),
     };
-    answer(&state, fault, page).await
+    if !state.latency.is_zero() {
+        state.clock.sleep(state.latency).await;
+    }
+    match fault {
+        None => json(StatusCode::OK, state.page(offset, limit, detail)),
+        Some(fault) => {
+            let page = {
+                let world = lock(&state.world);
+                let too_many = if fault == Fault::TotalTooLarge { 10 } else { 0 };
+                world.page((offset, limit), world.events().len() + too_many, detail)
+            };
+            answer(&state, fault, page).await
+        }
+    }
 }
 
-/// The page, or what the fault makes of it.
-async fn answer(state: &ServerState, fault: Option<Fault>, page: String) -> Response<Body> {
+impl ServerState {
+    fn page(&self, offset: usize, limit: usize, detail: Detail) -> Bytes {
+        let key = (offset, limit, detail);
+        if let Some(page) = self.pages.as_ref().and_then(|pages| lock(pages).get(&key).cloned()) {
+            return page;
+        }
+        let world = lock(&self.world);
+        let page = Bytes::from(world.page((offset, limit), world.events().len(), detail));
+        if let Some(pages) = &self.pages {
+            lock(pages).insert(key, page.clone());
+        }
+        page
+    }
+}
+
+/// What the fault makes of a page.
+async fn answer(state: &ServerState, fault: Fault, page: String) -> Response<Body> {
     match fault {
-        None | Some(Fault::TotalTooLarge | Fault::TokenRevoked) => json(StatusCode::OK, page),
-        Some(Fault::Slow(delay)) => {
+        Fault::TotalTooLarge | Fault::TokenRevoked => json(StatusCode::OK, page),
+        Fault::Slow(delay) => {
             state.clock.sleep(delay).await;
             json(StatusCode::OK, page)
         }
-        Some(Fault::Status(status)) => {
+        Fault::Status(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             json(status, r#"{"error":"on demand"}"#.to_owned())
         }
-        Some(Fault::RateLimited(seconds)) => {
+        Fault::RateLimited(seconds) => {
             let mut response = json(StatusCode::TOO_MANY_REQUESTS, r#"{"error":"slow down"}"#.to_owned());
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             response
         }
-        Some(Fault::TruncatedBody) => {
+        Fault::TruncatedBody => {
             let half = page.get(..page.len() / 4 * 2).map(str::to_owned).unwrap_or_default();
             broken_after(Some(half), page.len())
         }
-        Some(Fault::ConnectionDropped) => broken_after(None, page.len()),
-        Some(Fault::HtmlInsteadOfJson) => {
+        Fault::ConnectionDropped => broken_after(None, page.len()),
+        Fault::HtmlInsteadOfJson => {
             let mut response = Response::new(Body::from("<!doctype html><title>Sign in</title>"));
             response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/html"));
             response
         }
-        Some(Fault::ItemsMissing) => json(StatusCode::OK, r#"{"data":[],"total":250}"#.to_owned()),
-        Some(Fault::PageCutInHalf) => {
+        Fault::ItemsMissing => json(StatusCode::OK, r#"{"data":[],"total":250}"#.to_owned()),
+        Fault::PageCutInHalf => {
             let mut middle = page.len() / 2;
             while !page.is_char_boundary(middle) {
                 middle -= 1;
@@ -231,8 +280,8 @@ async fn answer(state: &ServerState, fault: Option<Fault>, page: String) -> Resp
     }
 }
 
-fn json(status: StatusCode, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     response

@@ -50,6 +50,15 @@ pub struct Event {
     pub cancelled: bool,
 }
 
+/// How much of each event a page tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Detail {
+    /// The event itself.
+    Basic,
+    /// Where it is, who called it and who comes, too.
+    Full,
+}
+
 /// How many events a step in time changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changes {
@@ -129,16 +138,17 @@ impl World {
         changes
     }
 
-    /// The JSON of one page: the events from `offset` on, `limit` of them at most.
-    pub(super) fn page(&self, offset: usize, limit: usize, total: usize) -> String {
+    /// The JSON of one page: the events from the first of `range` on, the second of them at most.
+    pub(super) fn page(&self, range: (usize, usize), total: usize, detail: Detail) -> String {
+        let (offset, limit) = range;
         let page = self.events.iter().skip(offset).take(limit);
-        let mut json = String::with_capacity(64 + limit * 260);
+        let mut json = String::with_capacity(64 + page.len() * 260);
         json.push_str("{\"items\":[");
         for (position, event) in page.enumerate() {
             if position > 0 {
                 json.push(',');
             }
-            event.write_json(&mut json);
+            event.write_json(&mut json, detail);
         }
         // Writing to a String cannot fail.
         let _infallible = write!(json, "],\"total\":{total},\"offset\":{offset},\"limit\":{limit}}}");
@@ -166,18 +176,54 @@ impl World {
 }
 
 impl Event {
-    fn write_json(&self, json: &mut String) {
+    fn write_json(&self, json: &mut String, detail: Detail) {
         let end = self.duration.map(|duration| self.start + duration);
         let summary = self.summary.as_deref().map_or_else(|| "null".to_owned(), quoted);
         let status = if self.cancelled { "cancelled" } else { "confirmed" };
         // Writing to a String cannot fail.
         let _infallible = write!(
             json,
-            "{{\"event_id\":{},\"status\":\"{status}\",\"start_time\":{},\"end_time\":{},\"summary\":{summary}}}",
+            "{{\"event_id\":{},\"status\":\"{status}\",\"start_time\":{},\"end_time\":{},\"summary\":{summary}",
             quoted(&self.event_id),
             quoted(&self.written(self.start)),
             end.map_or_else(|| "null".to_owned(), |end| quoted(&self.written(end))),
         );
+        if detail == Detail::Full {
+            self.write_details(json);
+        }
+        json.push('}');
+    }
+
+    /// What belongs to an event without ever changing comes from its id alone.
+    fn write_details(&self, json: &mut String) {
+        let mut random = Random(
+            self.event_id.bytes().fold(7, |mixed: u64, byte| mixed.wrapping_mul(31).wrapping_add(u64::from(byte))),
+        );
+        let (room, sequence, cost) = (random.below(40), random.below(9), random.below(100_000));
+        let (private, remote) = (random.below(7) == 0, random.below(3) == 0);
+        // Writing to a String cannot fail.
+        let _infallible = write!(
+            json,
+            ",\"location\":\"Room {room}\",\"sequence\":{sequence},\"cost\":{}.{:02},\"private\":{private},\"remote\":{remote}",
+            cost / 100,
+            cost % 100
+        );
+        let person = |json: &mut String, number: u64| {
+            let _infallible = write!(
+                json,
+                "{{\"id\":{number},\"email\":\"person{number}@example.com\",\"name\":\"Person {number}\"}}"
+            );
+        };
+        json.push_str(",\"organizer\":");
+        person(json, random.below(5_000));
+        json.push_str(",\"attendees\":[");
+        for position in 0..random.below(4) {
+            if position > 0 {
+                json.push(',');
+            }
+            person(json, random.below(5_000));
+        }
+        json.push(']');
     }
 
     /// A time as the API writes it: RFC 3339 in the event's own offset.
@@ -256,12 +302,18 @@ mod tests {
     #[test]
     fn a_page_is_json_with_offsets_nulls_and_a_total() {
         let world = World::new(300, 1);
-        let page: serde_json::Value = serde_json::from_str(&world.page(200, 1_000, 300)).unwrap();
+        let page: serde_json::Value = serde_json::from_str(&world.page((200, 1_000), 300, Detail::Basic)).unwrap();
         assert_eq!(page["items"].as_array().unwrap().len(), 100);
         assert_eq!(page["total"], 300);
-        let all = world.page(0, 300, 300);
+        let all = world.page((0, 300), 300, Detail::Basic);
         for part in ["+01:00", "-05:00", "Z\"", "\"end_time\":null", "\"summary\":null", "🚀"] {
             assert!(all.contains(part), "{part}");
         }
+        let page = world.page((0, 300), 300, Detail::Full);
+        let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+        let guests = page["items"].as_array().unwrap().iter().map(|event| event["attendees"].as_array().unwrap().len());
+        assert_eq!(guests.clone().max(), Some(3));
+        assert_eq!(guests.min(), Some(0));
+        assert_eq!(page["items"][0]["organizer"].as_object().unwrap().len(), 3);
     }
 }

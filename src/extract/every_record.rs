@@ -15,8 +15,8 @@ use crate::clock::ManualClock;
 use crate::event::Silent;
 use crate::schema::FieldRules;
 use crate::spec::{
-    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, NewColumns,
-    OffsetSpec, PageNumberSpec, Placement, RetrySpec, Timeouts, WriteDisposition,
+    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, MergeSpec, Method,
+    NewColumns, OffsetSpec, PageNumberSpec, Placement, RetrySpec, Timeouts, WriteDisposition,
 };
 
 /// How the API pages.
@@ -182,6 +182,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         field_rules: FieldRules::default(),
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
+        merge: MergeSpec::default(),
         partition_by: Vec::new(),
         parent: None,
         selected: true,

@@ -15,8 +15,8 @@ use crate::event::Silent;
 use crate::paginate::{Lookup, Scalar};
 use crate::schema::FieldRules;
 use crate::spec::{
-    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, NewColumns, OffsetSpec, Placement, RetrySpec,
-    Template, Timeouts, WriteDisposition,
+    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, MergeSpec, Method, NewColumns, OffsetSpec, Placement,
+    RetrySpec, Template, Timeouts, WriteDisposition,
 };
 
 /// What the API holds at an offset: the numbers of the records, and the rest of the page.
@@ -93,6 +93,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         field_rules: FieldRules::default(),
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
+        merge: MergeSpec::default(),
         partition_by: Vec::new(),
         parent: None,
         selected: true,

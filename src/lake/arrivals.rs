@@ -1,77 +1,195 @@
-//! The rows of a merging run as they arrive: their fingerprints, and which of them a later one replaced.
+//! The rows of a merging run as they arrive: their fingerprints, and which of them another one replaced.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 
-use arrow::array::{Array as _, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::error::ArrowError;
+use twox_hash::XxHash3_128;
 
-use super::hash::{Fingerprint, Fingerprinter, random_seed};
-use super::index::{KeyIndex, Place, RowSet};
+use super::fate::Op;
+use super::hash::{Fingerprint, PassThrough};
+use super::index::{Entry, KeyIndex, Place, PrintMap, RowSet};
+use super::lens::{Identity, Lens};
+use super::rank::{Rank, Ranks};
+use super::rolling::key_range;
+use super::snapshot::KeyRange;
 use crate::error::{Error, Result};
+
+/// Groups of rows, by their fingerprints.
+pub(super) type Groups = HashSet<Fingerprint, BuildHasherDefault<PassThrough>>;
 
 /// What a merging run remembers of its rows.
 #[derive(Debug)]
 pub(super) struct Arrivals {
-    key_columns: Vec<usize>,
-    pub(super) keys: Fingerprinter,
-    pub(super) rows: Fingerprinter,
+    pub(super) lens: Lens,
     /// Whether the table has rows to compare with; without any, rows need no fingerprints.
     compares: bool,
+    /// The key column's position, when the key is one column whose range is kept.
+    key_column: Option<usize>,
     pub(super) index: KeyIndex,
-    /// Rows of staged files whose key arrived again later.
+    pub(super) ranks: Ranks,
+    pub(super) groups: Groups,
+    /// Rows of staged files that another one replaced.
     pub(super) dropped: HashMap<u32, RowSet>,
+    pub(super) deleted_keys: DeletedKeys,
+    occurrences: Occurrences,
 }
 
-/// The fingerprints of a batch: of the key and of the whole of each row.
+/// The fingerprints of a batch.
 #[derive(Debug)]
 pub(super) struct Fingerprints {
+    /// Whose each row is.
     keys: Vec<Fingerprint>,
+    /// What each row holds.
     rows: Vec<Fingerprint>,
+    ranks: Option<Vec<Rank>>,
 }
 
 impl Arrivals {
-    pub(super) fn new(primary_key: &[String], schema: &SchemaRef, compares: bool) -> Result<Self> {
-        let fails = |error: ArrowError| Error::config("rows of this schema cannot be compared").with_source(error);
-        let key_columns =
-            primary_key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>().map_err(fails)?;
-        let seed = random_seed();
-        let key_types = key_columns.iter().map(|column| schema.field(*column).data_type().clone());
-        let row_types = schema.fields().iter().map(|field| field.data_type().clone());
-        Ok(Self {
-            keys: Fingerprinter::new(key_types, seed).map_err(fails)?,
-            rows: Fingerprinter::new(row_types, seed).map_err(fails)?,
-            key_columns,
+    pub(super) fn new(lens: Lens, key_column: Option<usize>, compares: bool) -> Self {
+        Self {
+            lens,
             compares,
+            key_column,
             index: KeyIndex::default(),
+            ranks: Ranks::default(),
+            groups: Groups::default(),
             dropped: HashMap::new(),
-        })
+            deleted_keys: DeletedKeys::None,
+            occurrences: Occurrences::default(),
+        }
     }
 
+    /// Takes the fingerprints of a batch of records, some of which may delete.
+    ///
     /// # Errors
     /// When a key is null.
-    pub(super) fn fingerprints(&self, batch: &RecordBatch) -> Result<Fingerprints> {
+    pub(super) fn fingerprints(&mut self, batch: &RecordBatch, deletes: Option<&BooleanArray>) -> Result<Fingerprints> {
         let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
-        let columns = self.key_columns.iter().map(|column| Arc::clone(batch.column(*column))).collect::<Vec<_>>();
-        if columns.iter().any(|column| column.null_count() > 0) {
+        let lens = &self.lens;
+        if lens.identity == Identity::Key && lens.lacks_key(batch).map_err(fails)? {
             return Err(Error::schema("a row of a merge has null in its primary key"));
         }
-        let keys = self.keys.of(&columns).map_err(fails)?;
-        let rows = if self.compares { self.rows.of_batch(batch).map_err(fails)? } else { vec![0; batch.num_rows()] };
-        Ok(Fingerprints { keys, rows })
+        let keys = lens.keys(batch).map_err(fails)?;
+        let rows = if self.compares || lens.needs_rows() {
+            lens.rows(batch).map_err(fails)?
+        } else {
+            vec![0; batch.num_rows()]
+        };
+        let ranks = lens.ranking.as_ref().map(|ranking| ranking.of(batch)).transpose().map_err(fails)?;
+        if let Some(groups) = lens.groups(batch).map_err(fails)? {
+            // A delete that has no more than its key speaks for no group.
+            let speaks = match (deletes, lens.identity) {
+                (Some(_), Identity::Key) => Some(lens.have_group(batch).map_err(fails)?),
+                (_, _) => None,
+            };
+            let is_delete = |row: usize| deletes.is_some_and(|deletes| deletes.value(row));
+            let spoken = groups.into_iter().enumerate().filter(|(row, _)| {
+                !is_delete(*row) || speaks.as_ref().is_none_or(|speaks| speaks.get(*row) == Some(&true))
+            });
+            self.groups.extend(spoken.map(|(_, group)| group));
+        }
+        if deletes.is_some_and(|deletes| deletes.true_count() > 0) {
+            let range = self.key_column.and_then(|column| key_range(batch, column));
+            self.deleted_keys.extend(range);
+        }
+        let keys = keys.unwrap_or_else(|| rows.clone());
+        Ok(Fingerprints { keys, rows, ranks })
     }
 
-    /// Takes note of the rows of a batch, in the order in which they arrived, and of where each of them is staged;
-    /// how many rows they replaced.
-    pub(super) fn arrive(&mut self, prints: Fingerprints, places: Vec<Place>) -> u64 {
+    /// Takes note of the rows of a batch, in the order in which they arrived; `places` has where each of those is staged that
+    /// do not delete. How many rows others have replaced.
+    pub(super) fn arrive(
+        &mut self,
+        prints: Fingerprints,
+        deletes: Option<&BooleanArray>,
+        places: impl IntoIterator<Item = Place>,
+    ) -> u64 {
+        let Fingerprints { keys, rows, ranks } = prints;
+        let mut ranks = ranks.map(Vec::into_iter);
+        let mut places = places.into_iter();
         let mut replaced = 0;
-        for ((key, row), place) in prints.keys.into_iter().zip(prints.rows).zip(places) {
-            if let Some(loser) = self.index.arrive(key, row, place) {
-                self.dropped.entry(loser.file).or_default().insert(loser.row);
+        for (position, (key, row)) in keys.into_iter().zip(rows).enumerate() {
+            let rank = ranks.as_mut().and_then(Iterator::next);
+            let entry = if deletes.is_some_and(|deletes| deletes.value(position)) {
+                Entry::delete()
+            } else {
+                let Some(place) = places.next() else { return replaced };
+                Entry::put(row, place)
+            };
+            let key = match (self.lens.identity, entry.op) {
+                (Identity::Key | Identity::Record, _) => key,
+                (Identity::Occurrence, Op::Put) => self.occurrences.next(key, |key| self.index.get(key).is_some()),
+                // Without a key, only the group is deleted.
+                (Identity::Occurrence, Op::Delete) => continue,
+            };
+            if let Some(loser) = self.compete(key, entry, rank) {
                 replaced += 1;
+                if let Some(place) = loser.staged() {
+                    self.dropped.entry(place.file).or_default().insert(place.row);
+                }
             }
         }
         replaced
+    }
+
+    /// Lets an arrival compete with what the run has of its key; the loser comes back.
+    fn compete(&mut self, key: Fingerprint, entry: Entry, rank: Option<Rank>) -> Option<Entry> {
+        if let (Some(rank), Some(ranking)) = (rank, &self.lens.ranking) {
+            if let Some(before) = self.index.get(key)
+                && !ranking.wins((entry.op, &rank), (before.op, self.ranks.get(key)))
+            {
+                return Some(entry);
+            }
+            self.ranks.set(key, rank);
+        }
+        self.index.arrive(key, entry)
+    }
+}
+
+/// Which keys a run deletes.
+#[derive(Debug)]
+pub(super) enum DeletedKeys {
+    /// None.
+    None,
+    /// Some of this range.
+    In(KeyRange),
+    /// Nobody knows.
+    Any,
+}
+
+impl DeletedKeys {
+    fn extend(&mut self, range: Option<KeyRange>) {
+        let before = std::mem::replace(self, Self::Any);
+        let union = match before {
+            Self::None => range,
+            Self::In(before) => KeyRange::union(Some(before), range),
+            Self::Any => None,
+        };
+        if let Some(union) = union {
+            *self = Self::In(union);
+        }
+    }
+}
+
+/// Tells rows apart that are equal in everything, by counting them.
+#[derive(Debug, Default)]
+pub(super) struct Occurrences(PrintMap<u32>);
+
+impl Occurrences {
+    /// The fingerprint of the next occurrence of `row`; of the first one, which is `row` itself, `is_taken` says whether it was
+    /// there.
+    pub(super) fn next(&mut self, row: Fingerprint, is_taken: impl Fn(Fingerprint) -> bool) -> Fingerprint {
+        if !is_taken(row) {
+            return row;
+        }
+        let number = self.0.entry(row).or_insert(0);
+        *number += 1;
+        let mut bytes = [0; 20];
+        let (left, right) = bytes.split_at_mut(16);
+        left.copy_from_slice(&row.to_le_bytes());
+        right.copy_from_slice(&number.to_le_bytes());
+        XxHash3_128::oneshot(&bytes)
     }
 }

@@ -10,9 +10,11 @@
 //!    the marker is there: without a marker, the staging of the last commit is complete.
 //! 5. No commit is made on top of one without a marker: `begin` rolls it forward first. So at most the last commit is
 //!    unpublished.
-//! 6. A staging folder of another run is swept only when that run can no longer commit: its process is known to be gone
-//!    (file lock), or the commit number that it aims at is taken (leases).
-//! 7. A writer whose lease was taken over must not remove anything: it asks before the commit and before removals.
+//! 6. Staged files of another run are swept only when that run can no longer commit them: its process is known to be gone
+//!    (file lock), or the number of the commit that they are for is taken (leases). Their names say which one that is.
+//! 7. A writer whose lease was taken over must not change anything: it asks before the commit and before removals. It may fall asleep right after it
+//!    has asked, though, for any time. So whatever it may still do then is harmless by itself: the number of its commit is taken; staged files of a commit that others
+//!    have published are gone, so it cannot copy them over newer ones; and a path that a commit has removed never comes back (`slots`), so it cannot remove a newer file.
 //!
 //! 8. On local disk, what a step relies on is durable before the step is made (`medium`): staged files before the commit
 //!    object has its name, that name before anything is copied, final names before the marker, the marker before staging goes.
@@ -20,6 +22,7 @@
 //!
 //! Steps 3 and 4 may be repeated any number of times, from the start, by anyone who holds the table.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,8 +33,10 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::number_of;
 use super::lease::TableLock;
+use super::recover;
 use super::snapshot::{DataFile, KeyBound, Snapshot};
 use super::storage::{Created, Storage};
+use super::strategy::StoredMerge;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{FileChange, FileChangeKind, RowCounts};
@@ -51,6 +56,12 @@ pub(super) struct CommitDocument {
     pub(super) time: DateTime<Utc>,
     pub(super) resource: String,
     pub(super) disposition: WriteDisposition,
+    /// How rows were merged; a merge of a commit without it was an upsert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) merge: Option<StoredMerge>,
+    /// What the commit is for; loads do not say it.
+    #[serde(default, skip_serializing_if = "Operation::is_load")]
+    pub(super) operation: Operation,
     pub(super) primary_key: Vec<String>,
     pub(super) partition_by: Vec<PartitionField>,
     pub(super) schema: Arc<RecordSchema>,
@@ -59,6 +70,36 @@ pub(super) struct CommitDocument {
     pub(super) adds: Vec<AddedFile>,
     pub(super) removes: Vec<String>,
     pub(super) rejects: Option<RejectsFile>,
+}
+
+/// What a commit is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// It brings the rows of a run.
+    #[default]
+    Load,
+    /// It puts files together; no row changes.
+    Compaction,
+    /// It changes nothing, and takes the number that a run which may be asleep aims at.
+    Fence,
+}
+
+impl Operation {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_load(&self) -> bool {
+        *self == Self::Load
+    }
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Load => "load",
+            Self::Compaction => "compaction",
+            Self::Fence => "fence",
+        })
+    }
 }
 
 /// A data file that a commit adds or replaces.
@@ -317,8 +358,9 @@ async fn copy_file(storage: &Storage, number: u64, staged: &str, path: &str) -> 
         return Ok(());
     }
     // Whoever published the commit before us has deleted its staging; then there is nothing left to do.
-    let marker = storage.layout.published_marker(number);
-    if storage.get_if_present(&marker).await?.is_some() {
+    let (marker, next) = (storage.layout.published_marker(number), storage.layout.commit(number + 1));
+    // No commit is made on top of one that is not published (rule 5); markers of older ones are deleted.
+    if storage.get_if_present(&marker).await?.is_some() || storage.get_if_present(&next).await?.is_some() {
         return Ok(());
     }
     Err(Error::storage(format!(
@@ -355,7 +397,7 @@ async fn sweep(storage: &Storage, commit: &CommitDocument) -> Result<()> {
             storage.delete(&marker.location).await?;
         }
     }
-    storage.delete_all(&storage.layout.staging_of(&commit.run_id)).await
+    recover::sweep_staging(storage, &BTreeSet::from([commit.run_id.clone()]), commit.commit).await
 }
 
 /// The path of a staged object as commits name it.

@@ -6,7 +6,7 @@
 
 use std::hash::{BuildHasher as _, Hasher};
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
@@ -31,10 +31,6 @@ impl Fingerprinter {
     pub(super) fn of(&self, columns: &[ArrayRef]) -> Result<Vec<Fingerprint>, ArrowError> {
         let rows = self.converter.convert_columns(columns)?;
         Ok(rows.iter().map(|row| twox_hash::XxHash3_128::oneshot_with_seed(self.seed, row.data())).collect())
-    }
-
-    pub(super) fn of_batch(&self, batch: &RecordBatch) -> Result<Vec<Fingerprint>, ArrowError> {
-        self.of(batch.columns())
     }
 }
 

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use serde::Serialize;
 
-use super::commit::CommitDocument;
-use super::snapshot::{Snapshot, commit_numbers, read_commits};
+use super::commit::{CommitDocument, Operation};
+use super::snapshot::{Snapshot, load, load_at, read_commits};
+use super::strategy::StoredMerge;
 use super::table::Table;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
@@ -23,8 +24,13 @@ pub struct CommitSummary {
     pub run_id: String,
     /// The resource whose rows it brought.
     pub resource: String,
-    /// What it did with the rows that were there.
+    /// What it did with the rows that were there; of a compaction or a fence, what the commit before it did.
     pub disposition: WriteDisposition,
+    /// How it merged them; a merge that does not say so was an upsert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merge: Option<StoredMerge>,
+    /// What it was for.
+    pub operation: Operation,
     /// What became of the rows.
     pub rows: RowCounts,
     /// The data files that came, changed or went.
@@ -41,13 +47,15 @@ impl CommitSummary {
 }
 
 impl Table {
-    /// The commits of the table, newest first. Needs no lock.
+    /// The commits of the table, newest first, at most `limit` of them. Needs no lock.
     ///
     /// # Errors
     /// When the store cannot be read or a commit is damaged.
-    pub async fn history(&self) -> Result<Vec<CommitSummary>> {
-        let mut commits = read_commits(&self.storage, commit_numbers(&self.storage).await?);
-        let mut snapshot = Snapshot::default();
+    pub async fn history(&self, limit: Option<u64>) -> Result<Vec<CommitSummary>> {
+        let last = load(&self.storage).await?.snapshot.version;
+        let before = limit.map_or(0, |limit| last.saturating_sub(limit));
+        let mut commits = read_commits(&self.storage, before + 1..=last);
+        let mut snapshot = load_at(&self.storage, before).await?;
         let mut history = Vec::new();
         while let Some(commit) = commits.try_next().await? {
             history.push(summary(&commit, &snapshot));
@@ -65,6 +73,8 @@ fn summary(commit: &CommitDocument, before: &Snapshot) -> CommitSummary {
         run_id: commit.run_id.clone(),
         resource: commit.resource.clone(),
         disposition: commit.disposition,
+        merge: commit.merge.clone(),
+        operation: commit.operation,
         rows: commit.counts,
         files: commit.file_changes(before),
         checkpoint: commit.checkpoint.clone(),
@@ -80,10 +90,10 @@ mod tests {
     #[tokio::test]
     async fn the_history_is_told_newest_first_with_what_each_commit_did_to_the_files() {
         let world = World::on_disk();
-        assert!(world.table().history().await.unwrap().is_empty());
+        assert!(world.table().history(None).await.unwrap().is_empty());
         world.run("one", Merge, &[vec![row("a", 1, 1), row("b", 2, 1)]]).await;
         world.run("two", Merge, &[vec![row("a", 1, 2), row("b", 3, 1)]]).await;
-        let history = world.table().history().await.unwrap();
+        let history = world.table().history(None).await.unwrap();
         let told = history
             .iter()
             .map(|commit| {
@@ -94,6 +104,8 @@ mod tests {
             })
             .collect::<Vec<_>>();
         assert_eq!(told, [(2, "two", 2, 1, 1, 1), (1, "one", 0, 2, 0, 0)]);
+        assert_eq!(world.table().history(Some(1)).await.unwrap(), history[..1]);
+        assert_eq!(world.table().history(Some(9)).await.unwrap(), history);
         assert_eq!((history[0].disposition, &history[0].checkpoint), (Merge, &Checkpoint::full_listing("events")));
     }
 }

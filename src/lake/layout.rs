@@ -5,9 +5,10 @@
 //! | `<partition>/part-00000.parquet` | a data file; what readers glob; names are fixed per partition and slot | by publishing a commit |
 //! | `_lakefeed/commits/00000000000000000042.json` | commit 42; exists or does not: the linearisation point | create-only, once |
 //! | `_lakefeed/published/00000000000000000042.json` | commit 42 is wholly published | after its last data file |
-//! | `_lakefeed/staging/<run>/<n>.staged` | a staged data file; never ends in `.parquet` | before the commit |
-//! | `_lakefeed/staging/<run>/rejects.staged` | staged rejects | before the commit |
-//! | `_lakefeed/staging/<run>/commit.json` | the commit before it has its number, on local disk | before the commit |
+//! | `_lakefeed/folds/00000000000000000032.json` | commits 1 to 32 in one (`fold`); derived, may go at any time | after commit 32 is published |
+//! | `_lakefeed/staging/<run>/42-<n>.staged` | a staged data file that is to come with commit 42; never ends in `.parquet` | before the commit |
+//! | `_lakefeed/staging/<run>/42-rejects.staged` | staged rejects | before the commit |
+//! | `_lakefeed/staging/<run>/42-commit.json` | the commit before it has its name, on local disk | before the commit |
 //! | `_lakefeed/staging/<run>/journal-00000.zst` | pages that a run has used, for the next one to go on from | while it reads |
 //! | `_lakefeed/rejects/<run>.rejects` | refused records of a run, as Parquet | with the commit |
 //! | `_lakefeed/leases/00000000000000000007.json` | the seventh writer's lease, where there are no file locks | create-only, then renewed |
@@ -25,11 +26,18 @@ const NUMBER_DIGITS: usize = 20;
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     root: Path,
+    /// The commit that staged files are for.
+    aim: u64,
 }
 
 impl Layout {
     pub(super) fn new(root: Path) -> Self {
-        Self { root }
+        Self { root, aim: 0 }
+    }
+
+    /// For a writer that is going to make commit `number`.
+    pub(super) fn aiming_at(&self, number: u64) -> Self {
+        Self { root: self.root.clone(), aim: number }
     }
 
     /// A path that a commit names, relative to the table's folder. It is already encoded.
@@ -64,6 +72,14 @@ impl Layout {
         self.published_markers().join(numbered(number))
     }
 
+    pub(super) fn folds(&self) -> Path {
+        self.meta("folds")
+    }
+
+    pub(super) fn fold(&self, number: u64) -> Path {
+        self.folds().join(numbered(number))
+    }
+
     pub(super) fn staging(&self) -> Path {
         self.meta("staging")
     }
@@ -73,7 +89,11 @@ impl Layout {
     }
 
     pub(super) fn staged_file(&self, run_id: &str, number: u32) -> Path {
-        self.staging_of(run_id).join(format!("{number}.staged"))
+        self.staged(run_id, &format!("{number}.staged"))
+    }
+
+    fn staged(&self, run_id: &str, name: &str) -> Path {
+        self.staging_of(run_id).join(format!("{}-{name}", self.aim))
     }
 
     pub(super) fn journal(&self, run_id: &str, number: u32) -> Path {
@@ -81,15 +101,19 @@ impl Layout {
     }
 
     pub(super) fn staged_commit(&self, run_id: &str) -> Path {
-        self.staging_of(run_id).join("commit.json")
+        self.staged(run_id, "commit.json")
     }
 
     pub(super) fn staged_rejects(&self, run_id: &str) -> Path {
-        self.staging_of(run_id).join("rejects.staged")
+        self.staged(run_id, "rejects.staged")
+    }
+
+    pub(super) fn all_rejects(&self) -> Path {
+        self.meta("rejects")
     }
 
     pub(super) fn rejects(&self, run_id: &str) -> Path {
-        self.meta("rejects").join(format!("{run_id}.rejects"))
+        self.all_rejects().join(format!("{run_id}.rejects"))
     }
 
     pub(super) fn leases(&self) -> Path {
@@ -104,8 +128,13 @@ impl Layout {
         self.meta("probe")
     }
 
+    /// The folder that holds everything which is not a data file.
+    pub(super) fn meta_folder(&self) -> Path {
+        self.root.clone().join(META)
+    }
+
     fn meta(&self, name: &str) -> Path {
-        self.root.clone().join(META).join(name)
+        self.meta_folder().join(name)
     }
 }
 
@@ -119,6 +148,11 @@ pub(super) const LOCK_FILE: &str = "_lakefeed/lock";
 pub(super) fn number_of(path: &Path) -> Option<u64> {
     let digits = path.filename()?.strip_suffix(".json")?;
     if digits.len() == NUMBER_DIGITS { digits.parse().ok() } else { None }
+}
+
+/// The commit that a staged object is for. Names of the first format do not say it, and kept pages are for none.
+pub(super) fn aim_of(path: &Path) -> Option<u64> {
+    path.filename()?.split_once('-')?.0.parse().ok()
 }
 
 /// The data file of a slot, relative to the table's folder.
@@ -148,6 +182,7 @@ mod tests {
         let hidden = [
             layout.commit(42),
             layout.published_marker(42),
+            layout.fold(32),
             layout.staged_file("run-1", 0),
             layout.staged_rejects("run-1"),
             layout.journal("run-1", 3),
@@ -162,6 +197,12 @@ mod tests {
         assert_eq!(layout.commit(42).filename(), Some("00000000000000000042.json"));
         assert_eq!(number_of(&layout.commit(42)), Some(42));
         assert_eq!(number_of(&Path::from("a/42.json")), None);
+        let aimed = layout.aiming_at(42);
+        let staged = [aimed.staged_file("run-1", 7), aimed.staged_rejects("run-1"), aimed.staged_commit("run-1")];
+        assert_eq!(staged[0].filename(), Some("42-7.staged"));
+        assert_eq!(staged.map(|path| aim_of(&path)), [Some(42); 3]);
+        assert_eq!(aim_of(&aimed.journal("run-1", 3)), None);
+        assert_eq!(aim_of(&Path::from("a/7.staged")), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path as FilePath;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,30 +17,47 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{LOCK_FILE, number_of};
+use super::patience::Waiting;
 use super::storage::{Created, Storage, failed};
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How long a lease lives without being renewed.
 const LEASE_TTL: Duration = Duration::from_secs(60);
 /// How often it is renewed.
 const LEASE_RENEWAL: Duration = Duration::from_secs(20);
+/// How many times the newest lease is looked for while it is taken over.
+const NEWEST_LOOKS_MAX: usize = 10;
 /// How many times the name of a lock's holder is looked for.
 const HOLDER_LOOKS_MAX: usize = 1_000;
 
 /// The right to write to a table.
 #[derive(Debug)]
 pub(super) enum TableLock {
-    /// The open file whose lock is held.
-    File(File),
+    /// The lock file that is held.
+    File(HeldFile),
     /// The lease that is renewed.
     Lease(Lease),
+}
+
+/// A locked file. It is unlocked when it is dropped, rather than by closing it: a process that is being started elsewhere in this program
+/// holds copies of all open files for a moment, and with them the lock.
+#[derive(Debug)]
+pub(super) struct HeldFile(File);
+
+impl Drop for HeldFile {
+    fn drop(&mut self) {
+        // A lock that cannot be given back goes with the last copy of its file.
+        drop(self.0.unlock());
+    }
 }
 
 /// A held lease.
 #[derive(Debug)]
 pub(super) struct Lease {
     document: LeaseDocument,
+    /// Until when it has certainly been renewed.
+    expires_at: Arc<Mutex<DateTime<Utc>>>,
     clock: Arc<dyn Clock>,
     renewal: Renewal,
 }
@@ -77,8 +94,20 @@ struct LeaseDocument {
 }
 
 impl TableLock {
-    /// Takes the table, or says who has it.
+    /// Takes the table, or says who has it; waits for it as long as the storage's patience lasts.
     pub(super) async fn acquire(storage: &Storage, run_id: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
+        let mut waiting = Waiting::begin(clock.monotonic());
+        loop {
+            let error = match Self::acquire_at_once(storage, run_id, clock).await {
+                Ok(lock) => return Ok(lock),
+                Err(error) => error,
+            };
+            let pause = waiting.refused(error, storage.patience.as_ref(), clock.monotonic())?;
+            clock.sleep(pause).await;
+        }
+    }
+
+    async fn acquire_at_once(storage: &Storage, run_id: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
         let holder = Holder {
             run_id: run_id.to_owned(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -107,6 +136,14 @@ impl TableLock {
         }
     }
 
+    /// Why something failed: files that are gone, for one, are no damage where another run has taken the table over.
+    pub(super) async fn explain(&self, storage: &Storage, error: Error) -> Error {
+        match self.verify(storage).await {
+            Err(overtaken) if overtaken.kind() == ErrorKind::Conflict => overtaken.with_source(error),
+            Ok(()) | Err(_) => error,
+        }
+    }
+
     /// Gives the table back. A lease that cannot be released expires.
     pub(super) async fn release(self, storage: &Storage) {
         match self {
@@ -116,7 +153,7 @@ impl TableLock {
     }
 }
 
-fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<File> {
+fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<HeldFile> {
     let place = || format!("{}/{LOCK_FILE}", storage.url);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| failed("create the folder of", &place(), error))?;
@@ -135,8 +172,9 @@ fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<File
         }
         Err(TryLockError::Error(error)) => return Err(failed("lock", &place(), error)),
     }
+    let mut file = HeldFile(file);
     let described = serde_json::to_vec(holder).unwrap_or_default();
-    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&described));
+    let written = file.0.set_len(0).and_then(|()| file.0.rewind()).and_then(|()| file.0.write_all(&described));
     written.map_err(|error| failed("write", &place(), error))?;
     Ok(file)
 }
@@ -204,23 +242,45 @@ impl Lease {
                 storage.delete(&object.location).await?;
             }
         }
-        let renewal = Renewal(tokio::spawn(renew(storage.clone(), document.clone(), Arc::clone(&clock))));
-        Ok(Self { document, clock, renewal })
+        let expires_at = Arc::new(Mutex::new(document.expires_at));
+        let renewing = renew(storage.clone(), document.clone(), Arc::clone(&clock), Arc::clone(&expires_at));
+        let renewal = Renewal(tokio::spawn(renewing));
+        Ok(Self { document, expires_at, clock, renewal })
     }
 
+    /// Whether nobody has taken the table over. A lease that has expired, since it could not be renewed, is renewed now, or its run ends.
     async fn verify(&self, storage: &Storage) -> Result<()> {
+        self.check_newest(storage).await?;
+        if self.clock.now() < *self.expires_at.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(());
+        }
+        renew_once(storage, &self.document, self.clock.now(), &self.expires_at).await.map_err(|error| {
+            error.with_hint("the lease of this run has expired and cannot be renewed: nothing more is written")
+        })?;
+        self.check_newest(storage).await
+    }
+
+    async fn check_newest(&self, storage: &Storage) -> Result<()> {
         match newest(storage).await? {
             Some(current) if current.epoch > self.document.epoch => Err(Error::conflict(format!(
                 "table {}: the lease of this run expired and run {} took the table over",
                 storage.url, current.run_id
             ))
             .with_hint("run again when that run is done")),
+            // Only a store that lets two writers create the same object comes to this.
+            Some(current) if current.epoch == self.document.epoch && current.run_id != self.document.run_id => {
+                Err(Error::conflict(format!(
+                    "table {}: run {} has taken the table at the same time",
+                    storage.url, current.run_id
+                ))
+                .with_hint("run again when that run is done"))
+            }
             Some(_) | None => Ok(()),
         }
     }
 
     async fn release(self, storage: &Storage) {
-        let Self { mut document, clock, renewal } = self;
+        let Self { mut document, clock, renewal, .. } = self;
         drop(renewal);
         document.released = true;
         document.expires_at = clock.now();
@@ -244,27 +304,49 @@ impl LeaseDocument {
 }
 
 async fn newest(storage: &Storage) -> Result<Option<LeaseDocument>> {
-    let objects = storage.list(&storage.layout.leases()).await?;
-    let Some(epoch) = objects.iter().filter_map(|object| number_of(&object.location)).max() else { return Ok(None) };
-    let path = storage.layout.lease(epoch);
-    let bytes = storage.get(&path).await?;
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-        Error::storage(format!("cannot read the lease {}", storage.show(&path)))
-            .with_source(error)
-            .with_hint("was it written by a newer lakefeed?")
-    })
+    for _ in 0..NEWEST_LOOKS_MAX {
+        let objects = storage.list(&storage.layout.leases()).await?;
+        let Some(epoch) = objects.iter().filter_map(|object| number_of(&object.location)).max() else {
+            return Ok(None);
+        };
+        let path = storage.layout.lease(epoch);
+        // Whoever takes the next epoch deletes this one.
+        let Some(bytes) = storage.get_if_present(&path).await? else { continue };
+        return serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            Error::storage(format!("cannot read the lease {}", storage.show(&path)))
+                .with_source(error)
+                .with_hint("was it written by a newer lakefeed?")
+        });
+    }
+    Err(Error::conflict(format!("table {} changes hands all the time", storage.url)).with_hint("run again"))
 }
 
-async fn renew(storage: Storage, document: LeaseDocument, clock: Arc<dyn Clock>) {
+async fn renew(
+    storage: Storage,
+    document: LeaseDocument,
+    clock: Arc<dyn Clock>,
+    expires_at: Arc<Mutex<DateTime<Utc>>>,
+) {
     let mut ticks = tokio::time::interval(LEASE_RENEWAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let renewed = LeaseDocument { expires_at: expiry(clock.now()), ..document.clone() };
-        // A renewal that fails is tried again at the next tick; until then the lease lives on.
-        drop(storage.put(&storage.layout.lease(document.epoch), renewed.to_bytes()).await);
+        // A renewal that fails is tried again at the next tick; until then the lease lives on. Its holder asks before it changes anything.
+        drop(renew_once(&storage, &document, clock.now(), &expires_at).await);
     }
+}
+
+async fn renew_once(
+    storage: &Storage,
+    document: &LeaseDocument,
+    now: DateTime<Utc>,
+    expires_at: &Mutex<DateTime<Utc>>,
+) -> Result<()> {
+    let renewed = LeaseDocument { expires_at: expiry(now), ..document.clone() };
+    storage.put(&storage.layout.lease(document.epoch), renewed.to_bytes()).await?;
+    *expires_at.lock().unwrap_or_else(PoisonError::into_inner) = renewed.expires_at;
+    Ok(())
 }
 
 fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
@@ -277,5 +359,7 @@ fn is_dead(pid: u32) -> bool {
     matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use futures::TryStreamExt as _;
 use serde::Serialize;
 
-use super::snapshot::{Snapshot, commit_numbers, is_published, read_commits};
+use super::snapshot::{Snapshot, load, load_at, read_commits};
 use super::table::Table;
 use crate::error::{Error, Result};
 
@@ -84,23 +84,20 @@ impl Table {
     /// [`ErrorKind::Config`](crate::error::ErrorKind) when the table does not have the commit, `Storage` when the store
     /// cannot be read or a commit is damaged.
     pub async fn manifest(&self, commit: Option<u64>) -> Result<Manifest> {
-        let numbers = commit_numbers(&self.storage).await?;
-        let last = numbers.last().copied().unwrap_or(0);
+        let newest = load(&self.storage).await?.snapshot;
+        let last = newest.version;
         let wanted = commit.unwrap_or(last);
         if wanted == 0 || wanted > last {
             return Err(Error::config(format!("table {} has no commit {wanted}", self.storage.url))
                 .with_hint(format!("its commits are 1 to {last}; `lakefeed table history` tells about them")));
         }
-        let mut commits = read_commits(&self.storage, numbers);
-        let mut snapshot = Snapshot::default();
-        let mut present = Snapshot::default().files;
+        let mut snapshot = if wanted == last { newest } else { load_at(&self.storage, wanted).await? };
+        // A commit is published before the next one is made.
+        snapshot.published |= wanted < last;
+        let mut present = snapshot.files.clone();
         let mut gone = Vec::new();
-        while let Some(commit) = commits.try_next().await? {
-            if commit.commit <= wanted {
-                snapshot = snapshot.after(&self.storage, &commit)?;
-                present.clone_from(&snapshot.files);
-                continue;
-            }
+        let mut later = read_commits(&self.storage, wanted + 1..=last);
+        while let Some(commit) = later.try_next().await? {
             let added = commit.adds.iter().map(|added| (&added.path, Change::Rewritten));
             for (path, change) in added.chain(commit.removes.iter().map(|path| (path, Change::Removed))) {
                 if let Some(file) = present.remove(path) {
@@ -108,7 +105,6 @@ impl Table {
                 }
             }
         }
-        snapshot.published = wanted < last || is_published(&self.storage, last).await?;
         gone.sort_by(|left, right| left.path.cmp(&right.path));
         let files = present.into_iter().map(|(path, file)| ManifestFile {
             location: self.storage.location(&path),

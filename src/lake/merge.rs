@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::layout::slot_of;
+use super::slots::{Free, Slots};
 
 /// A file smaller than this, or than half of a file's target size, is put together with rows that are added to its
 /// partition.
@@ -46,15 +47,19 @@ pub(super) struct PartitionPlan {
     pub(super) rewritten: Vec<String>,
     /// Staged files whose surviving rows are rewritten.
     pub(super) merged: Vec<u32>,
-    /// Slots for what the rewrite makes, in the order in which they are taken; then `next_slot` and on.
-    pub(super) free_slots: Vec<u32>,
-    pub(super) next_slot: u32,
+    /// Slots for what the rewrite makes.
+    pub(super) free: Free,
     /// Data files whose content goes away unless their slot is taken.
     pub(super) leaving: Vec<String>,
 }
 
 /// Plans every partition that changes.
-pub(super) fn plan(existing: &[Existing], incoming: &[Incoming], file_bytes_target: u64) -> Vec<PartitionPlan> {
+pub(super) fn plan(
+    existing: &[Existing],
+    incoming: &[Incoming],
+    slots: &Slots,
+    file_bytes_target: u64,
+) -> Vec<PartitionPlan> {
     let mut partitions: BTreeMap<&str, (Vec<&Existing>, Vec<&Incoming>)> = BTreeMap::new();
     for file in existing {
         let partition = slot_of(&file.path).map_or("", |(partition, _)| partition);
@@ -66,7 +71,9 @@ pub(super) fn plan(existing: &[Existing], incoming: &[Incoming], file_bytes_targ
     let small_bytes = SMALL_FILE_BYTES.min(file_bytes_target / 2);
     partitions
         .into_iter()
-        .filter_map(|(partition, (existing, incoming))| plan_partition(partition, &existing, &incoming, small_bytes))
+        .filter_map(|(partition, (existing, incoming))| {
+            plan_partition(partition, &existing, &incoming, slots.in_partition(partition), small_bytes)
+        })
         .collect()
 }
 
@@ -74,6 +81,7 @@ fn plan_partition(
     partition: &str,
     existing: &[&Existing],
     incoming: &[&Incoming],
+    mut free: Free,
     small_bytes: u64,
 ) -> Option<PartitionPlan> {
     let surviving = incoming.iter().copied().filter(|file| file.dropped < file.rows).collect::<Vec<_>>();
@@ -84,14 +92,11 @@ fn plan_partition(
         return None;
     }
     let slot = |path: &str| slot_of(path).map(|(_, slot)| slot);
-    let mut free_slots = touched.iter().filter_map(|file| slot(&file.path)).collect::<Vec<_>>();
-    free_slots.sort_unstable();
-    let next_slot = existing.iter().filter_map(|file| slot(&file.path)).max().map_or(0, |slot| slot + 1);
+    free.between.extend(touched.iter().filter_map(|file| slot(&file.path)));
     let mut plan = PartitionPlan {
         partition: partition.to_owned(),
         leaving: touched.iter().map(|file| file.path.clone()).collect(),
-        free_slots,
-        next_slot,
+        free,
         ..PartitionPlan::default()
     };
     plan.rewritten = touched.iter().filter(|file| file.deleted < file.rows).map(|file| file.path.clone()).collect();
@@ -114,13 +119,7 @@ fn plan_partition(
 impl PartitionPlan {
     /// The next slot of the partition: one that became free, or a new one.
     pub(super) fn take_slot(&mut self) -> u32 {
-        if self.free_slots.is_empty() {
-            let slot = self.next_slot;
-            self.next_slot += 1;
-            slot
-        } else {
-            self.free_slots.remove(0)
-        }
+        self.free.take()
     }
 
     /// Whether new files have to be written.

@@ -1,8 +1,12 @@
-//! Carries a merge out: finds the rows that the run touches, has [`plan`] decide, rewrites what has to be.
+//! Carries a merge out: finds the rows that the run touches (`search`), has [`decide`] say what becomes of them and [`plan`]
+//! what becomes of their files, rewrites what has to be.
 //!
 //! Existing files are read twice at most: their keys, to see whether the run has any of them; then the touched rows
 //! alone, to see whether they differ. Nothing is read whole but what is rewritten. Files are worked on in parallel;
 //! what becomes of a key is decided in the order of the files, so that the outcome does not depend on timing.
+//!
+//! A row that is marked as deleted or closed leaves its file and comes again, changed, like any other row of the run; so it
+//! goes to the partition that it then belongs to, and there is one way only in which rows are written.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -14,18 +18,24 @@ use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::JoinSet;
 
+use super::arrivals::{Arrivals, DeletedKeys, Occurrences};
 use super::commit::{AddedFile, staged_name};
-use super::hash::{Fingerprint, Fingerprinter};
-use super::index::{Fate, KeyIndex, RowSet};
+use super::ending::Ending;
+use super::fate::{Fate, Met, Op, RowFate, Rules, Tally, decide, decide_absent};
+use super::index::{KeyIndex, RowSet};
 use super::layout::{data_file, slot_of};
+use super::lens::Identity;
 use super::merge::{Existing, Incoming, PartitionPlan, plan};
-use super::partition::Partition;
-use super::reader::{Part, Source, ranges, read};
+use super::partition::{Partition, Partitioner};
+use super::reader::{Part, Source, read};
 use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
 use super::schema::conform;
+use super::search::{Found, Search, find_hits};
+use super::slots::Slots;
 use super::snapshot::{KeyRange, Snapshot};
 use crate::error::{Error, Result};
 use crate::event::RowCounts;
+use crate::spec::StrategyName;
 
 /// Files that are worked on at the same time, at most.
 const FILES_IN_FLIGHT_MAX: usize = 4;
@@ -34,12 +44,13 @@ const FILES_IN_FLIGHT_MAX: usize = 4;
 #[derive(Debug)]
 pub(super) struct Merge {
     pub(super) area: StagingArea,
-    pub(super) primary_key: Vec<String>,
-    pub(super) keys: Fingerprinter,
-    pub(super) rows: Fingerprinter,
-    pub(super) index: KeyIndex,
-    /// Rows of staged files that a later arrival replaced.
-    pub(super) dropped: HashMap<u32, RowSet>,
+    pub(super) rules: Rules,
+    pub(super) arrivals: Arrivals,
+    /// Whether rows whose key did not come are closed.
+    pub(super) retires_absent: bool,
+    /// How rows are marked as deleted or closed, where they are.
+    pub(super) ending: Option<Ending>,
+    pub(super) partitioner: Partitioner,
     pub(super) staged: Vec<StagedFile>,
 }
 
@@ -50,31 +61,33 @@ pub(super) struct Changes {
     pub(super) removes: Vec<String>,
 }
 
-/// A row of a data file whose key the run has.
-#[derive(Debug, Clone, Copy)]
-struct Hit {
-    position: u32,
-    key: Fingerprint,
-    row: Fingerprint,
-}
-
-/// What the parallel parts of a merge share.
-#[derive(Debug)]
-struct Shared {
-    area: StagingArea,
-    primary_key: Vec<String>,
-    keys: Fingerprinter,
-    rows: Fingerprinter,
-    index: RwLock<KeyIndex>,
+/// What becomes of the rows of the table: those that leave their files, and those of them that come again, marked.
+#[derive(Debug, Default)]
+struct Resolved {
+    gone: BTreeMap<String, RowSet>,
+    ended: BTreeMap<String, RowSet>,
 }
 
 /// Merges the staged rows into the table; counts what became of them.
-pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCounts) -> Result<Changes> {
-    let Merge { area, primary_key, keys, rows, index, mut dropped, staged } = merge;
-    let key_count = index.keys() as u64;
-    let shared = Arc::new(Shared { area, primary_key, keys, rows, index: RwLock::new(index) });
-    let deleted = resolve(&shared, snapshot, &staged, &mut dropped, counts).await?;
-    counts.inserted = key_count - counts.updated - counts.unchanged;
+pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
+    let Merge { area, rules, arrivals, retires_absent, ending, partitioner, mut staged } = merge;
+    let Arrivals { lens, index, ranks, groups, mut dropped, deleted_keys, .. } = arrivals;
+    let (puts, deletes) = (index.puts(), index.deletes());
+    let is_keyed_only = !lens.has_groups() && !retires_absent;
+    let range = is_keyed_only.then(|| range_of(&staged, deleted_keys)).flatten();
+    let has_work = !index.is_empty() || !groups.is_empty() || retires_absent;
+    let index = RwLock::new(index);
+    let search = Arc::new(Search { area, rules, lens, index, ranks, groups, retires_absent });
+    let mut tally = Tally::default();
+    let Resolved { gone, ended } = if has_work {
+        resolve(&search, range.as_ref(), snapshot, &staged, &mut dropped, &mut tally).await?
+    } else {
+        Resolved::default()
+    };
+    tally.count(puts, deletes, counts);
+    if let Some(ending) = ending {
+        staged.extend(ending.restage(&search.area, partitioner, snapshot, &ended).await?);
+    }
     let existing = snapshot
         .files
         .iter()
@@ -82,7 +95,7 @@ pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCou
             path: path.clone(),
             rows: file.rows,
             bytes: file.bytes,
-            deleted: deleted.get(path).map_or(0, RowSet::len),
+            deleted: gone.get(path).map_or(0, RowSet::len),
         })
         .collect::<Vec<_>>();
     let incoming = staged
@@ -95,115 +108,114 @@ pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCou
             dropped: dropped.get(&file.number).map_or(0, RowSet::len),
         })
         .collect::<Vec<_>>();
-    let plans = plan(&existing, &incoming, shared.area.limits.file_bytes_target);
-    execute(&shared.area, plans, snapshot, staged, deleted, dropped).await
+    let plans = plan(&existing, &incoming, slots, search.area.limits.file_bytes_target);
+    execute(&search.area, plans, snapshot, staged, gone, dropped).await
 }
 
-/// Decides what becomes of every key that the table has: which old rows leave, which new ones are not needed.
+/// The range of all keys of the run; `None` when it is not known.
+fn range_of(staged: &[StagedFile], deleted: DeletedKeys) -> Option<KeyRange> {
+    let deleted = match deleted {
+        DeletedKeys::None => None,
+        DeletedKeys::In(range) => Some(Some(range)),
+        DeletedKeys::Any => Some(None),
+    };
+    staged.iter().map(|file| file.keys.clone()).chain(deleted).reduce(KeyRange::union).flatten()
+}
+
+/// Decides what becomes of every row of the table that the run touches, and which incoming rows are not needed.
 async fn resolve(
-    shared: &Arc<Shared>,
+    search: &Arc<Search>,
+    range: Option<&KeyRange>,
     snapshot: &Snapshot,
     staged: &[StagedFile],
     dropped: &mut HashMap<u32, RowSet>,
-    counts: &mut RowCounts,
-) -> Result<BTreeMap<String, RowSet>> {
-    let mut deleted: BTreeMap<String, RowSet> = BTreeMap::new();
-    if staged.is_empty() {
-        return Ok(deleted);
-    }
-    let range = staged.iter().map(|file| file.keys.clone()).reduce(KeyRange::union).flatten();
-    let folders = staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect::<HashMap<_, _>>();
-    let candidates = snapshot.files.iter().filter(|(_, file)| range.as_ref().is_none_or(|range| range.may_meet(file)));
+    tally: &mut Tally,
+) -> Result<Resolved> {
+    let candidates = snapshot.files.iter().filter(|(_, file)| range.is_none_or(|range| range.may_meet(file)));
     let searches = candidates.map(|(path, file)| {
-        let shared = Arc::clone(shared);
+        let search = Arc::clone(search);
         let (path, bytes) = (path.clone(), file.bytes);
         spawn(async move {
-            let source = Source { path: shared.area.storage.resolve(&path)?, bytes };
-            let hits = find_hits(&shared, &source).await?;
-            Ok((path, hits))
+            let source = Source { path: search.area.storage.resolve(&path)?, bytes };
+            let found = find_hits(&search, &source).await?;
+            Ok((path, found))
         })
     });
     let searches = searches.collect::<Vec<_>>();
+    let folders = staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect::<HashMap<_, _>>();
+    let mut judge = Judge { search, folders, occurrences: Occurrences::default(), dropped, tally };
+    let mut resolved = Resolved::default();
     let mut found = stream::iter(searches).buffered(files_in_flight());
-    while let Some((path, hits)) = found.try_next().await? {
-        let folder = slot_of(&path).map_or("", |(folder, _)| folder);
-        let mut index = shared.index.write().unwrap_or_else(PoisonError::into_inner);
-        for hit in hits {
-            let Some(entry) = index.get_mut(hit.key) else { continue };
-            let stays_put = folders.get(&entry.place.file) == Some(&folder);
-            let leaves = match entry.fate {
-                Fate::Inserted if entry.row == hit.row && stays_put => {
-                    entry.fate = Fate::Unchanged;
-                    counts.unchanged += 1;
-                    dropped.entry(entry.place.file).or_default().insert(entry.place.row);
-                    false
+    while let Some((path, found)) = found.try_next().await? {
+        judge.judge(&path, &found, &mut resolved);
+    }
+    Ok(resolved)
+}
+
+/// Has every hit decided about, file by file.
+struct Judge<'a> {
+    search: &'a Search,
+    /// The folders of the staged files.
+    folders: HashMap<u32, &'a str>,
+    occurrences: Occurrences,
+    dropped: &'a mut HashMap<u32, RowSet>,
+    tally: &'a mut Tally,
+}
+
+impl Judge<'_> {
+    fn judge(&mut self, path: &str, found: &Found, resolved: &mut Resolved) {
+        let Search { rules, lens, ranks, index, .. } = self.search;
+        let folder = slot_of(path).map_or("", |(folder, _)| folder);
+        let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
+        for (position, hit) in found.hits.iter().enumerate() {
+            let key = match lens.identity {
+                Identity::Key | Identity::Record => hit.key,
+                // The first row of the table meets the first one that came, the second the second, and so on.
+                Identity::Occurrence => self.occurrences.next(hit.row, |key| is_met(&index, key)),
+            };
+            let fate = match index.get_mut(key) {
+                None => {
+                    let fate = decide_absent(*rules);
+                    self.tally.row(fate, rules.strategy == StrategyName::Scd2);
+                    fate
                 }
-                Fate::Inserted => {
-                    entry.fate = Fate::Updated;
-                    counts.updated += 1;
-                    counts.moved += u64::from(!stays_put);
-                    true
-                }
-                // The table had the key more than once, as appends may leave it; one row is enough.
-                Fate::Updated | Fate::Unchanged => {
-                    counts.deleted += 1;
-                    true
+                Some(entry) => {
+                    let came = self.folders.get(&entry.place.file);
+                    let met = Met {
+                        is_same: entry.op == Op::Put && entry.row == hit.row,
+                        // A version stays where it is when the next one opens.
+                        is_in_place: rules.strategy == StrategyName::Scd2 || came == Some(&folder),
+                        is_live: hit.is_live,
+                        is_newer: lens
+                            .ranking
+                            .as_ref()
+                            .zip(found.ranks.get(position))
+                            .is_some_and(|(ranking, rank)| ranking.guards(rank, (entry.op, ranks.get(key)))),
+                    };
+                    let decision = decide(*rules, entry.op, entry.fate, met);
+                    let is_dropped = matches!(decision.fate, Fate::Unchanged | Fate::Kept);
+                    if let (true, Some(place)) = (is_dropped, entry.staged()) {
+                        self.dropped.entry(place.file).or_default().insert(place.row);
+                    }
+                    self.tally.turn(entry.op, entry.fate, decision.fate);
+                    self.tally.row(decision.row, false);
+                    entry.fate = decision.fate;
+                    decision.row
                 }
             };
-            if leaves {
-                deleted.entry(path.clone()).or_default().insert(hit.position);
+            if fate == RowFate::Ends {
+                resolved.ended.entry(path.to_owned()).or_default().insert(hit.position);
+            }
+            if fate != RowFate::Stays {
+                resolved.gone.entry(path.to_owned()).or_default().insert(hit.position);
             }
         }
     }
-    Ok(deleted)
 }
 
-/// The rows of a data file whose keys the run has, with the fingerprints of their present content.
-async fn find_hits(shared: &Shared, source: &Source) -> Result<Vec<Hit>> {
-    let storage = &shared.area.storage;
-    let fails = |error: ArrowError| storage.failed("compare the rows of", &source.path, error);
-    let mut hits: Vec<Hit> = Vec::new();
-    let mut first = 0_u32;
-    let mut batches = read(storage, source, Part::Columns(&shared.primary_key)).await?;
-    while let Some(batch) = batches.try_next().await? {
-        let keys = compute(|| shared.key_fingerprints(&batch)).map_err(fails)?;
-        let index = shared.index.read().unwrap_or_else(PoisonError::into_inner);
-        let touched = (first..).zip(keys).filter(|(_, key)| index.contains(*key));
-        hits.extend(touched.map(|(position, key)| Hit { position, key, row: 0 }));
-        first += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
-    }
-    if hits.is_empty() {
-        return Ok(hits);
-    }
-    let positions = ranges(hits.iter().map(|hit| hit.position as usize));
-    let mut unread = hits.iter_mut();
-    let mut batches = read(storage, source, Part::Rows(&positions)).await?;
-    while let Some(batch) = batches.try_next().await? {
-        let rows = compute(|| conform(&batch, &shared.area.schema).and_then(|batch| shared.rows.of_batch(&batch)));
-        for row in rows.map_err(fails)? {
-            if let Some(hit) = unread.next() {
-                hit.row = row;
-            }
-        }
-    }
-    if unread.next().is_some() {
-        return Err(Error::storage(format!("{} ended before all of its rows were read", storage.show(&source.path))));
-    }
-    Ok(hits)
-}
-
-impl Shared {
-    fn key_fingerprints(&self, batch: &RecordBatch) -> Result<Vec<Fingerprint>, ArrowError> {
-        let columns = self
-            .primary_key
-            .iter()
-            .map(|name| {
-                let missing = || ArrowError::SchemaError(format!("the key column {name} is missing"));
-                batch.column_by_name(name).map(Arc::clone).ok_or_else(missing)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        self.keys.of(&columns)
-    }
+/// Whether a row of the table has met this one already, so that the next equal one is to meet another.
+fn is_met(index: &KeyIndex, key: u128) -> bool {
+    index.get(key).is_some_and(|entry| entry.fate != Fate::Fresh)
 }
 
 /// What a rewrite reads: files, and the rows of them that it leaves out.

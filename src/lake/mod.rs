@@ -10,28 +10,40 @@ mod medium;
 mod storage;
 mod store;
 
+mod bucket;
 mod layout;
 mod parquet;
 mod partition;
 
 mod arrivals;
+mod data_file;
 mod hash;
 mod index;
+mod lens;
+mod page;
+mod rank;
 mod reader;
 mod rolling;
 mod upload;
 
+mod ending;
+mod fate;
 mod merge;
 mod merge_exec;
+mod search;
+mod strategy;
 
 mod lease;
+mod patience;
 mod probe;
 mod rejects;
 
 mod commit;
+mod fold;
 mod journal;
 mod recover;
 mod schema;
+mod slots;
 mod snapshot;
 
 mod table;
@@ -39,6 +51,7 @@ mod writer;
 
 mod history;
 mod manifest;
+mod upkeep;
 mod verify;
 
 #[cfg(test)]
@@ -49,11 +62,18 @@ mod power_loss;
 #[cfg(test)]
 mod testing;
 
+pub use commit::Operation;
 pub use history::CommitSummary;
 pub use journal::TableJournal;
 pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
+pub use patience::{Patience, Wait, WaitListener};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
+pub use strategy::{StoredHistory, StoredMerge};
 pub use table::{Table, WriteSpec};
+pub use upkeep::{
+    CompactSpec, CompactedPartition, Compaction, Garbage, GarbageKind, Recovery, SortColumn, StagedRun, Upkeep,
+    VacuumSpec, Vacuumed,
+};
 pub use verify::{Finding, FindingCode, Level, VerifyReport};
 pub use writer::{CommitOutcome, TableWriter};

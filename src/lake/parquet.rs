@@ -16,6 +16,8 @@ use crate::spec::Limits;
 
 /// The key of the record schema in a data file's metadata.
 pub(super) const SCHEMA_KEY: &str = "lakefeed.schema";
+/// The key of the order of its rows in a data file's metadata, where they have one.
+pub(super) const SORTED_KEY: &str = "lakefeed.sorted_by";
 /// How often a bloom filter says "maybe" of a key that is not there.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
@@ -35,26 +37,41 @@ pub(super) fn data_file_options(
     primary_key: &[String],
     limits: &Limits,
 ) -> Result<ArrowWriterOptions, ParquetError> {
+    properties(&record_schema.to_arrow(), primary_key, limits, vec![described(record_schema)?])
+}
+
+/// The options of data files of a table whose rows are in an order.
+pub(super) fn sorted_file_options(
+    record_schema: &RecordSchema,
+    primary_key: &[String],
+    limits: &Limits,
+    order: String,
+) -> Result<ArrowWriterOptions, ParquetError> {
+    let entries = vec![described(record_schema)?, KeyValue::new(SORTED_KEY.to_owned(), order)];
+    properties(&record_schema.to_arrow(), primary_key, limits, entries)
+}
+
+fn described(record_schema: &RecordSchema) -> Result<KeyValue, ParquetError> {
     let described = serde_json::to_string(record_schema).map_err(|error| ParquetError::External(Box::new(error)))?;
-    properties(&record_schema.to_arrow(), primary_key, limits, Some(KeyValue::new(SCHEMA_KEY.to_owned(), described)))
+    Ok(KeyValue::new(SCHEMA_KEY.to_owned(), described))
 }
 
 /// The options of a file of any other shape.
 pub(super) fn plain_options(schema: &SchemaRef, limits: &Limits) -> Result<ArrowWriterOptions, ParquetError> {
-    properties(schema, &[], limits, None)
+    properties(schema, &[], limits, Vec::new())
 }
 
 fn properties(
     schema: &SchemaRef,
     primary_key: &[String],
     limits: &Limits,
-    metadata: Option<KeyValue>,
+    metadata: Vec<KeyValue>,
 ) -> Result<ArrowWriterOptions, ParquetError> {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(limits.row_group_rows.max(1)))
-        .set_key_value_metadata(metadata.map(|entry| vec![entry]));
+        .set_key_value_metadata((!metadata.is_empty()).then_some(metadata));
     for leaf in ArrowSchemaConverter::new().convert(schema)?.columns() {
         let path = leaf.path().clone();
         let is_key = leaf.path().parts().first().is_some_and(|root| primary_key.contains(root));

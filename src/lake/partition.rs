@@ -9,9 +9,10 @@
 //! * a text too long for a folder name is cut and gets a hash; its column still holds all of it.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
@@ -19,12 +20,13 @@ use arrow::row::{RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{Datelike as _, NaiveDate};
 
+use super::bucket::buckets;
 use crate::error::{Error, Result};
-use crate::schema::{ColumnType, RecordSchema};
+use crate::schema::RecordSchema;
 use crate::spec::{PartitionField, Transform};
 
 /// The folder value of null, as Hive writes it.
-const NULL_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+pub(super) const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 /// The folder value of the empty text, which Hive cannot tell from null.
 const EMPTY_VALUE: &str = "__HIVE_EMPTY__";
 /// The longest encoded value in bytes; file systems take 255 for the whole name.
@@ -88,8 +90,12 @@ impl Partitioner {
         let sort_fields = levels
             .iter()
             .map(|level| match level.transform {
-                Transform::Identity => schema.to_arrow().field(level.column).data_type().clone(),
-                Transform::Year | Transform::Month | Transform::Day | Transform::Hour => DataType::Int64,
+                Transform::Identity | Transform::Truncate(_) => {
+                    schema.to_arrow().field(level.column).data_type().clone()
+                }
+                Transform::Year | Transform::Month | Transform::Day | Transform::Hour | Transform::Bucket(_) => {
+                    DataType::Int64
+                }
             })
             .map(SortField::new)
             .collect();
@@ -114,8 +120,7 @@ impl Partitioner {
         let Some(converter) = &self.converter else {
             return Ok(vec![Group { partition: 0, rows: None }]);
         };
-        let buckets = self.levels.iter().map(|level| level.buckets(batch)).collect::<Result<Vec<_>, _>>();
-        let buckets = buckets.map_err(|error| cannot_partition(&error))?;
+        let buckets = self.levels.iter().map(|level| level.buckets(batch)).collect::<Result<Vec<_>>>()?;
         let keys = converter.convert_columns(&buckets).map_err(|error| cannot_partition(&error))?;
         let mut groups: Vec<(PartitionId, Vec<u32>)> = Vec::new();
         let mut places: HashMap<PartitionId, usize> = HashMap::new();
@@ -143,29 +148,39 @@ impl Partitioner {
 }
 
 impl Level {
-    /// What decides, per row: the value itself, or the number of its year, month, day or hour.
-    fn buckets(&self, batch: &RecordBatch) -> Result<ArrayRef, ArrowError> {
+    /// What decides, per row: the value itself, what is left of it, or the number of its year, month, day, hour or bucket.
+    fn buckets(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         let column = batch.column(self.column);
-        if self.transform == Transform::Identity {
-            return Ok(Arc::clone(column));
+        match self.transform {
+            Transform::Identity => Ok(Arc::clone(column)),
+            Transform::Truncate(width) => Ok(truncated(column, width)),
+            Transform::Bucket(count) => match buckets(column, count) {
+                Some(buckets) => Ok(Arc::new(buckets)),
+                None => Err(Error::schema(format!("{} has no buckets", column.data_type()))),
+            },
+            Transform::Hour | Transform::Day | Transform::Month | Transform::Year => self.periods(column),
         }
+    }
+
+    /// The number of each value's year, month, day or hour.
+    fn periods(&self, column: &ArrayRef) -> Result<ArrayRef> {
         let units_per_day = match column.data_type() {
             DataType::Timestamp(unit, _) => units_per_second(*unit) * SECONDS_PER_DAY,
             // A date is a number of days.
             _ => 1,
         };
-        let numbers = cast(column, &DataType::Int64)?;
+        let numbers = cast(column, &DataType::Int64).map_err(|error| cannot_partition(&error))?;
         let numbers = numbers.as_primitive::<Int64Type>();
-        let bucket = |of: &dyn Fn(i64) -> i64| -> ArrayRef { Arc::new(numbers.unary::<_, Int64Type>(of)) };
+        let period = |of: &dyn Fn(i64) -> i64| -> ArrayRef { Arc::new(numbers.unary::<_, Int64Type>(of)) };
         let day = |number: i64| number.div_euclid(units_per_day);
+        let date = |number: i64| date_of(day(number));
         Ok(match self.transform {
-            Transform::Identity => Arc::clone(column),
-            Transform::Hour => bucket(&|number| number.div_euclid((units_per_day / HOURS_PER_DAY).max(1))),
-            Transform::Day => bucket(&day),
-            Transform::Month => bucket(&|number| {
-                date_of(day(number)).map_or(i64::MIN, |date| i64::from(date.year()) * 12 + i64::from(date.month0()))
+            Transform::Hour => period(&|number| number.div_euclid((units_per_day / HOURS_PER_DAY).max(1))),
+            Transform::Month => period(&|number| {
+                date(number).map_or(i64::MIN, |date| i64::from(date.year()) * 12 + i64::from(date.month0()))
             }),
-            Transform::Year => bucket(&|number| date_of(day(number)).map_or(i64::MIN, |date| i64::from(date.year()))),
+            Transform::Year => period(&|number| date(number).map_or(i64::MIN, |date| i64::from(date.year()))),
+            Transform::Day | Transform::Identity | Transform::Truncate(_) | Transform::Bucket(_) => period(&day),
         })
     }
 
@@ -174,14 +189,14 @@ impl Level {
         if bucket.is_null(position) {
             return Ok(None);
         }
-        if self.transform == Transform::Identity {
+        if matches!(self.transform, Transform::Identity | Transform::Truncate(_)) {
             let formatter = ArrayFormatter::try_new(bucket.as_ref(), &FormatOptions::default())
                 .map_err(|error| cannot_partition(&error))?;
             return Ok(Some(formatter.value(position).to_string()));
         }
         let number = bucket.as_primitive::<Int64Type>().value(position);
         Ok(Some(match self.transform {
-            Transform::Identity => number.to_string(),
+            Transform::Identity | Transform::Truncate(_) | Transform::Bucket(_) => number.to_string(),
             Transform::Year => format!("{number:04}"),
             Transform::Month => format!("{:04}-{:02}", number.div_euclid(12), number.rem_euclid(12) + 1),
             Transform::Day => date_text(number),
@@ -214,21 +229,14 @@ fn level(field: &PartitionField, schema: &RecordSchema) -> Result<Level> {
             field.column
         )));
     };
-    let fits = match field.transform {
-        Transform::Identity => !column.column_type.is_nested(),
-        Transform::Year | Transform::Month | Transform::Day => {
-            column.column_type == ColumnType::Date32 || column.column_type.as_timestamp().is_some()
-        }
-        Transform::Hour => column.column_type.as_timestamp().is_some(),
-    };
-    if !fits {
+    if !field.transform.takes(&column.column_type) {
         return Err(Error::config(format!(
             "partition_by: the transform {} does not take the column {:?}",
             field.transform.as_str(),
             field.column
         ))
         .with_hint(
-            "year, month and day take dates and timestamps, hour takes timestamps, identity takes single values",
+            "year, month and day take dates and timestamps, hour takes timestamps, truncate takes texts and whole numbers, identity and bucket take single values",
         ));
     }
     Ok(Level { column: position, name: field.name.clone(), transform: field.transform })
@@ -243,6 +251,17 @@ const fn units_per_second(unit: TimeUnit) -> i64 {
     }
 }
 
+/// The first characters of texts, whole numbers rounded down.
+fn truncated(column: &ArrayRef, width: NonZeroU32) -> ArrayRef {
+    if let Some(numbers) = column.as_primitive_opt::<Int64Type>() {
+        let width = i64::from(width.get());
+        // At the lower end of the range the multiple below is not a number any more.
+        return Arc::new(numbers.unary::<_, Int64Type>(|number| number.saturating_sub(number.rem_euclid(width))));
+    }
+    let first = |text: &str| -> String { text.chars().take(width.get() as usize).collect() };
+    Arc::new(column.as_string::<i32>().iter().map(|text| text.map(first)).collect::<StringArray>())
+}
+
 fn date_of(days: i64) -> Option<NaiveDate> {
     let days = i32::try_from(days).ok()?;
     NaiveDate::from_num_days_from_ce_opt(days.checked_add(DAYS_FROM_CE_TO_1970)?)
@@ -255,11 +274,11 @@ fn date_text(days: i64) -> String {
 
 /// The folder value of a text: injective, and a single safe path segment after `name=`.
 fn folder_value(value: Option<&str>) -> String {
-    let Some(value) = value else { return NULL_VALUE.to_owned() };
+    let Some(value) = value else { return NULL_PARTITION.to_owned() };
     if value.is_empty() {
         return EMPTY_VALUE.to_owned();
     }
-    let reserved = value == NULL_VALUE || value == EMPTY_VALUE || value.bytes().all(|byte| byte == b'.');
+    let reserved = value == NULL_PARTITION || value == EMPTY_VALUE || value.bytes().all(|byte| byte == b'.');
     let encoded = if reserved { encode_first(value) } else { encode(value) };
     if encoded.len() <= VALUE_BYTES_MAX {
         return encoded;

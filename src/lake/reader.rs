@@ -80,6 +80,14 @@ pub(super) async fn read<'a>(
     Ok(stream.map(move |batch| batch.map_err(&fails)).boxed())
 }
 
+/// What a data file's metadata has under `key`.
+pub(super) async fn metadata_entry(storage: &Storage, source: &Source, key: &str) -> Result<Option<String>> {
+    let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
+    let metadata = object.get_metadata(None).await.map_err(|error| storage.failed("read", &source.path, error))?;
+    let entries = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    Ok(entries.filter(|entry| entry.key == key).find_map(|entry| entry.value.clone()))
+}
+
 /// Positions as ranges; they must ascend.
 pub(super) fn ranges(positions: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();

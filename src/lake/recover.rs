@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use object_store::path::Path;
 
 use super::commit::{self, CommitDocument, State};
-use super::layout::JOURNAL_PREFIX;
+use super::layout::{JOURNAL_PREFIX, aim_of};
 use super::lease::TableLock;
 use super::snapshot::Loaded;
 use super::storage::Storage;
@@ -43,32 +43,52 @@ pub(super) fn is_journal(path: &Path) -> bool {
     path.filename().is_some_and(|name| name.starts_with(JOURNAL_PREFIX))
 }
 
-/// Deletes what `runs` have staged, of which it is certain that they cannot commit any more, but for the pages that they have kept.
-/// Returns the runs that have some.
-pub(super) async fn sweep_all_but_journals(storage: &Storage, runs: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+/// Deletes what `runs` have staged for commits up to `taken`, which they cannot make any more, but for the pages that they have kept. Returns the runs that
+/// have some.
+pub(super) async fn sweep_all_but_journals(
+    storage: &Storage,
+    runs: &BTreeSet<String>,
+    taken: u64,
+) -> Result<BTreeSet<String>> {
     let mut keeping = BTreeSet::new();
     for run in runs {
-        let folder = storage.layout.staging_of(run);
-        let (journals, others): (Vec<_>, Vec<_>) =
-            storage.list(&folder).await?.into_iter().partition(|object| is_journal(&object.location));
-        if journals.is_empty() {
-            storage.delete_all(&folder).await?;
-            continue;
+        if sweep(storage, run, taken, true).await? {
+            keeping.insert(run.clone());
         }
-        for object in others {
-            storage.delete(&object.location).await?;
-        }
-        keeping.insert(run.clone());
     }
     Ok(keeping)
 }
 
-/// Deletes the staging of `runs`, of which it is certain that they cannot commit any more.
-pub(super) async fn sweep_staging(storage: &Storage, runs: &BTreeSet<String>) -> Result<()> {
+/// As [`sweep_all_but_journals`], with the pages.
+pub(super) async fn sweep_staging(storage: &Storage, runs: &BTreeSet<String>, taken: u64) -> Result<()> {
     for run in runs {
-        storage.delete_all(&storage.layout.staging_of(run)).await?;
+        sweep(storage, run, taken, false).await?;
     }
     Ok(())
+}
+
+/// Whether the run has kept pages. The names of staged files say which commit they are for, so a sweep that comes late (its process was asleep) cannot take
+/// away what the run has staged for a later one.
+async fn sweep(storage: &Storage, run: &str, taken: u64, keeps_journals: bool) -> Result<bool> {
+    let folder = storage.layout.staging_of(run);
+    let (mut has_journals, mut is_empty) = (false, true);
+    for object in storage.list(&folder).await? {
+        let stays = if is_journal(&object.location) {
+            has_journals = true;
+            keeps_journals
+        } else {
+            aim_of(&object.location).is_some_and(|aim| aim > taken)
+        };
+        if stays {
+            is_empty = false;
+        } else {
+            storage.delete(&object.location).await?;
+        }
+    }
+    if is_empty {
+        storage.remove_local_folder(&folder);
+    }
+    Ok(has_journals)
 }
 
 /// On local disk a kill in the middle of a put or a copy leaves a temporary file beside its target.

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arrow::array::{ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::{cast, max, max_string, min, min_string};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 
+use super::data_file::DataFileWriter;
 use super::index::Place;
+use super::page::Grid;
 use super::partition::Partition;
 use super::snapshot::{KeyBound, KeyRange};
 use super::storage::Storage;
@@ -46,6 +47,8 @@ pub(super) struct StagingArea {
     pub(super) run_id: String,
     pub(super) schema: SchemaRef,
     pub(super) options: ArrowWriterOptions,
+    /// Where the parts of the files begin, by the commit that they are written for.
+    pub(super) grid: Grid,
     /// Bytes that the encoder of an open file reserves without filling them.
     pub(super) reserved_bytes: usize,
     /// The key column's position, when the key is one column whose range is kept.
@@ -68,7 +71,7 @@ pub(super) struct RollingWriter {
 struct OpenFile {
     number: u32,
     partition: Arc<Partition>,
-    writer: ArrowWriter<Vec<u8>>,
+    writer: DataFileWriter,
     upload: Upload,
     rows: u64,
     keys: Option<KeyRange>,
@@ -150,7 +153,7 @@ impl StagingArea {
     fn open(&self, partition: Arc<Partition>) -> Result<OpenFile> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let path = self.storage.layout.staged_file(&self.run_id, number);
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&self.schema), self.options.clone())
+        let writer = DataFileWriter::new(Arc::clone(&self.schema), self.options.clone(), self.grid)
             .map_err(|error| self.storage.failed("encode", &path, error))?;
         let upload = Upload::new(Arc::clone(&self.storage.store), path);
         Ok(OpenFile { number, partition, writer, upload, rows: 0, keys: None, held_bytes: 0 })
@@ -178,8 +181,7 @@ impl OpenFile {
 
     /// Moves finished bytes from the encoder to the upload.
     async fn drain(&mut self, area: &StagingArea) -> Result<()> {
-        self.writer.sync().map_err(|error| self.cannot_encode(area, error))?;
-        let bytes = std::mem::take(self.writer.inner_mut());
+        let bytes = self.writer.take_bytes().map_err(|error| self.cannot_encode(area, error))?;
         if !bytes.is_empty() {
             let written = self.upload.write(bytes).await;
             written.map_err(|error| area.storage.failed("stage", self.upload.path(), error))?;
@@ -213,7 +215,7 @@ impl OpenFile {
 }
 
 /// The smallest and the largest key of a batch, if they are short enough to be kept.
-fn key_range(batch: &RecordBatch, column: usize) -> Option<KeyRange> {
+pub(super) fn key_range(batch: &RecordBatch, column: usize) -> Option<KeyRange> {
     let (min, max) = key_bounds(batch, column)?;
     KeyRange::new(Some(min), Some(max))
 }

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::commit::CommitDocument;
-use super::layout::number_of;
+use super::fold;
+use super::layout::{number_of, slot_of};
 use super::storage::Storage;
+use super::strategy::StoredMerge;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::schema::RecordSchema;
@@ -23,11 +26,13 @@ const READS_IN_FLIGHT: usize = 32;
 const KEY_BOUND_BYTES_MAX: usize = 256;
 
 /// A table as its last commit left it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// The last commit's number; 0 for a table without commits.
     pub version: u64,
     /// Whether readers who glob see all of it; until then the next run finishes publishing.
+    #[serde(skip)]
     pub published: bool,
     /// The shape of its rows.
     pub schema: Option<Arc<RecordSchema>>,
@@ -35,8 +40,12 @@ pub struct Snapshot {
     pub primary_key: Vec<String>,
     /// How its rows are spread over folders.
     pub partition_by: Vec<PartitionField>,
+    /// How the last commit merged its rows; `None` for an append, a replace, and an upsert that does not say so.
+    pub merge: Option<StoredMerge>,
     /// Its data files, by path relative to the table's folder.
     pub files: BTreeMap<String, DataFile>,
+    /// By partition folder, the highest slot of a data file that a commit has removed. No new file gets it, or one below it.
+    pub(super) retired_slots: BTreeMap<String, u32>,
     /// How far its resource has got.
     pub checkpoint: Option<Checkpoint>,
     /// The run that made the last commit.
@@ -46,7 +55,8 @@ pub struct Snapshot {
 }
 
 /// A data file of a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DataFile {
     /// Rows in it.
     pub rows: u64,
@@ -81,6 +91,17 @@ impl Snapshot {
         self.files.values().map(|file| file.bytes).sum()
     }
 
+    /// The shape of the records that its rows were made of: its columns without those that the merge adds.
+    pub fn record_schema(&self) -> Option<Arc<RecordSchema>> {
+        let schema = self.schema.as_ref()?;
+        let own = self.merge.as_ref().map(StoredMerge::own_columns).unwrap_or_default();
+        if own.is_empty() {
+            return Some(Arc::clone(schema));
+        }
+        let columns = schema.columns().iter().filter(|column| !own.contains(&column.name.as_str()));
+        RecordSchema::new(columns.cloned().collect()).ok().map(Arc::new)
+    }
+
     /// The snapshot after `commit`, which must be the next one.
     ///
     /// # Errors
@@ -94,6 +115,10 @@ impl Snapshot {
             if self.files.remove(path).is_none() {
                 return Err(format!("it removes {path:?}, which the table does not have"));
             }
+            if let Some((partition, slot)) = slot_of(path) {
+                let retired = self.retired_slots.entry(partition.to_owned()).or_default();
+                *retired = slot.max(*retired);
+            }
         }
         for added in &commit.adds {
             if removes.contains(&added.path) {
@@ -106,6 +131,7 @@ impl Snapshot {
         self.schema = Some(Arc::clone(&commit.schema));
         self.primary_key.clone_from(&commit.primary_key);
         self.partition_by.clone_from(&commit.partition_by);
+        self.merge.clone_from(&commit.merge);
         self.checkpoint = Some(commit.checkpoint.clone());
         self.run_id = Some(commit.run_id.clone());
         self.committed_at = Some(commit.time);
@@ -163,26 +189,41 @@ fn is_below(left: &KeyBound, right: &KeyBound) -> bool {
 pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
     pub(super) last: Option<CommitDocument>,
+    /// The commit of the fold that it was loaded from; 0 for none.
+    pub(super) folded: u64,
 }
 
 /// The numbers of all commits, ascending.
 pub(super) async fn commit_numbers(storage: &Storage) -> Result<Vec<u64>> {
-    let objects = storage.list(&storage.layout.commits()).await?;
+    numbers_in(storage, &storage.layout.commits()).await
+}
+
+async fn numbers_in(storage: &Storage, folder: &Path) -> Result<Vec<u64>> {
+    let objects = storage.list(folder).await?;
     let mut numbers = objects.iter().filter_map(|object| number_of(&object.location)).collect::<Vec<_>>();
     numbers.sort_unstable();
     Ok(numbers)
 }
 
-/// The commits of these numbers, in their order.
-pub(super) fn read_commits(storage: &Storage, numbers: Vec<u64>) -> BoxStream<'_, Result<CommitDocument>> {
+/// The commits of these numbers, in their order. One that is missing is an error.
+pub(super) fn read_commits(
+    storage: &Storage,
+    numbers: impl IntoIterator<Item = u64, IntoIter: Send + 'static>,
+) -> BoxStream<'_, Result<CommitDocument>> {
     stream::iter(numbers)
         .map(move |number| async move {
-            let path = storage.layout.commit(number);
-            let bytes = storage.get(&path).await?;
-            CommitDocument::parse(&bytes, number).map_err(|error| damaged(storage, number, &error.to_string()))
+            match storage.get_if_present(&storage.layout.commit(number)).await? {
+                Some(bytes) => read_commit(storage, &bytes, number),
+                None => Err(damaged(storage, number, "it is not there, but later ones are")),
+            }
         })
         .buffered(READS_IN_FLIGHT)
         .boxed()
+}
+
+/// The commit in these bytes, which are those of commit `number`.
+pub(super) fn read_commit(storage: &Storage, bytes: &[u8], number: u64) -> Result<CommitDocument> {
+    CommitDocument::parse(bytes, number).map_err(|error| damaged(storage, number, &error.to_string()))
 }
 
 /// Whether commit `number` is wholly published.
@@ -190,18 +231,59 @@ pub(super) async fn is_published(storage: &Storage, number: u64) -> Result<bool>
     Ok(storage.get_if_present(&storage.layout.published_marker(number)).await?.is_some())
 }
 
-/// Reads all commits of a table and folds them.
+/// Opens a table: the newest fold, and what was committed since.
+///
+/// The folder of commits is not listed, since it may be long. No commit is made on top of one that is not published (rule 5 of `commit`), so the
+/// highest marker names the last commit, or the one before it: up to there every commit must be found, and from there on they are
+/// asked for until one is not there. Those that come in the meantime are taken along.
 pub(super) async fn load(storage: &Storage) -> Result<Loaded> {
-    let mut commits = read_commits(storage, commit_numbers(storage).await?);
-    let mut loaded = Loaded { snapshot: Snapshot::default(), last: None };
-    while let Some(commit) = commits.try_next().await? {
-        loaded.snapshot = loaded.snapshot.after(storage, &commit)?;
-        loaded.last = Some(commit);
+    let mut loaded = load_folded(storage, u64::MAX).await?;
+    let markers = numbers_in(storage, &storage.layout.published_markers()).await?;
+    let known = match markers.last() {
+        Some(marked) => *marked,
+        // Nothing was ever published, or the markers are lost.
+        None => commit_numbers(storage).await?.last().copied().unwrap_or(0),
+    };
+    loaded.read_on(storage, known).await?;
+    loop {
+        let next = loaded.snapshot.version + 1;
+        let Some(bytes) = storage.get_if_present(&storage.layout.commit(next)).await? else { break };
+        loaded.take(storage, read_commit(storage, &bytes, next)?)?;
     }
-    if loaded.snapshot.version > 0 {
-        loaded.snapshot.published = is_published(storage, loaded.snapshot.version).await?;
-    }
+    let last = loaded.snapshot.version;
+    loaded.snapshot.published = last > 0 && (markers.contains(&last) || is_published(storage, last).await?);
     Ok(loaded)
+}
+
+/// The table as commit `number` left it, which must be in the log.
+pub(super) async fn load_at(storage: &Storage, number: u64) -> Result<Snapshot> {
+    let mut loaded = load_folded(storage, number).await?;
+    loaded.read_on(storage, number).await?;
+    Ok(loaded.snapshot)
+}
+
+async fn load_folded(storage: &Storage, latest: u64) -> Result<Loaded> {
+    Ok(match fold::newest(storage, latest).await? {
+        Some((snapshot, last)) => Loaded { folded: snapshot.version, snapshot, last: Some(last) },
+        None => Loaded { snapshot: Snapshot::default(), last: None, folded: 0 },
+    })
+}
+
+impl Loaded {
+    /// Goes on to commit `number`, unless it is there already.
+    async fn read_on(&mut self, storage: &Storage, number: u64) -> Result<()> {
+        let mut commits = read_commits(storage, self.snapshot.version + 1..=number);
+        while let Some(commit) = commits.try_next().await? {
+            self.take(storage, commit)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, storage: &Storage, commit: CommitDocument) -> Result<()> {
+        self.snapshot = std::mem::take(&mut self.snapshot).after(storage, &commit)?;
+        self.last = Some(commit);
+        Ok(())
+    }
 }
 
 fn damaged(storage: &Storage, number: u64, problem: &str) -> Error {

@@ -14,7 +14,11 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOpt
 
 use super::layout::Layout;
 use super::medium::Medium;
+use super::patience::Patience;
 use crate::error::{Error, Result};
+
+/// The second name of a staged file, on its way to its final place.
+const SECOND_NAME_SUFFIX: &str = ".publishing";
 
 /// The objects of one table.
 #[derive(Debug, Clone)]
@@ -27,6 +31,10 @@ pub(super) struct Storage {
     pub(super) folder: Option<PathBuf>,
     /// What makes changes durable, where a finished write is not durable by itself.
     pub(super) medium: Option<Arc<dyn Medium>>,
+    /// Whether to wait for a table that another run holds.
+    pub(super) patience: Option<Patience>,
+    /// Commits after which a fold of the log is due.
+    pub(super) fold_every: u64,
 }
 
 /// What became of a create-only put.
@@ -39,6 +47,11 @@ pub(super) enum Created {
 }
 
 impl Storage {
+    /// For a writer that is going to make commit `number`.
+    pub(super) fn aiming_at(&self, number: u64) -> Self {
+        Self { layout: self.layout.aiming_at(number), ..self.clone() }
+    }
+
     pub(super) async fn get(&self, path: &Path) -> Result<Bytes> {
         match self.get_if_present(path).await? {
             Some(bytes) => Ok(bytes),
@@ -111,8 +124,20 @@ impl Storage {
     }
 
     /// Copies an object over another, atomically for whoever reads the target. `false` when the source is not there.
+    ///
+    /// On local disk the copy is a second name of the same file, made beside the source and moved over the target: in the folder of the target there is
+    /// no name at any time that a reader who takes every file, as pyarrow does, could take for another data file.
     pub(super) async fn copy(&self, from: &Path, to: &Path) -> Result<bool> {
-        match self.store.copy(from, to).await {
+        let copied = if self.folder.is_some() {
+            let beside = Path::from(format!("{from}{SECOND_NAME_SUFFIX}"));
+            match self.store.copy(from, &beside).await {
+                Ok(()) => self.store.rename(&beside, to).await,
+                Err(error) => Err(error),
+            }
+        } else {
+            self.store.copy(from, to).await
+        };
+        match copied {
             Ok(()) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(self.failed("copy a staged file to", to, error)),
@@ -121,6 +146,12 @@ impl Storage {
 
     pub(super) async fn list(&self, folder: &Path) -> Result<Vec<ObjectMeta>> {
         self.store.list(Some(folder)).try_collect().await.map_err(|error| self.failed("list", folder, error))
+    }
+
+    /// Whether there is any object in `folder`.
+    pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
+        let first = self.store.list(Some(folder)).try_next().await;
+        first.map(|object| object.is_some()).map_err(|error| self.failed("list", folder, error))
     }
 
     /// Deletes everything below `folder`.
@@ -185,7 +216,7 @@ impl Storage {
         entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    fn remove_local_folder(&self, folder: &Path) {
+    pub(super) fn remove_local_folder(&self, folder: &Path) {
         if let Some(folder) = self.local_path(folder) {
             drop(std::fs::remove_dir_all(folder));
         }

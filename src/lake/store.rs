@@ -10,9 +10,9 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use url::{Host, Url};
 
+use super::fold::FOLD_EVERY;
 use super::layout::Layout;
 use super::medium::{LocalMedium, Medium};
-use super::snapshot::commit_numbers;
 use super::storage::{Storage, failed};
 use super::table::Table;
 use crate::error::{Error, Result};
@@ -35,6 +35,7 @@ pub struct Lake {
     url: String,
     folder: Option<PathBuf>,
     medium: Option<Arc<dyn Medium>>,
+    fold_every: u64,
 }
 
 impl Lake {
@@ -85,7 +86,7 @@ impl Lake {
 
     /// A lake in any object store, below `root`; for tests and simulations. Writers exclude each other by leases.
     pub fn with_store(store: Arc<dyn ObjectStore>, root: Path, url: String) -> Self {
-        Self { store, root, url, folder: None, medium: None }
+        Self { store, root, url, folder: None, medium: None, fold_every: FOLD_EVERY }
     }
 
     /// Says that the lake is on this machine's disk in `folder`, which is what `root` means to the store: writers
@@ -94,6 +95,13 @@ impl Lake {
     pub fn on_local_disk(mut self, folder: PathBuf) -> Self {
         self.medium = Some(LocalMedium::below(folder.clone()));
         self.folder = Some(folder);
+        self
+    }
+
+    /// Has a fold of the log kept every so many commits (at least 1) instead of every 16, for tests and simulations.
+    #[must_use]
+    pub fn folding_every(mut self, commits: u64) -> Self {
+        self.fold_every = commits.max(1);
         self
     }
 
@@ -113,6 +121,8 @@ impl Lake {
             url: format!("{}/{name}", self.url.trim_end_matches('/')),
             folder: self.folder.as_ref().map(|folder| folder.join(name)),
             medium: self.medium.clone(),
+            patience: None,
+            fold_every: self.fold_every,
         })
     }
 
@@ -127,7 +137,7 @@ impl Lake {
         let mut tables = Vec::new();
         for name in folders.iter().filter_map(Path::filename) {
             let table = self.table(name);
-            if !commit_numbers(&table.storage).await?.is_empty() {
+            if table.storage.has_any(&table.storage.layout.commits()).await? {
                 tables.push((name.to_owned(), table));
             }
         }

@@ -7,16 +7,18 @@ use bytes::Bytes;
 
 use super::journal::TableJournal;
 use super::lease::TableLock;
+use super::patience::Patience;
 use super::probe::check_store;
 use super::recover;
 use super::schema::{Wanted, reconcile};
-use super::snapshot::{Snapshot, load};
+use super::snapshot::{Loaded, Snapshot, load};
 use super::storage::Storage;
+use super::strategy::TableRules;
 use super::writer::{Session, TableWriter};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::schema::RecordSchema;
-use crate::spec::{Limits, PartitionField, WriteDisposition};
+use crate::spec::{Limits, MergeSpec, PartitionField, StrategyName, WriteDisposition};
 
 /// A folder of the lake that holds the rows of one resource.
 #[derive(Debug, Clone)]
@@ -35,11 +37,14 @@ pub struct WriteSpec {
     pub disposition: WriteDisposition,
     /// Whether the table is built anew from this run alone, whatever the disposition says of the rows that are there.
     pub full_refresh: bool,
-    /// The columns that identify a row; not empty for a merge.
+    /// How it merges, where the disposition is a merge.
+    pub merge: MergeSpec,
+    /// The columns that identify a row; not empty for a merge, but for those that do without.
     pub primary_key: Vec<String>,
     /// How rows are spread over folders.
     pub partition_by: Vec<PartitionField>,
-    /// The shape of every batch.
+    /// The shape of the records: of every batch, but that a merge with deletes takes batches of
+    /// [`RecordSchema::to_arrow_with_deletes`]. The table has the columns that the merge adds, too.
     pub schema: Arc<RecordSchema>,
     /// The bounds of the run.
     pub limits: Limits,
@@ -80,6 +85,24 @@ impl Table {
         self.storage.get(&self.storage.resolve(path)?).await
     }
 
+    /// Waits for the table where another run holds it, as long as `patience` lasts, instead of failing at once.
+    #[must_use]
+    pub fn waiting(mut self, patience: Patience) -> Self {
+        self.storage.patience = Some(patience);
+        self
+    }
+
+    /// Waits until nobody else holds the table: takes it and gives it back. A run reads its cursor after that, so that it goes on from what the
+    /// run that it has waited for has left. The table may be taken again right away: only [`Self::begin`] keeps it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::error::ErrorKind) when it is still held at the end of [`Self::waiting`]'s patience, `Storage` when the store fails.
+    pub async fn wait_until_free(&self, run_id: &str, clock: &Arc<dyn Clock>) -> Result<()> {
+        let lock = TableLock::acquire(&self.storage, run_id, clock).await?;
+        lock.release(&self.storage).await;
+        Ok(())
+    }
+
     /// The pages that runs have kept for others to go on from; `run_id` is this one's.
     pub fn journal(&self, run_id: &str) -> TableJournal {
         TableJournal::new(self.storage.clone(), run_id)
@@ -99,11 +122,13 @@ impl Table {
         let lock = TableLock::acquire(&storage, &write.run_id, &write.clock).await?;
         match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
-                let Prepared { snapshot, recovered, schema_changes, garbage } = prepared;
-                let session = Session { storage, write, lock, snapshot, garbage };
+                let Prepared { snapshot, folded, recovered, schema_changes, garbage, strategy } = prepared;
+                let storage = storage.aiming_at(snapshot.version + 1);
+                let session = Session { storage, write, lock, snapshot, folded, strategy, garbage };
                 TableWriter::new(session, recovered, schema_changes).await
             }
             Err(error) => {
+                let error = lock.explain(&storage, error).await;
                 lock.release(&storage).await;
                 Err(error)
             }
@@ -113,9 +138,11 @@ impl Table {
 
 struct Prepared {
     snapshot: Snapshot,
+    folded: u64,
     recovered: Option<u64>,
     schema_changes: Vec<String>,
     garbage: std::collections::BTreeSet<String>,
+    strategy: TableRules,
 }
 
 async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Result<Prepared> {
@@ -124,26 +151,46 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
     let mut garbage = recover::staged_runs(storage).await?;
     garbage.remove(&write.run_id);
     if lock.excludes_sleepers() {
-        garbage = recover::sweep_all_but_journals(storage, &garbage).await?;
+        garbage = recover::sweep_all_but_journals(storage, &garbage, u64::MAX).await?;
     }
+    let strategy = TableRules::of(write, &loaded.snapshot, write.clock.now(), &storage.url)?;
     let wanted = Wanted {
         replaces: write.replaces(),
-        schema: &write.schema,
+        schema: &strategy.table_schema,
         primary_key: &write.primary_key,
         partition_by: &write.partition_by,
     };
     let schema_changes = reconcile(&storage.url, &loaded.snapshot, wanted)?;
-    Ok(Prepared { snapshot: loaded.snapshot, recovered, schema_changes, garbage })
+    let Loaded { snapshot, folded, .. } = loaded;
+    Ok(Prepared { snapshot, folded, recovered, schema_changes, garbage, strategy })
+}
+
+pub(super) fn check_run_id(run_id: &str) -> Result<()> {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if run_id.is_empty() || !run_id.bytes().all(safe) {
+        return Err(Error::config(format!("run id {run_id:?} is not made of letters, digits, - and _")));
+    }
+    Ok(())
 }
 
 fn check(write: &WriteSpec) -> Result<()> {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if write.run_id.is_empty() || !write.run_id.bytes().all(safe) {
-        return Err(Error::config(format!("run id {:?} is not made of letters, digits, - and _", write.run_id)));
-    }
+    check_run_id(&write.run_id)?;
     if write.disposition == WriteDisposition::Merge && write.primary_key.is_empty() {
-        return Err(Error::config(format!("resource {}: a merge needs a primary key", write.resource))
-            .with_hint("set primary_key, or write_disposition: append"));
+        let does_without = match write.merge.strategy.name() {
+            StrategyName::DeleteInsert => !write.merge.merge_key.is_empty(),
+            StrategyName::Scd2 => write.merge.deletes.is_none(),
+            StrategyName::Upsert | StrategyName::InsertOnly => false,
+        };
+        if !does_without || write.merge.precedence.is_some() {
+            return Err(Error::config(format!("resource {}: a merge needs a primary key", write.resource))
+                .with_hint("set primary_key, or write_disposition: append"));
+        }
+    }
+    if let Some(name) = write.merge.merge_key.iter().find(|name| write.schema.column(name).is_none()) {
+        return Err(Error::config(format!(
+            "resource {}: the merge key column {name:?} is not a column of the schema",
+            write.resource
+        )));
     }
     let mut seen = HashSet::new();
     for name in &write.primary_key {

@@ -18,7 +18,7 @@ use crate::checkpoint::Checkpoint;
 use crate::clock::ManualClock;
 use crate::error::Result;
 use crate::schema::{Column, ColumnType, RecordSchema};
-use crate::spec::{Limits, PartitionField, Transform, WriteDisposition};
+use crate::spec::{Limits, MergeSpec, PartitionField, Transform, WriteDisposition};
 
 pub(super) const TABLE: &str = "events";
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -63,6 +63,8 @@ pub(super) struct World {
     pub(super) folder: Option<tempfile::TempDir>,
     pub(super) limits: Limits,
     pub(super) medium: Option<Arc<dyn Medium>>,
+    /// Often, so that whatever happens to a commit happens to a fold, too.
+    pub(super) fold_every: u64,
 }
 
 impl World {
@@ -78,11 +80,12 @@ impl World {
 
     pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap()));
-        Self { store, clock, folder, limits: Limits { file_bytes_target: 1, ..Limits::default() }, medium: None }
+        let limits = Limits { file_bytes_target: 1, ..Limits::default() };
+        Self { store, clock, folder, limits, medium: None, fold_every: 2 }
     }
 
     pub(super) fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
-        let lake = Lake::with_store(store, Path::ROOT, "lake".to_owned());
+        let lake = Lake::with_store(store, Path::ROOT, "lake".to_owned()).folding_every(self.fold_every);
         let lake = match &self.medium {
             None => lake,
             Some(medium) => lake.on_medium(Arc::clone(medium)),
@@ -107,6 +110,7 @@ impl World {
             run_id: run_id.to_owned(),
             resource: TABLE.to_owned(),
             disposition,
+            merge: MergeSpec::default(),
             full_refresh: false,
             primary_key: vec!["id".to_owned()],
             partition_by: vec![PartitionField {

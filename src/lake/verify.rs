@@ -82,6 +82,10 @@ pub enum FindingCode {
     MarkerContradictory,
     /// The last commit is not wholly published.
     Unpublished,
+    /// A fold of the log is damaged or of another history. It is passed over.
+    FoldUnusable,
+    /// A fold of the log is not what the commits make.
+    FoldContradictory,
     /// A data file is not there.
     FileMissing,
     /// A data file does not have the size that was committed.

@@ -4,21 +4,30 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{filter_record_batch, not};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 
 use super::arrivals::Arrivals;
-use super::commit::{self, CommitDocument, RejectsFile, State};
+use super::commit::{self, CommitDocument, Operation, RejectsFile, State};
+use super::ending::Ending;
+use super::fate::Rules;
+use super::fold;
 use super::index::Place;
-use super::layout::slot_of;
 use super::lease::TableLock;
+use super::lens::Lens;
 use super::merge_exec::{self, Changes, Merge, added_file};
+use super::page::Grid;
 use super::parquet::{data_file_options, reserved_bytes};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
 use super::rejects::RejectsWriter;
 use super::rolling::{RollingWriter, StagedFile, StagingArea, cannot_encode, compute};
+use super::slots::Slots;
 use super::snapshot::Snapshot;
 use super::storage::Storage;
+use super::strategy::{TableRules, batch_schema, takes_deletes};
 use super::table::WriteSpec;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
@@ -45,7 +54,7 @@ pub struct CommitOutcome {
 /// leaves the table as it was.
 #[derive(Debug)]
 pub struct TableWriter {
-    session: Session,
+    session: Box<Session>,
     recovered: Option<u64>,
     schema_changes: Vec<String>,
     staging: Box<Staging>,
@@ -58,6 +67,9 @@ pub(super) struct Session {
     pub(super) write: WriteSpec,
     pub(super) lock: TableLock,
     pub(super) snapshot: Snapshot,
+    /// The commit of the newest fold of the log; 0 for none.
+    pub(super) folded: u64,
+    pub(super) strategy: TableRules,
     /// Runs whose staging may be swept once this run has committed.
     pub(super) garbage: BTreeSet<String>,
 }
@@ -73,6 +85,10 @@ struct Staging {
     rejects: Option<RejectsWriter>,
     counts: RowCounts,
     rows: u64,
+    /// The shape of the batches that come.
+    batches: SchemaRef,
+    /// Every record that there is has come.
+    is_whole: bool,
     /// A write failed, so rows are missing and there must be no commit.
     broken: bool,
 }
@@ -87,7 +103,9 @@ struct Staged {
 impl TableWriter {
     pub(super) async fn new(session: Session, recovered: Option<u64>, schema_changes: Vec<String>) -> Result<Self> {
         match Staging::new(&session) {
-            Ok(staging) => Ok(Self { session, recovered, schema_changes, staging: Box::new(staging) }),
+            Ok(staging) => {
+                Ok(Self { session: Box::new(session), recovered, schema_changes, staging: Box::new(staging) })
+            }
             Err(error) => {
                 session.lock.release(&session.storage).await;
                 Err(error)
@@ -110,12 +128,18 @@ impl TableWriter {
         self.session.snapshot.checkpoint.as_ref()
     }
 
+    #[cfg(test)]
+    pub(super) fn lock(&self) -> &TableLock {
+        &self.session.lock
+    }
+
     /// Rows so far whose key came again; the last arrival counts. Always 0 where rows are not merged.
     pub fn duplicates(&self) -> u64 {
         self.staging.counts.duplicate
     }
 
-    /// Stages the rows of a batch. Of rows with the same key the last one wins, in a merge.
+    /// Stages the rows of a batch. Of rows with the same key the last one wins in a merge, or the one that its
+    /// [`MergeSpec`](crate::spec::MergeSpec) says.
     ///
     /// # Errors
     /// When the batch has another schema than the run or the rows cannot be staged; then only [`Self::abort`] is left.
@@ -124,7 +148,7 @@ impl TableWriter {
             return Err(broken());
         }
         self.staging.broken = true;
-        self.staging.write(&batch).await?;
+        self.staging.write(&batch, &self.session).await?;
         self.staging.broken = false;
         Ok(())
     }
@@ -151,7 +175,7 @@ impl TableWriter {
         if rejects.is_empty() {
             return Ok(());
         }
-        let Session { storage, write, .. } = &self.session;
+        let Session { storage, write, .. } = self.session.as_ref();
         if self.staging.rejects.is_none() {
             let writer = RejectsWriter::new(storage, &write.run_id, &write.resource, &write.limits)?;
             self.staging.rejects = Some(writer);
@@ -160,6 +184,12 @@ impl TableWriter {
             writer.write(storage, &rejects).await?;
         }
         Ok(())
+    }
+
+    /// Says that every record that there is has come, as was proven: what did not come is gone, where history is kept and
+    /// absent keys are to be closed.
+    pub fn listing_was_whole(&mut self) {
+        self.staging.is_whole = true;
     }
 
     /// Makes the staged rows the table's, all at once, and publishes them; `checkpoint` moves with them. When nothing
@@ -173,6 +203,7 @@ impl TableWriter {
         match Box::pin(staging.complete(&session)).await {
             Ok(staged) => Box::pin(session.commit(staged, checkpoint)).await,
             Err(error) => {
+                let error = session.lock.explain(&session.storage, error).await;
                 session.abandon().await;
                 Err(error)
             }
@@ -201,9 +232,9 @@ impl TableWriter {
         if let Some(rejects) = staging.rejects {
             rejects.abort().await;
         }
-        let Session { storage, write, lock, .. } = session;
+        let Session { storage, write, lock, .. } = *session;
         let swept = if keeps_pages {
-            recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id])).await.map(drop)
+            recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id]), u64::MAX).await.map(drop)
         } else {
             storage.delete_all(&storage.layout.staging_of(&write.run_id)).await
         };
@@ -218,10 +249,10 @@ fn broken() -> Error {
 
 impl Staging {
     fn new(session: &Session) -> Result<Self> {
-        let Session { storage, write, snapshot, .. } = session;
-        let arrow_schema = write.schema.to_arrow();
-        let partitioner = Partitioner::new(&write.partition_by, &write.schema)?;
-        let options = data_file_options(&write.schema, &write.primary_key, &write.limits)
+        let Session { storage, write, snapshot, strategy, .. } = session;
+        let arrow_schema = strategy.table_schema.to_arrow();
+        let partitioner = Partitioner::new(&write.partition_by, &strategy.table_schema)?;
+        let options = data_file_options(&strategy.table_schema, &write.primary_key, &write.limits)
             .map_err(|error| cannot_encode("data files", error))?;
         let key_column = match write.primary_key.as_slice() {
             [only] => arrow_schema.index_of(only).ok(),
@@ -232,6 +263,7 @@ impl Staging {
             run_id: write.run_id.clone(),
             schema: Arc::clone(&arrow_schema),
             options,
+            grid: Grid::of_commit(snapshot.version + 1),
             reserved_bytes: reserved_bytes(&arrow_schema).map_err(|error| cannot_encode("data files", error))?,
             key_column,
             limits: write.limits,
@@ -239,8 +271,9 @@ impl Staging {
         };
         let arrivals = match write.disposition {
             WriteDisposition::Merge => {
+                let lens = Lens::new(write, &strategy.table_schema)?;
                 let compares = !write.replaces() && !snapshot.files.is_empty();
-                Some(Arrivals::new(&write.primary_key, &arrow_schema, compares)?)
+                Some(Arrivals::new(lens, key_column, compares))
             }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
@@ -253,35 +286,59 @@ impl Staging {
             rejects: None,
             counts: RowCounts::default(),
             rows: 0,
+            batches: batch_schema(write),
+            is_whole: false,
             broken: false,
         })
     }
 
-    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        if batch.schema().fields() != self.area.schema.fields() {
+    async fn write(&mut self, batch: &RecordBatch, session: &Session) -> Result<()> {
+        if batch.schema().fields() != self.batches.fields() {
             return Err(Error::schema("a batch does not have the schema of its run"));
         }
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let groups = compute(|| self.partitioner.split(batch))?;
-        let prints = match &self.arrivals {
-            Some(arrivals) => Some(compute(|| arrivals.fingerprints(batch))?),
+        let deletes = takes_deletes(&session.write).then(|| batch.columns().last()).flatten().map(AsArray::as_boolean);
+        let prints = match &mut self.arrivals {
+            Some(arrivals) => Some(compute(|| arrivals.fingerprints(batch, deletes))?),
             None => None,
         };
-        let mut places = vec![Place { file: 0, row: 0 }; if prints.is_some() { batch.num_rows() } else { 0 }];
-        for group in groups {
+        let rows = compute(|| self.rows(batch, deletes, session))
+            .map_err(|error| Error::storage("cannot make rows of a batch").with_source(error))?;
+        let groups = compute(|| self.partitioner.split(&rows))?;
+        let mut places = vec![Place { file: 0, row: 0 }; if prints.is_some() { rows.num_rows() } else { 0 }];
+        for group in groups.into_iter().filter(|_| rows.num_rows() > 0) {
             let partition = self.partition(group.partition)?;
-            let rows = compute(|| group.of(batch))
+            let rows = compute(|| group.of(&rows))
                 .map_err(|error| Error::storage("cannot split a batch by partition").with_source(error))?;
             let first = self.rolling.write(&partition, &rows).await?;
             set_places(&mut places, &group, first);
         }
-        self.rows += batch.num_rows() as u64;
+        self.rows += rows.num_rows() as u64;
         if let (Some(arrivals), Some(prints)) = (&mut self.arrivals, prints) {
-            self.counts.duplicate += arrivals.arrive(prints, places);
+            self.counts.duplicate += arrivals.arrive(prints, deletes, places);
         }
         Ok(())
+    }
+
+    /// The rows of a batch that go to the table, with the columns that the merge adds.
+    fn rows(
+        &self,
+        batch: &RecordBatch,
+        deletes: Option<&BooleanArray>,
+        session: &Session,
+    ) -> Result<RecordBatch, ArrowError> {
+        let mut records = batch.clone();
+        if let Some(deletes) = deletes {
+            let last = records.num_columns() - 1;
+            records = filter_record_batch(batch, &not(deletes)?)?;
+            records.remove_column(last);
+        }
+        if deletes.is_none() && self.area.schema.fields() == self.batches.fields() {
+            return Ok(records);
+        }
+        session.strategy.rows(&session.write, &self.area.schema, &records)
     }
 
     fn partition(&mut self, id: PartitionId) -> Result<Arc<Partition>> {
@@ -300,25 +357,31 @@ impl Staging {
         if self.broken {
             return Err(broken());
         }
-        let Self { area, rolling, arrivals, rejects, mut counts, rows, .. } = self;
+        let Self { area, rolling, partitioner, arrivals, rejects, mut counts, rows, is_whole, .. } = self;
         let staged = rolling.finish().await?;
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(&session.storage).await?),
             None => None,
         };
-        let snapshot = &session.snapshot;
-        let replaces = session.write.replaces();
+        let Session { snapshot, write, strategy, .. } = session;
+        let replaces = write.replaces();
         let mut changes = if let Some(arrivals) = arrivals {
-            let Arrivals { keys, rows, index, dropped, .. } = arrivals;
-            let primary_key = session.write.primary_key.clone();
-            let merge = Merge { area, primary_key, keys, rows, index, dropped, staged };
+            let merge = Merge {
+                area,
+                rules: Rules { strategy: write.merge.strategy.name(), marks_deleted: write.merge.mark().is_some() },
+                arrivals,
+                retires_absent: is_whole && write.merge.history().is_some_and(|history| history.retires_absent),
+                ending: Ending::new(&write.merge, strategy.time),
+                partitioner,
+                staged,
+            };
             // A table that is built anew is merged into nothing.
             let nothing = Snapshot::default();
             let into = if replaces { &nothing } else { snapshot };
-            Box::pin(merge_exec::merge(merge, into, &mut counts)).await?
+            Box::pin(merge_exec::merge(merge, into, &Slots::of(snapshot, replaces), &mut counts)).await?
         } else {
             counts.inserted = rows;
-            Changes { adds: place(&area, &staged, next_slots(snapshot, replaces)), removes: Vec::new() }
+            Changes { adds: place(&area, &staged, Slots::of(snapshot, replaces)), removes: Vec::new() }
         };
         if replaces {
             counts.deleted = snapshot.rows();
@@ -351,29 +414,8 @@ fn set_places(places: &mut [Place], group: &Group, first: Place) {
     }
 }
 
-/// The first free slot of each partition: after those that are there, or 0 when none of them stays.
-fn next_slots(snapshot: &Snapshot, replaces: bool) -> HashMap<&str, u32> {
-    let mut next_slots: HashMap<&str, u32> = HashMap::new();
-    let staying = snapshot.files.keys().filter(|_| !replaces);
-    for (partition, slot) in staying.filter_map(|path| slot_of(path)) {
-        let next = next_slots.entry(partition).or_default();
-        *next = (*next).max(slot + 1);
-    }
-    next_slots
-}
-
-fn place<'a>(
-    area: &StagingArea,
-    staged: &'a [StagedFile],
-    mut next_slots: HashMap<&'a str, u32>,
-) -> Vec<commit::AddedFile> {
-    let mut adds = Vec::with_capacity(staged.len());
-    for file in staged {
-        let next = next_slots.entry(file.partition.path.as_str()).or_default();
-        adds.push(added_file(area, file, *next));
-        *next += 1;
-    }
-    adds
+fn place(area: &StagingArea, staged: &[StagedFile], mut slots: Slots) -> Vec<commit::AddedFile> {
+    staged.iter().map(|file| added_file(area, file, slots.take(&file.partition.path))).collect()
 }
 
 impl Session {
@@ -386,9 +428,12 @@ impl Session {
         match commit::drive(&self.storage, &self.lock, &document, State::Staged).await {
             Ok(()) => {
                 let outcome = outcome_of(&document, &self.snapshot);
-                let Self { storage, lock, garbage, .. } = self;
+                let Self { storage, lock, garbage, snapshot, folded, .. } = self;
+                if let Ok(snapshot) = snapshot.apply(&document) {
+                    fold::keep_if_due(&storage, &snapshot, folded).await;
+                }
                 // Best effort: what is left is swept by a later run.
-                drop(recover::sweep_staging(&storage, &garbage).await);
+                drop(recover::sweep_staging(&storage, &garbage, document.commit).await);
                 lock.release(&storage).await;
                 Ok(outcome)
             }
@@ -408,7 +453,7 @@ impl Session {
         !changes.adds.is_empty()
             || !changes.removes.is_empty()
             || snapshot.checkpoint.as_ref() != Some(checkpoint)
-            || snapshot.schema.as_ref() != Some(&write.schema)
+            || snapshot.schema.as_ref() != Some(&self.strategy.table_schema)
             || snapshot.primary_key != write.primary_key
             || snapshot.partition_by != write.partition_by
     }
@@ -428,9 +473,11 @@ impl Session {
             time: write.clock.now(),
             resource: write.resource.clone(),
             disposition: write.disposition,
+            merge: self.strategy.stored.clone(),
+            operation: Operation::Load,
             primary_key: write.primary_key.clone(),
             partition_by: write.partition_by.clone(),
-            schema: Arc::clone(&write.schema),
+            schema: Arc::clone(&self.strategy.table_schema),
             checkpoint,
             counts,
             adds: changes.adds,
@@ -443,8 +490,10 @@ impl Session {
     async fn finish_unchanged(self, rejects: Option<RejectsFile>, counts: RowCounts) -> Result<CommitOutcome> {
         let kept = self.keep_rejects(rejects.as_ref()).await;
         let Self { storage, write, lock, garbage, .. } = self;
-        // Best effort: what is left is swept by a later run.
-        drop(recover::sweep_staging(&storage, &garbage).await);
+        // A run that may be asleep can still make the next commit (rule 6). Best effort: what is left is swept by a later run.
+        if lock.excludes_sleepers() {
+            drop(recover::sweep_staging(&storage, &garbage, u64::MAX).await);
+        }
         let swept = match kept {
             Ok(()) => storage.delete_all(&storage.layout.staging_of(&write.run_id)).await,
             Err(error) => Err(error),

@@ -26,9 +26,11 @@ pub(super) struct Drift {
 impl Drift {
     /// A watch over the pages of `resource`, where they are read by position and nobody else would notice.
     pub(super) fn of(resource: &ResourceSpec, depth_max: u32) -> Option<Self> {
-        let is_merge = resource.write_disposition == WriteDisposition::Merge;
+        // Rows without a key of their own are not told apart by a merge.
+        let counts_repeats = resource.write_disposition == WriteDisposition::Merge
+            && (!resource.primary_key.is_empty() || resource.merge.history().is_some());
         let selector = resource.endpoint.data_selector.clone();
-        (is_by_position(resource) && !is_merge).then_some(Self { selector, depth_max, last: None, repeated: 0 })
+        (is_by_position(resource) && !counts_repeats).then_some(Self { selector, depth_max, last: None, repeated: 0 })
     }
 
     /// Takes note of a page that states `total`.

@@ -64,6 +64,11 @@ impl<'a> Family<'a> {
 
     /// Reads and commits the whole family.
     pub(super) async fn run(&self) -> Result<()> {
+        if let Err(error) = Box::pin(self.run.wait_for_table()).await {
+            self.run.started();
+            finished(&self.run, Duration::ZERO, Some(&error));
+            return Err(error);
+        }
         if let Some(windows) = self.windows().await? {
             return self.run_windows(windows).await;
         }
@@ -135,7 +140,10 @@ impl<'a> Family<'a> {
         let run = &self.run;
         let started = run.components.clock.monotonic();
         run.started();
-        let is_one_commit = run.options.full_refresh || run.resource.write_disposition == WriteDisposition::Replace;
+        // A group that comes in two windows of a run comes once: its rows of the first one must not leave with the second.
+        let is_one_commit = run.options.full_refresh
+            || run.resource.write_disposition == WriteDisposition::Replace
+            || !run.resource.merge.merge_key.is_empty();
         let passes: Vec<VecDeque<_>> = if is_one_commit {
             vec![windows]
         } else {

@@ -7,10 +7,10 @@ use super::parents::ParentRows;
 use crate::checkpoint::{Admitted, CursorRun};
 use crate::decode::{Admission, RawRecord, RecordGate};
 use crate::error::{Error, Result};
-use crate::expression::ExpressionError;
+use crate::expression::{Expression, ExpressionError};
 use crate::extract::{ParentRow, plain_text};
 use crate::reject::RejectCode;
-use crate::spec::{CursorValue, IncrementalSpec, JsonPath, ParentSpec, ProcessingStep, ResourceSpec};
+use crate::spec::{CursorValue, IncrementalSpec, JsonPath, ParentSpec, ProcessingStep, ResourceSpec, WriteDisposition};
 
 /// The gate of one pass over a resource.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(super) struct Gate {
     from_parent: String,
     cursor: Option<CursorGate>,
     steps: Vec<ProcessingStep>,
+    deletes: Option<DeleteGate>,
     children: Option<ParentRows>,
 }
 
@@ -38,12 +39,17 @@ impl Gate {
             key: key_paths(spec, &resource.primary_key),
             run,
         });
-        Self { from_parent: String::new(), cursor, steps: resource.processing_steps.clone(), children }
+        let deletes = DeleteGate::of(resource);
+        Self { from_parent: String::new(), cursor, steps: resource.processing_steps.clone(), deletes, children }
     }
 
     /// Whether there is anything to decide; without it, records go straight to their columns.
     pub(super) fn is_needed(&self) -> bool {
-        !self.from_parent.is_empty() || self.cursor.is_some() || !self.steps.is_empty() || self.children.is_some()
+        !self.from_parent.is_empty()
+            || self.cursor.is_some()
+            || !self.steps.is_empty()
+            || self.deletes.is_some()
+            || self.children.is_some()
     }
 
     /// The records that follow belong to another slice.
@@ -102,10 +108,83 @@ impl RecordGate for Gate {
                 }
             }
         }
+        if let Some(deletes) = &self.deletes {
+            match deletes.text_of(rewritten.as_deref().map_or(came, RawRecord::new)) {
+                Ok(None) => {}
+                // What is deleted has no children.
+                Ok(Some(text)) => return Ok(Admission::Delete(text)),
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Ok(Admission::Refuse { code: RejectCode::Expression, path: "$".to_owned(), reason });
+                }
+            }
+        }
         if let Some(children) = &mut self.children {
             children.take(rewritten.as_deref().map_or(came, RawRecord::new))?;
         }
         Ok(rewritten.map_or(Admission::Keep, Admission::Rewrite))
+    }
+}
+
+/// The part of a gate that tells which records delete.
+#[derive(Debug)]
+struct DeleteGate {
+    column: Option<JsonPath>,
+    when: Option<Expression>,
+    /// What must be known of a record that deletes.
+    key: Vec<String>,
+    /// What else is of use.
+    more: Vec<String>,
+}
+
+impl DeleteGate {
+    fn of(resource: &ResourceSpec) -> Option<Self> {
+        let merges = resource.write_disposition == WriteDisposition::Merge;
+        let deletes = resource.merge.deletes.as_ref().filter(|_| merges)?;
+        let precedence = resource.merge.precedence.iter().map(|precedence| precedence.column.clone());
+        let more = resource.merge.merge_key.iter().cloned().chain(precedence);
+        Some(Self {
+            column: deletes.column.as_ref().map(|name| JsonPath::keys([name.clone()])),
+            when: deletes.when.clone(),
+            key: resource.primary_key.clone(),
+            more: more.filter(|name| !resource.primary_key.contains(name)).collect(),
+        })
+    }
+
+    /// What is known of a record that deletes, as JSON; `None` for one that does not.
+    fn text_of(&self, record: RawRecord<'_>) -> Result<Option<String>, ExpressionError> {
+        if !self.is_marked(record) && !self.is_meant(record)? {
+            return Ok(None);
+        }
+        let member = |name: &String, raw: &str| format!("{}:{raw}", Value::String(name.clone()));
+        let found = |name: &String| record.find(&JsonPath::keys([name.clone()]));
+        // A key that is missing is null here, which refuses the record.
+        let key = self.key.iter().map(|name| member(name, found(name).unwrap_or("null")));
+        let more = self.more.iter().filter_map(|name| Some(member(name, found(name)?)));
+        let members: Vec<String> = key.chain(more).collect();
+        Ok(Some(format!("{{{}}}", members.join(","))))
+    }
+
+    /// dlt's rule: true in a column of truth values, anything but null in any other.
+    fn is_marked(&self, record: RawRecord<'_>) -> bool {
+        let value = self.column.as_ref().and_then(|column| record.find(column));
+        value.is_some_and(|raw| !matches!(raw, "null" | "false" | "\"false\""))
+    }
+
+    fn is_meant(&self, record: RawRecord<'_>) -> Result<bool, ExpressionError> {
+        let Some(when) = &self.when else { return Ok(false) };
+        match serde_json::from_str(record.text()) {
+            Ok(value @ Value::Object(_)) => match when.evaluate(&value)? {
+                Value::Bool(is_meant) => Ok(is_meant),
+                other => {
+                    let what = format!("deletes.when must be true or false, this one is {other}");
+                    Err(ExpressionError::Failed(what))
+                }
+            },
+            // It will be refused for what it is.
+            Ok(_) => Ok(false),
+            Err(error) => Err(ExpressionError::Failed(format!("an expression cannot see the record: {error}"))),
+        }
     }
 }
 
@@ -226,7 +305,7 @@ mod tests {
     }
 
     fn map(name: &str, text: &str) -> ProcessingStep {
-        ProcessingStep::Map(vec![(name.to_owned(), crate::expression::Expression::parse(text).unwrap())])
+        ProcessingStep::Map(vec![(name.to_owned(), Expression::parse(text).unwrap())])
     }
 
     #[test]
@@ -236,6 +315,47 @@ mod tests {
             panic!("it stays")
         };
         assert_eq!(text, "{\"n\":12345678901234567890.10,\"ab\":1e300,\"s\":\"y!\"}");
+    }
+
+    #[test]
+    fn a_record_that_deletes_keeps_its_key_and_what_else_is_to_be_known() {
+        let gate = |column: Option<&str>, when: Option<&str>| DeleteGate {
+            column: column.map(|name| JsonPath::keys([name])),
+            when: when.map(|text| Expression::parse(text).unwrap()),
+            key: vec!["id".to_owned(), "part".to_owned()],
+            more: vec!["rev".to_owned(), "group".to_owned()],
+        };
+        let cancelled = Some("has(record.status) && record.status == 'cancelled'");
+        for (column, when, record, expected) in [
+            (Some("gone"), None, "{\"id\":1,\"part\":\"a\",\"gone\":true}", Some("{\"id\":1,\"part\":\"a\"}")),
+            (Some("gone"), None, "{\"id\":1,\"gone\":\"2026-11-23\"}", Some("{\"id\":1,\"part\":null}")),
+            (
+                Some("gone"),
+                None,
+                "{\"id\":1,\"part\":2,\"gone\":0,\"rev\":7.10}",
+                Some("{\"id\":1,\"part\":2,\"rev\":7.10}"),
+            ),
+            (Some("gone"), None, "{\"id\":1,\"gone\":false}", None),
+            (Some("gone"), None, "{\"id\":1,\"gone\":\"false\"}", None),
+            (Some("gone"), None, "{\"id\":1,\"gone\":null}", None),
+            (Some("gone"), None, "{\"id\":1}", None),
+            (None, cancelled, "{\"id\":1,\"part\":2,\"status\":\"cancelled\"}", Some("{\"id\":1,\"part\":2}")),
+            (None, cancelled, "{\"id\":1,\"status\":\"open\"}", None),
+            (
+                Some("gone"),
+                cancelled,
+                "{\"id\":1,\"part\":2,\"gone\":1,\"group\":null}",
+                Some("{\"id\":1,\"part\":2,\"group\":null}"),
+            ),
+            (None, cancelled, "[1]", None),
+        ] {
+            let found = gate(column, when).text_of(RawRecord::new(record));
+            assert_eq!(found, Ok(expected.map(str::to_owned)), "{record}");
+        }
+        for (when, why) in [("record.n + 1", "must be true or false"), ("record.gone == 1", "record.gone == 1: ")] {
+            let error = gate(None, Some(when)).text_of(RawRecord::new("{\"id\":1,\"n\":1}")).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+        }
     }
 
     proptest::proptest! {

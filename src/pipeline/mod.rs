@@ -12,9 +12,11 @@ mod pages;
 mod parents;
 mod resource;
 mod resume;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -40,6 +42,8 @@ pub struct RunOptions {
     pub full_refresh: bool,
     /// A range to read instead of what the checkpoints say; they stay.
     pub backfill: Option<Backfill>,
+    /// How long to wait for a table that another run holds; not at all when `None`.
+    pub wait: Option<Duration>,
     /// From when and where the run is to begin; from now, and from what the tables say, when `None`.
     pub start: Option<Start>,
 }

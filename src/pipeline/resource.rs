@@ -15,7 +15,7 @@ use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::client::{ApiRequest, Client};
 use crate::decode::{DecodeOptions, PageDecoder, RecordGate, UnknownFields};
 use crate::error::{Error, Result};
-use crate::event::{RowCounts, RunEvent};
+use crate::event::{Completeness, RowCounts, RunEvent, Verdict};
 use crate::extract::{Ending, Found, Journal, Listing, ListingOutcome, Page};
 use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use crate::reject::Reject;
@@ -105,7 +105,7 @@ impl ResourceRun<'_> {
     /// Reads a pass to its end. On any failure the table stays as it was.
     pub(super) async fn stage(&self, pass: Pass<'_>) -> Result<Staged> {
         let Pass { mut slices, cursor, children } = pass;
-        let table = self.lake.table(&self.resource.table_name);
+        let table = self.table();
         let journal = resume::journal(self, &table, cursor.as_ref(), true).await?;
         let emptied = children.as_ref().map(ParentRows::emptied);
         let first = Pass { slices: slices.restarted()?, cursor: cursor.clone(), children };
@@ -162,9 +162,10 @@ impl ResourceRun<'_> {
         let schema_changes = writer.schema_changes().to_vec();
         let task = WriterTask::spawn(writer);
         let extracted = self.extract(pages, &schema, &task, &mut gate).await;
-        let (writer, written) = task.finish().await?;
+        let (mut writer, written) = task.finish().await?;
         let checked = written.and(extracted).and_then(|(tally, outcome)| {
             self.refuse_drift(&writer, outcome.as_ref())?;
+            let outcome = outcome.map(|outcome| self.retire_absent(outcome, &tally, &mut writer));
             self.end_listing(outcome);
             Ok(tally)
         });
@@ -202,7 +203,7 @@ impl ResourceRun<'_> {
         let schema = if let Some(schema) = &self.resource.schema {
             Arc::clone(schema)
         } else {
-            let stored = if self.options.full_refresh { None } else { table.snapshot().await?.schema };
+            let stored = if self.options.full_refresh { None } else { table.snapshot().await?.record_schema() };
             let gate = Gate::new(self.resource, cursor.cloned(), None);
             let Some(schema) = inference::sample(self, pages, gate, stored.as_deref()).await? else { return Ok(None) };
             schema
@@ -211,6 +212,7 @@ impl ResourceRun<'_> {
             run_id: self.components.run_id.clone(),
             resource: self.name(),
             disposition: self.resource.write_disposition,
+            merge: self.resource.merge.clone(),
             full_refresh: self.options.full_refresh,
             primary_key: self.resource.primary_key.clone(),
             partition_by: self.resource.partition_by.clone(),
@@ -264,7 +266,13 @@ impl ResourceRun<'_> {
         };
         let options = DecodeOptions { depth_max: self.limits.nesting_depth_max, unknown_fields };
         let selector = self.resource.endpoint.data_selector.clone();
-        PageDecoder::with_rules(schema, &self.resource.field_rules, selector, Vec::new(), options)
+        let decoder = PageDecoder::with_rules(schema, &self.resource.field_rules, selector, Vec::new(), options);
+        let merges = self.resource.write_disposition == WriteDisposition::Merge;
+        if merges && self.resource.merge.deletes.is_some() {
+            decoder.with_deletes(schema, &self.resource.primary_key)
+        } else {
+            decoder
+        }
     }
 
     /// Types the records of a page, and lets the listing decide what follows. Gives back what was refused, and what null stands for.
@@ -390,6 +398,23 @@ impl ResourceRun<'_> {
         Ok(())
     }
 
+    /// Tells the writer that absent keys are gone, where the strategy closes them and the listing proves it. A record that was
+    /// refused is there all the same, so nothing is proven then.
+    fn retire_absent(&self, outcome: ListingOutcome, tally: &Tally, writer: &mut TableWriter) -> ListingOutcome {
+        let merges = self.resource.write_disposition == WriteDisposition::Merge;
+        if !merges || !self.resource.merge.history().is_some_and(|history| history.retires_absent) {
+            return outcome;
+        }
+        if outcome.complete.verdict == Verdict::True && tally.rejected == 0 {
+            writer.listing_was_whole();
+            return outcome;
+        }
+        let why = if tally.rejected > 0 { "records were refused" } else { "this is no proof that they are gone" };
+        let reason = format!("{}; absent keys stay open, since {why}", outcome.complete.reason);
+        let complete = Completeness { reason, ..outcome.complete };
+        ListingOutcome { complete, ..outcome }
+    }
+
     fn drifted(&self, twice: u64) -> Error {
         Error::incomplete(format!(
             "resource {}: the stated total changed while the listing was read and {twice} records came twice, so that others may have been missed",
@@ -422,7 +447,7 @@ impl ResourceRun<'_> {
         if self.components.interrupt.is_raised() {
             return Err(abort(writer, Error::interrupted()).await);
         }
-        let outcome = writer.commit(checkpoint.clone()).await?;
+        let outcome = Box::pin(writer.commit(checkpoint.clone())).await?;
         if !schema_changes.is_empty() && outcome.commit.is_some() {
             self.emit(&RunEvent::SchemaChanged { resource: self.name(), changes: schema_changes });
         }
@@ -448,7 +473,9 @@ impl ResourceRun<'_> {
     fn checkpoint(&self, cursor: Option<&CursorRun>, writer: Option<&TableWriter>) -> Result<Checkpoint> {
         let name = &self.resource.name;
         let Some(cursor) = cursor else { return Ok(Checkpoint::full_listing(name)) };
-        let is_merge = self.resource.write_disposition == WriteDisposition::Merge;
+        // Without a key, a record that is read again would delete its group.
+        let is_merge = self.resource.write_disposition == WriteDisposition::Merge
+            && (!self.resource.primary_key.is_empty() || self.resource.merge.history().is_some());
         let state = cursor.state(!is_merge).map_err(|error| {
             Error::config(format!("resource {name}: {error}"))
                 .with_hint("use write_disposition: merge, which needs no memory of single records")

@@ -91,7 +91,10 @@ fn begin(resource: &str, table: &str) -> ResourceReport {
 
 fn apply(report: &mut ResourceReport, event: &RunEvent) {
     match event {
-        RunEvent::ResourceStarted { .. } | RunEvent::TokenFetched { .. } | RunEvent::RowsStaged { .. } => {}
+        RunEvent::ResourceStarted { .. }
+        | RunEvent::TableAwaited { .. }
+        | RunEvent::TokenFetched { .. }
+        | RunEvent::RowsStaged { .. } => {}
         RunEvent::Recovered { commit, .. } => report.recovered_commit = Some(*commit),
         RunEvent::Resumed { pages, .. } => report.resumed_pages = *pages,
         // What was counted so far is read again.

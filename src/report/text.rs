@@ -43,6 +43,14 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
             number(rows.unchanged),
             number(rows.deleted)
         ));
+        if rows.kept > 0 || rows.retired > 0 || rows.missed > 0 {
+            line(format!(
+                "  merge     {} kept as the table has them, {} closed as absent, {} deletes of nothing",
+                number(rows.kept),
+                number(rows.retired),
+                number(rows.missed)
+            ));
+        }
         line(format!("  files     {} changed, {} written", report.files.len(), bytes(report.bytes.written)));
     }
     if rows.nulled > 0 {

@@ -10,6 +10,7 @@ mod client;
 mod destination;
 mod incremental;
 mod limits;
+mod merge;
 mod pagination;
 mod resource;
 mod template;
@@ -25,6 +26,9 @@ pub use incremental::{
 };
 pub use json_path::JsonPath;
 pub use limits::Limits;
+pub use merge::{
+    DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, SortOrder, StrategyName,
+};
 pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 pub use resource::{
     Action, BodySpec, EndpointSpec, EndpointUrl, Method, NewColumns, ParentSpec, PartitionField, ProcessingStep,

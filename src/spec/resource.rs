@@ -1,14 +1,15 @@
 //! One listing of an API, and the table that it feeds.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Auth, Header, IncrementalSpec, JsonPath, PaginationSpec, Template};
+use super::{Auth, Header, IncrementalSpec, JsonPath, MergeSpec, PaginationSpec, Template};
 use crate::expression::Expression;
-use crate::schema::{ColumnHint, FieldRules, RecordSchema};
+use crate::schema::{ColumnHint, ColumnType, FieldRules, RecordSchema};
 
 /// One listing of an API, and the table that it feeds.
 #[derive(Debug, Clone)]
@@ -25,10 +26,12 @@ pub struct ResourceSpec {
     pub column_hints: Vec<ColumnHint>,
     /// How single fields are read.
     pub field_rules: FieldRules,
-    /// The columns that identify a record; not empty for `merge`.
+    /// The columns that identify a record; not empty for `merge`, but for what [`Self::merge`] does without.
     pub primary_key: Vec<String>,
     /// What a run does with the rows that are already there.
     pub write_disposition: WriteDisposition,
+    /// How it merges, where the disposition is `merge`.
+    pub merge: MergeSpec,
     /// How rows are spread over folders; empty for a table of one folder.
     pub partition_by: Vec<PartitionField>,
     /// Whose records this one is asked for with; `None` for a listing of its own.
@@ -272,6 +275,10 @@ pub enum Transform {
     Day,
     /// `2026-11-23-07`
     Hour,
+    /// The number of one of so many buckets, by a hash of the value: Iceberg's `bucket[N]`.
+    Bucket(NonZeroU32),
+    /// So many first characters of a text, or a whole number rounded down to a multiple: Iceberg's `truncate[W]`.
+    Truncate(NonZeroU32),
 }
 
 impl Transform {
@@ -283,6 +290,36 @@ impl Transform {
             Self::Month => "month",
             Self::Day => "day",
             Self::Hour => "hour",
+            Self::Bucket(_) => "bucket",
+            Self::Truncate(_) => "truncate",
+        }
+    }
+
+    /// Whether it takes columns of this type.
+    pub const fn takes(self, column_type: &ColumnType) -> bool {
+        match column_type {
+            ColumnType::TimestampUtc | ColumnType::TimestampNaive => !matches!(self, Self::Truncate(_)),
+            // Buckets are counted in microseconds.
+            ColumnType::Timestamp { .. } => !matches!(self, Self::Truncate(_) | Self::Bucket(_)),
+            ColumnType::Date32 => !matches!(self, Self::Hour | Self::Truncate(_)),
+            ColumnType::Int64 | ColumnType::Utf8 => {
+                matches!(self, Self::Identity | Self::Bucket(_) | Self::Truncate(_))
+            }
+            ColumnType::Decimal128 { .. } | ColumnType::Time64 => matches!(self, Self::Identity | Self::Bucket(_)),
+            // Folders are named after texts and exact numbers.
+            ColumnType::Boolean
+            | ColumnType::Integer(_)
+            | ColumnType::Dictionary
+            | ColumnType::Decimal256 { .. }
+            | ColumnType::Time(_) => matches!(self, Self::Identity),
+            ColumnType::Float64
+            | ColumnType::Float32
+            | ColumnType::Binary
+            | ColumnType::Duration(_)
+            | ColumnType::Struct(_)
+            | ColumnType::List(_)
+            | ColumnType::Map(_)
+            | ColumnType::Json => false,
         }
     }
 }

@@ -55,6 +55,10 @@ impl Observer for LogObserver {
                 self.records.store(0, Ordering::Relaxed);
                 tracing::info!(resource, table, %disposition, "resource started");
             }
+            RunEvent::TableAwaited { resource, reason, waited, limit } => {
+                let (waited, limit) = (waited.as_secs(), limit.as_secs());
+                tracing::warn!(resource, reason, waited, limit, "waiting for the table");
+            }
             RunEvent::Recovered { resource, commit } => {
                 tracing::warn!(resource, commit, "finished the commit of a run that was killed");
             }

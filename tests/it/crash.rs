@@ -1,7 +1,7 @@
-//! `kill -9` before and after every change that a run makes to its store, then again: the lake must equal the lake of a run that was
-//! never killed.
+//! `kill -9` before and after every change that a run makes to its store, and of the command at any instant, then again: the lake must equal the
+//! lake of a run that was never killed.
 //!
-//! The killed run is a process of its own: this test binary, started again with only [`killed_run`] to do.
+//! Where the kill is to be exact, the killed run is this test binary, started again with only [`killed_run`] to do.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
@@ -20,7 +20,9 @@ use object_store::local::LocalFileSystem;
 
 use crate::support::kill_store::{KillStore, Moment};
 use crate::support::s3::S3Server;
-use crate::support::{Row, Stage, assert_same, copy_folder, files_below, read_table, rows_below, rows_in};
+use crate::support::{
+    Row, Stage, all_rows_below, assert_same, copy_folder, files_below, lakefeed, read_table, rows_below, rows_in,
+};
 
 const PLAN: &str = "LAKEFEED_TEST_KILL_PLAN";
 
@@ -90,14 +92,14 @@ async fn run_apart(
     Some(count.unwrap_or_else(|| panic!("no count in {stdout}")))
 }
 
-/// Kills a run of `stage` at every change, each time on a fresh copy of `base`, and runs it again.
+/// Kills a run of `stage` at every change, each time on a fresh copy of `base`, and runs it again. Returns how often.
 async fn walk(
     stage: &Stage,
     pipeline: &Path,
     base: &Path,
     before: &BTreeMap<String, Row>,
     truth: &BTreeMap<String, Row>,
-) {
+) -> u64 {
     let lake = stage.folder.path().join("walk");
     let restore = || {
         drop(std::fs::remove_dir_all(&lake));
@@ -115,7 +117,7 @@ async fn walk(
             let place = format!("killed {} change {fatal} of {changes}", if moment { "before" } else { "after" });
             let killed = run_apart(stage, pipeline, lake.to_str().unwrap(), (fatal, moment), &[]).await;
             assert!(killed.is_none(), "{place}: the run was not killed");
-            for (key, row) in crate::support::all_rows_below(&table) {
+            for (key, row) in all_rows_below(&table) {
                 let known = before.get(&key) == Some(&row) || truth.get(&key) == Some(&row);
                 assert!(known, "{place}: a reader sees {key} as {row:?}");
                 assert!(committed(&table) || before.get(&key) == Some(&row), "{place}: {key} is seen uncommitted");
@@ -127,6 +129,8 @@ async fn walk(
             assert!(left.is_empty(), "{place}: left behind {left:?}");
         }
     }
+    println!("killed at {changes} changes, before and after");
+    2 * changes
 }
 
 /// Whether the table has more than the commits of the base lake: the killed run has happened.
@@ -155,7 +159,88 @@ async fn a_merge_with_moved_rows_survives_a_kill_at_every_step() {
     let changes = stage.api.advance();
     assert!(changes.moved > 0, "{changes:?}");
     let truth = stage.truth().await;
-    walk(&stage, &stage.pipeline(), &base, &before, &truth).await;
+    let kills = walk(&stage, &stage.pipeline(), &base, &before, &truth).await;
+    assert!(kills >= 60, "only {kills} kills");
+}
+
+/// Rows that a reader finds now, who globs while files come and go; with whether the run that is at work has committed by then.
+fn glance(table: &Path) -> (Vec<(String, Row)>, bool) {
+    let rows = all_rows_below(table);
+    (rows, committed(table))
+}
+
+/// The command itself, on a real disk, killed at instants that nobody has chosen. `make soak` kills it more often: `LAKEFEED_KILLS`.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_survives_kills_at_any_instant() {
+    let wanted = std::env::var("LAKEFEED_KILLS").map_or(40, |count| count.parse().unwrap());
+    let stage = Stage::with_events(600).await;
+    stage.run().await;
+    let before = stage.truth().await;
+    let base = stage.lake();
+    std::fs::File::create(base.join("base-had-a-commit")).unwrap();
+    assert!(stage.api.advance().moved > 0);
+    let truth = stage.truth().await;
+    let lake = stage.folder.path().join("killed");
+    let table = lake.join("calendar_events");
+    let pipeline = stage.pipeline();
+    let arguments = ["run", pipeline.to_str().unwrap(), "--quiet", "--destination", lake.to_str().unwrap()];
+    let start = || lakefeed(&arguments).current_dir(stage.folder.path()).envs(stage.environment()).spawn().unwrap();
+    copy_folder(&base, &lake);
+    let started = std::time::Instant::now();
+    let status = start().wait().unwrap();
+    let usual = started.elapsed();
+    assert!(status.success(), "{status}");
+    let (mut kills, mut committed_kills, mut attempts) = (0_u32, 0, 0_u32);
+    while kills < wanted {
+        attempts += 1;
+        assert!(attempts < 20 * wanted, "{kills} kills in {attempts} attempts: the runs are over too soon");
+        drop(std::fs::remove_dir_all(&lake));
+        copy_folder(&base, &lake);
+        let mut run = start();
+        // Spread evenly over a run, in an order that looks like none.
+        tokio::time::sleep(usual.mul_f64(f64::from(attempts * 61 % 97) / 97.0)).await;
+        let (seen, has_committed) = glance(&table);
+        run.kill().unwrap();
+        if run.wait().unwrap().signal() != Some(9) {
+            continue;
+        }
+        kills += 1;
+        let place = format!("kill {kills}");
+        for (rows, has_committed) in [(seen, has_committed), glance(&table)] {
+            for (key, row) in rows {
+                let is_old = before.get(&key) == Some(&row);
+                assert!(is_old || truth.get(&key) == Some(&row), "{place}: a reader sees {key} as {row:?}");
+                assert!(is_old || has_committed, "{place}: {key} is seen uncommitted");
+            }
+        }
+        committed_kills += u32::from(committed(&table));
+        let status = start().wait().unwrap();
+        assert!(status.success(), "{place}: the run after it ends with {status}");
+        assert_same(&place, &rows_below(&table), &truth);
+        assert!(!table.join("_lakefeed/staging").exists() || files_below(&table.join("_lakefeed/staging")).is_empty());
+    }
+    println!("{kills} kills in {attempts} runs, {committed_kills} of them after the commit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_with_deletes_survives_a_kill_at_every_step() {
+    let stage = Stage::with_events(EVENTS).await;
+    stage.run().await;
+    let before = stage.truth().await;
+    let base = stage.lake();
+    std::fs::File::create(base.join("base-had-a-commit")).unwrap();
+    let changes = stage.api.advance();
+    assert!(changes.cancelled > 0, "{changes:?}");
+    let is_cancelled = |row: &Row| row.2.as_deref().is_some_and(|summary| summary.starts_with("Cancelled: "));
+    let mut truth = stage.truth().await;
+    truth.retain(|_, row| !is_cancelled(row));
+    let pipeline = stage.pipeline_with(|text| {
+        let deletes = "deletes: {when: record.status == 'cancelled'}\n  write_disposition: merge";
+        let edited = text.replace("write_disposition: merge", deletes);
+        assert_ne!(edited, text);
+        edited
+    });
+    walk(&stage, &pipeline, &base, &before, &truth).await;
 }
 
 /// Rows that are appended have no key to be merged by: the cursor must have moved with them, or not at all.

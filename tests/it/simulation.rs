@@ -1,5 +1,6 @@
 //! Whole runs over random histories of an API, with faults of network and store, kills at any change, and one or two writers. Each history comes
-//! from a seed: `LAKEFEED_SIMULATION_SEEDS=17..18` plays the seventeenth again, `make soak` plays ten thousand.
+//! from a seed: `LAKEFEED_SIMULATION_SEEDS=17..18` plays the seventeenth again, `make soak` plays ten thousand
+//! (`LAKEFEED_S3_SIMULATION_SEEDS` for those on a server that speaks S3).
 //!
 //! What must hold: a reader who globs never sees a row of a run that was not committed, no row is there twice once a run has succeeded, and
 //! after a run without faults the table is what the API has, and has had.
@@ -22,10 +23,12 @@ use lakefeed::spec::PipelineSpec;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
+use object_store::prefix::PrefixStore;
 use serde_json::{Value, json};
 
 use crate::fault_store::{Death, FaultStore, Fuse};
 use crate::support::json_rows::json_rows_in;
+use crate::support::s3::S3Server;
 
 const TABLE: &str = "events";
 const PAGE: u64 = 3;
@@ -167,6 +170,7 @@ struct History {
 }
 
 impl History {
+    /// On a disk or in memory.
     fn of(seed: u64) -> Self {
         let disk = seed.is_multiple_of(4).then(|| tempfile::tempdir().unwrap());
         let store: Arc<dyn ObjectStore> = match &disk {
@@ -175,6 +179,16 @@ impl History {
             }
             None => Arc::new(InMemory::new()),
         };
+        Self::on(seed, store, disk)
+    }
+
+    /// In the bucket of a server, below a prefix of its own.
+    fn on_s3(seed: u64, server: &S3Server) -> Self {
+        let prefix = format!("simulation-{seed}");
+        Self::on(seed, Arc::new(PrefixStore::new(server.store(), prefix)), None)
+    }
+
+    fn on(seed: u64, store: Arc<dyn ObjectStore>, disk: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap()));
         let (api, oracle) = (Arc::new(Api::default()), BTreeMap::new());
         let resumes = seed.is_multiple_of(3);
@@ -182,7 +196,7 @@ impl History {
     }
 
     fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
-        let lake = Lake::with_store(store, object_store::path::Path::ROOT, "lake".to_owned());
+        let lake = Lake::with_store(store, object_store::path::Path::ROOT, "lake".to_owned()).folding_every(3);
         match &self.disk {
             Some(folder) => lake.on_local_disk(folder.path().to_owned()),
             None => lake,
@@ -305,8 +319,8 @@ impl History {
     }
 }
 
-fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("LAKEFEED_SIMULATION_SEEDS") else { return 0..300 };
+fn seeds(variable: &str, usual: Range<u64>) -> Range<u64> {
+    let Ok(text) = std::env::var(variable) else { return usual };
     let (from, to) = text.split_once("..").unwrap_or_else(|| panic!("seeds are written as 0..300, not {text}"));
     from.parse().unwrap()..to.parse().unwrap()
 }
@@ -314,7 +328,17 @@ fn seeds() -> Range<u64> {
 #[test]
 fn random_histories_with_faults_and_kills_end_with_the_tables_of_the_oracle() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for seed in seeds() {
+    for seed in seeds("LAKEFEED_SIMULATION_SEEDS", 0..300) {
         runtime.block_on(History::of(seed).play());
+    }
+}
+
+/// The same histories against a server that speaks S3, over sockets: moto, or the one that `make test-ceph` starts.
+#[test]
+fn on_s3_random_histories_end_with_the_tables_of_the_oracle() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let server = S3Server::start();
+    for seed in seeds("LAKEFEED_S3_SIMULATION_SEEDS", 0..12) {
+        runtime.block_on(History::on_s3(seed, &server).play());
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::Stdio;
 
+use object_store::ObjectStoreExt as _;
 use serde_json::Value;
 
 use crate::support::s3::S3Server;
@@ -14,21 +15,21 @@ struct Lake {
     stage: Stage,
     url: String,
     environment: Vec<(String, String)>,
-    _server: Option<S3Server>,
+    server: Option<S3Server>,
 }
 
 impl Lake {
     async fn on_disk(events: usize) -> Self {
         let stage = Stage::with_events(events).await;
         let url = stage.lake().to_str().unwrap().to_owned();
-        Self { stage, url, environment: Vec::new(), _server: None }.with_two_commits().await
+        Self { stage, url, environment: Vec::new(), server: None }.with_two_commits().await
     }
 
     async fn on_s3(events: usize) -> Self {
         let server = S3Server::start();
         let stage = Stage::with_events(events).await;
         let environment = server.environment();
-        Self { stage, url: "s3://lake/daily".to_owned(), environment, _server: Some(server) }.with_two_commits().await
+        Self { stage, url: "s3://lake/daily".to_owned(), environment, server: Some(server) }.with_two_commits().await
     }
 
     async fn with_two_commits(self) -> Self {
@@ -124,7 +125,7 @@ async fn a_lake_tells_its_tables_their_commits_and_their_files() {
 async fn what_is_not_there_is_said_so() {
     let stage = Stage::with_events(1).await;
     stage.run().await;
-    for command in ["history", "manifest", "show"] {
+    for command in ["history", "manifest", "show", "schema", "recover", "compact", "vacuum"] {
         let ran = stage.lakefeed(&["table", command, "lake", "nothing"]).await;
         assert_eq!(ran.code, 2, "{ran:?}");
         assert!(ran.stderr.contains("there is no table at lake/nothing") && ran.stdout.is_empty(), "{ran:?}");
@@ -159,4 +160,106 @@ async fn a_table_is_verified_and_its_damage_is_named() {
     assert!(ran.stderr.contains("not sound: 3 problems") && ran.stderr.contains("--full-refresh"), "{ran:?}");
     let text = lake.table("verify", &[]).await;
     assert!(text.code == 7 && text.stdout.lines().count() == 4, "{text:?}");
+}
+
+impl Lake {
+    /// Puts an object that no commit knows into the table.
+    async fn plant(&self, path: &str) {
+        match &self.server {
+            None => {
+                let path = self.stage.table().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, "garbage").unwrap();
+            }
+            Some(server) => {
+                let path = object_store::path::Path::parse(format!("daily/calendar_events/{path}")).unwrap();
+                server.store().put(&path, "garbage".into()).await.unwrap();
+            }
+        }
+    }
+
+    async fn is_sound(&self) -> bool {
+        let verified = self.table_json("verify", &[]).await;
+        verified["sound"] == true && verified["findings"].as_array().unwrap().is_empty()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_compacted_recovered_and_vacuumed() {
+    for lake in [Lake::on_disk(200).await, Lake::on_s3(60).await] {
+        let truth = lake.stage.truth().await;
+        let files = lake.table_json("manifest", &[]).await["files"].as_array().unwrap().len();
+        let sort = ["--sort-by", "-summary,event_id"];
+        let planned = lake.table_json("compact", &[&sort[..], &["--dry-run"]].concat()).await;
+        assert_eq!((&planned["dry_run"], &planned["commit"]), (&true.into(), &Value::Null));
+        assert_eq!(planned["partitions"].as_array().unwrap().len(), files, "{planned}");
+        let compacted = lake.table("compact", &sort).await;
+        assert!(compacted.code == 0 && compacted.stdout.lines().count() == files + 1, "{compacted:?}");
+        assert!(compacted.stderr.contains("commit 3 rewrote") && compacted.stderr.contains("no row changed"));
+        let again = lake.table("compact", &sort).await;
+        assert!(again.code == 0 && again.stdout.is_empty() && again.stderr.contains("nothing to put together"));
+        let place = if lake.server.is_some() {
+            format!("{}/calendar_events", lake.url)
+        } else {
+            lake.stage.table().to_str().unwrap().to_owned()
+        };
+        for (engine, rows) in crate::support::read_table(&place, &lake.environment).await.rows {
+            crate::support::assert_same(&engine, &rows, &truth);
+        }
+        let history = lake.table("history", &["--limit", "1"]).await.stdout;
+        assert!(history.contains("compaction"), "{history}");
+
+        let nothing = lake.table("recover", &[]).await;
+        assert!(nothing.code == 0 && nothing.stdout.is_empty() && nothing.stderr.contains("nothing to recover"));
+        for run in ["dead", "dead-too"] {
+            lake.plant(&format!("_lakefeed/staging/{run}/0.staged")).await;
+        }
+        let recovered = lake.table_json("recover", &[]).await;
+        assert_eq!(recovered["swept"].as_array().unwrap().len(), 2, "{recovered}");
+        assert_eq!(recovered["fence"].is_u64(), lake.server.is_some(), "{recovered}");
+
+        lake.plant("_lakefeed/rejects/old.rejects").await;
+        lake.plant("start_time_day=2026-01-01/part-00007.parquet").await;
+        let young = lake.table_json("vacuum", &["--dry-run"]).await;
+        assert_eq!(young["deleted"].as_array().unwrap().len(), 0, "{young}");
+        let all = ["--older-than", "0s", "--rejects-older-than", "0s"];
+        let vacuumed = lake.table("vacuum", &all).await;
+        assert!(vacuumed.code == 0 && vacuumed.stdout.lines().count() == 3, "{vacuumed:?}");
+        assert!(vacuumed.stdout.contains("orphan") && vacuumed.stderr.contains("2 files"), "{vacuumed:?}");
+        assert!(lake.is_sound().await);
+        lake.run().await;
+        let schema = lake.table("schema", &[]).await.stdout;
+        assert!(schema.lines().any(|line| line.starts_with("event_id ") && line.ends_with("primary key")), "{schema}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_table_is_waited_for_as_long_as_one_wants() {
+    let lake = Lake::on_disk(20).await;
+    let hold = || {
+        let lock = std::fs::File::options().read(true).write(true).open(lake.stage.table().join("_lakefeed/lock"));
+        let lock = lock.unwrap();
+        lock.try_lock().unwrap();
+        lock
+    };
+    let held = hold();
+    let ran = lake.table("compact", &["--wait", "1s"]).await;
+    assert_eq!(ran.code, 8, "{ran:?}");
+    for part in ["waiting (0 of at most 1 seconds)", "is held by run", "since", "it was waited for 1 seconds"] {
+        assert!(ran.stderr.contains(part), "{part}: {ran:?}");
+    }
+    let pipeline = lake.stage.pipeline();
+    let run = ["run", pipeline.to_str().unwrap(), "--destination", &lake.url];
+    let at_once = lake.stage.lakefeed(&run).await;
+    assert!(at_once.code == 8 && !at_once.stderr.contains("waiting for the table"), "{at_once:?}");
+    lake.stage.api.advance();
+    let patient = [&run[..], &["--wait", "1m"]].concat();
+    let (ran, ()) = tokio::join!(lake.stage.lakefeed(&patient), async {
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        drop(held);
+    });
+    assert!(ran.code == 0 && ran.stderr.contains("waiting for the table"), "{ran:?}");
+    crate::support::assert_lake_is(&lake.stage.table(), &lake.stage.truth().await).await;
+    let nonsense = lake.table("vacuum", &["--wait", "soon"]).await;
+    assert!(nonsense.code == 2 && nonsense.stderr.contains("15m"), "{nonsense:?}");
 }

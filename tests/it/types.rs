@@ -15,7 +15,7 @@ use lakefeed::clock::SystemClock;
 use lakefeed::decode::{DecodeOptions, PageDecoder, UnknownFields};
 use lakefeed::lake::{Lake, WriteSpec};
 use lakefeed::schema::{Column, ColumnType, RecordSchema};
-use lakefeed::spec::{DestinationSpec, Limits, WriteDisposition};
+use lakefeed::spec::{DestinationSpec, Limits, MergeSpec, WriteDisposition};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -204,6 +204,7 @@ fn through_a_lake(schema: &Arc<RecordSchema>, batch: RecordBatch) -> Vec<BTreeMa
         disposition: WriteDisposition::Replace,
         full_refresh: false,
         primary_key: Vec::new(),
+        merge: MergeSpec::default(),
         partition_by: Vec::new(),
         schema: Arc::clone(schema),
         limits: Limits::default(),

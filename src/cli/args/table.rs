@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::Output;
+use super::upkeep::{COMPACT_EXAMPLES, RECOVER_EXAMPLES, VACUUM_EXAMPLES};
+use super::{CompactArguments, Output, RecoverArguments, VacuumArguments};
 
 const LS_EXAMPLES: &str = "\
 Examples:
@@ -36,6 +37,11 @@ Examples:
 Exit codes:
   0 sound (there may be warnings)    7 damaged, or the store cannot be read    8 runs kept changing it";
 
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  lakefeed table schema ./lake calendar_events
+  lakefeed table schema s3://bucket/lake calendar_events --output json";
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum TableCommand {
     /// List the tables of a lake
@@ -53,6 +59,18 @@ pub(in crate::cli) enum TableCommand {
     /// Read everything and prove files, keys, checkpoint and log against each other
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArguments),
+    /// Print the columns of a table
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema(SchemaArguments),
+    /// Finish what a killed run began: publish its commit, or delete what it only staged
+    #[command(after_help = RECOVER_EXAMPLES)]
+    Recover(RecoverArguments),
+    /// Put small files together, in a commit that changes no row
+    #[command(after_help = COMPACT_EXAMPLES)]
+    Compact(CompactArguments),
+    /// Delete what no commit needs: staging of runs that are gone, orphans, old rejects
+    #[command(after_help = VACUUM_EXAMPLES)]
+    Vacuum(VacuumArguments),
 }
 
 #[derive(Debug, Args)]
@@ -86,7 +104,7 @@ pub(in crate::cli) struct HistoryArguments {
     pub(in crate::cli) table: String,
     /// Commits to tell; all of them unless given
     #[arg(long, value_name = "N")]
-    pub(in crate::cli) limit: Option<usize>,
+    pub(in crate::cli) limit: Option<u64>,
     /// A table for people (text), or one JSON object per commit (json)
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(in crate::cli) output: Output,
@@ -113,6 +131,17 @@ pub(in crate::cli) struct VerifyArguments {
     /// The table's name
     pub(in crate::cli) table: String,
     /// A line per finding for people (text), or one object (json)
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(in crate::cli) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SchemaArguments {
+    /// The lake: a folder, or the URL of an S3 prefix
+    pub(in crate::cli) lake: String,
+    /// The table's name
+    pub(in crate::cli) table: String,
+    /// A line per column for people (text), or one object (json)
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(in crate::cli) output: Output,
 }

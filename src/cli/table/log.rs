@@ -10,7 +10,7 @@ use super::{instant, missing, open};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::FileChangeKind;
-use crate::lake::{Change, CommitSummary, Lake, Manifest, Snapshot, Table};
+use crate::lake::{Change, CommitSummary, Lake, Manifest, Operation, Snapshot, Table};
 use crate::spec::{CursorValue, DestinationSpec};
 
 /// Lines, each with its line feed.
@@ -84,11 +84,10 @@ fn ls_json(name: &str, table: &Table, snapshot: &Snapshot) -> Value {
 /// Tells the commits of a table, newest first.
 pub(super) async fn history(arguments: HistoryArguments, printer: Printer) -> Result<()> {
     let table = open(&arguments.lake, &arguments.table)?;
-    let mut commits = table.history().await?;
-    if commits.is_empty() {
+    let commits = table.history(arguments.limit).await?;
+    if commits.is_empty() && arguments.limit != Some(0) {
         return Err(missing(&table));
     }
-    commits.truncate(arguments.limit.unwrap_or(usize::MAX));
     match arguments.output {
         Output::Text => printer.data(&history_text(&commits)),
         Output::Json => {
@@ -107,7 +106,11 @@ fn history_text(commits: &[CommitSummary]) -> String {
             commit.commit.to_string(),
             instant(commit.time),
             commit.run_id.clone(),
-            commit.disposition.to_string(),
+            match (commit.operation, &commit.merge) {
+                (Operation::Load, None) => commit.disposition.to_string(),
+                (Operation::Load, Some(merge)) => format!("{} {}", commit.disposition, merge.strategy),
+                (other, _) => other.to_string(),
+            },
             commit.rows.inserted.to_string(),
             commit.rows.updated.to_string(),
             commit.rows.deleted.to_string(),
@@ -122,7 +125,7 @@ fn history_text(commits: &[CommitSummary]) -> String {
         ("commit", Right),
         ("time", Left),
         ("run", Left),
-        ("disposition", Left),
+        ("kind", Left),
         ("inserted", Right),
         ("updated", Right),
         ("deleted", Right),

@@ -1,6 +1,11 @@
+use std::sync::Arc;
+
 use super::super::fault_store::LyingStore;
 use super::super::testing::{World, row, write_all};
+use super::super::{Patience, Wait, WaitListener};
+use super::TableLock;
 use crate::checkpoint::Checkpoint;
+use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::spec::WriteDisposition::Merge;
 
@@ -38,6 +43,21 @@ async fn a_dropped_writer_frees_a_file_lock_at_once_and_a_lease_when_it_expires(
 }
 
 #[tokio::test]
+async fn a_file_lock_ends_with_its_writer_even_where_a_copy_of_the_open_file_lives_on() {
+    let world = World::on_disk();
+    let storage = world.table().storage;
+    let clock = Arc::clone(&world.clock) as Arc<dyn Clock>;
+    let lock = TableLock::acquire(&storage, "first", &clock).await.unwrap();
+    let TableLock::File(held) = &lock else { panic!("not a file lock") };
+    // As a process that is being started gets copies of all open files.
+    let copy = held.0.try_clone().unwrap();
+    assert!(TableLock::acquire(&storage, "early", &clock).await.is_err());
+    lock.release(&storage).await;
+    TableLock::acquire(&storage, "next", &clock).await.unwrap().release(&storage).await;
+    drop(copy);
+}
+
+#[tokio::test]
 async fn a_writer_that_was_taken_over_cannot_commit_and_the_other_one_can() {
     let world = World::in_memory();
     let mut sleeper = world.table().begin(world.spec("sleeper", Merge)).await.unwrap();
@@ -53,6 +73,22 @@ async fn a_writer_that_was_taken_over_cannot_commit_and_the_other_one_can() {
     other.commit(checkpoint()).await.unwrap();
     assert_eq!(world.rows().await, [row(2, 2, 2)]);
     world.check_tidy().await;
+}
+
+/// A store that looks first and writes then lets two writers create the same lease; whoever wrote last has it.
+#[tokio::test]
+async fn a_writer_whose_lease_was_overwritten_cannot_commit() {
+    let world = World::in_memory();
+    let mut writer = world.table().begin(world.spec("overwritten", Merge)).await.unwrap();
+    write_all(&mut writer, &[vec![row(1, 1, 1)]]).await.unwrap();
+    let storage = world.table().storage;
+    let path = storage.layout.lease(1);
+    let lease = String::from_utf8(storage.get(&path).await.unwrap().to_vec()).unwrap();
+    storage.put(&path, lease.replace("overwritten", "other").into()).await.unwrap();
+    let error = writer.commit(checkpoint()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("run other has taken the table at the same time"), "{error}");
+    assert!(world.rows().await.is_empty());
 }
 
 #[tokio::test]
@@ -89,9 +125,48 @@ async fn a_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once() {
 #[tokio::test]
 async fn a_store_that_ignores_conditions_is_refused_before_anything_is_written() {
     let world = World::in_memory();
-    let lying = std::sync::Arc::new(LyingStore(std::sync::Arc::clone(&world.store)));
+    let lying = Arc::new(LyingStore(Arc::clone(&world.store)));
     let error = world.lake(lying).table("events").begin(world.spec("run", Merge)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains("ignores conditional writes (If-None-Match)"), "{error}");
     assert!(world.objects().await.is_empty());
+}
+
+#[derive(Debug, Default)]
+struct Heard(std::sync::Mutex<Vec<Wait>>);
+
+impl WaitListener for Heard {
+    fn waits(&self, wait: &Wait) {
+        self.0.lock().unwrap().push(wait.clone());
+    }
+}
+
+#[tokio::test]
+async fn a_patient_run_takes_over_when_the_lease_of_a_dead_one_has_expired() {
+    let world = World::in_memory();
+    drop(world.table().begin(world.spec("dead", Merge)).await.unwrap());
+    let heard = Arc::new(Heard::default());
+    let patience =
+        |seconds| Patience { limit: std::time::Duration::from_secs(seconds), listener: Arc::<Heard>::clone(&heard) };
+    let error = world.table().waiting(patience(30)).begin(world.spec("hasty", Merge)).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("held by run dead"), "{error}");
+    let mut writer = world.table().waiting(patience(90)).begin(world.spec("patient", Merge)).await.unwrap();
+    write_all(&mut writer, &[vec![row(1, 1, 1)]]).await.unwrap();
+    writer.commit(checkpoint()).await.unwrap();
+    assert_eq!(world.rows().await, [row(1, 1, 1)]);
+    let waits = heard.0.lock().unwrap();
+    assert!(waits.len() > 4 && waits.iter().all(|wait| wait.reason.contains("held by run dead")), "{waits:?}");
+}
+
+#[tokio::test]
+async fn a_lease_that_has_expired_unnoticed_is_renewed_before_the_commit() {
+    let world = World::in_memory();
+    let mut writer = world.table().begin(world.spec("slow", Merge)).await.unwrap();
+    write_all(&mut writer, &[vec![row(1, 1, 1)]]).await.unwrap();
+    world.expire_leases();
+    writer.lock().verify(&world.table().storage).await.unwrap();
+    let error = world.table().begin(world.spec("other", Merge)).await.unwrap_err();
+    assert!(error.hints()[0].contains("expires at 2026-11-23T12:02:01Z"), "{error:?}");
+    writer.commit(checkpoint()).await.unwrap();
+    assert_eq!(world.rows().await, [row(1, 1, 1)]);
 }

@@ -1,3 +1,4 @@
+use super::super::snapshot::{DataFile, Snapshot};
 use super::*;
 
 const MIB: u64 = 1024 * 1024;
@@ -18,8 +19,14 @@ fn small(number: u32) -> Incoming {
     Incoming { bytes: MIB, ..incoming(number, 5, 0) }
 }
 
+fn slots_of(existing: &[Existing]) -> Slots {
+    let file = DataFile { rows: 1, bytes: 1, partition: Vec::new(), key_min: None, key_max: None };
+    let files = existing.iter().map(|existing| (existing.path.clone(), file.clone())).collect();
+    Slots::of(&Snapshot { files, ..Snapshot::default() }, false)
+}
+
 fn plan_one(existing: &[Existing], incoming: &[Incoming]) -> Option<PartitionPlan> {
-    let mut plans = plan(existing, incoming, 128 * MIB);
+    let mut plans = plan(existing, incoming, &slots_of(existing), 128 * MIB);
     assert!(plans.len() <= 1);
     plans.pop()
 }
@@ -28,13 +35,13 @@ fn plan_one(existing: &[Existing], incoming: &[Incoming]) -> Option<PartitionPla
 fn a_first_load_takes_staged_files_as_they_are_and_rewrites_those_with_duplicates() {
     let plan = plan_one(&[], &[incoming(0, 10, 0), incoming(1, 10, 3), incoming(2, 5, 5)]).unwrap();
     assert_eq!((plan.adopted, plan.merged), (vec![(0, 0)], vec![1]));
-    assert_eq!((plan.next_slot, plan.free_slots.len(), plan.leaving.len()), (1, 0, 0));
+    assert_eq!((plan.free.next, plan.free.between.len(), plan.leaving.len()), (1, 0, 0));
 }
 
 #[test]
 fn nothing_that_survives_and_nothing_that_leaves_is_no_change() {
     assert_eq!(plan_one(&[existing("p=1/part-00000.parquet", 10, 1, 0)], &[incoming(0, 5, 5)]), None);
-    assert!(plan(&[], &[], MIB).is_empty());
+    assert!(plan(&[], &[], &Slots::default(), MIB).is_empty());
 }
 
 #[test]
@@ -50,7 +57,7 @@ fn small_files_are_rewritten_only_when_rows_are_added() {
     let large = existing("p=1/part-00001.parquet", 10, 64, 2);
     let plan = plan_one(&[small.clone(), large.clone()], &[incoming(7, 5, 1)]).unwrap();
     assert_eq!(plan.rewritten, [small.path.clone(), large.path.clone()]);
-    assert_eq!((plan.merged, plan.free_slots), (vec![7], vec![0, 1]));
+    assert_eq!((plan.merged, plan.free.between), (vec![7], [0, 1].into()));
     let plan = plan_one(&[small_existing()], &[incoming(7, 5, 0)]).unwrap();
     assert_eq!((plan.adopted, plan.rewritten.len()), (vec![(7, 0)], 1));
     let plan = plan_one(&[small, large.clone()], &[]).unwrap();
@@ -70,7 +77,8 @@ fn a_file_whose_rows_all_leave_gives_its_slot_to_a_staged_file() {
 #[test]
 fn partitions_do_not_touch_each_other() {
     let other = existing("p=2/part-00000.parquet", 10, 1, 0);
-    let plans = plan(&[other], &[incoming(0, 5, 0)], 128 * MIB);
+    let existing = [other];
+    let plans = plan(&existing, &[incoming(0, 5, 0)], &slots_of(&existing), 128 * MIB);
     assert_eq!(plans.len(), 1);
     assert_eq!(plans[0].adopted, [(0, 0)]);
 }
@@ -82,5 +90,5 @@ fn small_staged_files_are_put_together_and_a_single_one_is_taken_as_it_is() {
     let plan = plan_one(&[], &[incoming(0, 10, 0), small(1), small(2)]).unwrap();
     assert_eq!((plan.adopted, plan.merged), (vec![(0, 0)], vec![1, 2]));
     let plan = plan_one(&[existing("p=1/part-00000.parquet", 10, 64, 2)], &[incoming(0, 10, 0), small(1)]).unwrap();
-    assert_eq!((plan.adopted, plan.merged, plan.free_slots), (vec![(0, 0)], vec![1], vec![]));
+    assert_eq!((plan.adopted, plan.merged, plan.free.between), (vec![(0, 0)], vec![1], [].into()));
 }

@@ -4,7 +4,7 @@ use arrow::array::{Date32Array, Int64Array, StringArray, TimestampMicrosecondArr
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::Column;
+use crate::schema::{Column, ColumnType};
 
 fn schema(column_type: ColumnType) -> RecordSchema {
     RecordSchema::new(vec![Column { name: "value".to_owned(), column_type, nullable: true }]).unwrap()
@@ -40,10 +40,10 @@ fn instants_fall_into_the_year_month_day_and_hour_of_utc() {
     ])
     .with_timezone("UTC");
     let cases = [
-        (Transform::Year, ["2026", "1969", "0001", NULL_VALUE]),
-        (Transform::Month, ["2026-11", "1969-12", "0001-01", NULL_VALUE]),
-        (Transform::Day, ["2026-11-24", "1969-12-31", "0001-01-01", NULL_VALUE]),
-        (Transform::Hour, ["2026-11-24-01", "1969-12-31-23", "0001-01-01-00", NULL_VALUE]),
+        (Transform::Year, ["2026", "1969", "0001", NULL_PARTITION]),
+        (Transform::Month, ["2026-11", "1969-12", "0001-01", NULL_PARTITION]),
+        (Transform::Day, ["2026-11-24", "1969-12-31", "0001-01-01", NULL_PARTITION]),
+        (Transform::Hour, ["2026-11-24-01", "1969-12-31-23", "0001-01-01-00", NULL_PARTITION]),
     ];
     for (transform, expected) in cases {
         let expected = expected.map(|value| format!("value_{}={value}", transform.as_str()));
@@ -77,14 +77,48 @@ fn texts_are_encoded_as_hive_does_and_cannot_leave_their_folder() {
         (Some(".."), "%2E."),
         (Some("."), "%2E"),
         (Some(""), EMPTY_VALUE),
-        (None, NULL_VALUE),
-        (Some(NULL_VALUE), "%5F_HIVE_DEFAULT_PARTITION__"),
+        (None, NULL_PARTITION),
+        (Some(NULL_PARTITION), "%5F_HIVE_DEFAULT_PARTITION__"),
         (Some(EMPTY_VALUE), "%5F_HIVE_EMPTY__"),
         (Some("line\nbreak\u{7f}\0"), "line%0Abreak%7F%00"),
         (Some("\"#'*?\\{[]^"), "%22%23%27%2A%3F%5C%7B%5B%5D%5E"),
     ];
     for (value, expected) in cases {
         assert_eq!(folder_value(value), expected, "{value:?}");
+    }
+}
+
+#[test]
+fn texts_and_whole_numbers_are_cut_and_values_are_spread_over_buckets() {
+    let number = |number| NonZeroU32::new(number).unwrap();
+    let texts = || -> ArrayRef {
+        Arc::new(StringArray::from(vec![
+            Some("iceberg"),
+            Some("ice"),
+            Some("\u{e9}\u{e9}\u{e9}x"),
+            Some(""),
+            Some("../x"),
+            None,
+        ]))
+    };
+    let text = schema(ColumnType::Utf8);
+    let cut = ["ice", "ice", "\u{e9}\u{e9}\u{e9}", EMPTY_VALUE, "..%2F", NULL_PARTITION]
+        .map(|value| format!("value_truncate={value}"));
+    assert_eq!(paths(&text, Transform::Truncate(number(3)), texts()), cut);
+    let spread = paths(&text, Transform::Bucket(number(16)), texts());
+    assert_eq!((spread[0].as_str(), spread[5].as_str()), ("value_bucket=9", "value_bucket=__HIVE_DEFAULT_PARTITION__"));
+    let numbers = Arc::new(Int64Array::from(vec![1, -1, 10, i64::MIN]));
+    let rounded = paths(&schema(ColumnType::Int64), Transform::Truncate(number(10)), numbers);
+    assert_eq!(
+        rounded,
+        ["value_truncate=0", "value_truncate=-10", "value_truncate=10", "value_truncate=-9223372036854775808"]
+    );
+    for (column_type, transform) in [
+        (ColumnType::Date32, Transform::Truncate(number(1))),
+        (ColumnType::Boolean, Transform::Bucket(number(1))),
+        (ColumnType::Json, Transform::Bucket(number(1))),
+    ] {
+        assert!(Partitioner::new(&[field(transform)], &schema(column_type)).is_err());
     }
 }
 

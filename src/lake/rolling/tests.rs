@@ -3,6 +3,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use super::super::layout::Layout;
+use super::super::page::Grid;
 use super::super::parquet::{data_file_options, reserved_bytes};
 use super::super::reader::{Part, Source, read};
 use super::super::testing::{Row, batch, row, rows_of, schema};
@@ -17,10 +18,13 @@ fn area(limits: Limits) -> StagingArea {
             url: "lake/events".to_owned(),
             folder: None,
             medium: None,
+            patience: None,
+            fold_every: 16,
         },
         run_id: "run".to_owned(),
         schema: schema.to_arrow(),
         options: data_file_options(&schema, &["id".to_owned()], &limits).unwrap(),
+        grid: Grid::of_commit(1),
         reserved_bytes: reserved_bytes(&schema.to_arrow()).unwrap(),
         key_column: Some(0),
         limits,

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::commit::AddedFile;
+use super::super::commit::{AddedFile, Operation};
 use super::super::testing::schema;
 use super::*;
 use crate::event::RowCounts;
@@ -15,6 +15,8 @@ fn commit(number: u64, adds: &[u8], removes: &[u8]) -> CommitDocument {
         time: "2026-11-23T12:00:00Z".parse().unwrap(),
         resource: "events".to_owned(),
         disposition: WriteDisposition::Append,
+        merge: None,
+        operation: Operation::Load,
         primary_key: Vec::new(),
         partition_by: Vec::new(),
         schema: schema(),

@@ -56,7 +56,9 @@ impl Shape {
         } else {
             let types = columns.iter().map(|column| schema.field(*column).data_type().clone());
             let fingerprinter = Fingerprinter::new(types, random_seed()).map_err(fails)?;
-            Some(Sieve { fingerprinter, names: key.clone(), shares })
+            let history = snapshot.merge.as_ref().and_then(|merge| merge.history.as_ref());
+            let valid_to = history.map(|history| history.valid_to.clone());
+            Some(Sieve { fingerprinter, names: key.clone(), valid_to, shares })
         };
         let key_column = if let [only] = columns.as_slice() { Some(*only) } else { None };
         let partition_by = snapshot.partition_by.clone();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array as _, RecordBatch};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt as _;
@@ -24,6 +24,8 @@ const EXAMPLES_MAX: usize = 5;
 pub(super) struct Sieve {
     pub(super) fingerprinter: Fingerprinter,
     pub(super) names: Vec<String>,
+    /// The column that is null in current versions, where history is kept: only those have a key of their own.
+    pub(super) valid_to: Option<String>,
     /// Into how many shares the keys are divided; a fingerprint says itself to which it belongs.
     pub(super) shares: u64,
 }
@@ -33,8 +35,25 @@ impl Sieve {
     pub(super) fn take(&self, batch: &RecordBatch, share: u64, keys: &mut Vec<Fingerprint>) -> Result<(), ArrowError> {
         let prints = self.prints(batch)?;
         let shares = u128::from(self.shares);
-        keys.extend(prints.into_iter().filter(|print| print % shares == u128::from(share)));
+        let is_current = self.is_current(batch)?;
+        let current = prints.into_iter().enumerate().filter(|(row, _)| is_current(*row)).map(|(_, print)| print);
+        keys.extend(current.filter(|print| print % shares == u128::from(share)));
         Ok(())
+    }
+
+    /// Which rows of a batch have a key of their own.
+    fn is_current(&self, batch: &RecordBatch) -> Result<impl Fn(usize) -> bool + use<>, ArrowError> {
+        let missing = |name: &String| ArrowError::SchemaError(format!("the column {name} is missing"));
+        let valid_to = match &self.valid_to {
+            None => None,
+            Some(name) => Some(batch.column_by_name(name).map(Arc::clone).ok_or_else(|| missing(name))?),
+        };
+        Ok(move |row| valid_to.as_ref().is_none_or(|valid_to| valid_to.is_null(row)))
+    }
+
+    /// The columns that it needs.
+    fn columns(&self) -> Vec<String> {
+        self.names.iter().chain(&self.valid_to).cloned().collect()
     }
 
     fn prints(&self, batch: &RecordBatch) -> Result<Vec<Fingerprint>, ArrowError> {
@@ -61,7 +80,7 @@ pub(super) async fn check(
         if share > 0 {
             keys.clear();
             for (_, source) in files {
-                let mut batches = read(storage, source, Part::Columns(&sieve.names)).await?;
+                let mut batches = read(storage, source, Part::Columns(&sieve.columns())).await?;
                 while let Some(batch) = batches.try_next().await? {
                     compute(|| sieve.take(&batch, share, &mut keys))
                         .map_err(|error| storage.failed("compare the keys of", &source.path, error))?;
@@ -110,7 +129,7 @@ async fn name_keys(
 ) -> Result<Vec<String>> {
     let mut found: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (path, source) in files {
-        let mut batches = read(storage, source, Part::Columns(&sieve.names)).await?;
+        let mut batches = read(storage, source, Part::Columns(&sieve.columns())).await?;
         while let Some(batch) = batches.try_next().await? {
             let keys = compute(|| texts(sieve, &batch, examples))
                 .map_err(|error| storage.failed("compare the keys of", &source.path, error))?;

@@ -1,14 +1,17 @@
-//! The log by itself: are the commits there, do they parse, do they follow from each other, and do the markers agree?
+//! The log by itself: are the commits there, do they parse, do they follow from each other, and do the markers and the folds agree?
+
+use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::super::commit::{CommitDocument, RejectsFile};
+use super::super::commit::{CommitDocument, Operation, RejectsFile};
+use super::super::fold::{self, Fold};
 use super::super::layout::{number_of, slot_of};
 use super::super::snapshot::Snapshot;
 use super::super::storage::Storage;
 use super::{Finding, FindingCode};
 use crate::checkpoint::Checkpoint;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::spec::WriteDisposition;
 
 /// Commits that are read at the same time.
@@ -60,18 +63,19 @@ pub(super) async fn check(storage: &Storage, findings: &mut Vec<Finding>) -> Res
     let mut commits = stream::iter(numbers.clone())
         .map(|number| async move {
             let bytes = storage.get(&storage.layout.commit(number)).await?;
-            Ok::<_, crate::error::Error>((number, CommitDocument::parse(&bytes, number)))
+            Ok::<_, Error>((number, bytes))
         })
         .buffered(READS_IN_FLIGHT);
+    let mut folds = read_folds(storage, findings).await?;
     let mut expected = 1;
-    while let Some((number, commit)) = commits.try_next().await? {
+    while let Some((number, bytes)) = commits.try_next().await? {
         for missing in expected..number {
             findings.push(Finding::problem(FindingCode::CommitMissing, name(storage, missing), "it is not there"));
             log.is_whole = false;
         }
         expected = number + 1;
         let place = name(storage, number);
-        match commit {
+        match CommitDocument::parse(&bytes, number) {
             Err(error) => {
                 findings.push(Finding::problem(FindingCode::CommitUnreadable, place, error.to_string()));
                 log.is_whole = false;
@@ -86,14 +90,57 @@ pub(super) async fn check(storage: &Storage, findings: &mut Vec<Finding>) -> Res
                 }
             }
         }
+        if let Some(fold) = folds.remove(&number)
+            && log.is_whole
+        {
+            findings.extend(check_fold(storage, &fold, &log.snapshot, &bytes));
+        }
     }
     drop(commits);
+    for number in folds.into_keys().filter(|number| *number >= expected) {
+        let detail = format!("the log ends with commit {}", expected - 1);
+        findings.push(Finding::warning(FindingCode::FoldUnusable, fold_name(storage, number), detail));
+    }
     check_markers(storage, &mut log, numbers.last().copied().unwrap_or(0), findings).await?;
     Ok(log)
 }
 
 fn name(storage: &Storage, number: u64) -> String {
     storage.layout.relative(&storage.layout.commit(number)).to_owned()
+}
+
+fn fold_name(storage: &Storage, number: u64) -> String {
+    storage.layout.relative(&storage.layout.fold(number)).to_owned()
+}
+
+async fn read_folds(storage: &Storage, findings: &mut Vec<Finding>) -> Result<BTreeMap<u64, Fold>> {
+    let mut folds = BTreeMap::new();
+    for number in fold::numbers(storage).await? {
+        let Some(bytes) = storage.get_if_present(&storage.layout.fold(number)).await? else { continue };
+        match Fold::parse(&bytes, number) {
+            Ok(fold) => drop(folds.insert(number, fold)),
+            Err(error) => {
+                findings.push(Finding::warning(
+                    FindingCode::FoldUnusable,
+                    fold_name(storage, number),
+                    error.to_string(),
+                ));
+            }
+        }
+    }
+    Ok(folds)
+}
+
+/// Proves a fold by what the commits themselves make.
+fn check_fold(storage: &Storage, fold: &Fold, snapshot: &Snapshot, commit: &[u8]) -> Option<Finding> {
+    let place = fold_name(storage, snapshot.version);
+    if let Err(error) = fold.check(commit) {
+        return Some(Finding::warning(FindingCode::FoldUnusable, place, error.to_string()));
+    }
+    (fold.snapshot != *snapshot).then(|| {
+        let detail = "it says something else than the commits that it stands for";
+        Finding::problem(FindingCode::FoldContradictory, place, detail)
+    })
 }
 
 /// What is wrong with a commit that parses.
@@ -123,7 +170,11 @@ fn contradictions(commit: &CommitDocument, place: &str) -> Vec<Finding> {
 /// Whether keys are unique after `commit`, when they were so before it or not. A merge keeps them so, and begins anew
 /// when none of the rows that were there stays.
 fn are_keys_unique(before: bool, snapshot: &Snapshot, commit: &CommitDocument) -> bool {
-    let nothing_stays = commit.counts.deleted == snapshot.rows();
+    if commit.operation != Operation::Load {
+        return before;
+    }
+    let counts = &commit.counts;
+    let nothing_stays = counts.deleted == snapshot.rows() && counts.written == counts.inserted;
     match commit.disposition {
         WriteDisposition::Merge => before || nothing_stays,
         WriteDisposition::Append | WriteDisposition::Replace => before && commit.adds.is_empty(),

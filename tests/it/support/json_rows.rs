@@ -2,7 +2,8 @@
 
 use arrow::array::{Array, AsArray as _};
 use arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    TimestampNanosecondType,
 };
 use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -40,6 +41,7 @@ fn json_value(column: &dyn Array, row: usize) -> Value {
         DataType::Int64 => json!(column.as_primitive::<Int64Type>().value(row)),
         DataType::Float64 => json!(column.as_primitive::<Float64Type>().value(row)),
         DataType::Utf8 => json!(column.as_string::<i32>().value(row)),
+        DataType::Decimal128(_, _) => json!(column.as_primitive::<Decimal128Type>().value_as_string(row)),
         DataType::Date32 => {
             let days = column.as_primitive::<Date32Type>().value(row);
             json!(Date32Type::to_naive_date_opt(days).unwrap().to_string())

@@ -1,0 +1,260 @@
+//! What a resource says about merging becomes one consistent whole.
+
+use super::document::ResourceDocument;
+use super::merge_document::{HintDocument, MergeDocument};
+use super::problems::Problems;
+use super::validate_resource::{check_plain, unknown_column};
+use crate::schema::RecordSchema;
+use crate::spec::{
+    DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, ResourceSpec, SortOrder,
+    StrategyName, WriteDisposition,
+};
+
+/// The columns of a history unless the file names others.
+const VALIDITY_COLUMNS: [&str; 2] = ["valid_from", "valid_to"];
+
+/// Validates how a resource merges; `schema` is that of its schema file.
+pub(super) fn validate_merge(
+    resource: &ResourceDocument,
+    schema: Option<&RecordSchema>,
+    problems: &Problems,
+) -> MergeSpec {
+    let said = &resource.merge;
+    if said.disposition != Some(WriteDisposition::Merge) {
+        refuse_without_merge(resource, problems);
+        return MergeSpec::default();
+    }
+    let by_group = if said.merge_key.is_empty() { StrategyName::Upsert } else { StrategyName::DeleteInsert };
+    let name = said.strategy.unwrap_or(by_group);
+    check_keys(resource, name, schema, problems);
+    let merge = MergeSpec {
+        strategy: strategy(resource, name, problems),
+        merge_key: said.merge_key.clone(),
+        precedence: precedence(resource, name, schema, problems),
+        deletes: deletes(resource, name, schema, problems),
+    };
+    for own in merge.own_columns() {
+        if schema.is_some_and(|schema| schema.column(&own.name).is_some()) {
+            let what = format!(
+                "'{}' is a column of the schema, and the merge adds one of that name: give it another one \
+                 (validity_column_names, deletes.column)",
+                own.name
+            );
+            problems.add(&resource.place, what);
+        }
+    }
+    merge
+}
+
+/// What only a merge does is not left out silently.
+fn refuse_without_merge(resource: &ResourceDocument, problems: &Problems) {
+    let MergeDocument { strategy, validity_columns, boundary, retire_absent, newer_by, deletes, hints, .. } =
+        &resource.merge;
+    let options = strategy.is_some()
+        || validity_columns.is_some()
+        || boundary.is_some()
+        || retire_absent.is_some()
+        || newer_by.is_some();
+    let refuse = |place: &str, what: &str| problems.add(place, format!("{what} needs write_disposition merge"));
+    if options {
+        refuse(&format!("{}/write_disposition", resource.place), "a strategy, or what belongs to one,");
+    }
+    if deletes.is_some() {
+        refuse(&resource.place, "'deletes'");
+    }
+    for hint in hints {
+        if hint.dedup_sort.is_some() {
+            refuse(&hint.place, "'dedup_sort'");
+        }
+        if hint.hard_delete {
+            refuse(&hint.place, "'hard_delete'");
+        }
+    }
+}
+
+fn check_keys(resource: &ResourceDocument, name: StrategyName, schema: Option<&RecordSchema>, problems: &Problems) {
+    let said = &resource.merge;
+    match (name, resource.primary_key.is_empty(), said.merge_key.is_empty()) {
+        (StrategyName::Upsert, true, true) if said.strategy.is_none() => {
+            problems.add(&resource.place, "write_disposition merge needs a primary_key");
+        }
+        (StrategyName::Upsert | StrategyName::InsertOnly, true, _) => {
+            problems.add(&resource.place, format!("the strategy {name} needs a primary_key"));
+        }
+        (StrategyName::DeleteInsert, true, true) => {
+            problems.add(&resource.place, "the strategy delete-insert needs a primary_key or a merge_key");
+        }
+        (StrategyName::Upsert | StrategyName::InsertOnly, false, false) => {
+            let what = format!("the strategy {name} has no use for a merge_key: leave it out, or take delete-insert");
+            problems.add(&resource.place, what);
+        }
+        (_, _, _) => {}
+    }
+    if let Some(schema) = schema {
+        for key in &said.merge_key {
+            check_plain(&resource.place, "merge_key", key, schema, problems);
+        }
+    }
+}
+
+fn strategy(resource: &ResourceDocument, name: StrategyName, problems: &Problems) -> MergeStrategy {
+    let said = &resource.merge;
+    let place = format!("{}/write_disposition", resource.place);
+    let (valid_from, valid_to) = match said.validity_columns.as_deref() {
+        None => {
+            let [from, to] = VALIDITY_COLUMNS.map(str::to_owned);
+            (from, to)
+        }
+        Some([from, to]) if from != to && !from.is_empty() && !to.is_empty() => (from.clone(), to.clone()),
+        Some(_) => {
+            problems.add(&place, "validity_column_names are two different names: from when on, and until when");
+            return MergeStrategy::Upsert;
+        }
+    };
+    match name {
+        StrategyName::Scd2 => {
+            let is_incremental = resource.endpoint.incremental.is_some();
+            if is_incremental && said.retire_absent == Some(true) {
+                problems.add(&place, "retire_absent needs whole listings, and an incremental one is none");
+            }
+            let retires_absent = said.retire_absent.unwrap_or(true);
+            MergeStrategy::Scd2(HistorySpec { valid_from, valid_to, boundary: said.boundary, retires_absent })
+        }
+        other => {
+            for (key, is_given) in [
+                ("validity_column_names", said.validity_columns.is_some()),
+                ("boundary_timestamp", said.boundary.is_some()),
+                ("retire_absent", said.retire_absent.is_some()),
+            ] {
+                if is_given {
+                    problems.add(&place, format!("'{key}' belongs to the strategy scd2, and this one is {other}"));
+                }
+            }
+            match other {
+                StrategyName::DeleteInsert => MergeStrategy::DeleteInsert,
+                StrategyName::InsertOnly => MergeStrategy::InsertOnly,
+                StrategyName::Upsert | StrategyName::Scd2 => MergeStrategy::Upsert,
+            }
+        }
+    }
+}
+
+/// The one hint of its kind; a second one is a problem.
+fn only<'h>(
+    hints: &'h [HintDocument],
+    what: &str,
+    has: impl Fn(&HintDocument) -> bool,
+    problems: &Problems,
+) -> Option<&'h HintDocument> {
+    let mut found = hints.iter().filter(|hint| has(hint));
+    let first = found.next();
+    if let (Some(first), Some(second)) = (first, found.next()) {
+        problems.add(&second.place, format!("only one column may have '{what}', and '{}' has it", first.column));
+    }
+    first
+}
+
+fn precedence(
+    resource: &ResourceDocument,
+    name: StrategyName,
+    schema: Option<&RecordSchema>,
+    problems: &Problems,
+) -> Option<Precedence> {
+    let said = &resource.merge;
+    let place = format!("{}/write_disposition", resource.place);
+    let sorted = only(&said.hints, "dedup_sort", |hint| hint.dedup_sort.is_some(), problems);
+    let sorted = sorted.and_then(|hint| Some((hint.column.clone(), hint.dedup_sort?, hint.place.clone())));
+    let (column, order, guards_table, place) = match (sorted, &said.newer_by) {
+        (None, None) => return None,
+        (Some((column, order, place)), None) => (column, order, false, place),
+        (None, Some(column)) => (column.clone(), SortOrder::Greatest, true, place),
+        (Some((column, order, _)), Some(newer_by)) => {
+            if column != *newer_by || order != SortOrder::Greatest {
+                let what =
+                    format!("newer_by '{newer_by}' and dedup_sort '{column}' contradict each other: newer_by alone");
+                problems.add(&place, format!("{what} sorts, too, the greatest value first"));
+            }
+            (column, order, true, place)
+        }
+    };
+    if resource.primary_key.is_empty() {
+        problems.add(&place, "versions have a primary_key in common, and there is none");
+    }
+    if guards_table && name == StrategyName::InsertOnly {
+        problems.add(&place, "newer_by has no effect with insert-only, which changes no row that is there");
+    }
+    if let Some(schema) = schema {
+        check_plain(&place, "the column", &column, schema, problems);
+    }
+    Some(Precedence { column, order, guards_table })
+}
+
+fn deletes(
+    resource: &ResourceDocument,
+    name: StrategyName,
+    schema: Option<&RecordSchema>,
+    problems: &Problems,
+) -> Option<DeletesSpec> {
+    let said = &resource.merge;
+    let hint = only(&said.hints, "hard_delete", |hint| hint.hard_delete, problems);
+    if said.deletes.is_none() && hint.is_none() {
+        return None;
+    }
+    let place = match (&said.deletes, hint) {
+        (None, Some(hint)) => hint.place.clone(),
+        (_, _) => format!("{}/deletes", resource.place),
+    };
+    if let (Some(hint), Some(schema)) = (hint, schema)
+        && schema.column(&hint.column).is_none()
+    {
+        problems.add(&hint.place, unknown_column("the column", &hint.column, schema));
+    }
+    let by_group = name == StrategyName::DeleteInsert && !said.merge_key.is_empty();
+    if name == StrategyName::InsertOnly {
+        problems.add(&place, "insert-only changes no row that is there, so nothing can be deleted");
+    } else if resource.primary_key.is_empty() && !by_group {
+        problems.add(&place, "a delete names its row by the primary_key, and there is none");
+    }
+    let mut spec = DeletesSpec { column: hint.map(|hint| hint.column.clone()), ..DeletesSpec::default() };
+    let Some(deletes) = &said.deletes else { return Some(spec) };
+    spec.when.clone_from(&deletes.when);
+    if deletes.when.is_none() && hint.is_none() {
+        problems.add(&place, "give 'when', or a column with 'hard_delete': without either, nothing is deleted");
+    }
+    if deletes.is_soft {
+        if name != StrategyName::Upsert {
+            problems.add(&place, format!("mode soft belongs to the strategy upsert, and this one is {name}"));
+        }
+        let kind = deletes.kind.unwrap_or(MarkKind::Time);
+        let default = match kind {
+            MarkKind::Time => "deleted_at",
+            MarkKind::Truth => "is_deleted",
+        };
+        let column = deletes.column.clone().unwrap_or_else(|| default.to_owned());
+        spec.mark = Some(MarkSpec { column, kind });
+    } else if deletes.column.is_some() || deletes.kind.is_some() {
+        problems.add(&place, "'column' and 'type' say how deleted rows are marked, which needs mode: soft");
+    }
+    Some(spec)
+}
+
+/// Absent keys are gone only where everything is read: not where only what is new is asked for, by the resource itself or by one
+/// that it depends on.
+pub(super) fn spare_incremental(resources: &mut [ResourceSpec]) {
+    let find = |resources: &[ResourceSpec], name: &str| resources.iter().position(|resource| resource.name == name);
+    for position in 0..resources.len() {
+        let mut next = Some(position);
+        let mut is_whole = true;
+        // A circle is a problem of its own.
+        for _ in 0..resources.len() {
+            let Some(resource) = next.and_then(|position| resources.get(position)) else { break };
+            is_whole &= resource.endpoint.incremental.is_none();
+            next = resource.parent.as_ref().and_then(|parent| find(resources, &parent.resource));
+        }
+        if let Some(resource) = resources.get_mut(position)
+            && let MergeStrategy::Scd2(history) = &mut resource.merge.strategy
+        {
+            history.retires_absent &= is_whole;
+        }
+    }
+}
