@@ -119,6 +119,7 @@ async fn write(lake: &str, batches: impl Iterator<Item = RecordBatch>) -> Commit
         disposition: WriteDisposition::Merge,
         full_refresh: false,
         primary_key: vec!["event_id".to_owned()],
+        merge: lakefeed::spec::MergeSpec::default(),
         partition_by: vec![PartitionField {
             column: "start_time".to_owned(),
             transform: Transform::Day,

@@ -69,6 +69,9 @@ pub struct DemoServer {
     _stop: oneshot::Sender<()>,
 }
 
+/// Pages by offset, limit and detail.
+type KeptPages = HashMap<(usize, usize, Detail), Bytes>;
+
 #[derive(Debug)]
 struct ServerState {
     world: Mutex<World>,
@@ -76,7 +79,7 @@ struct ServerState {
     faults: Mutex<(Faults, u64)>,
     latency: Duration,
     /// Pages by offset, limit and detail, when they are kept.
-    pages: Option<Mutex<HashMap<(usize, usize, Detail), Bytes>>>,
+    pages: Option<Mutex<KeptPages>>,
     clock: crate::clock::SystemClock,
 }
 
