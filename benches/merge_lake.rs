@@ -120,6 +120,7 @@ async fn write(lake: &str, batches: impl Iterator<Item = RecordBatch>) -> Commit
         full_refresh: false,
         merge: MergeSpec::default(),
         primary_key: vec!["event_id".to_owned()],
+        merge: lakefeed::spec::MergeSpec::default(),
         partition_by: vec![PartitionField {
             column: "start_time".to_owned(),
             transform: Transform::Day,

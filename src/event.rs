@@ -245,6 +245,9 @@ pub struct RowCounts {
     pub missed: u64,
     /// Records that were refused and kept beside the table.
     pub rejected: u64,
+    /// Values that did not fit and that null stands for, by the rule of their field; they are kept beside the table.
+    #[serde(default)]
+    pub nulled: u64,
     /// Rows whose key came again in the same run, and which did not win.
     pub duplicate: u64,
 }

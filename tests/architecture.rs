@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["error", "expression", "schema", "secret", "spec"]),
     // The stages.
     ("client", &["clock", "error", "event", "secret", "spec"]),
-    ("extract", &["checkpoint", "client", "clock", "error", "event", "paginate", "secret", "spec"]),
+    ("extract", &["checkpoint", "client", "clock", "error", "event", "paginate", "schema", "secret", "spec"]),
     ("decode", &["error", "paginate", "reject", "schema", "spec"]),
     ("lake", &["checkpoint", "clock", "error", "event", "reject", "schema", "spec"]),
     // The one that knows them all.

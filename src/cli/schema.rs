@@ -14,7 +14,6 @@ use super::table::grid::Side::Left;
 use super::table::grid::grid;
 use super::table::{missing, open};
 use crate::error::{Error, Result};
-use crate::lake::type_name;
 use crate::pipeline::{self, Components, Sample};
 use crate::schema::{RecordSchema, to_json_schema};
 use crate::spec::{PipelineSpec, ResourceSpec};
@@ -107,7 +106,7 @@ fn text(schema: &RecordSchema, primary_key: &[String]) -> String {
     let rows = schema.columns().iter().map(|column| {
         let note = if primary_key.contains(&column.name) { "primary key" } else { "" };
         let nullable = if column.nullable { "may be null" } else { "never null" };
-        [column.name.clone(), type_name(&column.column_type), nullable.to_owned(), note.to_owned()]
+        [column.name.clone(), column.column_type.to_string(), nullable.to_owned(), note.to_owned()]
     });
     grid([("column", Left), ("type", Left), ("null", Left), ("", Left)], &rows.collect::<Vec<_>>())
 }

@@ -7,6 +7,7 @@ mod schema;
 mod show;
 mod upkeep;
 mod verify;
+mod widen;
 
 use chrono::{DateTime, Utc};
 

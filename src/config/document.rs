@@ -31,8 +31,7 @@ pub(super) struct ResourceDocument {
     pub(super) name: String,
     pub(super) table_name: Option<String>,
     pub(super) endpoint: EndpointDocument,
-    /// A JSON Schema file, relative to the pipeline file.
-    pub(super) schema: Option<String>,
+    pub(super) schema: Option<super::columns_document::SchemaSource>,
     pub(super) primary_key: Vec<String>,
     pub(super) merge: MergeDocument,
     pub(super) partition_by: Vec<PartitionDocument>,

@@ -1,14 +1,18 @@
 //! What a resource says about merging: the long form of `write_disposition`, `merge_key`, `deletes`, and the hints of `columns`.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::{Map, Value};
 
+use super::columns_document::read_hint;
 use super::fields::{Fields, kind};
 use crate::expression::Expression;
+use crate::schema::ColumnHint;
 use crate::spec::{MarkKind, SortOrder, StrategyName, WriteDisposition};
 
 /// Hints of dlt's columns that say what is loaded, and that this version does not do.
-const HINTS_LATER: &[&str] = &["data_type", "nullable", "precision", "scale", "timezone", "primary_key", "merge_key"];
+const HINTS_LATER: &[&str] = &["primary_key", "merge_key"];
 
 /// Hints that change nothing here: they are for stores that lakefeed does not have.
 const HINTS_IGNORED: &[&str] = &[
@@ -22,6 +26,7 @@ const HINTS_IGNORED: &[&str] = &[
     "parent_key",
     "row_key",
     "variant",
+    "references",
     "incremental",
 ];
 
@@ -66,9 +71,16 @@ pub(super) struct HintDocument {
     pub(super) column: String,
     pub(super) dedup_sort: Option<SortOrder>,
     pub(super) hard_delete: bool,
+    /// What they say about its type.
+    pub(super) typed: ColumnHint,
 }
 
 impl MergeDocument {
+    /// What the hints say about the types of columns.
+    pub(super) fn column_hints(&self) -> Vec<ColumnHint> {
+        self.hints.iter().map(|hint| hint.typed.clone()).collect()
+    }
+
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
         let mut merge = Self {
             merge_key: fields.texts("merge_key").unwrap_or_default(),
@@ -126,7 +138,7 @@ impl DeletesDocument {
 fn read_hints(fields: &mut Fields<'_>) -> Vec<HintDocument> {
     let place = fields.place_of("columns");
     let problems = fields.problems;
-    match fields.value("columns") {
+    let hints: Vec<HintDocument> = match fields.value("columns") {
         None => Vec::new(),
         Some(Value::Object(columns)) => {
             let of = |(column, hints): (&String, &Value)| {
@@ -147,20 +159,28 @@ fn read_hints(fields: &mut Fields<'_>) -> Vec<HintDocument> {
             problems.add(&place, format!("expected a mapping of columns or a list, found {}", kind(other)));
             Vec::new()
         }
+    };
+    let mut seen = HashSet::new();
+    for hint in &hints {
+        if !seen.insert(&hint.column) {
+            problems.add(&place, format!("the column '{}' is there twice", hint.column));
+        }
     }
+    hints
 }
 
 impl HintDocument {
     fn read(mut fields: Fields<'_>, column: String) -> Self {
         let hint = Self {
             place: fields.place.clone(),
+            typed: read_hint(&mut fields, &column),
             column,
             dedup_sort: fields.choice("dedup_sort", &[("desc", SortOrder::Greatest), ("asc", SortOrder::Least)]),
             hard_delete: fields.truth("hard_delete").unwrap_or(false),
         };
-        fields.unsupported(HINTS_LATER);
         // The name may be said within the hints, too.
         fields.ignored(&["name"]);
+        fields.unsupported(HINTS_LATER);
         fields.ignored(HINTS_IGNORED);
         fields.finish();
         hint

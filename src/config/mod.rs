@@ -6,6 +6,7 @@
 
 mod auth_document;
 mod client_document;
+mod columns_document;
 mod document;
 mod endpoint_document;
 mod fields;
@@ -35,12 +36,13 @@ use serde_json::Value;
 pub(crate) use incremental_document::parse_duration;
 pub use interpolate::{Sources, SystemSources};
 
+use columns_document::SchemaSource;
 use document::Document;
 use problems::Problems;
 use validate::Schemas;
 
 use crate::error::{Error, Result};
-use crate::schema::parse_json_schema;
+use crate::schema::{read_json_schema, read_openapi};
 use crate::spec::PipelineSpec;
 
 /// The language of a pipeline file.
@@ -142,31 +144,32 @@ fn read_value(text: &str, format: Format) -> Result<Value, String> {
     }
 }
 
-/// Reads every schema file that the document names, each once.
+/// Reads every schema that the document names, each once.
 fn read_schemas(document: &Document, sources: &dyn Sources, problems: &Problems) -> Schemas {
     let mut schemas = Schemas::new();
     for resource in &document.resources {
-        let Some(path) = &resource.schema else { continue };
-        if schemas.contains_key(path) {
+        let Some(source) = &resource.schema else { continue };
+        if schemas.contains_key(source) {
             continue;
         }
         let place = format!("{}/schema", resource.place);
-        let schema = match sources.file(path) {
-            Err(error) => {
-                problems.add(&place, format!("the schema file {path} cannot be read ({error})"));
-                None
-            }
-            Ok(text) => match parse_json_schema(&text) {
-                Ok(schema) => Some(Arc::new(schema)),
-                Err(found) => {
-                    for problem in found {
-                        problems.add(&place, format!("{path} at {problem}"));
-                    }
-                    None
-                }
-            },
-        };
-        schemas.insert(path.clone(), schema);
+        let path = source.path();
+        let schema = read_schema_value(path, sources).and_then(|root| {
+            let read = match source {
+                SchemaSource::JsonSchema(_) => read_json_schema(&root),
+                SchemaSource::OpenApi { component, .. } => read_openapi(&root, component),
+            };
+            read.map_err(|found| found.iter().map(|problem| format!("{path} at {problem}")).collect())
+        });
+        let schema = schema.map_err(|found| found.into_iter().for_each(|problem| problems.add(&place, problem))).ok();
+        schemas.insert(source.clone(), schema.map(Arc::new));
     }
     schemas
+}
+
+/// A schema file as a value: YAML or TOML by its name, else JSON.
+fn read_schema_value(path: &str, sources: &dyn Sources) -> Result<Value, Vec<String>> {
+    let text = sources.file(path).map_err(|error| vec![format!("the schema file {path} cannot be read ({error})")])?;
+    let format = Format::of(Path::new(path)).unwrap_or(Format::Json);
+    read_value(&text, format).map_err(|what| vec![format!("{path} at #: is not {}: {what}", format.name())])
 }

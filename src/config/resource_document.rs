@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use serde_json::{Map, Value};
 
+use super::columns_document::read_schema;
 use super::document::{ContractDocument, PartitionDocument, ResourceDocument};
 use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
@@ -119,7 +120,7 @@ impl ResourceDocument {
             name: name.clone().unwrap_or_default(),
             table_name: fields.text("table_name"),
             endpoint,
-            schema: fields.text("schema"),
+            schema: read_schema(&mut fields),
             primary_key: fields.texts("primary_key").unwrap_or_default(),
             merge: MergeDocument::read(&mut fields),
             partition_by: read_partition_by(&mut fields),

@@ -1,5 +1,6 @@
 //! What people read when a pipeline file is wrong, what is accepted, and that no secret is ever shown.
 
+mod columns;
 mod merging;
 mod reference;
 
@@ -41,6 +42,11 @@ fn sources() -> Listed {
             "events.json",
             r#"{"properties": {"event_id": {"type": "string"}, "start_time": {"type": "string", "format": "date-time"},
                 "day": {"type": "string", "format": "date"}, "kind": {"type": "string"}, "who": {"type": "array"}}}"#,
+        ),
+        (
+            "api.yaml",
+            "openapi: 3.1.0\ncomponents:\n  schemas:\n    Event:\n      properties:\n        event_id: {type: string}\n        price: {type: number}\n        \
+             at: {type: integer, format: unix-time}\n        start_time: {type: [string, 'null'], format: date-time, x-on-error: 'null'}\n",
         ),
         ("broken.json", r#"{"properties": {"a": {"type": "text"}}}"#),
     ]))

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::columns_document::SchemaSource;
 use super::document::{Document, LimitsDocument, ResourceDocument};
 use super::graph::check_graph;
 use super::problems::Problems;
@@ -10,11 +11,11 @@ use super::validate_client::{duration, validate_client};
 use super::validate_endpoint::Client;
 use super::validate_merge::spare_incremental;
 use super::validate_resource::{table_name, validate_resource};
-use crate::schema::RecordSchema;
+use crate::schema::SchemaFile;
 use crate::spec::{DestinationSpec, Limits, PipelineSpec};
 
-/// The schema files that the document names, by the path that it gives; `None` for one that is not usable, which is a problem already.
-pub(super) type Schemas = HashMap<String, Option<Arc<RecordSchema>>>;
+/// The schemas that the document names; `None` for one that is not usable, which is a problem already.
+pub(super) type Schemas = HashMap<SchemaSource, Option<Arc<SchemaFile>>>;
 
 /// Validates a document; `None` when it has problems.
 pub(super) fn validate(document: Document, stem: &str, schemas: &Schemas, problems: &Problems) -> Option<PipelineSpec> {

@@ -7,7 +7,7 @@ use super::problems::{Problems, nearest};
 use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
 use super::validate_merge::validate_merge;
-use crate::schema::{Column, ColumnType, LOADED_AT, RUN_ID, RecordSchema, nested_to};
+use crate::schema::{Column, ColumnType, FieldRules, LOADED_AT, OnError, RUN_ID, RecordSchema, RuleStep, nested_to};
 use crate::spec::{PartitionField, ResourceSpec, SchemaContract, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
@@ -22,10 +22,16 @@ pub(super) fn validate_resource(
     check_folder_name(&resource.place, "the table's name", &table_name, problems);
     let endpoint = validate_endpoint(resource, client);
     let write_disposition = resource.merge.disposition.unwrap_or(WriteDisposition::Append);
-    let schema = match &resource.schema {
-        None => None,
-        Some(path) => schemas.get(path).cloned().flatten().and_then(|schema| with_key(resource, &schema, problems)),
-    };
+    let hints = resource.merge.column_hints();
+    let file = resource.schema.as_ref().and_then(|source| schemas.get(source).cloned().flatten());
+    let schema = file.as_ref().and_then(|file| {
+        let hinted = file.schema.with_hints(&hints);
+        let hinted =
+            hinted.map_err(|error| problems.add(&format!("{}/columns", resource.place), error.to_string())).ok();
+        with_key(resource, &hinted?, problems)
+    });
+    let field_rules = file.map(|file| file.rules.clone()).unwrap_or_default().with_hints(&hints);
+    refuse_null_for_key(resource, &field_rules, problems);
     let load_metadata = resource.load_metadata.unwrap_or(false);
     for reserved in [RUN_ID, LOADED_AT] {
         if load_metadata && schema.as_ref().is_some_and(|schema| schema.column(reserved).is_some()) {
@@ -42,6 +48,8 @@ pub(super) fn validate_resource(
         table_name,
         endpoint,
         schema,
+        column_hints: hints,
+        field_rules,
         primary_key: resource.primary_key.clone(),
         write_disposition,
         merge,
@@ -102,13 +110,25 @@ fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Probl
     let columns = &schema
         .columns()
         .iter()
-        .map(|column| Column { nullable: !resource.primary_key.contains(&column.name), ..column.clone() })
+        .map(|column| {
+            let is_key = resource.primary_key.contains(&column.name);
+            Column { nullable: column.nullable && !is_key, ..column.clone() }
+        })
         .collect::<Vec<_>>();
     let columns = match resource.nested_levels {
-        Some(levels) => nested_to(columns, levels),
+        Some(levels) => nested_to(&columns, levels),
         None => columns.clone(),
     };
     RecordSchema::new(columns).ok().map(|keyed| Arc::new(keyed.with_notes(schema.notes().clone())))
+}
+
+/// A key that does not fit cannot become null: there is no row without it.
+fn refuse_null_for_key(resource: &ResourceDocument, rules: &FieldRules, problems: &Problems) {
+    for key in &resource.primary_key {
+        if rules.of(&[RuleStep::Field(key.clone())]).on_error == OnError::Null {
+            problems.add(&resource.place, format!("primary_key '{key}' has x-on-error null; use reject or fail"));
+        }
+    }
 }
 
 /// Notes when `name` is no column of the schema, or one of values that cannot be compared.
@@ -130,7 +150,7 @@ pub(super) fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> S
 }
 
 fn is_nested(column_type: &ColumnType) -> bool {
-    matches!(column_type, ColumnType::Struct(_) | ColumnType::List(_) | ColumnType::Json)
+    column_type.is_nested() || *column_type == ColumnType::Json
 }
 
 fn validate_partitions(

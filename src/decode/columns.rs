@@ -4,28 +4,45 @@
 //! its value for the row in the making. A record that is refused, and a page that is not valid, leave by
 //! [`ObjectBuffer::truncate`], which also takes away what is half written.
 
-use std::mem;
+mod buffers;
+mod coerce;
+mod other;
+
 use std::sync::Arc;
 
 use arrow::array::builder::{BooleanBufferBuilder, NullBufferBuilder};
-use arrow::array::types::{ArrowPrimitiveType, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow::array::types::{Date32Type, Time64MicrosecondType};
-use arrow::array::{Array, ArrayRef, BooleanArray, ListArray, PrimitiveArray, StringArray, StructArray};
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::{ArrayRef, BooleanArray, ListArray, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
 
 use crate::reject::RejectCode;
-use crate::schema::{Column, ColumnType};
+use crate::schema::{Column, ColumnType, FieldRule, FieldRules, OnError, RuleStep, TimeUnit};
 
+use self::buffers::{TextBuffer, last_offset, primitive, push_offset, push_same, take_offsets};
+pub(super) use self::coerce::as_number;
+
+use self::coerce::{DATE, INSTANT, INTEGER, LOCAL, TIME_OF_DAY, coerce, read_decimal, read_time};
+use self::other::OtherBuffer;
 use super::UnknownFields;
-use super::error::DecodeError;
 use super::keys::KeyOrder;
-use super::number::{to_decimal, to_f64, to_i64};
-use super::refusal::{Stop, bad_number, bad_time, describe, lone_surrogate, wrong_type};
+use super::number::{to_f64, to_i64};
+use super::refusal::{Refusal, Step, Stop, bad_number};
 use super::scanner::Scanner;
+use super::spelling::{any_date, any_instant, any_local, any_time_of_day};
 use super::text::Text;
-use super::timestamp::{TimeFault, date, instant, local_without_offset, time_of_day, whole};
+use super::timestamp::{date, instant, local_without_offset, time_of_day};
+
+/// How records are read, and what was put up with in the one at hand.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) unknown: UnknownFields,
+    /// Whether some field takes null in place of what does not fit it, or fails the run.
+    pub(super) has_rules: bool,
+    /// The values of the record at hand that null stands for.
+    pub(super) nulled: Vec<Refusal>,
+}
 
 /// The columns of an object's members. The root of the tree is one.
 #[derive(Debug)]
@@ -42,6 +59,10 @@ pub(super) struct ObjectBuffer {
 #[derive(Debug)]
 struct ColumnBuffer {
     nullable: bool,
+    /// What becomes of a value that does not fit.
+    on_error: OnError,
+    /// What a number counts, where a date and time or a length of time is written as one.
+    counts: Option<TimeUnit>,
     validity: NullBufferBuilder,
     values: Values,
 }
@@ -51,7 +72,11 @@ enum Values {
     Boolean(BooleanBufferBuilder),
     Int64(Vec<i64>),
     Float64(Vec<f64>),
-    Decimal128 { values: Vec<i128>, precision: u8, scale: i8 },
+    Decimal128 {
+        values: Vec<i128>,
+        precision: u8,
+        scale: i8,
+    },
     Utf8(TextBuffer),
     Json(TextBuffer),
     TimestampUtc(Vec<i64>),
@@ -60,13 +85,8 @@ enum Values {
     Time64(Vec<i64>),
     Struct(ObjectBuffer),
     List(Box<ListBuffer>),
-}
-
-#[derive(Debug)]
-struct TextBuffer {
-    /// One more than there are values; the first is 0.
-    offsets: Vec<i32>,
-    text: String,
+    /// The types that come seldom, apart, so that the choice among the others stays short.
+    Other(Box<OtherBuffer>),
 }
 
 #[derive(Debug)]
@@ -76,11 +96,26 @@ struct ListBuffer {
     elements: ColumnBuffer,
 }
 
+impl Reading {
+    /// Says of the notes from `first` on that their values are below `step`.
+    fn place(&mut self, first: usize, step: impl Fn() -> Step) {
+        for note in self.nulled.iter_mut().skip(first) {
+            note.below(step());
+        }
+    }
+}
+
 impl ObjectBuffer {
-    pub(super) fn new(columns: &[Column]) -> Self {
+    pub(super) fn new(columns: &[Column], place: &mut Vec<RuleStep>, rules: &FieldRules) -> Self {
+        let member = |column: &Column| {
+            place.push(RuleStep::Field(column.name.clone()));
+            let member = ColumnBuffer::new(&column.column_type, column.nullable, place, rules);
+            place.pop();
+            member
+        };
         Self {
             names: columns.iter().map(|column| column.name.as_str().into()).collect(),
-            members: columns.iter().map(|column| ColumnBuffer::new(&column.column_type, column.nullable)).collect(),
+            members: columns.iter().map(member).collect(),
             keys: KeyOrder::new(columns.iter().map(|column| column.name.as_str())),
             rows: 0,
             lenient: false,
@@ -97,13 +132,13 @@ impl ObjectBuffer {
     }
 
     /// Reads the object at the cursor as one row. After an error, the row must be truncated away.
-    pub(super) fn read(&mut self, scanner: &mut Scanner<'_>, unknown: UnknownFields) -> Result<(), Stop> {
+    pub(super) fn read(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
         let row = self.rows;
         let mut filled = 0;
         let mut expected = 0;
         let mut more = scanner.enter_object()?;
         while more {
-            match self.key(scanner, unknown, &mut expected)? {
+            match self.key(scanner, reading.unknown, &mut expected)? {
                 Some(index) => {
                     if let (Some(member), Some(name)) = (self.members.get_mut(index), self.names.get(index)) {
                         if member.len() > row {
@@ -111,7 +146,11 @@ impl ObjectBuffer {
                         } else {
                             filled += 1;
                         }
-                        member.read(scanner, unknown).map_err(|stop| stop.below_key(name))?;
+                        if reading.has_rules {
+                            member.read_by_rule(name, row, scanner, reading)?;
+                        } else {
+                            member.read(scanner, reading).map_err(|stop| stop.below_key(name))?;
+                        }
                     }
                 }
                 None => scanner.skip_value()?,
@@ -126,9 +165,9 @@ impl ObjectBuffer {
     }
 
     /// As [`Self::read`], of an object that may lack fields which must be there.
-    pub(super) fn read_leniently(&mut self, scanner: &mut Scanner<'_>, unknown: UnknownFields) -> Result<(), Stop> {
+    pub(super) fn read_leniently(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
         self.lenient = true;
-        let read = self.read(scanner, unknown);
+        let read = self.read(scanner, reading);
         self.lenient = false;
         read
     }
@@ -168,7 +207,8 @@ impl ObjectBuffer {
             }
             if !member.nullable && !self.lenient {
                 let stop = Stop::record(RejectCode::MissingValue, "expected a value, found no such field");
-                return Err(stop.below_key(name));
+                let is_fatal = member.on_error == OnError::Fail;
+                return Err(if is_fatal { stop.fatal() } else { stop }.below_key(name));
             }
             member.push_null();
         }
@@ -206,7 +246,7 @@ fn unknown_field(key: Text<'_>) -> Stop {
 }
 
 impl ColumnBuffer {
-    fn new(column_type: &ColumnType, nullable: bool) -> Self {
+    fn new(column_type: &ColumnType, nullable: bool, place: &mut Vec<RuleStep>, rules: &FieldRules) -> Self {
         let values = match column_type {
             ColumnType::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
             ColumnType::Int64 => Values::Int64(Vec::new()),
@@ -220,12 +260,33 @@ impl ColumnBuffer {
             ColumnType::TimestampNaive => Values::TimestampNaive(Vec::new()),
             ColumnType::Date32 => Values::Date32(Vec::new()),
             ColumnType::Time64 => Values::Time64(Vec::new()),
-            ColumnType::Struct(columns) => Values::Struct(ObjectBuffer::new(columns)),
+            ColumnType::Struct(columns) => Values::Struct(ObjectBuffer::new(columns, place, rules)),
             ColumnType::List(element) => {
-                Values::List(Box::new(ListBuffer { offsets: vec![0], elements: Self::new(element, true) }))
+                let elements = Self::of_elements(element, place, rules);
+                Values::List(Box::new(ListBuffer { offsets: vec![0], elements }))
             }
+            ColumnType::Map(value) => {
+                Values::Other(Box::new(OtherBuffer::of_map(Self::of_elements(value, place, rules))))
+            }
+            ColumnType::Integer(_)
+            | ColumnType::Float32
+            | ColumnType::Decimal256 { .. }
+            | ColumnType::Dictionary
+            | ColumnType::Binary
+            | ColumnType::Timestamp { .. }
+            | ColumnType::Time(_)
+            | ColumnType::Duration(_) => Values::Other(Box::new(OtherBuffer::new(column_type))),
         };
-        Self { nullable, validity: NullBufferBuilder::new(0), values }
+        let FieldRule { on_error, counts } = rules.of(place);
+        Self { nullable, on_error, counts, validity: NullBufferBuilder::new(0), values }
+    }
+
+    /// The values of a list or a map.
+    fn of_elements(element: &ColumnType, place: &mut Vec<RuleStep>, rules: &FieldRules) -> Self {
+        place.push(RuleStep::Element);
+        let elements = Self::new(element, true, place, rules);
+        place.pop();
+        elements
     }
 
     #[inline]
@@ -235,7 +296,7 @@ impl ColumnBuffer {
 
     /// Reads the value at the cursor. After an error, it must be truncated away.
     #[inline]
-    fn read(&mut self, scanner: &mut Scanner<'_>, unknown: UnknownFields) -> Result<(), Stop> {
+    fn read(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
         match (&mut self.values, scanner.peek()) {
             (_, Some(b'n')) => {
                 scanner.literal("null")?;
@@ -247,11 +308,11 @@ impl ColumnBuffer {
             }
             (Values::Utf8(buffer), Some(b'"')) => buffer.read_string(scanner)?,
             (Values::TimestampUtc(values), Some(b'"')) => {
-                values.push(read_time(scanner, "an RFC 3339 date-time", instant)?);
+                values.push(read_time(scanner, instant, &|text| any_instant::<6>(text, self.counts), INSTANT)?);
             }
             (Values::Int64(values), Some(b'-' | b'0'..=b'9')) => {
                 let number = scanner.number()?;
-                values.push(to_i64(number).map_err(|fault| bad_number(fault, "a 64-bit integer", number.text))?);
+                values.push(to_i64(number).map_err(|fault| bad_number(fault, INTEGER, number.text))?);
             }
             (Values::Float64(values), Some(b'-' | b'0'..=b'9')) => {
                 let number = scanner.number()?;
@@ -269,19 +330,56 @@ impl ColumnBuffer {
                 values.push(read_decimal(scanner, *precision, *scale)?);
             }
             (Values::TimestampNaive(values), Some(b'"')) => {
-                values.push(read_time(scanner, "a date-time without an offset", local_without_offset)?);
+                values.push(read_time(
+                    scanner,
+                    local_without_offset,
+                    &|text| any_local::<6>(text, self.counts),
+                    LOCAL,
+                )?);
             }
-            (Values::Date32(values), Some(b'"')) => values.push(read_time(scanner, "a date (YYYY-MM-DD)", date)?),
+            (Values::Date32(values), Some(b'"')) => values.push(read_time(scanner, date, &any_date, DATE)?),
             (Values::Time64(values), Some(b'"')) => {
-                values.push(read_time(scanner, "a time of day (HH:MM:SS)", time_of_day)?);
+                values.push(read_time(scanner, time_of_day, &any_time_of_day::<6>, TIME_OF_DAY)?);
             }
             (Values::Json(buffer), _) => buffer.push(scanner.value_text()?)?,
-            (Values::Struct(object), Some(b'{')) => object.read(scanner, unknown)?,
-            (Values::List(list), Some(b'[')) => list.read(scanner, unknown)?,
-            (values, _) => return Err(wrong_type(scanner, values.expected())),
+            (Values::Struct(object), Some(b'{')) => object.read(scanner, reading)?,
+            (Values::List(list), Some(b'[')) => list.read(scanner, reading)?,
+            (Values::Other(other), _) => other.read(scanner, self.counts, reading)?,
+            (values, _) => coerce(values, self.counts, scanner)?,
         }
         self.validity.append_non_null();
         Ok(())
+    }
+
+    /// As [`Self::read`] of the member `name` in the row `row`, and does what the rule says about a value that does not fit.
+    #[inline(never)]
+    fn read_by_rule(
+        &mut self,
+        name: &str,
+        row: usize,
+        scanner: &mut Scanner<'_>,
+        reading: &mut Reading,
+    ) -> Result<(), Stop> {
+        let start = scanner.bookmark();
+        let noted = reading.nulled.len();
+        match (self.read(scanner, reading), self.on_error) {
+            (Ok(()), _) => {
+                reading.place(noted, || Step::Key(name.to_owned()));
+                Ok(())
+            }
+            (Err(Stop::Record(refusal)), OnError::Null) if self.nullable && !refusal.is_fatal => {
+                self.truncate(row);
+                scanner.return_to(start);
+                scanner.skip_value()?;
+                self.push_null();
+                reading.nulled.truncate(noted);
+                reading.nulled.push(*refusal);
+                reading.place(noted, || Step::Key(name.to_owned()));
+                Ok(())
+            }
+            (Err(stop), OnError::Fail) => Err(stop.fatal().below_key(name)),
+            (Err(stop), _) => Err(stop.below_key(name)),
+        }
     }
 
     fn push_null(&mut self) {
@@ -294,9 +392,10 @@ impl ColumnBuffer {
             Values::Float64(values) => values.push(0.0),
             Values::Decimal128 { values, .. } => values.push(0),
             Values::Date32(values) => values.push(0),
-            Values::Utf8(buffer) | Values::Json(buffer) => push_same(&mut buffer.offsets),
+            Values::Utf8(buffer) | Values::Json(buffer) => buffer.push_null(),
             Values::Struct(object) => object.push_null(),
             Values::List(list) => push_same(&mut list.offsets),
+            Values::Other(other) => other.push_null(),
         }
         self.validity.append_null();
     }
@@ -313,15 +412,13 @@ impl ColumnBuffer {
             Values::Float64(values) => values.truncate(length),
             Values::Decimal128 { values, .. } => values.truncate(length),
             Values::Date32(values) => values.truncate(length),
-            Values::Utf8(buffer) | Values::Json(buffer) => {
-                buffer.offsets.truncate(length + 1);
-                buffer.text.truncate(last_offset(&buffer.offsets));
-            }
+            Values::Utf8(buffer) | Values::Json(buffer) => buffer.truncate(length),
             Values::Struct(object) => object.truncate(length),
             Values::List(list) => {
                 list.offsets.truncate(length + 1);
                 list.elements.truncate(last_offset(&list.offsets));
             }
+            Values::Other(other) => other.truncate(length),
         }
     }
 
@@ -335,9 +432,10 @@ impl ColumnBuffer {
             Values::Float64(values) => size_of_val(values.as_slice()),
             Values::Decimal128 { values, .. } => size_of_val(values.as_slice()),
             Values::Date32(values) => size_of_val(values.as_slice()),
-            Values::Utf8(buffer) | Values::Json(buffer) => buffer.text.len() + size_of_val(buffer.offsets.as_slice()),
+            Values::Utf8(buffer) | Values::Json(buffer) => buffer.bytes(),
             Values::Struct(object) => object.bytes(),
             Values::List(list) => list.elements.bytes() + size_of_val(list.offsets.as_slice()),
+            Values::Other(other) => other.bytes(),
         };
         values + self.len() / 8
     }
@@ -355,12 +453,7 @@ impl ColumnBuffer {
             }
             Values::Date32(values) => primitive::<Date32Type>(values, nulls, data_type)?,
             Values::Time64(values) => primitive::<Time64MicrosecondType>(values, nulls, data_type)?,
-            Values::Utf8(buffer) | Values::Json(buffer) => {
-                let capacity = buffer.text.len();
-                let text = mem::replace(&mut buffer.text, String::with_capacity(capacity));
-                let offsets = take_offsets(&mut buffer.offsets);
-                Arc::new(StringArray::try_new(offsets, Buffer::from_vec(text.into_bytes()), nulls)?)
-            }
+            Values::Utf8(buffer) | Values::Json(buffer) => Arc::new(buffer.take(nulls)?),
             Values::Struct(object) => {
                 let rows = object.rows();
                 let fields = match data_type {
@@ -379,140 +472,24 @@ impl ColumnBuffer {
                 let elements = list.elements.take(field.data_type())?;
                 Arc::new(ListArray::try_new(field, offsets, elements, nulls)?)
             }
+            Values::Other(other) => other.take(nulls, data_type)?,
         })
     }
 }
 
-impl Values {
-    /// What a value must be, in words.
-    fn expected(&self) -> &'static str {
-        match self {
-            Self::Boolean(_) => "true or false",
-            Self::Int64(_) => "a 64-bit integer",
-            Self::Float64(_) => "a number",
-            Self::Decimal128 { .. } => "a decimal number",
-            Self::Utf8(_) => "a text",
-            Self::Json(_) => "a value",
-            Self::TimestampUtc(_) => "an RFC 3339 date-time",
-            Self::TimestampNaive(_) => "a date-time without an offset",
-            Self::Date32(_) => "a date (YYYY-MM-DD)",
-            Self::Time64(_) => "a time of day (HH:MM:SS)",
-            Self::Struct(_) => "an object",
-            Self::List(_) => "an array",
-        }
-    }
-}
-
-impl TextBuffer {
-    fn new() -> Self {
-        Self { offsets: vec![0], text: String::new() }
-    }
-
-    #[inline]
-    fn read_string(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
-        let start = scanner.position();
-        let text = scanner.string()?;
-        text.append_to(&mut self.text).map_err(|_| lone_surrogate(scanner.text_since(start)))?;
-        push_offset(&mut self.offsets, self.text.len())
-    }
-
-    fn push(&mut self, text: &str) -> Result<(), Stop> {
-        self.text.push_str(text);
-        push_offset(&mut self.offsets, self.text.len())
-    }
-}
-
 impl ListBuffer {
-    fn read(&mut self, scanner: &mut Scanner<'_>, unknown: UnknownFields) -> Result<(), Stop> {
+    fn read(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
         let mut index = 0;
         let mut more = scanner.enter_array()?;
         while more {
-            self.elements.read(scanner, unknown).map_err(|stop| stop.below_index(index))?;
+            let noted = reading.nulled.len();
+            self.elements.read(scanner, reading).map_err(|stop| stop.below_index(index))?;
+            if reading.nulled.len() > noted {
+                reading.place(noted, || Step::Index(index));
+            }
             index += 1;
             more = scanner.next_element()?;
         }
         push_offset(&mut self.offsets, self.elements.len())
     }
-}
-
-/// Reads the text at the cursor by `parse`, which reads the start of its bytes.
-#[inline]
-fn read_time<T>(
-    scanner: &mut Scanner<'_>,
-    expected: &str,
-    parse: impl Fn(&[u8]) -> Result<(T, &[u8]), TimeFault>,
-) -> Result<T, Stop> {
-    // What is a date or time up to the closing quote needs no look for its end.
-    if let Some((_, text)) = scanner.rest().split_first()
-        && let Ok((value, rest @ [b'"', ..])) = parse(text)
-    {
-        scanner.advance(2 + text.len() - rest.len());
-        return Ok(value);
-    }
-    let start = scanner.position();
-    let text = scanner.string()?;
-    let decoded = text.decoded().map_err(|_| lone_surrogate(scanner.text_since(start)))?;
-    whole(decoded.as_bytes(), parse).map_err(|fault| bad_time(fault, expected, scanner.text_since(start)))
-}
-
-/// Reads the number, or the text that is a number, at the cursor.
-fn read_decimal(scanner: &mut Scanner<'_>, precision: u8, scale: i8) -> Result<i128, Stop> {
-    let start = scanner.position();
-    let expected = format!("a decimal of {precision} digits, {scale} of them after the point");
-    let digits = if scanner.peek() == Some(b'"') {
-        let text = scanner.string()?;
-        let is_number = is_number(text.raw);
-        if !is_number {
-            let found = describe(scanner.text_since(start));
-            return Err(Stop::record(RejectCode::BadFormat, format!("expected {expected}, found {found}")));
-        }
-        text.raw
-    } else {
-        scanner.number()?.text
-    };
-    to_decimal(digits, precision, scale).map_err(|fault| bad_number(fault, &expected, scanner.text_since(start)))
-}
-
-/// Whether a text is a number, by the grammar of JSON.
-fn is_number(text: &str) -> bool {
-    Scanner::new(text.as_bytes(), 0).is_ok_and(|mut scanner| {
-        scanner.position() == 0 && scanner.number().is_ok_and(|number| number.text.len() == text.len())
-    })
-}
-
-fn push_offset(offsets: &mut Vec<i32>, offset: usize) -> Result<(), Stop> {
-    let offset = i32::try_from(offset).map_err(|_| Stop::Page(Box::new(DecodeError::BatchFull)))?;
-    offsets.push(offset);
-    Ok(())
-}
-
-fn push_same(offsets: &mut Vec<i32>) {
-    offsets.push(offsets.last().copied().unwrap_or(0));
-}
-
-fn last_offset(offsets: &[i32]) -> usize {
-    offsets.last().and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0)
-}
-
-/// Takes a vector out and leaves an empty one that has room for as much.
-fn take<T>(values: &mut Vec<T>) -> Vec<T> {
-    let capacity = values.len();
-    mem::replace(values, Vec::with_capacity(capacity))
-}
-
-fn take_offsets(offsets: &mut Vec<i32>) -> OffsetBuffer<i32> {
-    let taken = take(offsets);
-    offsets.push(0);
-    OffsetBuffer::new(ScalarBuffer::from(taken))
-}
-
-fn primitive<T: ArrowPrimitiveType>(
-    values: &mut Vec<T::Native>,
-    nulls: Option<NullBuffer>,
-    data_type: &DataType,
-) -> Result<ArrayRef, ArrowError> {
-    let array = PrimitiveArray::<T>::try_new(ScalarBuffer::from(take(values)), nulls)?;
-    // The type's parameters, such as the zone, come from the schema.
-    let data = array.into_data().into_builder().data_type(data_type.clone()).build()?;
-    Ok(Arc::new(PrimitiveArray::<T>::from(data)))
 }

@@ -103,6 +103,14 @@ pub enum DecodeError {
         /// Whether it is a field that the schema does not have.
         is_unknown: bool,
     },
+    /// A value does not fit, and its field is to fail the run then.
+    #[error("a record does not fit at {path}: {reason}")]
+    Refused {
+        /// Where, as a JSON path from the record's root.
+        path: String,
+        /// What was found and what was expected.
+        reason: String,
+    },
     /// The gate failed the page.
     #[error("{0}")]
     Gate(Error),
@@ -121,10 +129,11 @@ impl DecodeError {
             return error.at(place);
         }
         let hints = self.hints(content_type);
-        let error = match self {
-            Self::Frozen { .. } => Error::schema(self.to_string()).at(place),
-            _ => Error::source_failed(self.to_string()).at(place),
+        let error = match &self {
+            Self::Frozen { .. } | Self::Refused { .. } => Error::schema(self.to_string()),
+            _ => Error::source_failed(self.to_string()),
         };
+        let error = error.at(place);
         let error = match self {
             Self::Batch(cause) => error.with_source(cause),
             Self::Empty
@@ -136,6 +145,7 @@ impl DecodeError {
             | Self::SelectorNotRecords { .. }
             | Self::Delimited { .. }
             | Self::Frozen { .. }
+            | Self::Refused { .. }
             | Self::Gate(_)
             | Self::BatchFull => error,
         };
@@ -178,6 +188,10 @@ impl DecodeError {
             ],
             Self::Frozen { .. } => vec![
                 "schema_contract.data_type is freeze; evolve widens the column where nothing is lost, discard_value makes the value null, discard_row puts its record aside".to_owned(),
+            ],
+            Self::Refused { .. } => vec![
+                "the field's on_error is fail: give it another type, or on_error reject or null, and load again"
+                    .to_owned(),
             ],
             Self::BatchFull => vec!["lower limits.batch_rows or endpoint.paginator.limit".to_owned()],
             Self::Gate(error) => error.hints().to_vec(),

@@ -12,10 +12,10 @@
 //! * A missing field and `null` are both null; in a column that must have a value they refuse the record.
 //! * A key that comes twice in one object: the last one counts, but every one must fit. Keys are compared by their
 //!   meaning, not by their escapes.
-//! * Text comes from strings only, booleans from `true` and `false` only. Integers are numbers without a fraction
-//!   (`2.0` is one) within 64 bits. Doubles are the nearest to the text, and finite. Decimals come from numbers or from
-//!   strings that are numbers, exactly. Dates and times are RFC 3339 (see [`timestamp`]). JSON columns keep the value's own
-//!   text, as it came.
+//! * A value is taken where the column holds exactly what it says: `docs/types.md` has the table. Numbers and booleans may be
+//!   written as strings; integers are numbers without a fraction (`2.0` is one); doubles are the nearest to the text; decimals
+//!   are exact; dates and times are RFC 3339 (see [`timestamp`], and [`spelling`] for what else says one thing); a number is a
+//!   date-time only where the schema says what it counts. JSON columns keep the value's own text, as it came.
 //! * A string with half of a surrogate pair is valid JSON but no text: in a text column it refuses the record.
 //!
 //! # One value going through
@@ -26,6 +26,7 @@ mod columns;
 mod delimited;
 mod detect;
 mod discard;
+mod duration;
 mod error;
 mod hints;
 mod infer;
@@ -35,6 +36,7 @@ mod record;
 mod refusal;
 mod scanner;
 mod select;
+mod spelling;
 mod text;
 mod timestamp;
 
@@ -47,7 +49,7 @@ pub use error::{DecodeError, Position};
 pub use infer::Inferrer;
 pub use record::{Admission, RawRecord, RecordGate};
 
-use self::columns::ObjectBuffer;
+use self::columns::{ObjectBuffer, Reading};
 use self::delimited::as_lines;
 use self::detect::detect;
 use self::discard::with_null_at;
@@ -57,7 +59,7 @@ use self::scanner::{Kind, Scanner};
 use self::select::{RecordSink, Walked, walk, walk_lines};
 use crate::paginate::{Lookup, PageMeta};
 use crate::reject::{Reject, RejectCode};
-use crate::schema::RecordSchema;
+use crate::schema::{FieldRules, RecordSchema};
 use crate::spec::{JsonPath, RecordFormat};
 
 /// Bytes of a refused record that are kept; the rest is cut off.
@@ -70,6 +72,9 @@ const NULLED_VALUES_MAX: u64 = 1_000;
 #[derive(Debug)]
 pub struct PageDecoder {
     root: ObjectBuffer,
+    /// Whether some field does something else about a value that does not fit than to refuse its record.
+    has_rules: bool,
+    rules: FieldRules,
     /// Which of the rows delete, ascending.
     deletes: Vec<usize>,
     schema: SchemaRef,
@@ -121,10 +126,12 @@ pub struct Decoded {
     pub meta: PageMeta,
     /// The records that were refused, in order.
     pub rejects: Vec<Reject>,
+    /// The values that did not fit and that null stands for, by the rule of their field, in order. Their records are rows.
+    pub nulled: Vec<Reject>,
     /// Records that the gate dropped.
     pub dropped: u64,
-    /// Values that did not fit and are null.
-    pub nulled: u64,
+    /// Values that did not fit and that null stands for, by the schema contract.
+    pub discarded: u64,
 }
 
 /// Where the records of a page are, and who said so.
@@ -145,9 +152,21 @@ impl PageDecoder {
         lookups: Vec<JsonPath>,
         options: DecodeOptions,
     ) -> Self {
-        let root = ObjectBuffer::new(schema.columns());
+        Self::with_rules(schema, &FieldRules::default(), selector, lookups, options)
+    }
+
+    /// As [`Self::new`], with fields that are read by rules of their own.
+    pub fn with_rules(
+        schema: &RecordSchema,
+        rules: &FieldRules,
+        selector: Option<JsonPath>,
+        lookups: Vec<JsonPath>,
+        options: DecodeOptions,
+    ) -> Self {
         Self {
-            root,
+            root: ObjectBuffer::new(schema.columns(), &mut Vec::new(), rules),
+            has_rules: rules.has_on_error(),
+            rules: rules.clone(),
             deletes: Vec::new(),
             schema: schema.to_arrow(),
             shows_deletes: false,
@@ -174,7 +193,7 @@ impl PageDecoder {
 
     /// From the next page on, records are of `schema`. Rows that are buffered are lost: [`Self::flush`] them first.
     pub fn become_of(&mut self, schema: &RecordSchema, key: &[String]) {
-        self.root = ObjectBuffer::new(schema.columns());
+        self.root = ObjectBuffer::new(schema.columns(), &mut Vec::new(), &self.rules);
         self.schema = if self.shows_deletes { schema.to_arrow_with_deletes(key) } else { schema.to_arrow() };
     }
 
@@ -235,7 +254,7 @@ impl PageDecoder {
             RecordFormat::Json => {}
             RecordFormat::Ndjson => return self.decode_lines(page, bytes, gate),
             RecordFormat::Delimited { delimiter } => {
-                let texts = self.schema.fields().iter().filter(|field| field.data_type() == &DataType::Utf8);
+                let texts = self.schema.fields().iter().filter(|field| is_text(field.data_type()));
                 let texts = texts.map(|field| field.name().clone()).collect();
                 return self.decode_lines(page, &as_lines(bytes, delimiter, &texts)?, gate);
             }
@@ -244,40 +263,20 @@ impl PageDecoder {
         let selector = self.selector.for_page(&scanner)?;
         let hints =
             if self.wants_hints { Some(Box::new(hints::hints(scanner.clone(), selector.path())?)) } else { None };
-        let mut sink = RowSink {
-            root: &mut self.root,
-            deletes: &mut self.deletes,
-            options: self.options,
-            misfits: self.misfits,
-            gate,
-            page,
-            records: 0,
-            dropped: 0,
-            nulled: 0,
-            rejects: Vec::new(),
-        };
+        let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, self.has_rules, gate, page);
+        sink.misfits = self.misfits;
         let Walked { values, content } =
             selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
         let meta = PageMeta { records: sink.records, values, hints, content, ..PageMeta::default() };
-        let decoded = Decoded { meta, rejects: sink.rejects, dropped: sink.dropped, nulled: sink.nulled };
+        let decoded = sink.decoded(meta);
         self.selector = selector;
         Ok(decoded)
     }
 
     /// A page of lines, each a record.
     fn decode_lines(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
-        let mut sink = RowSink {
-            root: &mut self.root,
-            deletes: &mut self.deletes,
-            options: self.options,
-            misfits: self.misfits,
-            gate,
-            page,
-            records: 0,
-            dropped: 0,
-            nulled: 0,
-            rejects: Vec::new(),
-        };
+        let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, self.has_rules, gate, page);
+        sink.misfits = self.misfits;
         let content = if is_blank(bytes) {
             None
         } else {
@@ -285,7 +284,7 @@ impl PageDecoder {
         };
         let values = vec![Lookup::Missing; self.lookups.len()];
         let meta = PageMeta { records: sink.records, values, content, ..PageMeta::default() };
-        Ok(Decoded { meta, rejects: sink.rejects, dropped: sink.dropped, nulled: sink.nulled })
+        Ok(sink.decoded(meta))
     }
 
     /// Rows that are buffered.
@@ -356,14 +355,16 @@ impl Selector {
 struct RowSink<'d, 'g> {
     root: &'d mut ObjectBuffer,
     deletes: &'d mut Vec<usize>,
-    options: DecodeOptions,
     misfits: Misfits,
     gate: Option<&'g mut dyn RecordGate>,
     page: u64,
     records: u64,
     dropped: u64,
-    nulled: u64,
+    discarded: u64,
     rejects: Vec<Reject>,
+    nulled: Vec<Reject>,
+    reading: Reading,
+    depth_max: u32,
 }
 
 /// How far a [`RowSink`] got.
@@ -372,8 +373,9 @@ struct RowMark {
     rows: usize,
     records: u64,
     dropped: u64,
-    nulled: u64,
+    discarded: u64,
     rejects: usize,
+    nulled: usize,
 }
 
 impl RecordSink for RowSink<'_, '_> {
@@ -396,8 +398,9 @@ impl RecordSink for RowSink<'_, '_> {
             rows: self.root.rows(),
             records: self.records,
             dropped: self.dropped,
-            nulled: self.nulled,
+            discarded: self.discarded,
             rejects: self.rejects.len(),
+            nulled: self.nulled.len(),
         }
     }
 
@@ -406,12 +409,46 @@ impl RecordSink for RowSink<'_, '_> {
         self.deletes.retain(|row| *row < mark.rows);
         self.records = mark.records;
         self.dropped = mark.dropped;
-        self.nulled = mark.nulled;
+        self.discarded = mark.discarded;
         self.rejects.truncate(mark.rejects);
+        self.nulled.truncate(mark.nulled);
     }
 }
 
-impl RowSink<'_, '_> {
+impl<'d, 'g> RowSink<'d, 'g> {
+    fn new(
+        root: &'d mut ObjectBuffer,
+        deletes: &'d mut Vec<usize>,
+        options: DecodeOptions,
+        has_rules: bool,
+        gate: Option<&'g mut dyn RecordGate>,
+        page: u64,
+    ) -> Self {
+        let reading = Reading { unknown: options.unknown_fields, has_rules, nulled: Vec::new() };
+        let depth_max = options.depth_max;
+        let (rejects, nulled) = (Vec::new(), Vec::new());
+        let (misfits, discarded) = (Misfits::Reject, 0);
+        Self {
+            root,
+            deletes,
+            misfits,
+            gate,
+            page,
+            records: 0,
+            dropped: 0,
+            discarded,
+            rejects,
+            nulled,
+            reading,
+            depth_max,
+        }
+    }
+
+    fn decoded(self, meta: PageMeta) -> Decoded {
+        let Self { rejects, nulled, dropped, discarded, .. } = self;
+        Decoded { meta, rejects, nulled, dropped, discarded }
+    }
+
     /// Types the record at the cursor. When it is refused, the cursor is back at its start, since what follows the refused value
     /// must be valid JSON too.
     #[inline]
@@ -419,14 +456,21 @@ impl RowSink<'_, '_> {
         let start = scanner.bookmark();
         let row = self.root.rows();
         let outcome = match scanner.kind()? {
-            Kind::Object => self.root.read(scanner, self.options.unknown_fields),
+            Kind::Object => self.root.read(scanner, &mut self.reading),
             Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(scanner),
         };
         match outcome {
-            Ok(()) => Ok(None),
+            Ok(()) => {
+                if !self.reading.nulled.is_empty() {
+                    self.note(scanner.text_from(start));
+                }
+                Ok(None)
+            }
             Err(Stop::Page(error)) => Err(error),
+            Err(Stop::Record(refusal)) if refusal.is_fatal => refused(&refusal),
             Err(Stop::Record(refusal)) => {
                 self.root.truncate(row);
+                self.reading.nulled.clear();
                 scanner.return_to(start);
                 self.treated(scanner, refusal)
             }
@@ -438,8 +482,8 @@ impl RowSink<'_, '_> {
     fn treated(&mut self, scanner: &mut Scanner<'_>, refusal: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
         let is_misfit = refusal.code.is_about_a_value();
         let is_unknown = refusal.code == RejectCode::UnknownField;
-        let fails = (is_unknown && self.options.unknown_fields == UnknownFields::Fail)
-            || (is_misfit && self.misfits == Misfits::Fail);
+        let fails =
+            (is_unknown && self.reading.unknown == UnknownFields::Fail) || (is_misfit && self.misfits == Misfits::Fail);
         if fails {
             return Err(Box::new(DecodeError::Frozen {
                 position: self.records,
@@ -470,17 +514,17 @@ impl RowSink<'_, '_> {
                 Some(nulled) if refusal.code.is_about_a_value() => text = nulled,
                 Some(_) | None => return Ok(Some(refusal)),
             }
-            match self
-                .root
-                .read(&mut Scanner::new(text.as_bytes(), self.options.depth_max)?, self.options.unknown_fields)
-            {
+            let mut scanner = Scanner::new(text.as_bytes(), self.depth_max)?;
+            match self.root.read(&mut scanner, &mut self.reading) {
                 Ok(()) => {
-                    self.nulled += nulled;
+                    self.discarded += nulled;
+                    self.note(raw);
                     return Ok(None);
                 }
                 Err(Stop::Page(error)) => return Err(error),
                 Err(Stop::Record(next)) => {
                     self.root.truncate(row);
+                    self.reading.nulled.clear();
                     refusal = next;
                 }
             }
@@ -491,19 +535,26 @@ impl RowSink<'_, '_> {
     /// Types what is known of a record that deletes.
     fn typed_delete(&mut self, text: &str) -> PageResult<Option<Box<Refusal>>> {
         let row = self.root.rows();
-        let mut scanner = Scanner::new(text.as_bytes(), self.options.depth_max)?;
+        let mut scanner = Scanner::new(text.as_bytes(), self.depth_max)?;
+        let unknown = std::mem::replace(&mut self.reading.unknown, UnknownFields::Ignore);
         let outcome = match scanner.kind()? {
-            Kind::Object => self.root.read_leniently(&mut scanner, UnknownFields::Ignore),
+            Kind::Object => self.root.read_leniently(&mut scanner, &mut self.reading),
             Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(&mut scanner),
         };
+        self.reading.unknown = unknown;
         match outcome {
             Ok(()) => {
                 self.deletes.push(row);
+                if !self.reading.nulled.is_empty() {
+                    self.note(text);
+                }
                 Ok(None)
             }
             Err(Stop::Page(error)) => Err(error),
+            Err(Stop::Record(refusal)) if refusal.is_fatal => refused(&refusal),
             Err(Stop::Record(refusal)) => {
                 self.root.truncate(row);
+                self.reading.nulled.clear();
                 Ok(Some(refusal))
             }
         }
@@ -531,7 +582,7 @@ impl RowSink<'_, '_> {
                 None
             }
             Admission::Rewrite(text) => {
-                let mut rewritten = Scanner::new(text.as_bytes(), self.options.depth_max)?;
+                let mut rewritten = Scanner::new(text.as_bytes(), self.depth_max)?;
                 self.typed(&mut rewritten)?
             }
             Admission::Delete(text) => self.typed_delete(&text)?,
@@ -555,6 +606,21 @@ impl RowSink<'_, '_> {
 
     #[cold]
     fn reject(&mut self, code: RejectCode, path: String, reason: String, raw: &str) {
+        let reject = self.reject_of(code, path, reason, raw);
+        self.rejects.push(reject);
+    }
+
+    /// Keeps what null stands for in the record of `raw`.
+    #[cold]
+    fn note(&mut self, raw: &str) {
+        for refusal in std::mem::take(&mut self.reading.nulled) {
+            let reason = format!("{}; null stands for it", refusal.reason);
+            let reject = self.reject_of(refusal.code, refusal.path(), reason, raw);
+            self.nulled.push(reject);
+        }
+    }
+
+    fn reject_of(&self, code: RejectCode, path: String, reason: String, raw: &str) -> Reject {
         let kept = self.gate.as_ref().map(|gate| gate.kept(raw));
         let raw = kept.as_deref().unwrap_or(raw);
         let mut length = raw.len().min(REJECT_RAW_BYTES_MAX);
@@ -562,13 +628,23 @@ impl RowSink<'_, '_> {
             length -= 1;
         }
         let raw = raw.get(..length).unwrap_or(raw).to_owned();
-        self.rejects.push(Reject { page: self.page, position: self.records, path, code, reason, raw });
+        Reject { page: self.page, position: self.records, path, code, reason, raw }
     }
+}
+
+/// Whether a cell of such a column is text, whatever it looks like.
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::Dictionary(_, _) | DataType::Binary)
 }
 
 /// Whether a page has nothing but whitespace: of lines, that is a page without records.
 fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_whitespace)
+}
+
+#[cold]
+fn refused<T>(refusal: &Refusal) -> PageResult<T> {
+    Err(Box::new(DecodeError::Refused { path: refusal.path(), reason: refusal.reason.clone() }))
 }
 
 #[cold]

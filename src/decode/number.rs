@@ -1,5 +1,7 @@
 //! Numbers from their JSON text: exact, or refused.
 
+use arrow::datatypes::i256;
+
 use super::scanner::NumberText;
 
 /// Why a number does not fit.
@@ -11,8 +13,12 @@ pub(super) enum NumberFault {
     Inexact,
 }
 
-/// The most digits of a decimal.
+/// The most digits of a decimal of 128 bits.
 const DIGITS_MAX: usize = 38;
+/// The most digits of a decimal of 256 bits.
+const WIDE_DIGITS_MAX: usize = 76;
+/// Below this a double holds every whole number.
+const EXACT_IN_DOUBLE_BELOW: f64 = 9_007_199_254_740_992.0;
 
 /// The 64-bit integer that a number is. `2.0` and `1e3` are integers too.
 #[inline]
@@ -24,14 +30,82 @@ pub(super) fn to_i64(number: NumberText<'_>) -> Result<i64, NumberFault> {
     i64::try_from(wide).map_err(|_| NumberFault::OutOfRange)
 }
 
-/// The double nearest to a number; a number beyond all doubles does not fit.
+/// The whole number from `min` to `max` that a number is.
+pub(super) fn to_integer<T: TryFrom<i128>>(number: NumberText<'_>, min: i128, max: i128) -> Result<T, NumberFault> {
+    let value = to_decimal(number.text, 20, 0)?;
+    let value = if (min..=max).contains(&value) { value } else { return Err(NumberFault::OutOfRange) };
+    T::try_from(value).map_err(|_| NumberFault::OutOfRange)
+}
+
+/// The double nearest to a number. A number beyond all doubles does not fit, nor does one so small that only zero is near, nor a whole
+/// number, written as one, that no double is.
 #[inline]
 pub(super) fn to_f64(number: NumberText<'_>) -> Result<f64, NumberFault> {
-    number.text.parse().ok().filter(|value: &f64| value.is_finite()).ok_or(NumberFault::OutOfRange)
+    let value: f64 = number.text.parse().map_err(|_| NumberFault::OutOfRange)?;
+    let is_plain =
+        if number.is_integer { value.abs() < EXACT_IN_DOUBLE_BELOW } else { value != 0.0 && value.is_finite() };
+    if is_plain { Ok(value) } else { to_special_f64(number, value) }
+}
+
+#[cold]
+fn to_special_f64(number: NumberText<'_>, value: f64) -> Result<f64, NumberFault> {
+    if !value.is_finite() {
+        return Err(NumberFault::OutOfRange);
+    }
+    let is_same = if number.is_integer { format!("{value:.0}") == number.text } else { is_zero(number.text) };
+    if is_same { Ok(value) } else { Err(NumberFault::Inexact) }
+}
+
+/// The float of 32 bits that a number is: exactly, or as the shortest text that stands for that float.
+pub(super) fn to_f32(number: NumberText<'_>) -> Result<f32, NumberFault> {
+    let wide = to_f64(number)?;
+    let value: f32 = number.text.parse().map_err(|_| NumberFault::OutOfRange)?;
+    if !value.is_finite() {
+        return Err(NumberFault::OutOfRange);
+    }
+    let bits = wide.to_bits();
+    let is_same = f64::from(value).to_bits() == bits
+        || value.to_string().parse().is_ok_and(|shortest: f64| shortest.to_bits() == bits);
+    if is_same { Ok(value) } else { Err(NumberFault::Inexact) }
+}
+
+/// Whether a number is zero, whatever its exponent.
+fn is_zero(text: &str) -> bool {
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    mantissa.bytes().all(|byte| !matches!(byte, b'1'..=b'9'))
 }
 
 /// The unscaled value of a decimal, exactly. `text` is a number by the grammar of JSON.
 pub(super) fn to_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, NumberFault> {
+    let Significant { negative, digits, count, power } =
+        significant(text, usize::from(precision).min(DIGITS_MAX), scale)?;
+    let magnitude = digits.take(count).fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
+    let value = magnitude * 10_i128.pow(power);
+    Ok(if negative { -value } else { value })
+}
+
+/// As [`to_decimal`], of up to 76 digits.
+pub(super) fn to_decimal256(text: &str, precision: u8, scale: i8) -> Result<i256, NumberFault> {
+    let precision = usize::from(precision).min(WIDE_DIGITS_MAX);
+    let Significant { negative, digits, count, power } = significant(text, precision, scale)?;
+    let ten = i256::from_i128(10);
+    let magnitude = digits.take(count).fold(i256::ZERO, |value, digit| {
+        value.wrapping_mul(ten).wrapping_add(i256::from_i128(i128::from(digit - b'0')))
+    });
+    // Below 10^76, which 256 bits hold.
+    let value = magnitude.wrapping_mul(ten.wrapping_pow(power));
+    Ok(if negative { value.wrapping_neg() } else { value })
+}
+
+/// What is left of a number's text once it is clear that a decimal holds it: `count` of `digits`, times ten to the `power`.
+struct Significant<I> {
+    negative: bool,
+    digits: I,
+    count: usize,
+    power: u32,
+}
+
+fn significant(text: &str, precision: usize, scale: i8) -> Result<Significant<impl Iterator<Item = u8>>, NumberFault> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -45,9 +119,9 @@ pub(super) fn to_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, N
     let digits = || whole.bytes().chain(fraction.bytes()).skip_while(|digit| *digit == b'0');
     // Zeros at the end of the whole part count into the power of ten, so that only what is lost counts as lost.
     let trailing_zeros = if fraction.is_empty() { whole.len() - whole.trim_end_matches('0').len() } else { 0 };
-    let digit_count = digits().count().saturating_sub(trailing_zeros);
-    if digit_count == 0 {
-        return Ok(0);
+    let count = digits().count().saturating_sub(trailing_zeros);
+    if count == 0 {
+        return Ok(Significant { negative, digits: digits(), count: 0, power: 0 });
     }
     let power = exponent
         .saturating_add(i64::from(scale))
@@ -56,14 +130,10 @@ pub(super) fn to_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, N
     let Ok(power) = u32::try_from(power.clamp(-1, i64::from(u32::MAX))) else {
         return Err(NumberFault::Inexact);
     };
-    let precision = usize::from(precision).min(DIGITS_MAX);
-    if digit_count > DIGITS_MAX || digit_count.saturating_add(usize::try_from(power).unwrap_or(usize::MAX)) > precision
-    {
+    if count.saturating_add(usize::try_from(power).unwrap_or(usize::MAX)) > precision {
         return Err(NumberFault::OutOfRange);
     }
-    let magnitude = digits().take(digit_count).fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
-    let value = magnitude * 10_i128.pow(power);
-    Ok(if negative { -value } else { value })
+    Ok(Significant { negative, digits: digits(), count, power })
 }
 
 /// The exponent, held within bounds in which it can be reckoned with.

@@ -30,6 +30,8 @@ pub(super) struct Refusal {
     pub(super) steps: Vec<Step>,
     pub(super) code: RejectCode,
     pub(super) reason: String,
+    /// Whether it fails the run.
+    pub(super) is_fatal: bool,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,12 @@ const SHOWN_CHARACTERS_MAX: usize = 60;
 
 impl Refusal {
     pub(super) fn new(code: RejectCode, reason: String) -> Self {
-        Self { steps: Vec::new(), code, reason }
+        Self { steps: Vec::new(), code, reason, is_fatal: false }
+    }
+
+    /// Says that the value is below `step`.
+    pub(super) fn below(&mut self, step: Step) {
+        self.steps.push(step);
     }
 
     /// The path of the refused value, from the record's root.
@@ -68,6 +75,15 @@ impl Stop {
         Self::Record(Box::new(Refusal::new(code, reason.into())))
     }
 
+    /// Says that it fails the run.
+    #[cold]
+    pub(super) fn fatal(mut self) -> Self {
+        if let Self::Record(refusal) = &mut self {
+            refusal.is_fatal = true;
+        }
+        self
+    }
+
     /// Says that the value is below `key`.
     #[cold]
     pub(super) fn below_key(self, key: &str) -> Self {
@@ -82,7 +98,7 @@ impl Stop {
 
     fn below(mut self, step: Step) -> Self {
         if let Self::Record(refusal) = &mut self {
-            refusal.steps.push(step);
+            refusal.below(step);
         }
         self
     }
@@ -116,8 +132,10 @@ pub(super) fn bad_time(fault: TimeFault, expected: &str, value: &str) -> Stop {
         TimeFault::NoSuchTime => (RejectCode::BadFormat, ": there is no such date or time"),
         TimeFault::OffsetMissing => (RejectCode::BadFormat, ": it has no offset from UTC"),
         TimeFault::OffsetUnwanted => (RejectCode::BadFormat, ": it has an offset from UTC"),
-        TimeFault::TooFine => (RejectCode::OutOfRange, ": it is finer than microseconds"),
+        TimeFault::TooFine => (RejectCode::OutOfRange, ": it is finer than the column"),
         TimeFault::LeapSecond => (RejectCode::OutOfRange, ": a leap second cannot be kept"),
+        TimeFault::BeyondUnit => (RejectCode::OutOfRange, ": a 64-bit count of the column's unit does not reach it"),
+        TimeFault::Inexact => (RejectCode::OutOfRange, ": digits would be lost"),
         TimeFault::YearOutOfRange => (RejectCode::OutOfRange, ": it is not within the years 0001 to 9999 of UTC"),
     };
     Stop::record(code, format!("expected {expected}, found {}{detail}", describe(value)))

@@ -1,12 +1,13 @@
 mod deletes;
 mod differential;
+mod documents;
 mod records;
 mod selection;
+mod torture;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
-};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type, UInt64Type};
 use serde_json::{Value, json};
 
 use super::*;
@@ -65,12 +66,33 @@ fn value(array: &dyn Array, row: usize) -> Value {
     match array.data_type() {
         DataType::Boolean => json!(array.as_boolean().value(row)),
         DataType::Int64 => json!(array.as_primitive::<Int64Type>().value(row)),
+        DataType::UInt64 => json!(array.as_primitive::<UInt64Type>().value(row)),
+        DataType::Float32 => json!(array.as_primitive::<Float32Type>().value(row).to_string()),
+        DataType::Decimal256(..) => json!(array.as_primitive::<Decimal256Type>().value(row).to_string()),
+        DataType::Binary => json!(array.as_binary::<i32>().value(row)),
+        DataType::Dictionary(..) => value(&cast(array, &DataType::Utf8).unwrap(), row),
         DataType::Float64 => json!(array.as_primitive::<Float64Type>().value(row)),
         DataType::Decimal128(..) => json!(array.as_primitive::<Decimal128Type>().value(row).to_string()),
         DataType::Utf8 => json!(array.as_string::<i32>().value(row)),
-        DataType::Timestamp(..) => json!(array.as_primitive::<TimestampMicrosecondType>().value(row)),
-        DataType::Date32 => json!(array.as_primitive::<Date32Type>().value(row)),
-        DataType::Time64(_) => json!(array.as_primitive::<Time64MicrosecondType>().value(row)),
+        DataType::Time32(_) => value(&cast(array, &DataType::Int32).unwrap(), row),
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::Timestamp(..)
+        | DataType::Date32
+        | DataType::Time64(_)
+        | DataType::Duration(_) => value(&cast(array, &DataType::Int64).unwrap(), row),
+        DataType::Map(..) => {
+            let entries = array.as_map().value(row);
+            let entry = |entry| {
+                let key = value(entries.column(0), entry).as_str().unwrap().to_owned();
+                (key, value(entries.column(1), entry))
+            };
+            Value::Object((0..entries.len()).map(entry).collect())
+        }
         DataType::Struct(fields) => {
             let members = fields.iter().zip(array.as_struct().columns());
             Value::Object(members.map(|(field, member)| (field.name().clone(), value(member, row))).collect())

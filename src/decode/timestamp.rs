@@ -1,8 +1,10 @@
 //! RFC 3339 dates and times, exactly, without allocation.
 //!
 //! Taken are years 0001 to 9999, `T`, `t` or a space between date and time, `Z`, `z` or any offset, and as many digits
-//! of a second as microseconds hold; zeros beyond them do no harm, other digits would be lost and are refused. So is a
-//! leap second, for which a count of microseconds has no place.
+//! of a second as the column's unit holds; zeros beyond them do no harm, other digits would be lost and are refused. So is a
+//! leap second, for which a count of time has no place. `DIGITS` is the unit: 0 digits of a second's fraction, 3, 6 or 9.
+//!
+//! These are the usual forms. What else is taken, more slowly, is in [`super::spelling`].
 
 /// Why a text is no such date or time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,8 +13,12 @@ pub(super) enum TimeFault {
     Form,
     /// There is no such month, day, hour, ….
     NoSuchTime,
-    /// Its fraction has digits beyond microseconds.
+    /// Its fraction has digits beyond the column's unit.
     TooFine,
+    /// As a number, it has digits beyond the column's unit.
+    Inexact,
+    /// 64 bits do not hold it in the column's unit.
+    BeyondUnit,
     /// It names second 60.
     LeapSecond,
     /// It lies outside of the years 0001 to 9999, in UTC.
@@ -23,12 +29,11 @@ pub(super) enum TimeFault {
     OffsetUnwanted,
 }
 
-const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
-const SECONDS_PER_DAY: i64 = 86_400;
+pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 /// 0001-01-01T00:00:00Z.
-const FIRST_MICROSECOND: i64 = -719_162 * SECONDS_PER_DAY * MICROSECONDS_PER_SECOND;
-/// 9999-12-31T23:59:59.999999Z.
-const LAST_MICROSECOND: i64 = 2_932_897 * SECONDS_PER_DAY * MICROSECONDS_PER_SECOND - 1;
+pub(super) const FIRST_SECOND: i64 = -719_162 * SECONDS_PER_DAY;
+/// 9999-12-31T23:59:59Z.
+pub(super) const LAST_SECOND: i64 = 2_932_897 * SECONDS_PER_DAY - 1;
 
 /// A value and the bytes that follow it.
 type Prefix<'t, T> = Result<(T, &'t [u8]), TimeFault>;
@@ -45,22 +50,40 @@ pub(super) fn whole<'t, T>(text: &'t [u8], prefix: impl Fn(&'t [u8]) -> Prefix<'
 /// The microseconds from 1970-01-01T00:00:00Z to the instant at the start of `text`.
 #[inline]
 pub(super) fn instant(text: &[u8]) -> Prefix<'_, i64> {
-    let (local, suffix) = local(text)?;
+    instant_in::<6>(text)
+}
+
+/// As [`instant`], in any unit.
+#[inline]
+pub(super) fn instant_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
+    let ((seconds, fraction), suffix) = local::<DIGITS>(text)?;
     let (offset, rest) = offset_seconds(suffix)?;
     let Some(offset) = offset else {
         return Err(if suffix.is_empty() { TimeFault::OffsetMissing } else { TimeFault::Form });
     };
-    let instant = local - offset * MICROSECONDS_PER_SECOND;
-    if (FIRST_MICROSECOND..=LAST_MICROSECOND).contains(&instant) {
-        Ok((instant, rest))
-    } else {
-        Err(TimeFault::YearOutOfRange)
+    let seconds = seconds - offset;
+    if !(FIRST_SECOND..=LAST_SECOND).contains(&seconds) {
+        return Err(TimeFault::YearOutOfRange);
     }
+    Ok((join::<DIGITS>(seconds, fraction)?, rest))
 }
 
-/// The microseconds from 1970-01-01T00:00:00 to the date and time at the start of `text`, whatever the offset after it.
+/// Seconds and what comes after their point as one count.
 #[inline]
-fn local(text: &[u8]) -> Prefix<'_, i64> {
+pub(super) fn join<const DIGITS: u32>(seconds: i64, fraction: i64) -> Result<i64, TimeFault> {
+    let per_second = 10_i64.pow(DIGITS);
+    if DIGITS <= 6 {
+        // The years 0001 to 9999 always fit.
+        return Ok(seconds * per_second + fraction);
+    }
+    let count = i128::from(seconds) * i128::from(per_second) + i128::from(fraction);
+    i64::try_from(count).map_err(|_| TimeFault::BeyondUnit)
+}
+
+/// The seconds from 1970-01-01T00:00:00 to the date and time at the start of `text`, whatever the offset after it, and the fraction
+/// of its second.
+#[inline]
+fn local<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, (i64, i64)> {
     let (start, rest) = text.split_first_chunk::<19>().ok_or(TimeFault::Form)?;
     let [y1, y2, y3, y4, d1, m1, m2, d2, t1, t2, separator, h1, h2, c1, n1, n2, colon, s1, s2] = *start;
     if !matches!(separator, b'T' | b't' | b' ') || colon != b':' {
@@ -71,16 +94,22 @@ fn local(text: &[u8]) -> Prefix<'_, i64> {
     let second = digits([s1, s2, b' ', b' ', b' ', b' ', b' ', b' '], *b"00      ")?;
     let day = days(pair(date, 0) * 100 + pair(date, 2), pair(date, 5), pair(time, 0))?;
     let seconds = i64::from(day) * SECONDS_PER_DAY + seconds_of_day(pair(time, 3), pair(time, 6), pair(second, 0))?;
-    let (microseconds, rest) = fraction(rest)?;
-    Ok((seconds * MICROSECONDS_PER_SECOND + microseconds, rest))
+    let (fraction, rest) = fraction::<DIGITS>(rest)?;
+    Ok(((seconds, fraction), rest))
 }
 
 /// The microseconds from 1970-01-01T00:00:00 to the date and time at the start of `text`, which may not have an offset.
 #[inline]
 pub(super) fn local_without_offset(text: &[u8]) -> Prefix<'_, i64> {
-    let (local, rest) = local(text)?;
+    local_in::<6>(text)
+}
+
+/// As [`local_without_offset`], in any unit.
+#[inline]
+pub(super) fn local_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
+    let ((seconds, fraction), rest) = local::<DIGITS>(text)?;
     match offset_seconds(rest)? {
-        (None, _) => Ok((local, rest)),
+        (None, _) => Ok((join::<DIGITS>(seconds, fraction)?, rest)),
         (Some(_), _) => Err(TimeFault::OffsetUnwanted),
     }
 }
@@ -99,11 +128,17 @@ pub(super) fn date(text: &[u8]) -> Prefix<'_, i32> {
 /// another one would be lost.
 #[inline]
 pub(super) fn time_of_day(text: &[u8]) -> Prefix<'_, i64> {
+    time_in::<6>(text)
+}
+
+/// As [`time_of_day`], in any unit.
+#[inline]
+pub(super) fn time_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     let (start, rest) = text.split_first_chunk::<8>().ok_or(TimeFault::Form)?;
     let time = digits(*start, *b"00:00:00")?;
     let seconds = seconds_of_day(pair(time, 0), pair(time, 3), pair(time, 6))?;
-    let (microseconds, suffix) = fraction(rest)?;
-    let value = seconds * MICROSECONDS_PER_SECOND + microseconds;
+    let (fraction, suffix) = fraction::<DIGITS>(rest)?;
+    let value = join::<DIGITS>(seconds, fraction)?;
     match offset_seconds(suffix) {
         Ok((None | Some(0), rest)) => Ok((value, rest)),
         Ok((Some(_), _)) => Err(TimeFault::OffsetUnwanted),
@@ -130,19 +165,19 @@ fn pair(digits: u64, place: u32) -> u32 {
     u32::from(tens) * 10 + u32::from(ones)
 }
 
-/// The microseconds of the fraction at the start of `text`, if there is one.
+/// The fraction at the start of `text` in the column's unit, 0 if there is none.
 #[inline]
-fn fraction(text: &[u8]) -> Prefix<'_, i64> {
+fn fraction<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     let Some((b'.', rest)) = text.split_first() else { return Ok((0, text)) };
     let digit_count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, suffix) = rest.split_at_checked(digit_count).ok_or(TimeFault::Form)?;
     if digits.is_empty() {
         return Err(TimeFault::Form);
     }
-    if digits.iter().skip(6).any(|digit| *digit != b'0') {
+    if digits.iter().skip(DIGITS as usize).any(|digit| *digit != b'0') {
         return Err(TimeFault::TooFine);
     }
-    let padded = digits.iter().copied().chain(std::iter::repeat(b'0')).take(6);
+    let padded = digits.iter().copied().chain(std::iter::repeat(b'0')).take(DIGITS as usize);
     Ok((padded.fold(0, |value, digit| value * 10 + i64::from(digit - b'0')), suffix))
 }
 

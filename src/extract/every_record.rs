@@ -13,6 +13,7 @@ use super::*;
 use crate::client::{Components, SendLimits, Transport, TransportError, TransportErrorKind};
 use crate::clock::ManualClock;
 use crate::event::Silent;
+use crate::schema::FieldRules;
 use crate::spec::{
     Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, MergeSpec, Method,
     OffsetSpec, PageNumberSpec, Placement, RetrySpec, SchemaContract, Timeouts, WriteDisposition,
@@ -177,6 +178,8 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
             record_format: None,
         },
         schema: None,
+        column_hints: Vec::new(),
+        field_rules: FieldRules::default(),
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
         merge: MergeSpec::default(),

@@ -13,6 +13,7 @@ use crate::clock::ManualClock;
 use crate::error::ErrorKind;
 use crate::event::Silent;
 use crate::paginate::{Content, Lookup, Scalar};
+use crate::schema::FieldRules;
 use crate::spec::{
     Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, MergeSpec, Method, OffsetSpec, Placement, RetrySpec,
     SchemaContract, Template, Timeouts, WriteDisposition,
@@ -88,6 +89,8 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
             record_format: None,
         },
         schema: None,
+        column_hints: Vec::new(),
+        field_rules: FieldRules::default(),
         primary_key: vec!["event_id".to_owned()],
         write_disposition: WriteDisposition::Merge,
         merge: MergeSpec::default(),

@@ -344,6 +344,15 @@ async fn create_commit(storage: &Storage, lock: &TableLock, commit: &CommitDocum
     }
 }
 
+/// Why a run failed before its commit `number`: where another one has that number, the files that it read were being replaced.
+pub(super) async fn explain(storage: &Storage, number: u64, error: Error) -> Error {
+    let found = storage.get_if_present(&storage.layout.commit(number)).await.ok().flatten();
+    match found.and_then(|bytes| CommitDocument::parse(&bytes, number).ok()) {
+        Some(other) => lost_to(storage, number, &other.run_id).with_source(error),
+        None => error,
+    }
+}
+
 fn lost_to(storage: &Storage, number: u64, run_id: &str) -> Error {
     Error::conflict(format!("table {}: commit {number} was made by run {run_id} in the meantime", storage.url))
         .with_hint("nothing of this run was written; run again")

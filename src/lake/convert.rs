@@ -34,13 +34,14 @@ pub(super) fn convert(column: &ArrayRef, from: &Field, to: &Field) -> Result<Arr
             let list = ListArray::try_new(Arc::clone(to), list.offsets().clone(), elements, list.nulls().cloned())?;
             Ok(Arc::new(list))
         }
-        (DataType::Int64, DataType::Float64) => to_floats(column, from),
+        (from_type, DataType::Float64) if from_type.is_integer() => to_floats(&cast(column, &DataType::Int64)?, from),
         (from, to) if from.is_integer() && (to.is_integer() || matches!(to, DataType::Decimal128(..))) => {
             cast(column, to)
         }
-        (DataType::Decimal128(..), DataType::Decimal128(..)) | (DataType::Float32, DataType::Float64) => {
-            cast(column, to.data_type())
-        }
+        (DataType::Decimal128(..), DataType::Decimal128(..))
+        | (DataType::Float32, DataType::Float64)
+        | (DataType::Timestamp(_, _), DataType::Timestamp(_, _))
+        | (DataType::Dictionary(_, _), DataType::Utf8) => cast(column, to.data_type()),
         (DataType::Date32, DataType::Timestamp(TimeUnit::Microsecond, zone)) => {
             let midnights = column
                 .as_primitive::<Date32Type>()

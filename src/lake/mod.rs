@@ -71,7 +71,6 @@ pub use journal::TableJournal;
 pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use patience::{Patience, Wait, WaitListener};
 pub use rejects::{KeptReject, KeptRejects, KeptRejectsFile, Overtaken, RejectPlace, RejectState};
-pub use schema::type_name;
 pub use snapshot::{DataFile, KeyBound, Snapshot};
 pub use store::Lake;
 pub use strategy::{StoredHistory, StoredMerge};

@@ -13,8 +13,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::{DataType, Date32Type, Int64Type, TimestampMicrosecondType};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -31,8 +31,8 @@ pub(super) const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 const EMPTY_VALUE: &str = "__HIVE_EMPTY__";
 /// The longest encoded value in bytes; file systems take 255 for the whole name.
 const VALUE_BYTES_MAX: usize = 180;
-const MICROS_PER_HOUR: i64 = 3_600_000_000;
-const MICROS_PER_DAY: i64 = 24 * MICROS_PER_HOUR;
+const SECONDS_PER_DAY: i64 = 86_400;
+const HOURS_PER_DAY: i64 = 24;
 const DAYS_FROM_CE_TO_1970: i32 = 719_163;
 
 /// A partition's number within its [`Partitioner`].
@@ -151,28 +151,36 @@ impl Level {
     /// What decides, per row: the value itself, what is left of it, or the number of its year, month, day, hour or bucket.
     fn buckets(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         let column = batch.column(self.column);
-        let of_micros = |number: fn(i64) -> i64| -> ArrayRef {
-            Arc::new(match column.as_primitive_opt::<TimestampMicrosecondType>() {
-                Some(instants) => instants.unary::<_, Int64Type>(number),
-                None => column.as_primitive::<Date32Type>().unary(|days| number(i64::from(days) * MICROS_PER_DAY)),
-            })
-        };
-        Ok(match self.transform {
-            Transform::Identity => Arc::clone(column),
-            Transform::Truncate(width) => truncated(column, width),
+        match self.transform {
+            Transform::Identity => Ok(Arc::clone(column)),
+            Transform::Truncate(width) => Ok(truncated(column, width)),
             Transform::Bucket(count) => match buckets(column, count) {
-                Some(buckets) => Arc::new(buckets),
-                None => return Err(Error::schema(format!("{} has no buckets", column.data_type()))),
+                Some(buckets) => Ok(Arc::new(buckets)),
+                None => Err(Error::schema(format!("{} has no buckets", column.data_type()))),
             },
-            Transform::Hour => of_micros(|micros| micros.div_euclid(MICROS_PER_HOUR)),
-            Transform::Day => of_micros(|micros| micros.div_euclid(MICROS_PER_DAY)),
-            Transform::Month => of_micros(|micros| {
-                date_of(micros.div_euclid(MICROS_PER_DAY))
-                    .map_or(i64::MIN, |date| i64::from(date.year()) * 12 + i64::from(date.month0()))
+            Transform::Hour | Transform::Day | Transform::Month | Transform::Year => self.periods(column),
+        }
+    }
+
+    /// The number of each value's year, month, day or hour.
+    fn periods(&self, column: &ArrayRef) -> Result<ArrayRef> {
+        let units_per_day = match column.data_type() {
+            DataType::Timestamp(unit, _) => units_per_second(*unit) * SECONDS_PER_DAY,
+            // A date is a number of days.
+            _ => 1,
+        };
+        let numbers = cast(column, &DataType::Int64).map_err(|error| cannot_partition(&error))?;
+        let numbers = numbers.as_primitive::<Int64Type>();
+        let period = |of: &dyn Fn(i64) -> i64| -> ArrayRef { Arc::new(numbers.unary::<_, Int64Type>(of)) };
+        let day = |number: i64| number.div_euclid(units_per_day);
+        let date = |number: i64| date_of(day(number));
+        Ok(match self.transform {
+            Transform::Hour => period(&|number| number.div_euclid((units_per_day / HOURS_PER_DAY).max(1))),
+            Transform::Month => period(&|number| {
+                date(number).map_or(i64::MIN, |date| i64::from(date.year()) * 12 + i64::from(date.month0()))
             }),
-            Transform::Year => of_micros(|micros| {
-                date_of(micros.div_euclid(MICROS_PER_DAY)).map_or(i64::MIN, |date| i64::from(date.year()))
-            }),
+            Transform::Year => period(&|number| date(number).map_or(i64::MIN, |date| i64::from(date.year()))),
+            Transform::Day | Transform::Identity | Transform::Truncate(_) | Transform::Bucket(_) => period(&day),
         })
     }
 
@@ -232,6 +240,15 @@ fn level(field: &PartitionField, schema: &RecordSchema) -> Result<Level> {
         ));
     }
     Ok(Level { column: position, name: field.name.clone(), transform: field.transform })
+}
+
+const fn units_per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
 }
 
 /// The first characters of texts, whole numbers rounded down.

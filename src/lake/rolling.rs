@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use arrow::array::{AsArray as _, RecordBatch};
-use arrow::compute::{max, max_string, min, min_string};
+use arrow::array::{ArrayRef, AsArray as _, RecordBatch};
+use arrow::compute::{cast, max, max_string, min, min_string};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use futures::TryStreamExt as _;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -260,7 +260,14 @@ pub(super) fn key_range(batch: &RecordBatch, column: usize) -> Option<KeyRange> 
 
 /// The smallest and the largest key of a batch.
 pub(super) fn key_bounds(batch: &RecordBatch, column: usize) -> Option<(KeyBound, KeyBound)> {
-    let column = batch.column(column);
+    bounds(batch.column(column))
+}
+
+fn bounds_as(column: &ArrayRef, data_type: &DataType) -> Option<(KeyBound, KeyBound)> {
+    bounds(&cast(column, data_type).ok()?)
+}
+
+fn bounds(column: &ArrayRef) -> Option<(KeyBound, KeyBound)> {
     match column.data_type() {
         DataType::Int64 => {
             let values = column.as_primitive::<Int64Type>();
@@ -271,6 +278,11 @@ pub(super) fn key_bounds(batch: &RecordBatch, column: usize) -> Option<(KeyBound
             let text = |value: &str| KeyBound::Text(value.to_owned());
             Some((text(min_string(values)?), text(max_string(values)?)))
         }
+        // Whole numbers that always fit 64 bits, and texts that are kept once.
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+            bounds_as(column, &DataType::Int64)
+        }
+        DataType::Dictionary(_, _) => bounds_as(column, &DataType::Utf8),
         _ => None,
     }
 }

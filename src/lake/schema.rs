@@ -206,12 +206,12 @@ impl Comparison {
             self.problems.push(format!(
                 "column {} is part of the key or of the partitioning, so it cannot become {}",
                 describe(old),
-                type_name(&column_type)
+                column_type
             ));
             return;
         }
         if column_type != old.column_type {
-            let (was, is) = (type_name(&old.column_type), type_name(&column_type));
+            let (was, is) = (&old.column_type, &column_type);
             self.changes.push(format!("column {} is {is} now, was {was}", old.name));
             self.rewrites |= !is_bridged(&old.column_type, &column_type);
         }
@@ -305,29 +305,7 @@ pub(super) fn misfit(storage: &Storage, action: &str, path: &object_store::path:
 }
 
 fn describe(column: &Column) -> String {
-    let name = &column.name;
-    let column_type = type_name(&column.column_type);
-    if column.nullable { format!("{name}: {column_type}") } else { format!("{name}: {column_type} not null") }
-}
-
-/// A type as it is written in messages: `timestamp[us, UTC]`.
-pub fn type_name(column_type: &ColumnType) -> String {
-    match column_type {
-        ColumnType::Boolean => "boolean".to_owned(),
-        ColumnType::Int64 => "int64".to_owned(),
-        ColumnType::Float64 => "float64".to_owned(),
-        ColumnType::Decimal128 { precision, scale } => format!("decimal128({precision}, {scale})"),
-        ColumnType::Utf8 => "utf8".to_owned(),
-        ColumnType::TimestampUtc => "timestamp[us, UTC]".to_owned(),
-        ColumnType::TimestampNaive => "timestamp[us]".to_owned(),
-        ColumnType::Date32 => "date32".to_owned(),
-        ColumnType::Time64 => "time64[us]".to_owned(),
-        ColumnType::Json => "json".to_owned(),
-        ColumnType::List(element) => format!("list<{}>", type_name(element)),
-        ColumnType::Struct(columns) => {
-            format!("struct<{}>", columns.iter().map(describe).collect::<Vec<_>>().join(", "))
-        }
-    }
+    column.to_string()
 }
 
 fn list(names: &[String]) -> String {

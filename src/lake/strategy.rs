@@ -112,9 +112,8 @@ impl TableRules {
 pub(super) fn rows_schema(write: &WriteSpec) -> Result<Arc<RecordSchema>> {
     let merges = write.disposition == WriteDisposition::Merge;
     let schema = if merges { table_schema(write)? } else { Arc::clone(&write.schema) };
-    let schema = RecordSchema::clone(&schema).with_notes(write.schema.notes().clone());
     if !write.load_metadata {
-        return Ok(Arc::new(schema));
+        return Ok(schema);
     }
     with_load_metadata(&schema).map(Arc::new).map_err(|error| {
         Error::schema(format!("resource {}: its records have a field that load_metadata adds", write.resource))

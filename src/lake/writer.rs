@@ -35,7 +35,7 @@ use super::strategy::{TableRules, batch_schema, takes_deletes};
 use super::table::WriteSpec;
 use super::widen::{widen_staged, widen_table};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{FileChange, RowCounts};
 use crate::reject::Reject;
 use crate::spec::WriteDisposition;
@@ -177,6 +177,20 @@ impl TableWriter {
     /// # Errors
     /// When they cannot be staged.
     pub async fn reject(&mut self, rejects: Vec<Reject>) -> Result<()> {
+        self.staging.counts.rejected += rejects.len() as u64;
+        self.keep(rejects).await
+    }
+
+    /// Stages values that null stands for in rows; they are kept like refused records.
+    ///
+    /// # Errors
+    /// When they cannot be staged.
+    pub async fn note_nulled(&mut self, nulled: Vec<Reject>) -> Result<()> {
+        self.staging.counts.nulled += nulled.len() as u64;
+        self.keep(nulled).await
+    }
+
+    async fn keep(&mut self, rejects: Vec<Reject>) -> Result<()> {
         if rejects.is_empty() {
             return Ok(());
         }
@@ -187,7 +201,6 @@ impl TableWriter {
         }
         if let Some(writer) = &mut self.staging.rejects {
             writer.write(storage, &rejects).await?;
-            self.staging.counts.rejected += rejects.len() as u64;
         }
         Ok(())
     }
@@ -210,6 +223,10 @@ impl TableWriter {
             Ok(staged) => Box::pin(session.commit(staged, checkpoint)).await,
             Err(error) => {
                 let error = session.lock.explain(&session.storage, error).await;
+                let error = match error.kind() {
+                    ErrorKind::Storage => commit::explain(&session.storage, session.snapshot.version + 1, error).await,
+                    _ => error,
+                };
                 session.abandon().await;
                 Err(error)
             }

@@ -25,6 +25,7 @@ enum Message {
     Rows(RecordBatch),
     Rejects(Vec<Reject>),
     Schema(Arc<RecordSchema>),
+    Nulled(Vec<Reject>),
 }
 
 impl WriterTask {
@@ -36,6 +37,7 @@ impl WriterTask {
                     Message::Rows(batch) => writer.write(batch).await,
                     Message::Rejects(rejects) => writer.reject(rejects).await,
                     Message::Schema(schema) => writer.evolve(schema).await,
+                    Message::Nulled(nulled) => writer.note_nulled(nulled).await,
                 };
                 if result.is_err() {
                     return (writer, result);
@@ -60,6 +62,11 @@ impl WriterTask {
     /// Says that the batches that follow are of another schema, likewise.
     pub(super) async fn evolve(&self, schema: Arc<RecordSchema>) -> bool {
         self.sender.send(Message::Schema(schema)).await.is_ok()
+    }
+
+    /// Hands on values that null stands for, likewise.
+    pub(super) async fn note_nulled(&self, nulled: Vec<Reject>) -> bool {
+        nulled.is_empty() || self.sender.send(Message::Nulled(nulled)).await.is_ok()
     }
 
     /// Waits until everything is written. The writer comes back with the result, so that it can be committed or aborted.

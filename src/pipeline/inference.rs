@@ -134,7 +134,8 @@ fn union(
     if columns.is_empty() {
         return Ok(None);
     }
-    let schema = RecordSchema::new(columns).map_err(|error| {
+    let hints = &run.resource.column_hints;
+    let schema = RecordSchema::new(columns).and_then(|schema| schema.with_hints(hints)).map_err(|error| {
         Error::schema(format!("resource {resource}: the inferred schema is unusable")).with_source(error)
     })?;
     Ok(Some(Arc::new(schema)))

@@ -67,11 +67,18 @@ impl From<Error> for Stopped {
     }
 }
 
+/// What of a page is kept beside the table: the records that were refused, and the values that null stands for.
+struct Refused {
+    rejects: Vec<Reject>,
+    nulled: Vec<Reject>,
+}
+
 /// What was counted on the way from the pages to the writer.
 #[derive(Debug, Default)]
 struct Tally {
     records: u64,
     rejected: u64,
+    nulled: u64,
     drift: Option<Drift>,
 }
 
@@ -278,8 +285,8 @@ impl ResourceRun<'_> {
         let mut tally = Tally { drift: Drift::of(self.resource, self.limits.nesting_depth_max), ..Tally::default() };
         while let Some(sliced) = self.next_page(&mut pages).await? {
             let decoded = self.decode(&mut pages, sliced, &mut typing, task, gate, &mut tally).await?;
-            let Some(rejects) = decoded else { return Ok((tally, None)) };
-            if !task.reject(rejects).await {
+            let Some(Refused { rejects, nulled }) = decoded else { return Ok((tally, None)) };
+            if !task.reject(rejects).await || !task.note_nulled(nulled).await {
                 return Ok((tally, None));
             }
             self.refuse_rejects(&tally, false)?;
@@ -304,7 +311,7 @@ impl ResourceRun<'_> {
     }
 
     /// Types the records of a page, and lets the listing decide what follows.
-    /// Returns the records that were refused; `None` when the writer takes no more.
+    /// Gives back what was refused, and what null stands for; `None` when the writer takes no more.
     async fn decode(
         &self,
         pages: &mut Pages<'_>,
@@ -313,7 +320,7 @@ impl ResourceRun<'_> {
         task: &WriterTask,
         gate: &mut Gate,
         tally: &mut Tally,
-    ) -> Result<Option<Vec<Reject>>> {
+    ) -> Result<Option<Refused>> {
         let SlicedPage { page, slice, is_accepted, total } = sliced;
         gate.enter(&slice);
         if pages.went_on && !page.is_kept {
@@ -326,6 +333,7 @@ impl ResourceRun<'_> {
         let rejected = decoded.rejects.len() as u64;
         tally.records += decoded.meta.records;
         tally.rejected += rejected;
+        tally.nulled += decoded.nulled.len() as u64;
         let total = if is_accepted { total } else { pages.stated_total(&decoded.meta) };
         if let (Some(drift), Some(total)) = (&mut tally.drift, total) {
             drift.came(&page, self.format_of(&page), total);
@@ -344,10 +352,10 @@ impl ResourceRun<'_> {
         if !is_accepted {
             pages.accept(&decoded.meta, gate.is_past_range())?;
         }
-        if decoded.nulled > 0 {
-            self.emit(&RunEvent::ValuesDiscarded { resource: self.name(), values: decoded.nulled });
+        if decoded.discarded > 0 {
+            self.emit(&RunEvent::ValuesDiscarded { resource: self.name(), values: decoded.discarded });
         }
-        Ok(Some(decoded.rejects))
+        Ok(Some(Refused { rejects: decoded.rejects, nulled: decoded.nulled }))
     }
 
     /// Reads a pass whose records go to no table: for its children, or because there is not a single column.
@@ -508,7 +516,7 @@ impl ResourceRun<'_> {
     }
 
     fn emit_outcome(&self, outcome: CommitOutcome, tally: &Tally, checkpoint: Checkpoint) {
-        let rows = RowCounts { read: tally.records, rejected: tally.rejected, ..outcome.rows };
+        let rows = RowCounts { read: tally.records, rejected: tally.rejected, nulled: tally.nulled, ..outcome.rows };
         let resource = self.name();
         self.emit(&match outcome.commit {
             Some(commit) => RunEvent::Committed { resource, commit, rows, files: outcome.files, checkpoint },

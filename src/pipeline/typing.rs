@@ -232,7 +232,7 @@ pub(super) fn final_decoder(run: &ResourceRun<'_>, rules: Rules, schema: &Record
 
 fn decoder(run: &ResourceRun<'_>, schema: &RecordSchema, selector: Option<JsonPath>) -> PageDecoder {
     let options = DecodeOptions { depth_max: run.limits.nesting_depth_max, unknown_fields: UnknownFields::Reject };
-    let decoder = PageDecoder::new(schema, selector, Vec::new(), options);
+    let decoder = PageDecoder::with_rules(schema, &run.resource.field_rules, selector, Vec::new(), options);
     let merges = run.resource.write_disposition == WriteDisposition::Merge;
     if merges && run.resource.merge.deletes.is_some() {
         decoder.with_deletes(schema, &run.resource.primary_key)

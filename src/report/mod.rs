@@ -76,8 +76,10 @@ pub struct ResourceReport {
     /// What became of the rows.
     pub rows: RowCounts,
     /// The refused records, by the reason's code.
+    #[serde(default)]
     pub rejected_by_reason: BTreeMap<RejectCode, u64>,
     /// Values that did not fit their columns and are null, as `schema_contract.data_type: discard_value` says.
+    #[serde(default)]
     pub values_discarded: u64,
     /// What became of the rejects of earlier runs, where they were tried again.
     #[serde(skip_serializing_if = "Option::is_none")]

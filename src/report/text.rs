@@ -53,6 +53,9 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
         }
         line(format!("  files     {} changed, {} written", report.files.len(), bytes(report.bytes.written)));
     }
+    if rows.nulled > 0 {
+        line(format!("  nulled    {} values did not fit, and null stands for them", number(rows.nulled)));
+    }
     if rows.rejected > 0 || rows.duplicate > 0 {
         line(format!(
             "  aside     {} rejected{}, {} duplicate",

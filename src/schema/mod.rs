@@ -5,20 +5,26 @@
 
 mod deletes;
 mod grow;
+mod hints;
 mod json_schema;
+mod keywords;
 mod load_metadata;
 mod nesting;
 mod notes;
 mod record;
+mod rules;
+mod type_text;
 mod widen;
 mod write;
 
 pub use deletes::DELETES_COLUMN;
 pub use grow::{Growth, grow, member_path};
-pub use json_schema::{SchemaProblem, parse_json_schema};
+pub use hints::ColumnHint;
+pub use json_schema::{SchemaFile, SchemaProblem, UNIX_TIMES, parse_json_schema, read_json_schema, read_openapi};
 pub use load_metadata::{LOADED_AT, RUN_ID, is_load_metadata, with_load_metadata, without_load_metadata};
 pub use nesting::nested_to;
 pub use notes::{Note, Notes, identified};
-pub use record::{Column, ColumnType, RecordSchema, SchemaError, is_json};
+pub use record::{Column, ColumnType, IntegerType, OtherUnit, RecordSchema, SchemaError, TimeUnit, is_json};
+pub use rules::{FieldRule, FieldRules, OnError, RuleStep};
 pub use widen::{Conflicts, widen, widen_columns};
 pub use write::to_json_schema;

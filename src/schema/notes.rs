@@ -28,55 +28,111 @@ pub type Notes = BTreeMap<String, Note>;
 /// References may be nested this deep; a cycle ends here.
 const DEPTH_MAX: usize = 64;
 
-/// The notes of a schema file, and what is wrong with them.
-pub(super) fn read_notes(root: &Value) -> (Notes, Vec<SchemaProblem>) {
-    let mut found = (Notes::new(), Vec::new());
-    read("$", "#", root, root, 0, &mut found);
-    found
-}
-
-fn read(
-    place: &str,
+/// The notes of the schema of a record, which is at `pointer` of the document `root` and was read as `columns`, and what is wrong with them.
+///
+/// Only what has become a column or a field is looked at: the schema of what is kept as JSON may be of any size, and go in circles.
+pub(super) fn read_notes(
     pointer: &str,
     schema: &Value,
     root: &Value,
-    depth: usize,
-    found: &mut (Notes, Vec<SchemaProblem>),
-) {
-    if depth > DEPTH_MAX {
-        return;
+    columns: &[Column],
+) -> (Notes, Vec<SchemaProblem>) {
+    let mut reader = Reader { root, notes: Notes::new(), problems: Vec::new() };
+    reader.read(At { place: "$", pointer, level: 0 }, schema, Shape::Object(columns), 0);
+    (reader.notes, reader.problems)
+}
+
+struct Reader<'a> {
+    root: &'a Value,
+    notes: Notes,
+    problems: Vec<SchemaProblem>,
+}
+
+/// What a schema was read as.
+#[derive(Debug, Clone, Copy)]
+enum Shape<'a> {
+    Object(&'a [Column]),
+    List(&'a ColumnType),
+    /// It has no parts.
+    Plain,
+}
+
+impl<'a> From<&'a ColumnType> for Shape<'a> {
+    fn from(column_type: &'a ColumnType) -> Self {
+        match column_type {
+            ColumnType::Struct(columns) => Self::Object(columns),
+            ColumnType::List(element) => Self::List(element),
+            _ => Self::Plain,
+        }
     }
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'))
-        && let Some(target) = root.pointer(target)
-    {
-        read(place, pointer, target, root, depth + 1, found);
+}
+
+/// Where in a schema.
+#[derive(Debug, Clone, Copy)]
+struct At<'a> {
+    /// As the JSON path of a field.
+    place: &'a str,
+    /// As a JSON pointer into the document.
+    pointer: &'a str,
+    /// Objects and lists around it; 1 for a column.
+    level: usize,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, at: At<'_>, schema: &Value, shape: Shape<'_>, depth: usize) {
+        let At { place, pointer, level } = at;
+        if depth > DEPTH_MAX {
+            return;
+        }
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'))
+            && let Some(target) = self.root.pointer(target)
+        {
+            self.read(at, target, shape, depth + 1);
+        }
+        if let Some(description) = schema.get("description").and_then(Value::as_str)
+            && place != "$"
+        {
+            self.notes.entry(place.to_owned()).or_default().description = Some(description.to_owned());
+        }
+        if let Some(aliases) = schema.get("x-aliases") {
+            self.read_aliases(at, aliases);
+        }
+        match shape {
+            Shape::Object(columns) => {
+                let properties = schema.get("properties").and_then(Value::as_object);
+                for column in columns {
+                    let Some(property) = properties.and_then(|properties| properties.get(&column.name)) else {
+                        continue;
+                    };
+                    let below = format!("{pointer}/properties/{}", column.name.replace('~', "~0").replace('/', "~1"));
+                    let at = At { place: &member_path(place, &column.name), pointer: &below, level: level + 1 };
+                    self.read(at, property, Shape::from(&column.column_type), depth + 1);
+                }
+            }
+            Shape::List(element) => {
+                if let Some(items) = schema.get("items") {
+                    let (place, pointer) = (format!("{place}[]"), format!("{pointer}/items"));
+                    let at = At { place: &place, pointer: &pointer, level: level + 1 };
+                    self.read(at, items, Shape::from(element), depth + 1);
+                }
+            }
+            Shape::Plain => {}
+        }
     }
-    if let Some(description) = schema.get("description").and_then(Value::as_str)
-        && place != "$"
-    {
-        found.0.entry(place.to_owned()).or_default().description = Some(description.to_owned());
-    }
-    if let Some(aliases) = schema.get("x-aliases") {
+
+    fn read_aliases(&mut self, at: At<'_>, aliases: &Value) {
         let texts = match aliases {
             Value::String(only) => Some(vec![only.clone()]),
             Value::Array(names) => names.iter().map(|name| name.as_str().map(str::to_owned)).collect(),
             _ => None,
         };
-        let is_column = pointer.matches('/').count() == 2;
         match texts {
-            Some(aliases) if is_column => found.0.entry(place.to_owned()).or_default().aliases = aliases,
-            Some(_) | None => found.1.push(SchemaProblem {
-                path: format!("{pointer}/x-aliases"),
+            Some(aliases) if at.level == 1 => self.notes.entry(at.place.to_owned()).or_default().aliases = aliases,
+            Some(_) | None => self.problems.push(SchemaProblem {
+                path: format!("{}/x-aliases", at.pointer),
                 message: "expected the former names of a column, as texts".to_owned(),
             }),
         }
-    }
-    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let below = format!("{pointer}/properties/{}", name.replace('~', "~0").replace('/', "~1"));
-        read(&member_path(place, name), &below, property, root, depth + 1, found);
-    }
-    if let Some(items) = schema.get("items") {
-        read(&format!("{place}[]"), &format!("{pointer}/items"), items, root, depth + 1, found);
     }
 }
 
@@ -140,6 +196,7 @@ mod tests {
                     .to_string(),
             )
             .unwrap()
+            .schema
         };
         let first = file(json!({
             "id": {"type": "integer", "description": "the key"},

@@ -9,7 +9,7 @@
 //! | lists | lists | lists of both elements |
 //! | anything else | | a conflict |
 
-use super::{Column, ColumnType};
+use super::{Column, ColumnType, IntegerType};
 
 /// What becomes of a column whose values no type holds without loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,11 @@ pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Opti
         return Some(one.clone());
     }
     let lossless = match (one, other) {
-        (ColumnType::Int64, ColumnType::Float64) | (ColumnType::Float64, ColumnType::Int64) => {
+        (ColumnType::Int64 | ColumnType::Integer(_), ColumnType::Int64 | ColumnType::Integer(_)) => {
+            integers(one, other)
+        }
+        (ColumnType::Int64 | ColumnType::Integer(_) | ColumnType::Float32, ColumnType::Float64)
+        | (ColumnType::Float64, ColumnType::Int64 | ColumnType::Integer(_) | ColumnType::Float32) => {
             Some(ColumnType::Float64)
         }
         (ColumnType::Int64, ColumnType::Decimal128 { precision, scale })
@@ -39,8 +43,13 @@ pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Opti
             ColumnType::Decimal128 { precision, scale },
             ColumnType::Decimal128 { precision: other_precision, scale: other_scale },
         ) => decimal((*precision, *scale), (*other_precision, *other_scale)),
-        (ColumnType::Date32, stamp @ (ColumnType::TimestampUtc | ColumnType::TimestampNaive))
-        | (stamp @ (ColumnType::TimestampUtc | ColumnType::TimestampNaive), ColumnType::Date32) => Some(stamp.clone()),
+        (ColumnType::Date32, stamp) | (stamp, ColumnType::Date32) if stamp.as_timestamp().is_some() => {
+            Some(stamp.clone())
+        }
+        (one, other) if one.as_timestamp().is_some() && other.as_timestamp().is_some() => finer(one, other),
+        (ColumnType::Dictionary, ColumnType::Utf8) | (ColumnType::Utf8, ColumnType::Dictionary) => {
+            Some(ColumnType::Utf8)
+        }
         (ColumnType::Struct(one), ColumnType::Struct(other)) => {
             widen_columns(one, other, conflicts).map(ColumnType::Struct)
         }
@@ -54,6 +63,49 @@ pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Opti
         Conflicts::Text => (is_text(one) && is_text(other)).then_some(ColumnType::Utf8),
         Conflicts::Json => Some(ColumnType::Json),
     })
+}
+
+/// The narrowest whole numbers that hold both.
+fn integers(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
+    let ((one_signed, one_bits), (other_signed, other_bits)) = (bits(one)?, bits(other)?);
+    let is_signed = one_signed || other_signed;
+    // A number without a sign needs one bit more where there is one.
+    let needed = |signed: bool, bits: u8| if is_signed && !signed { bits * 2 } else { bits };
+    Some(match (is_signed, needed(one_signed, one_bits).max(needed(other_signed, other_bits))) {
+        (true, 16) => ColumnType::Integer(IntegerType::Int16),
+        (true, 32) => ColumnType::Integer(IntegerType::Int32),
+        (true, 64) => ColumnType::Int64,
+        (true, _) => ColumnType::Decimal128 { precision: UINT64_DIGITS, scale: 0 },
+        (false, 16) => ColumnType::Integer(IntegerType::UInt16),
+        (false, 32) => ColumnType::Integer(IntegerType::UInt32),
+        (false, _) => ColumnType::Integer(IntegerType::UInt64),
+    })
+}
+
+/// Whether whole numbers have a sign, and their bits.
+fn bits(column_type: &ColumnType) -> Option<(bool, u8)> {
+    match column_type {
+        ColumnType::Int64 => Some((true, 64)),
+        ColumnType::Integer(kind) => Some(match kind {
+            IntegerType::Int8 => (true, 8),
+            IntegerType::Int16 => (true, 16),
+            IntegerType::Int32 => (true, 32),
+            IntegerType::UInt8 => (false, 8),
+            IntegerType::UInt16 => (false, 16),
+            IntegerType::UInt32 => (false, 32),
+            IntegerType::UInt64 => (false, 64),
+        }),
+        _ => None,
+    }
+}
+
+/// The one of two dates and times with the finer unit; nanoseconds reach no further than 2262, so they are no wider than others.
+fn finer(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
+    let ((one_unit, one_utc), (other_unit, other_utc)) = (one.as_timestamp()?, other.as_timestamp()?);
+    if one_utc != other_utc || one_unit.digits().max(other_unit.digits()) > 6 {
+        return None;
+    }
+    Some(if one_unit.digits() < other_unit.digits() { other.clone() } else { one.clone() })
 }
 
 /// The columns of both, those of `one` first; what only one of them has may be null. `None` when two of one name are in conflict.
@@ -79,6 +131,8 @@ pub fn widen_columns(one: &[Column], other: &[Column], conflicts: Conflicts) -> 
 }
 
 /// Digits of the greatest whole number of 64 bits.
+/// Digits that a 64-bit number without a sign may have.
+const UINT64_DIGITS: u8 = 20;
 const INT64_DIGITS: u8 = 19;
 const DECIMAL_DIGITS_MAX: u8 = 38;
 

@@ -177,6 +177,7 @@ impl MergeSpec {
     /// # Errors
     /// When a column of the records has the name of one that the merge adds.
     pub fn table_schema(&self, records: &RecordSchema) -> Result<RecordSchema, SchemaError> {
-        RecordSchema::new(records.columns().iter().cloned().chain(self.own_columns()).collect())
+        let columns = records.columns().iter().cloned().chain(self.own_columns()).collect();
+        RecordSchema::new(columns).map(|schema| schema.with_notes(records.notes().clone()))
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Auth, Header, IncrementalSpec, JsonPath, MergeSpec, PaginationSpec, SchemaContract, Template};
 use crate::expression::Expression;
-use crate::schema::{ColumnType, RecordSchema};
+use crate::schema::{ColumnHint, ColumnType, FieldRules, RecordSchema};
 
 /// One listing of an API, and the table that it feeds.
 #[derive(Debug, Clone)]
@@ -22,6 +22,10 @@ pub struct ResourceSpec {
     pub endpoint: EndpointSpec,
     /// The shape of a record, from the schema file; `None` when it is to be inferred from the first pages.
     pub schema: Option<Arc<RecordSchema>>,
+    /// What the pipeline file says about single columns; in `schema` already, and to be said of an inferred one.
+    pub column_hints: Vec<ColumnHint>,
+    /// How single fields are read.
+    pub field_rules: FieldRules,
     /// The columns that identify a record; not empty for `merge`, but for what [`Self::merge`] does without.
     pub primary_key: Vec<String>,
     /// What a run does with the rows that are already there.
@@ -286,13 +290,27 @@ impl Transform {
     pub const fn takes(self, column_type: &ColumnType) -> bool {
         match column_type {
             ColumnType::TimestampUtc | ColumnType::TimestampNaive => !matches!(self, Self::Truncate(_)),
+            // Buckets are counted in microseconds.
+            ColumnType::Timestamp { .. } => !matches!(self, Self::Truncate(_) | Self::Bucket(_)),
             ColumnType::Date32 => !matches!(self, Self::Hour | Self::Truncate(_)),
             ColumnType::Int64 | ColumnType::Utf8 => {
                 matches!(self, Self::Identity | Self::Bucket(_) | Self::Truncate(_))
             }
             ColumnType::Decimal128 { .. } | ColumnType::Time64 => matches!(self, Self::Identity | Self::Bucket(_)),
-            ColumnType::Boolean => matches!(self, Self::Identity),
-            ColumnType::Float64 | ColumnType::Struct(_) | ColumnType::List(_) | ColumnType::Json => false,
+            // Folders are named after texts and exact numbers.
+            ColumnType::Boolean
+            | ColumnType::Integer(_)
+            | ColumnType::Dictionary
+            | ColumnType::Decimal256 { .. }
+            | ColumnType::Time(_) => matches!(self, Self::Identity),
+            ColumnType::Float64
+            | ColumnType::Float32
+            | ColumnType::Binary
+            | ColumnType::Duration(_)
+            | ColumnType::Struct(_)
+            | ColumnType::List(_)
+            | ColumnType::Map(_)
+            | ColumnType::Json => false,
         }
     }
 }

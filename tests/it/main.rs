@@ -12,6 +12,7 @@ mod crash; // kill -9 at every step of a commit, then again
 mod evolution; // schemas that evolve, contracts, readers of old and new files together
 mod examples; // the pipelines for public APIs, each against a server that answers as the API's documentation says
 mod formats; // the same pipeline as YAML, JSON, TOML and a dlt dictionary
+mod fuzz; // the body of a fuzz target over pages that are changed at random
 mod main_job; // the calendar API into a lake, read back by DuckDB, pyarrow and Polars
 mod merging; // strategies of merging: partitions, tombstones, counts, proofs
 mod oauth; // tokens of a real OAuth2 server: how a client proves itself, expiry, rotation
@@ -23,6 +24,7 @@ mod source; // the REST source by the command line: what is refused, what ends e
 mod storage; // the same on a real S3-protocol server; stores that lie
 mod support;
 mod table; // the commands that look at a table and look after it, on disk and on S3
+mod types; // every type, its values and its rejects, through a run and read back by DuckDB, pyarrow and Polars
 
 #[path = "../support/fault_store.rs"]
 #[expect(dead_code, reason = "the unit tests of the lake use all of it")]

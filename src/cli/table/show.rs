@@ -2,12 +2,15 @@
 
 use std::io::Cursor;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use polars::prelude::{AnyValue, Column, DataFrame, ParquetReader, PolarsError, SerReader as _, TimeUnit};
 use serde_json::{Map, Value};
 
 use super::super::args::{Output, ShowArguments};
 use super::super::printer::Printer;
 use super::missing;
+use super::widen::widened;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Table};
 use crate::spec::DestinationSpec;
@@ -48,6 +51,8 @@ pub(in crate::cli) async fn render(
 
 async fn read(table: &Table, path: &str, limit: usize) -> Result<DataFrame> {
     let bytes = table.read_file(path).await?;
+    let cannot_widen = |error| Error::storage(format!("{path} cannot be read")).with_source(error);
+    let bytes = widened(bytes, limit).map_err(cannot_widen)?;
     ParquetReader::new(Cursor::new(bytes))
         .with_slice(Some((0, limit)))
         .finish()
@@ -97,6 +102,26 @@ fn json_lines(frame: &DataFrame) -> Result<String> {
     Ok(text)
 }
 
+/// JSON has no numbers for three floats; proto3's JSON mapping has texts.
+fn float(number: f64) -> Value {
+    if number.is_finite() {
+        return Value::from(number);
+    }
+    Value::from(match number {
+        number if number.is_nan() => "NaN",
+        number if number > 0.0 => "Infinity",
+        _ => "-Infinity",
+    })
+}
+
+fn instant(count: i64, unit: TimeUnit) -> Option<chrono::DateTime<chrono::Utc>> {
+    match unit {
+        TimeUnit::Nanoseconds => Some(chrono::DateTime::from_timestamp_nanos(count)),
+        TimeUnit::Microseconds => chrono::DateTime::from_timestamp_micros(count),
+        TimeUnit::Milliseconds => chrono::DateTime::from_timestamp_millis(count),
+    }
+}
+
 /// A value as JSON. What JSON has no kind for (an instant, a date, a decimal) is its text.
 fn json_value(value: &AnyValue<'_>) -> Value {
     match value {
@@ -104,15 +129,22 @@ fn json_value(value: &AnyValue<'_>) -> Value {
         AnyValue::Boolean(value) => Value::Bool(*value),
         AnyValue::String(text) => Value::from(*text),
         AnyValue::StringOwned(text) => Value::from(text.as_str()),
+        AnyValue::Int8(number) => Value::from(*number),
+        AnyValue::Int16(number) => Value::from(*number),
+        AnyValue::Int32(number) => Value::from(*number),
         AnyValue::Int64(number) => Value::from(*number),
-        AnyValue::Float64(number) => Value::from(*number),
-        AnyValue::Datetime(micros, TimeUnit::Microseconds, zone) => {
-            let text = chrono::DateTime::from_timestamp_micros(*micros).map(|instant| {
-                let format = if zone.is_some() { "%Y-%m-%dT%H:%M:%S%.fZ" } else { "%Y-%m-%dT%H:%M:%S%.f" };
-                instant.format(format).to_string()
-            });
-            Value::from(text)
+        AnyValue::UInt8(number) => Value::from(*number),
+        AnyValue::UInt16(number) => Value::from(*number),
+        AnyValue::UInt32(number) => Value::from(*number),
+        AnyValue::UInt64(number) => Value::from(*number),
+        AnyValue::Float32(number) => float(f64::from(*number)),
+        AnyValue::Float64(number) => float(*number),
+        AnyValue::Datetime(count, unit, zone) => {
+            let format = if zone.is_some() { "%Y-%m-%dT%H:%M:%S%.fZ" } else { "%Y-%m-%dT%H:%M:%S%.f" };
+            Value::from(instant(*count, *unit).map(|instant| instant.format(format).to_string()))
         }
+        AnyValue::Binary(bytes) => Value::from(STANDARD.encode(bytes)),
+        AnyValue::BinaryOwned(bytes) => Value::from(STANDARD.encode(bytes)),
         AnyValue::List(elements) => elements.iter().map(|element| json_value(&element)).collect(),
         AnyValue::Struct(_, _, fields) => {
             let values = value._iter_struct_av().map(|value| json_value(&value));

@@ -200,7 +200,7 @@ fn contradictions_about_versions_and_deletes_are_named() {
             with(json!({"columns": {"day": {"hard_delete": true}, "kind": {"hard_delete": true}}})),
             "only one column may have 'hard_delete'",
         ),
-        (with(json!({"columns": {"kind": {"data_type": "text"}}})), "'data_type' is not supported"),
+        (with(json!({"columns": {"kind": {"primary_key": true}}})), "'primary_key' is not supported"),
         (with(json!({"columns": {"kind": {"dedupsort": "asc"}}})), "did you mean 'dedup_sort'?"),
         (with(json!({"columns": "kind"})), "expected a mapping of columns or a list"),
         (

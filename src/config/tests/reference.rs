@@ -16,9 +16,14 @@ impl Sources for Anything {
         Some(if name.ends_with("_URL") { "https://api.example".to_owned() } else { "something".to_owned() })
     }
 
-    fn file(&self, _path: &str) -> std::io::Result<String> {
+    fn file(&self, path: &str) -> std::io::Result<String> {
         let columns = json!({"event_id": {"type": "string"}, "kind": {"type": "string"},
             "start_time": {"type": "string", "format": "date-time"}});
+        if path == "api.yaml" {
+            return Ok(
+                json!({"openapi": "3.1.0", "components": {"schemas": {"Event": {"properties": columns}}}}).to_string()
+            );
+        }
         Ok(json!({"properties": columns}).to_string())
     }
 }
@@ -155,6 +160,7 @@ fn every_key_and_word_that_is_accepted_is_named() {
         "when",
         "soft",
         "data_type",
+        "unix-time-ms",
         "freeze",
         "transform",
         "hour",

@@ -35,7 +35,7 @@ fn a_delete_needs_no_more_than_its_key_and_the_batch_says_which_rows_delete() {
         (2, "$.must", RejectCode::MissingValue),
         (3, "$.id", RejectCode::MissingValue),
         (5, "$", RejectCode::NotAnObject),
-        (6, "$.id", RejectCode::WrongType),
+        (6, "$.id", RejectCode::BadFormat),
     ];
     assert_eq!(refused, expected, "a row that does not delete is as strict as ever");
     // A page that breaks off leaves nothing of itself.

@@ -1,7 +1,10 @@
 //! The rows of a table as JSON records, nulls left out.
 
 use arrow::array::{Array, AsArray as _};
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    TimestampNanosecondType,
+};
 use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::{Map, Value, json};
@@ -48,6 +51,12 @@ fn json_value(column: &dyn Array, row: usize) -> Value {
         DataType::Date32 => {
             let days = column.as_primitive::<Date32Type>().value(row);
             json!(Date32Type::to_naive_date_opt(days).unwrap().to_string())
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            let instant =
+                chrono::DateTime::from_timestamp_nanos(column.as_primitive::<TimestampNanosecondType>().value(row));
+            let text = instant.format("%Y-%m-%dT%H:%M:%S%.9f").to_string();
+            json!(format!("{}Z", text.trim_end_matches('0').trim_end_matches('.')))
         }
         DataType::Timestamp(_, _) => {
             let microseconds = column.as_primitive::<TimestampMicrosecondType>().value(row);

@@ -1,0 +1,116 @@
+//! What columns are made of: texts one after the other, offsets, numbers.
+
+use std::mem;
+use std::sync::Arc;
+
+use arrow::array::types::ArrowPrimitiveType;
+use arrow::array::{Array as _, ArrayRef, PrimitiveArray, StringArray};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+
+use super::super::error::DecodeError;
+use super::super::refusal::{Stop, lone_surrogate};
+use super::super::scanner::Scanner;
+use super::super::text::Text;
+
+#[derive(Debug)]
+pub(super) struct TextBuffer {
+    /// One more than there are values; the first is 0.
+    offsets: Vec<i32>,
+    text: String,
+}
+
+impl TextBuffer {
+    pub(super) fn new() -> Self {
+        Self { offsets: vec![0], text: String::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Appends the meaning of the string at the cursor. After an error, it must be truncated away.
+    #[inline]
+    pub(super) fn read_string(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
+        let start = scanner.position();
+        let text = scanner.string()?;
+        text.append_to(&mut self.text).map_err(|_| lone_surrogate(scanner.text_since(start)))?;
+        push_offset(&mut self.offsets, self.text.len())
+    }
+
+    /// Appends the meaning of a key.
+    pub(super) fn push_key(&mut self, key: Text<'_>) -> Result<(), Stop> {
+        let written = || lone_surrogate(&format!("\"{}\"", key.raw)).below_key(key.raw);
+        key.append_to(&mut self.text).map_err(|_| written())?;
+        push_offset(&mut self.offsets, self.text.len())
+    }
+
+    pub(super) fn push(&mut self, text: &str) -> Result<(), Stop> {
+        self.text.push_str(text);
+        push_offset(&mut self.offsets, self.text.len())
+    }
+
+    pub(super) fn push_null(&mut self) {
+        push_same(&mut self.offsets);
+    }
+
+    /// The text at `place`.
+    pub(super) fn get(&self, place: usize) -> &str {
+        let bound = |place: usize| self.offsets.get(place).and_then(|offset| usize::try_from(*offset).ok());
+        let range = bound(place).zip(bound(place + 1));
+        range.and_then(|(start, end)| self.text.get(start..end)).unwrap_or_default()
+    }
+
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.offsets.truncate(length + 1);
+        self.text.truncate(last_offset(&self.offsets));
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + size_of_val(self.offsets.as_slice())
+    }
+
+    pub(super) fn take(&mut self, nulls: Option<NullBuffer>) -> Result<StringArray, ArrowError> {
+        let capacity = self.text.len();
+        let text = mem::replace(&mut self.text, String::with_capacity(capacity));
+        StringArray::try_new(take_offsets(&mut self.offsets), Buffer::from_vec(text.into_bytes()), nulls)
+    }
+}
+
+pub(super) fn push_offset(offsets: &mut Vec<i32>, offset: usize) -> Result<(), Stop> {
+    let offset = i32::try_from(offset).map_err(|_| Stop::Page(Box::new(DecodeError::BatchFull)))?;
+    offsets.push(offset);
+    Ok(())
+}
+
+pub(super) fn push_same(offsets: &mut Vec<i32>) {
+    offsets.push(offsets.last().copied().unwrap_or(0));
+}
+
+pub(super) fn last_offset(offsets: &[i32]) -> usize {
+    offsets.last().and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0)
+}
+
+/// Takes a vector out and leaves an empty one that has room for as much.
+pub(super) fn take<T>(values: &mut Vec<T>) -> Vec<T> {
+    let capacity = values.len();
+    mem::replace(values, Vec::with_capacity(capacity))
+}
+
+pub(super) fn take_offsets(offsets: &mut Vec<i32>) -> OffsetBuffer<i32> {
+    let taken = take(offsets);
+    offsets.push(0);
+    OffsetBuffer::new(ScalarBuffer::from(taken))
+}
+
+pub(super) fn primitive<T: ArrowPrimitiveType>(
+    values: &mut Vec<T::Native>,
+    nulls: Option<NullBuffer>,
+    data_type: &DataType,
+) -> Result<ArrayRef, ArrowError> {
+    let array = PrimitiveArray::<T>::try_new(ScalarBuffer::from(take(values)), nulls)?;
+    // The type's parameters, such as the zone, come from the schema.
+    let data = array.into_data().into_builder().data_type(data_type.clone()).build()?;
+    Ok(Arc::new(PrimitiveArray::<T>::from(data)))
+}
