@@ -99,7 +99,7 @@ async fn a_later_run_evolves_the_table_and_old_files_read_with_new_ones() {
         // A whole number that is no double cannot come into a table of doubles, nor a text into numbers: both are put aside.
         api.set_pages(vec![json!([{"id": 5, "n": "many"}, {"id": 6, "n": 1}])]);
         let report = run(&api, resource).await.resource();
-        assert_eq!(report["rejected_by_reason"], json!({"wrong_type": 1}), "{report}");
+        assert_eq!(report["rejected_by_reason"], json!({"bad_format": 1}), "{report}");
         assert_eq!(api.column("n").last(), Some(&json!(1.0)));
     }
 }
@@ -200,7 +200,7 @@ async fn rejects_that_are_tried_again_make_the_schema_grow() {
     let report = run(&api, "primary_key: id\n    schema_contract: discard_row").await.resource();
     assert_eq!(
         report["rejected_by_reason"],
-        json!({"out_of_range": 1, "unknown_field": 1, "wrong_type": 1}),
+        json!({"out_of_range": 1, "unknown_field": 1, "bad_format": 1}),
         "{report}"
     );
     api.set_pages(vec![json!([])]);

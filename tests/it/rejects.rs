@@ -43,7 +43,7 @@ async fn too_many_rejects_fail_the_run_and_can_be_looked_at() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rejects_are_shown_by_run_and_reason() {
-    let api = Api::new(vec![json!([{"id": 1, "at": "soon"}, {"id": "x"}, {"id": 3}, {"id": "y\u{1b}[31m"}])]).await;
+    let api = Api::new(vec![json!([{"id": 1, "at": "soon"}, {"id": true}, {"id": 3}, {"id": ["y\u{1b}[31m"]}])]).await;
     let ran = api.run("schema: schema.json", "", &[("schema.json", SCHEMA)], &[]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.resource()["rejected_by_reason"], json!({"bad_format": 1, "wrong_type": 2}));

@@ -1,6 +1,7 @@
 //! Values, columns, rejects.
 
 use super::*;
+use crate::reject::RejectCode;
 use crate::reject::RejectCode::{BadFormat, MissingValue, NotAnObject, OutOfRange, UnknownField, WrongType};
 
 /// Decodes one record `{"v": text}` of one column: its value, or the code and the reason of the reject.

@@ -1,0 +1,307 @@
+//! Types the records of one page: past the gate, into the columns, or aside with the reason.
+
+use super::columns::{ObjectBuffer, Reading};
+use super::discard::with_null_at;
+use super::error::{DecodeError, PageResult};
+use super::record::{Admission, RawRecord, RecordGate};
+use super::refusal::{Refusal, Stop, describe};
+use super::scanner::{Kind, Scanner};
+use super::select::RecordSink;
+use super::{DecodeOptions, Decoded, Misfits, REJECT_RAW_BYTES_MAX, UnknownFields};
+use crate::paginate::PageMeta;
+use crate::reject::{Reject, RejectCode};
+
+/// Values of one record that are made null; with more of them it is refused.
+const NULLED_VALUES_MAX: u64 = 1_000;
+
+/// Types the records of one page.
+pub(super) struct RowSink<'d, 'g> {
+    root: &'d mut ObjectBuffer,
+    deletes: &'d mut Vec<usize>,
+    pub(super) misfits: Misfits,
+    gate: Option<&'g mut dyn RecordGate>,
+    page: u64,
+    pub(super) records: u64,
+    dropped: u64,
+    discarded: u64,
+    rejects: Vec<Reject>,
+    nulled: Vec<Reject>,
+    reading: Reading,
+    depth_max: u32,
+}
+
+/// How far a [`RowSink`] got.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowMark {
+    rows: usize,
+    records: u64,
+    dropped: u64,
+    discarded: u64,
+    rejects: usize,
+    nulled: usize,
+}
+
+impl RecordSink for RowSink<'_, '_> {
+    type Mark = RowMark;
+
+    #[inline]
+    fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        if self.gate.is_some() {
+            self.gated(scanner)?;
+        } else if let Some(refusal) = self.typed(scanner)? {
+            let raw = scanner.value_text()?;
+            self.refuse(&refusal, raw);
+        }
+        self.records += 1;
+        Ok(())
+    }
+
+    fn mark(&self) -> RowMark {
+        RowMark {
+            rows: self.root.rows(),
+            records: self.records,
+            dropped: self.dropped,
+            discarded: self.discarded,
+            rejects: self.rejects.len(),
+            nulled: self.nulled.len(),
+        }
+    }
+
+    fn roll_back(&mut self, mark: RowMark) {
+        self.root.truncate(mark.rows);
+        self.deletes.retain(|row| *row < mark.rows);
+        self.records = mark.records;
+        self.dropped = mark.dropped;
+        self.discarded = mark.discarded;
+        self.rejects.truncate(mark.rejects);
+        self.nulled.truncate(mark.nulled);
+    }
+}
+
+impl<'d, 'g> RowSink<'d, 'g> {
+    pub(super) fn new(
+        root: &'d mut ObjectBuffer,
+        deletes: &'d mut Vec<usize>,
+        options: DecodeOptions,
+        has_rules: bool,
+        gate: Option<&'g mut dyn RecordGate>,
+        page: u64,
+    ) -> Self {
+        let reading = Reading { unknown: options.unknown_fields, has_rules, nulled: Vec::new() };
+        let depth_max = options.depth_max;
+        let (rejects, nulled) = (Vec::new(), Vec::new());
+        let (misfits, discarded) = (Misfits::Reject, 0);
+        Self {
+            root,
+            deletes,
+            misfits,
+            gate,
+            page,
+            records: 0,
+            dropped: 0,
+            discarded,
+            rejects,
+            nulled,
+            reading,
+            depth_max,
+        }
+    }
+
+    pub(super) fn decoded(self, meta: PageMeta) -> Decoded {
+        let Self { rejects, nulled, dropped, discarded, .. } = self;
+        Decoded { meta, rejects, nulled, dropped, discarded }
+    }
+
+    /// Types the record at the cursor. When it is refused, the cursor is back at its start, since what follows the refused value
+    /// must be valid JSON too.
+    #[inline]
+    fn typed(&mut self, scanner: &mut Scanner<'_>) -> PageResult<Option<Box<Refusal>>> {
+        let start = scanner.bookmark();
+        let row = self.root.rows();
+        let outcome = match scanner.kind()? {
+            Kind::Object => self.root.read(scanner, &mut self.reading),
+            Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(scanner),
+        };
+        match outcome {
+            Ok(()) => {
+                if !self.reading.nulled.is_empty() {
+                    self.note(scanner.text_from(start));
+                }
+                Ok(None)
+            }
+            Err(Stop::Page(error)) => Err(error),
+            Err(Stop::Record(refusal)) if refusal.is_fatal => refused(&refusal),
+            Err(Stop::Record(refusal)) => {
+                self.root.truncate(row);
+                self.reading.nulled.clear();
+                scanner.return_to(start);
+                self.treated(scanner, refusal)
+            }
+        }
+    }
+
+    /// Does with a refused record, which begins at the cursor, what is to be done with such ones.
+    #[cold]
+    fn treated(&mut self, scanner: &mut Scanner<'_>, refusal: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
+        let is_misfit = refusal.code.is_about_a_value();
+        let is_unknown = refusal.code == RejectCode::UnknownField;
+        let fails =
+            (is_unknown && self.reading.unknown == UnknownFields::Fail) || (is_misfit && self.misfits == Misfits::Fail);
+        if fails {
+            return Err(Box::new(DecodeError::Frozen {
+                position: self.records,
+                path: refusal.path(),
+                reason: refusal.reason.clone(),
+                is_unknown,
+            }));
+        }
+        if !is_misfit || self.misfits != Misfits::Null {
+            return Ok(Some(refusal));
+        }
+        let start = scanner.bookmark();
+        let raw = scanner.value_text()?;
+        let refusal = self.typed_with_nulls(raw, refusal)?;
+        if refusal.is_some() {
+            scanner.return_to(start);
+        }
+        Ok(refusal)
+    }
+
+    /// Types a record with null in place of every value that does not fit, of which `first` is the first.
+    fn typed_with_nulls(&mut self, raw: &str, first: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
+        let row = self.root.rows();
+        let mut text = raw.to_owned();
+        let mut refusal = first;
+        for nulled in 1..=NULLED_VALUES_MAX {
+            match with_null_at(&text, &refusal.steps) {
+                Some(nulled) if refusal.code.is_about_a_value() => text = nulled,
+                Some(_) | None => return Ok(Some(refusal)),
+            }
+            let mut scanner = Scanner::new(text.as_bytes(), self.depth_max)?;
+            match self.root.read(&mut scanner, &mut self.reading) {
+                Ok(()) => {
+                    self.discarded += nulled;
+                    self.note(raw);
+                    return Ok(None);
+                }
+                Err(Stop::Page(error)) => return Err(error),
+                Err(Stop::Record(next)) => {
+                    self.root.truncate(row);
+                    self.reading.nulled.clear();
+                    refusal = next;
+                }
+            }
+        }
+        Ok(Some(refusal))
+    }
+
+    /// Types what is known of a record that deletes.
+    fn typed_delete(&mut self, text: &str) -> PageResult<Option<Box<Refusal>>> {
+        let row = self.root.rows();
+        let mut scanner = Scanner::new(text.as_bytes(), self.depth_max)?;
+        let unknown = std::mem::replace(&mut self.reading.unknown, UnknownFields::Ignore);
+        let outcome = match scanner.kind()? {
+            Kind::Object => self.root.read_leniently(&mut scanner, &mut self.reading),
+            Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(&mut scanner),
+        };
+        self.reading.unknown = unknown;
+        match outcome {
+            Ok(()) => {
+                self.deletes.push(row);
+                if !self.reading.nulled.is_empty() {
+                    self.note(text);
+                }
+                Ok(None)
+            }
+            Err(Stop::Page(error)) => Err(error),
+            Err(Stop::Record(refusal)) if refusal.is_fatal => refused(&refusal),
+            Err(Stop::Record(refusal)) => {
+                self.root.truncate(row);
+                self.reading.nulled.clear();
+                Ok(Some(refusal))
+            }
+        }
+    }
+
+    /// Lets the gate decide about the record at the cursor.
+    fn gated(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+        let start = scanner.bookmark();
+        let raw = scanner.value_text()?;
+        let admission = match &mut self.gate {
+            Some(gate) => gate.admit(RawRecord::new(raw)).map_err(|error| Box::new(DecodeError::Gate(error)))?,
+            None => Admission::Keep,
+        };
+        let refusal = match admission {
+            Admission::Keep => {
+                scanner.return_to(start);
+                let refusal = self.typed(scanner)?;
+                if refusal.is_some() {
+                    scanner.skip_value()?;
+                }
+                refusal
+            }
+            Admission::Drop => {
+                self.dropped += 1;
+                None
+            }
+            Admission::Rewrite(text) => {
+                let mut rewritten = Scanner::new(text.as_bytes(), self.depth_max)?;
+                self.typed(&mut rewritten)?
+            }
+            Admission::Delete(text) => self.typed_delete(&text)?,
+            Admission::Refuse { code, path, reason } => {
+                self.reject(code, path, reason, raw);
+                None
+            }
+        };
+        if let Some(refusal) = refusal {
+            self.refuse(&refusal, raw);
+        }
+        Ok(())
+    }
+}
+
+impl RowSink<'_, '_> {
+    #[cold]
+    fn refuse(&mut self, refusal: &Refusal, raw: &str) {
+        self.reject(refusal.code, refusal.path(), refusal.reason.clone(), raw);
+    }
+
+    #[cold]
+    fn reject(&mut self, code: RejectCode, path: String, reason: String, raw: &str) {
+        let reject = self.reject_of(code, path, reason, raw);
+        self.rejects.push(reject);
+    }
+
+    /// Keeps what null stands for in the record of `raw`.
+    #[cold]
+    fn note(&mut self, raw: &str) {
+        for refusal in std::mem::take(&mut self.reading.nulled) {
+            let reason = format!("{}; null stands for it", refusal.reason);
+            let reject = self.reject_of(refusal.code, refusal.path(), reason, raw);
+            self.nulled.push(reject);
+        }
+    }
+
+    fn reject_of(&self, code: RejectCode, path: String, reason: String, raw: &str) -> Reject {
+        let kept = self.gate.as_ref().map(|gate| gate.kept(raw));
+        let raw = kept.as_deref().unwrap_or(raw);
+        let mut length = raw.len().min(REJECT_RAW_BYTES_MAX);
+        while !raw.is_char_boundary(length) {
+            length -= 1;
+        }
+        let raw = raw.get(..length).unwrap_or(raw).to_owned();
+        Reject { page: self.page, position: self.records, path, code, reason, raw }
+    }
+}
+
+#[cold]
+fn refused<T>(refusal: &Refusal) -> PageResult<T> {
+    Err(Box::new(DecodeError::Refused { path: refusal.path(), reason: refusal.reason.clone() }))
+}
+
+#[cold]
+fn not_an_object(scanner: &mut Scanner<'_>) -> Result<(), Stop> {
+    let found = describe(scanner.value_text()?);
+    Err(Stop::record(RejectCode::NotAnObject, format!("expected an object, found {found}")))
+}
