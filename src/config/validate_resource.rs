@@ -107,7 +107,7 @@ fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Probl
     for key in &resource.primary_key {
         check_plain(&resource.place, "primary_key", key, schema, problems);
     }
-    let columns = &schema
+    let columns = schema
         .columns()
         .iter()
         .map(|column| {
@@ -117,7 +117,7 @@ fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Probl
         .collect::<Vec<_>>();
     let columns = match resource.nested_levels {
         Some(levels) => nested_to(&columns, levels),
-        None => columns.clone(),
+        None => columns,
     };
     RecordSchema::new(columns).ok().map(|keyed| Arc::new(keyed.with_notes(schema.notes().clone())))
 }

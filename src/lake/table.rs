@@ -140,7 +140,7 @@ impl Table {
                 let Prepared { snapshot, folded, recovered, agreed, garbage, strategy } = prepared;
                 let storage = storage.aiming_at(snapshot.version + 1);
                 let write = WriteSpec { schema: agreed.of_the_run(&write.schema), ..write };
-                let session = Session { storage, write, lock, snapshot, folded, agreed, strategy, garbage };
+                let session = Session { storage, write, lock, snapshot, agreed, folded, strategy, garbage };
                 TableWriter::new(session, recovered).await
             }
             Err(error) => {

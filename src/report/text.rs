@@ -22,10 +22,8 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
         (Status::Failed, _) => "failed, the table is as it was".to_owned(),
         (Status::Interrupted, _) => "interrupted, the table is as it was".to_owned(),
     };
-    let mut line = |content: String| {
-        // Writing to a String cannot fail.
-        let _infallible = writeln!(text, "{content}");
-    };
+    // Writing to a String cannot fail.
+    let mut line = |content: String| writeln!(text, "{content}").unwrap_or_default();
     line(format!("{} → {}: {outcome}", report.name, report.table));
     line(format!(
         "  read      {} records in {} pages, {}, {:.1} s",
@@ -53,6 +51,14 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
         }
         line(format!("  files     {} changed, {} written", report.files.len(), bytes(report.bytes.written)));
     }
+    render_aside(text, report);
+    render_course(text, report);
+}
+
+/// What did not become rows as it was.
+fn render_aside(text: &mut String, report: &ResourceReport) {
+    let rows = &report.rows;
+    let mut line = |content: String| writeln!(text, "{content}").unwrap_or_default();
     if rows.nulled > 0 {
         line(format!("  nulled    {} values did not fit, and null stands for them", number(rows.nulled)));
     }
@@ -77,6 +83,11 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
             number(retried.overtaken)
         ));
     }
+}
+
+/// How the run went.
+fn render_course(text: &mut String, report: &ResourceReport) {
+    let mut line = |content: String| writeln!(text, "{content}").unwrap_or_default();
     if report.retry_count > 0 {
         line(format!("  retries   {}", number(report.retry_count)));
     }

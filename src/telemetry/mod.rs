@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::event::{Observer, RetriedRejects, RunEvent};
+use crate::event::{Observer, RetriedRejects, RowCounts, RunEvent};
 
 /// Pages between two lines about progress.
 const PAGES_BETWEEN_LINES: u64 = 500;
@@ -100,19 +100,9 @@ impl Observer for LogObserver {
                 tracing::info!(resource, changes = changes.join("; "), "schema changed");
             }
             RunEvent::RowsStaged { resource, rows } => tracing::debug!(resource, rows, "rows staged"),
-            RunEvent::Committed { resource, commit, rows, files, .. } => tracing::info!(
-                resource,
-                commit,
-                inserted = rows.inserted,
-                updated = rows.updated,
-                moved = rows.moved,
-                unchanged = rows.unchanged,
-                deleted = rows.deleted,
-                rejected = rows.rejected,
-                duplicate = rows.duplicate,
-                files = files.len(),
-                "committed"
-            ),
+            RunEvent::Committed { resource, commit, rows, files, .. } => {
+                committed(resource, *commit, rows, files.len());
+            }
             RunEvent::NothingChanged { resource, rows, .. } => {
                 tracing::info!(resource, unchanged = rows.unchanged, rejected = rows.rejected, "nothing changed");
             }
@@ -125,6 +115,23 @@ impl Observer for LogObserver {
             }
         }
     }
+}
+
+fn committed(resource: &str, commit: u64, rows: &RowCounts, files: usize) {
+    let RowCounts { inserted, updated, moved, unchanged, deleted, rejected, duplicate, .. } = *rows;
+    tracing::info!(
+        resource,
+        commit,
+        inserted,
+        updated,
+        moved,
+        unchanged,
+        deleted,
+        rejected,
+        duplicate,
+        files,
+        "committed"
+    );
 }
 
 /// Hands every event on to several observers.
