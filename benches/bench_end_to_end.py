@@ -204,7 +204,7 @@ def main():
     table = table_of(results)
     print(table)
     if options.write:
-        machine = f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}"
+        machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
         head = f"# Whole runs, beside others\n\nWritten by `make bench` on {datetime.date.today()}: {machine}; medians of {options.repeats}.\n\n"
         options.write.write_text(head + table + "\n" + __doc__.split("\n\n", 2)[2].strip() + "\n")
 

@@ -191,7 +191,7 @@ def main():
     table = table_of(results, bytes_of_lake)
     print(table)
     if options.write:
-        machine = f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}"
+        machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
         head = (
             f"# Merging {options.changes:,} changed rows into {options.rows:,}\n\nWritten by `make bench-merge` on {datetime.date.today()}: {machine}; "
             f"{options.partitions} partitions, one file each, {bytes_of_lake / 1e6:.0f} MB; medians of {options.repeats}.\n\n"
