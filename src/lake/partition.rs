@@ -190,9 +190,18 @@ impl Level {
             return Ok(None);
         }
         if matches!(self.transform, Transform::Identity | Transform::Truncate(_)) {
-            let formatter = ArrayFormatter::try_new(bucket.as_ref(), &FormatOptions::default())
+            let value = bucket.slice(position, 1);
+            // Instants are UTC; the formatter knows zones by their offsets only.
+            let (value, zone) = match value.data_type() {
+                DataType::Timestamp(unit, Some(_)) => {
+                    let plain = cast(&value, &DataType::Timestamp(*unit, None));
+                    (plain.map_err(|error| cannot_partition(&error))?, "Z")
+                }
+                _ => (value, ""),
+            };
+            let formatter = ArrayFormatter::try_new(value.as_ref(), &FormatOptions::default())
                 .map_err(|error| cannot_partition(&error))?;
-            return Ok(Some(formatter.value(position).to_string()));
+            return Ok(Some(format!("{}{zone}", formatter.value(0))));
         }
         let number = bucket.as_primitive::<Int64Type>().value(position);
         Ok(Some(match self.transform {

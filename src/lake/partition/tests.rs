@@ -89,6 +89,13 @@ fn texts_are_encoded_as_hive_does_and_cannot_leave_their_folder() {
 }
 
 #[test]
+fn an_instant_names_its_own_folder_in_utc() {
+    let instants = TimestampMicrosecondArray::from(vec![Some(1_500_000), None]).with_timezone("UTC");
+    let folders = paths(&schema(ColumnType::TimestampUtc), Transform::Identity, Arc::new(instants));
+    assert_eq!(folders, ["value_identity=1970-01-01T00%3A00%3A01.500Z", "value_identity=__HIVE_DEFAULT_PARTITION__"]);
+}
+
+#[test]
 fn texts_and_whole_numbers_are_cut_and_values_are_spread_over_buckets() {
     let number = |number| NonZeroU32::new(number).unwrap();
     let texts = || -> ArrayRef {
