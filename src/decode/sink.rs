@@ -185,6 +185,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
                     return Ok(None);
                 }
                 Err(Stop::Page(error)) => return Err(error),
+                Err(Stop::Record(next)) if next.is_fatal => return refused(&next),
                 Err(Stop::Record(next)) => {
                     self.root.truncate(row);
                     self.reading.nulled.clear();

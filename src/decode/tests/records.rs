@@ -246,3 +246,16 @@ fn a_null_object_with_a_required_member_forms_a_batch() {
     ];
     assert_eq!(rows(&decoder.flush().unwrap()), expected);
 }
+
+#[test]
+fn a_field_that_fails_the_run_does_so_behind_one_that_null_stands_for() {
+    let text = r#"{"properties": {"a": {"type": "integer"}, "b": {"type": "integer", "x-on-error": "fail"}}}"#;
+    let file = crate::schema::parse_json_schema(text).unwrap();
+    let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Ignore };
+    let mut decoder = PageDecoder::with_rules(&file.schema, &file.rules, Some(JsonPath::root()), Vec::new(), options);
+    decoder.treat(UnknownFields::Ignore, Misfits::Null);
+    assert_eq!(decoder.decode(0, br#"[{"a": "x", "b": 1}]"#).unwrap().discarded, 1);
+    let error = decoder.decode(1, br#"[{"a": "x", "b": "y"}]"#).unwrap_err();
+    assert!(matches!(error, DecodeError::Refused { .. }), "{error}");
+    assert_eq!(decoder.rows(), 1);
+}
