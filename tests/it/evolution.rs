@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
-use crate::support::{Ran, output_of, python};
+use crate::support::{Ran, lakefeed, output_of, python};
 
 /// More pages of one record each than a schema is inferred from.
 const MANY_PAGES: usize = 110;
@@ -22,7 +22,7 @@ async fn run(api: &Api, resource: &str) -> Ran {
     ran
 }
 
-/// What DuckDB, pyarrow and Polars see of the table, files of all shapes together.
+/// What DuckDB, pyarrow, Polars and `table query` see of the table, files of all shapes together.
 async fn read_as_one(table: &Path) -> Value {
     let mut command = Command::new(python());
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/evolution.py")).arg(table);
@@ -33,6 +33,11 @@ async fn read_as_one(table: &Path) -> Value {
     for engine in ["pyarrow", "polars"] {
         assert_eq!(engines[engine], duckdb, "{engine} and duckdb see different rows");
     }
+    let (lake, name) = (table.parent().unwrap().to_str().unwrap(), table.file_name().unwrap().to_str().unwrap());
+    let sql = format!("SELECT * FROM {name} ORDER BY id");
+    let ran = output_of(lakefeed(&["table", "query", lake, &sql, "--output", "json"])).await;
+    let rows = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    assert_eq!((ran.code, &json!(rows)), (0, &duckdb), "{}", ran.stderr);
     duckdb
 }
 
