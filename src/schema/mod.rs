@@ -13,6 +13,8 @@ mod nesting;
 mod notes;
 mod record;
 mod rules;
+#[cfg(test)]
+pub(crate) mod strategies;
 mod type_text;
 mod variant;
 mod widen;
