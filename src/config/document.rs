@@ -84,6 +84,7 @@ pub(super) struct LimitsDocument {
     pub(super) batch_rows: Option<u64>,
     pub(super) batch_bytes: Option<u64>,
     pub(super) writer_buffer_bytes: Option<u64>,
+    pub(super) merge_index_bytes: Option<u64>,
     pub(super) file_bytes_target: Option<u64>,
     pub(super) row_group_rows: Option<u64>,
     pub(super) rejects_max: Option<RejectsMax>,
@@ -153,6 +154,7 @@ impl LimitsDocument {
             batch_rows: fields.whole("batch_rows"),
             batch_bytes: fields.whole("batch_bytes"),
             writer_buffer_bytes: fields.whole("writer_buffer_bytes"),
+            merge_index_bytes: fields.whole("merge_index_bytes"),
             file_bytes_target: fields.whole("file_bytes_target"),
             row_group_rows: fields.whole("row_group_rows"),
             rejects_max: fields.convert("rejects_max", "a count, or a share such as '1%'", |value| match value {

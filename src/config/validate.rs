@@ -102,6 +102,7 @@ fn validate_limits(limits: &LimitsDocument, problems: &Problems) -> Limits {
         batch_rows: size(limits.batch_rows, default.batch_rows, "batch_rows"),
         batch_bytes: size(limits.batch_bytes, default.batch_bytes, "batch_bytes"),
         writer_buffer_bytes: size(limits.writer_buffer_bytes, default.writer_buffer_bytes, "writer_buffer_bytes"),
+        merge_index_bytes: size(limits.merge_index_bytes, default.merge_index_bytes, "merge_index_bytes"),
         file_bytes_target: at_least_one(limits.file_bytes_target, default.file_bytes_target, "file_bytes_target"),
         row_group_rows: size(limits.row_group_rows, default.row_group_rows, "row_group_rows"),
         rejects_max: limits.rejects_max,

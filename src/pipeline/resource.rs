@@ -186,7 +186,7 @@ impl ResourceRun<'_> {
         let extracted = self.extract(pages, typing, &task, &mut gate).await;
         let (mut writer, written) = task.finish().await?;
         let checked = written.and(extracted).and_then(|(tally, outcome)| {
-            self.refuse_drift(&writer, outcome.as_ref())?;
+            self.refuse_drift(&mut writer, outcome.as_ref())?;
             self.refuse_rejects(&tally, true)?;
             let outcome = outcome.map(|outcome| self.retire_absent(outcome, &tally, &mut writer));
             self.end_listing(outcome);
@@ -450,12 +450,14 @@ impl ResourceRun<'_> {
     }
 
     /// Records that move between the pages of an offset listing come twice, and push others past the reader.
-    fn refuse_drift(&self, writer: &TableWriter, outcome: Option<&ListingOutcome>) -> Result<()> {
-        let twice = writer.duplicates();
-        if drift::is_by_position(self.resource) && twice > 0 && outcome.is_some_and(|outcome| outcome.total_moved) {
-            return Err(self.drifted(twice));
+    fn refuse_drift(&self, writer: &mut TableWriter, outcome: Option<&ListingOutcome>) -> Result<()> {
+        if !drift::is_by_position(self.resource) || !outcome.is_some_and(|outcome| outcome.total_moved) {
+            return Ok(());
         }
-        Ok(())
+        match writer.duplicates()? {
+            0 => Ok(()),
+            twice => Err(self.drifted(twice)),
+        }
     }
 
     /// Tells the writer that absent keys are gone, where the strategy closes them and the listing proves it. A record that was
