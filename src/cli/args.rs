@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use schema::{InferArguments, SchemaCommand, ShowSchemaArguments};
 pub(super) use table::{
-    HistoryArguments, LsArguments, ManifestArguments, RejectsArguments, SchemaArguments, ShowArguments, TableCommand,
-    VerifyArguments,
+    HistoryArguments, LsArguments, ManifestArguments, QueryArguments, QueryOutput, RejectsArguments, ShowArguments,
+    TableCommand, VerifyArguments,
 };
 pub(super) use upkeep::{CompactArguments, RecoverArguments, VacuumArguments};
 

@@ -14,6 +14,7 @@ use super::table::grid::Side::Left;
 use super::table::grid::grid;
 use super::table::{missing, open};
 use crate::error::{Error, Result};
+use crate::lake::Snapshot;
 use crate::pipeline::{self, Components, Sample};
 use crate::schema::{RecordSchema, to_json_schema};
 use crate::spec::{PipelineSpec, ResourceSpec};
@@ -97,16 +98,19 @@ async fn show(arguments: ShowSchemaArguments, printer: Printer) -> Result<()> {
     let Some(schema) = &snapshot.schema else { return Err(missing(&table)) };
     match arguments.output {
         Output::Json => printer.data(&format!("{:#}\n", to_json_schema(schema, &arguments.table))),
-        Output::Text => printer.data(&text(schema, &snapshot.primary_key)),
+        Output::Text => printer.data(&text(schema, &snapshot)),
     }
     Ok(())
 }
 
-fn text(schema: &RecordSchema, primary_key: &[String]) -> String {
+fn text(schema: &RecordSchema, snapshot: &Snapshot) -> String {
     let rows = schema.columns().iter().map(|column| {
-        let note = if primary_key.contains(&column.name) { "primary key" } else { "" };
+        let key = snapshot.primary_key.contains(&column.name).then(|| "primary key".to_owned());
+        let folders = snapshot.partition_by.iter().filter(|field| field.column == column.name);
+        let notes: Vec<String> =
+            key.into_iter().chain(folders.map(|field| format!("folders {}", field.name))).collect();
         let nullable = if column.nullable { "may be null" } else { "never null" };
-        [column.name.clone(), column.column_type.to_string(), nullable.to_owned(), note.to_owned()]
+        [column.name.clone(), column.column_type.to_string(), nullable.to_owned(), notes.join(", ")]
     });
     grid([("column", Left), ("type", Left), ("null", Left), ("", Left)], &rows.collect::<Vec<_>>())
 }

@@ -1,9 +1,11 @@
 //! `lakefeed table …`: what people and programs ask of a table, and its upkeep.
 
+mod frame;
 pub(super) mod grid;
 mod log;
+mod query;
 mod rejects;
-mod schema;
+mod scan;
 mod show;
 mod upkeep;
 mod verify;
@@ -24,11 +26,11 @@ pub(super) async fn run(command: TableCommand, printer: Printer) -> Result<()> {
     match command {
         TableCommand::Ls(arguments) => log::ls(arguments, printer).await,
         TableCommand::Show(arguments) => show::show(arguments, printer).await,
+        TableCommand::Query(arguments) => Box::pin(query::query(arguments, printer)).await,
         TableCommand::History(arguments) => log::history(arguments, printer).await,
         TableCommand::Manifest(arguments) => log::manifest(arguments, printer).await,
         TableCommand::Verify(arguments) => verify::verify(arguments, printer).await,
         TableCommand::Rejects(arguments) => rejects::rejects(arguments, printer).await,
-        TableCommand::Schema(arguments) => schema::show(arguments, printer).await,
         TableCommand::Recover(arguments) => upkeep::recover(arguments, printer).await,
         TableCommand::Compact(arguments) => upkeep::compact(arguments, printer).await,
         TableCommand::Vacuum(arguments) => upkeep::vacuum(arguments, printer).await,

@@ -191,8 +191,12 @@ fn read_contract(fields: &mut Fields<'_>) -> ContractDocument {
         ("discard_row", ContractMode::DiscardRow),
         ("discard_value", ContractMode::DiscardValue),
     ];
-    const CONFLICTS: &[(&str, Conflicts)] =
-        &[("reject", Conflicts::Reject), ("text", Conflicts::Text), ("json", Conflicts::Json)];
+    const CONFLICTS: &[(&str, Conflicts)] = &[
+        ("reject", Conflicts::Reject),
+        ("text", Conflicts::Text),
+        ("json", Conflicts::Json),
+        ("variant", Conflicts::Variant),
+    ];
     if let Some(Value::String(_)) = fields.value("schema_contract") {
         let all = fields.choice("schema_contract", MODES);
         return ContractDocument { tables: all, columns: all, data_type: all, conflicts: None };

@@ -7,8 +7,7 @@ use super::refusal::Step;
 
 /// The record `text` with null at the place that `steps` lead to, from the value outwards; `None` when there is nothing.
 pub(super) fn with_null_at(text: &str, steps: &[Step]) -> Option<String> {
-    let mut places = Vec::new();
-    find(text, 0, steps, &mut places);
+    let places = places_of(text, steps);
     if places.is_empty() {
         return None;
     }
@@ -23,7 +22,13 @@ pub(super) fn with_null_at(text: &str, steps: &[Step]) -> Option<String> {
     Some(nulled)
 }
 
-/// Every value at the place: a key may come twice.
+/// Where the values at the place are: a key may come twice.
+pub(super) fn places_of(text: &str, steps: &[Step]) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    find(text, 0, steps, &mut places);
+    places
+}
+
 fn find(text: &str, offset: usize, steps: &[Step], places: &mut Vec<Range<usize>>) {
     let Some((step, rest)) = steps.split_last() else {
         places.push(offset..offset + text.len());

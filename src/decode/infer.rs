@@ -42,6 +42,8 @@ pub struct Inferrer {
     records: u64,
     /// The records have cells, which are text where they are not all alike.
     has_cells: bool,
+    /// Values of another kind than the first one at their place are passed over.
+    keeps_kinds: bool,
     root: Guess,
 }
 
@@ -58,8 +60,16 @@ impl Inferrer {
             depth_max,
             records: 0,
             has_cells: false,
+            keeps_kinds: false,
             root: Guess::default(),
         }
+    }
+
+    /// The first value of a field decides of which kind the field is: text, number, truth, object or list. Others of another kind do not make it JSON: they
+    /// are passed over, and it is for the decoder to say what becomes of them.
+    #[must_use]
+    pub fn keeping_kinds(self, keeps_kinds: bool) -> Self {
+        Self { keeps_kinds, ..self }
     }
 
     /// Takes the records of a page into account. A record that is not an object is passed over: decoding will refuse it.
@@ -208,7 +218,7 @@ impl Inferrer {
             return scanner.skip_value();
         }
         self.records += 1;
-        self.root.observe(scanner)
+        self.root.observe(scanner, self.keeps_kinds)
     }
 }
 
@@ -269,8 +279,12 @@ struct Texts {
 }
 
 impl Guess {
-    fn observe(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
-        match scanner.kind()? {
+    fn observe(&mut self, scanner: &mut Scanner<'_>, keeps_kinds: bool) -> PageResult<()> {
+        let kind = scanner.kind()?;
+        if keeps_kinds && self.is_of_another_kind(kind) {
+            return scanner.skip_value();
+        }
+        match kind {
             Kind::Null => scanner.skip_value(),
             Kind::Boolean => {
                 self.booleans = true;
@@ -285,13 +299,13 @@ impl Guess {
                 self.texts.observe(text.decoded().ok().as_deref());
                 Ok(())
             }
-            Kind::Object => self.observe_object(scanner),
+            Kind::Object => self.observe_object(scanner, keeps_kinds),
             Kind::Array => {
                 self.array = true;
                 let elements = self.elements.get_or_insert_default();
                 let mut more = scanner.enter_array()?;
                 while more {
-                    elements.observe(scanner)?;
+                    elements.observe(scanner, keeps_kinds)?;
                     more = scanner.next_element()?;
                 }
                 Ok(())
@@ -299,15 +313,15 @@ impl Guess {
         }
     }
 
-    fn observe_object(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+    fn observe_object(&mut self, scanner: &mut Scanner<'_>, keeps_kinds: bool) -> PageResult<()> {
         self.object = true;
         let mut more = scanner.enter_object()?;
         while more {
             let key = scanner.key()?;
             match key.decoded() {
                 Ok(name) if !self.is_map => match self.fields.get_mut(&*name) {
-                    Some(field) => field.observe(scanner)?,
-                    None => self.fields.entry(name.into_owned()).or_default().observe(scanner)?,
+                    Some(field) => field.observe(scanner, keeps_kinds)?,
+                    None => self.fields.entry(name.into_owned()).or_default().observe(scanner, keeps_kinds)?,
                 },
                 // A key that is no Unicode text cannot be a column.
                 Ok(_) | Err(_) => scanner.skip_value()?,
@@ -319,6 +333,19 @@ impl Guess {
             more = scanner.next_member()?;
         }
         Ok(())
+    }
+
+    /// Whether there were values here, of which none was of `kind`.
+    fn is_of_another_kind(&self, kind: Kind) -> bool {
+        let known = match kind {
+            Kind::Null => return false,
+            Kind::Boolean => self.booleans,
+            Kind::Number => self.numbers.seen,
+            Kind::Text => self.texts.seen,
+            Kind::Object => self.object,
+            Kind::Array => self.array,
+        };
+        !known && (self.booleans || self.numbers.seen || self.texts.seen || self.object || self.array)
     }
 
     fn columns(&self) -> Vec<Column> {

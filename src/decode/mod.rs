@@ -40,6 +40,7 @@ mod sink;
 mod spelling;
 mod text;
 mod timestamp;
+mod variant;
 
 use std::sync::Arc;
 
@@ -56,10 +57,11 @@ use self::detect::detect;
 use self::error::PageResult;
 use self::scanner::Scanner;
 use self::select::{Walked, walk, walk_lines};
-use self::sink::RowSink;
+use self::sink::{RowSink, Treatment};
+use self::variant::VariantRules;
 use crate::paginate::{Lookup, PageMeta};
 use crate::reject::Reject;
-use crate::schema::{FieldRules, RecordSchema};
+use crate::schema::{FieldRules, RecordSchema, Variant};
 use crate::spec::{JsonPath, RecordFormat};
 
 /// Bytes of a refused record that are kept; the rest is cut off.
@@ -83,6 +85,8 @@ pub struct PageDecoder {
     format: RecordFormat,
     options: DecodeOptions,
     misfits: Misfits,
+    /// Columns whose values do not go to variants.
+    fixed: Vec<String>,
 }
 
 /// How to decode.
@@ -112,6 +116,9 @@ pub enum Misfits {
     Reject,
     /// It is null, where its column may be null; else its record is refused.
     Null,
+    /// It goes to the column beside its own for values of its kind ([`Variant`]). Where there is none, it is treated as a field that the schema
+    /// does not have, and the page says that it wants one.
+    Variant,
     /// The page fails.
     Fail,
 }
@@ -129,6 +136,8 @@ pub struct Decoded {
     pub dropped: u64,
     /// Values that did not fit and that null stands for, by the schema contract.
     pub discarded: u64,
+    /// Columns that records were refused for lack of, with [`Misfits::Variant`]; one may come more than once.
+    pub variants: Vec<Variant>,
 }
 
 /// Where the records of a page are, and who said so.
@@ -173,6 +182,7 @@ impl PageDecoder {
             format: RecordFormat::Json,
             options,
             misfits: Misfits::Reject,
+            fixed: Vec::new(),
         }
     }
 
@@ -180,6 +190,12 @@ impl PageDecoder {
     pub fn treat(&mut self, unknown_fields: UnknownFields, misfits: Misfits) {
         self.options.unknown_fields = unknown_fields;
         self.misfits = misfits;
+    }
+
+    /// The values of these columns of the record are never moved to variants.
+    #[must_use]
+    pub fn keeping(self, fixed: Vec<String>) -> Self {
+        Self { fixed, ..self }
     }
 
     /// Drops all rows from `rows` on: the last page is as if it had not been decoded.
@@ -260,8 +276,9 @@ impl PageDecoder {
         let selector = self.selector.for_page(&scanner)?;
         let hints =
             if self.wants_hints { Some(Box::new(hints::hints(scanner.clone(), selector.path())?)) } else { None };
-        let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, self.has_rules, gate, page);
-        sink.misfits = self.misfits;
+        let variants = VariantRules { fields: self.schema.fields(), fixed: &self.fixed };
+        let treatment = Treatment { misfits: self.misfits, has_rules: self.has_rules, variants };
+        let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, treatment, gate, page);
         let Walked { values, content } =
             selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
         let meta = PageMeta { records: sink.records, values, hints, content, ..PageMeta::default() };
@@ -272,8 +289,9 @@ impl PageDecoder {
 
     /// A page of lines, each a record.
     fn decode_lines(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
-        let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, self.has_rules, gate, page);
-        sink.misfits = self.misfits;
+        let variants = VariantRules { fields: self.schema.fields(), fixed: &self.fixed };
+        let treatment = Treatment { misfits: self.misfits, has_rules: self.has_rules, variants };
+        let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, treatment, gate, page);
         let content = if is_blank(bytes) {
             None
         } else {

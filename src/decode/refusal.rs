@@ -34,7 +34,7 @@ pub(super) struct Refusal {
     pub(super) is_fatal: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Step {
     Key(String),
     Index(usize),

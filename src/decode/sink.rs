@@ -7,18 +7,30 @@ use super::record::{Admission, RawRecord, RecordGate};
 use super::refusal::{Refusal, Stop, describe};
 use super::scanner::{Kind, Scanner};
 use super::select::RecordSink;
+use super::variant::{Moving, VariantRules};
 use super::{DecodeOptions, Decoded, Misfits, REJECT_RAW_BYTES_MAX, UnknownFields};
 use crate::paginate::PageMeta;
 use crate::reject::{Reject, RejectCode};
+use crate::schema::Variant;
 
-/// Values of one record that are made null; with more of them it is refused.
+/// Values of one record that are made null, or moved; with more of them it is refused.
 const NULLED_VALUES_MAX: u64 = 1_000;
+
+/// What becomes of what does not fit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Treatment<'d> {
+    pub(super) misfits: Misfits,
+    /// Whether some field does something else about it.
+    pub(super) has_rules: bool,
+    pub(super) variants: VariantRules<'d>,
+}
 
 /// Types the records of one page.
 pub(super) struct RowSink<'d, 'g> {
     root: &'d mut ObjectBuffer,
     deletes: &'d mut Vec<usize>,
-    pub(super) misfits: Misfits,
+    misfits: Misfits,
+    variant_rules: VariantRules<'d>,
     gate: Option<&'g mut dyn RecordGate>,
     page: u64,
     pub(super) records: u64,
@@ -26,6 +38,7 @@ pub(super) struct RowSink<'d, 'g> {
     discarded: u64,
     rejects: Vec<Reject>,
     nulled: Vec<Reject>,
+    variants: Vec<Variant>,
     reading: Reading,
     depth_max: u32,
 }
@@ -39,6 +52,7 @@ pub(super) struct RowMark {
     discarded: u64,
     rejects: usize,
     nulled: usize,
+    variants: usize,
 }
 
 impl RecordSink for RowSink<'_, '_> {
@@ -64,6 +78,7 @@ impl RecordSink for RowSink<'_, '_> {
             discarded: self.discarded,
             rejects: self.rejects.len(),
             nulled: self.nulled.len(),
+            variants: self.variants.len(),
         }
     }
 
@@ -75,6 +90,7 @@ impl RecordSink for RowSink<'_, '_> {
         self.discarded = mark.discarded;
         self.rejects.truncate(mark.rejects);
         self.nulled.truncate(mark.nulled);
+        self.variants.truncate(mark.variants);
     }
 }
 
@@ -83,33 +99,33 @@ impl<'d, 'g> RowSink<'d, 'g> {
         root: &'d mut ObjectBuffer,
         deletes: &'d mut Vec<usize>,
         options: DecodeOptions,
-        has_rules: bool,
+        treatment: Treatment<'d>,
         gate: Option<&'g mut dyn RecordGate>,
         page: u64,
     ) -> Self {
+        let Treatment { misfits, has_rules, variants: variant_rules } = treatment;
         let reading = Reading { unknown: options.unknown_fields, has_rules, nulled: Vec::new() };
-        let depth_max = options.depth_max;
-        let (rejects, nulled) = (Vec::new(), Vec::new());
-        let (misfits, discarded) = (Misfits::Reject, 0);
         Self {
             root,
             deletes,
             misfits,
+            variant_rules,
             gate,
             page,
             records: 0,
             dropped: 0,
-            discarded,
-            rejects,
-            nulled,
+            discarded: 0,
+            rejects: Vec::new(),
+            nulled: Vec::new(),
+            variants: Vec::new(),
             reading,
-            depth_max,
+            depth_max: options.depth_max,
         }
     }
 
     pub(super) fn decoded(self, meta: PageMeta) -> Decoded {
-        let Self { rejects, nulled, dropped, discarded, .. } = self;
-        Decoded { meta, rejects, nulled, dropped, discarded }
+        let Self { rejects, nulled, dropped, discarded, variants, .. } = self;
+        Decoded { meta, rejects, nulled, dropped, discarded, variants }
     }
 
     /// Types the record at the cursor. When it is refused, the cursor is back at its start, since what follows the refused value
@@ -148,19 +164,17 @@ impl<'d, 'g> RowSink<'d, 'g> {
         let fails =
             (is_unknown && self.reading.unknown == UnknownFields::Fail) || (is_misfit && self.misfits == Misfits::Fail);
         if fails {
-            return Err(Box::new(DecodeError::Frozen {
-                position: self.records,
-                path: refusal.path(),
-                reason: refusal.reason.clone(),
-                is_unknown,
-            }));
+            return self.frozen(refusal.path(), refusal.reason.clone(), is_unknown);
         }
-        if !is_misfit || self.misfits != Misfits::Null {
+        if !is_misfit || !matches!(self.misfits, Misfits::Null | Misfits::Variant) {
             return Ok(Some(refusal));
         }
         let start = scanner.bookmark();
         let raw = scanner.value_text()?;
-        let refusal = self.typed_with_nulls(raw, refusal)?;
+        let refusal = match self.misfits {
+            Misfits::Variant => self.typed_with_variants(raw, refusal)?,
+            Misfits::Null | Misfits::Reject | Misfits::Fail => self.typed_with_nulls(raw, refusal)?,
+        };
         if refusal.is_some() {
             scanner.return_to(start);
         }
@@ -194,6 +208,65 @@ impl<'d, 'g> RowSink<'d, 'g> {
             }
         }
         Ok(Some(refusal))
+    }
+
+    #[cold]
+    fn frozen<T>(&self, path: String, reason: String, is_unknown: bool) -> PageResult<T> {
+        Err(Box::new(DecodeError::Frozen { position: self.records, path, reason, is_unknown }))
+    }
+
+    /// Types a record with every value that does not fit, of which `first` is the first, under the name of its variant. A variant that there is no
+    /// column for is treated as any field that the schema does not have; the record is refused for what does not fit then.
+    fn typed_with_variants(&mut self, raw: &str, first: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
+        let row = self.root.rows();
+        let (mut text, mut left_out, mut lacks_column) = (raw.to_owned(), 0, false);
+        let mut next = None;
+        for _ in 0..NULLED_VALUES_MAX {
+            let refusal: &Refusal = next.as_deref().unwrap_or(&first);
+            let moving = Moving::of(self.variant_rules, &text, &refusal.steps);
+            let Some(moving) = moving.filter(|_| refusal.code.is_about_a_value()) else { return Ok(Some(first)) };
+            let moved = match self.reading.unknown {
+                _ if moving.has_column => moving.moved_in(&text),
+                UnknownFields::Fail => {
+                    let name = moving.variant.name();
+                    let reason = format!("{}, and there is no column {name} for it", refusal.reason);
+                    return self.frozen(refusal.path(), reason, true);
+                }
+                UnknownFields::Ignore => {
+                    left_out += 1;
+                    moving.left_out_of(&text)
+                }
+                UnknownFields::Reject => {
+                    lacks_column = true;
+                    self.variants.push(moving.variant.clone());
+                    moving.left_out_of(&text)
+                }
+            };
+            let Some(moved) = moved else { return Ok(Some(first)) };
+            text = moved;
+            let mut scanner = Scanner::new(text.as_bytes(), self.depth_max)?;
+            let outcome = self.root.read(&mut scanner, &mut self.reading);
+            match outcome {
+                Ok(()) if !lacks_column => {
+                    self.discarded += left_out;
+                    self.note(raw);
+                    return Ok(None);
+                }
+                Ok(()) => {
+                    self.root.truncate(row);
+                    self.reading.nulled.clear();
+                    return Ok(Some(first));
+                }
+                Err(Stop::Page(error)) => return Err(error),
+                Err(Stop::Record(refusal)) if refusal.is_fatal => return refused(&refusal),
+                Err(Stop::Record(refusal)) => {
+                    self.root.truncate(row);
+                    self.reading.nulled.clear();
+                    next = Some(refusal);
+                }
+            }
+        }
+        Ok(Some(first))
     }
 
     /// Types what is known of a record that deletes.

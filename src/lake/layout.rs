@@ -10,7 +10,8 @@
 //! | `_lakefeed/staging/<run>/42-rejects.staged` | staged rejects | before the commit |
 //! | `_lakefeed/staging/<run>/42-commit.json` | the commit before it has its name, on local disk | before the commit |
 //! | `_lakefeed/staging/<run>/journal-00000.zst` | pages that a run has used, for the next one to go on from | while it reads |
-//! | `_lakefeed/rejects/<run>.rejects` | refused records of a run, as Parquet; of its second pass `<run>-2.rejects` | with the commit, or without one |
+//! | `_lakefeed/rejects/<run>.rejects` | refused records of a run, as Parquet; of its second pass `<run>-2.rejects` | with the commit, or when the run failed |
+//! | `_lakefeed/rejects/<run>.after-42.rejects` | the same of a run that found nothing to commit, after commit 42 | without a commit |
 //! | `_lakefeed/leases/00000000000000000007.json` | the seventh writer's lease, where there are no file locks | create-only, then renewed |
 //! | `_lakefeed/lock` | the file lock of the writer, on local disk | by each writer |
 //! | `_lakefeed/probe` | the honesty probe of the store, where there are no file locks | create-only |
@@ -118,6 +119,12 @@ impl Layout {
         self.all_rejects().join(name)
     }
 
+    /// The name that the file `rejects` of a run has when the run finds nothing to commit after commit `number`.
+    pub(super) fn rejects_after(&self, rejects: &Path, number: u64) -> Path {
+        let (stem, _) = rejects_name(rejects.filename().unwrap_or_default());
+        self.all_rejects().join(format!("{stem}{REJECTS_AFTER}{number}.rejects"))
+    }
+
     pub(super) fn leases(&self) -> Path {
         self.meta("leases")
     }
@@ -139,6 +146,9 @@ impl Layout {
         self.meta_folder().join(name)
     }
 }
+
+/// Between the name of a run and the number of a commit.
+const REJECTS_AFTER: &str = ".after-";
 
 /// How the names of kept pages begin.
 pub(super) const JOURNAL_PREFIX: &str = "journal-";
@@ -174,6 +184,13 @@ fn numbered(number: u64) -> String {
     format!("{number:0NUMBER_DIGITS$}.json")
 }
 
+/// The name of a file of rejects without its endings, and the commit after which its run found nothing to commit.
+pub(super) fn rejects_name(name: &str) -> (&str, Option<u64>) {
+    let stem = name.strip_suffix(".rejects").unwrap_or(name);
+    let after = stem.rsplit_once(REJECTS_AFTER).and_then(|(stem, number)| Some((stem, number.parse().ok()?)));
+    after.map_or((stem, None), |(stem, number)| (stem, Some(number)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +223,21 @@ mod tests {
         assert_eq!(staged.map(|path| aim_of(&path)), [Some(42); 3]);
         assert_eq!(aim_of(&aimed.journal("run-1", 3)), None);
         assert_eq!(aim_of(&Path::from("a/7.staged")), None);
+    }
+
+    #[test]
+    fn rejects_say_after_which_commit_a_run_found_nothing_to_commit() {
+        let layout = Layout::new(Path::from("lake/events"));
+        let after = layout.rejects_after(&layout.rejects("run-1", 1), 42);
+        assert_eq!(after.filename(), Some("run-1-2.after-42.rejects"));
+        for (name, expected) in [
+            ("run-1-2.after-42.rejects", ("run-1-2", Some(42))),
+            ("run-1.rejects", ("run-1", None)),
+            ("run.after-x.rejects", ("run.after-x", None)),
+            ("odd", ("odd", None)),
+        ] {
+            assert_eq!(rejects_name(name), expected);
+        }
     }
 
     #[test]

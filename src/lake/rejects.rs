@@ -18,6 +18,7 @@ use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
 
 use super::commit::{RejectsFile, staged_name};
+use super::layout::rejects_name;
 use super::parquet::plain_options;
 use super::rolling::compute;
 use super::storage::Storage;
@@ -124,7 +125,9 @@ async fn free_name(storage: &Storage, run_id: &str) -> Result<Path> {
     let mut before = 0;
     loop {
         let name = storage.layout.rejects(run_id, before);
-        if taken.iter().all(|object| object.location != name) {
+        let own = rejects_name(name.filename().unwrap_or_default());
+        let others = taken.iter().filter_map(|object| object.location.filename());
+        if others.map(rejects_name).all(|(stem, _)| stem != own.0) {
             return Ok(name);
         }
         before += 1;

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 
@@ -70,6 +71,13 @@ impl Storage {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
         }
+    }
+
+    /// What [`Self::get`] gives, piece by piece.
+    pub(super) async fn stream(&self, path: &Path) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let (storage, path) = (self.clone(), path.clone());
+        let found = self.store.get(&path).await.map_err(|error| self.failed("read", &path, error))?;
+        Ok(found.into_stream().map_err(move |error| storage.failed("read", &path, error)).boxed())
     }
 
     pub(super) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::stream::BoxStream;
 
 use super::journal::TableJournal;
 use super::lease::TableLock;
@@ -98,6 +99,14 @@ impl Table {
     /// When it is not there or cannot be read.
     pub async fn read_file(&self, path: &str) -> Result<Bytes> {
         self.storage.get(&self.storage.resolve(path)?).await
+    }
+
+    /// The bytes of a data file of a snapshot, piece by piece.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub async fn stream_file(&self, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+        self.storage.stream(&self.storage.resolve(path)?).await
     }
 
     /// Waits for the table where another run holds it, as long as `patience` lasts, instead of failing at once.

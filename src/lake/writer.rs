@@ -559,22 +559,31 @@ impl Session {
         }
     }
 
-    /// There is nothing to commit; refused records are kept all the same.
+    /// There is nothing to commit; refused records are kept all the same, under a name that says so.
     async fn finish_unchanged(self, rejects: Option<RejectsFile>, counts: RowCounts) -> Result<CommitOutcome> {
-        let kept = self.keep_rejects(rejects.as_ref()).await;
+        let renamed = rejects.map(|file| self.after_the_last_commit(file)).transpose();
+        let kept = match renamed {
+            Ok(rejects) => self.keep_rejects(rejects.as_ref()).await.map(|()| rejects.map(|file| file.path)),
+            Err(error) => Err(error),
+        };
         let Self { storage, write, lock, garbage, .. } = self;
         // A run that may be asleep can still make the next commit (rule 6). Best effort: what is left is swept by a later run.
         if lock.excludes_sleepers() {
             drop(recover::sweep_staging(&storage, &garbage, u64::MAX).await);
         }
         let swept = match kept {
-            Ok(()) => storage.delete_all(&storage.layout.staging_of(&write.run_id)).await,
+            Ok(rejects) => storage.delete_all(&storage.layout.staging_of(&write.run_id)).await.map(|()| rejects),
             Err(error) => Err(error),
         };
         lock.release(&storage).await;
-        swept?;
-        let rejects = rejects.map(|file| file.path);
+        let rejects = swept?;
         Ok(CommitOutcome { commit: None, rows: counts, files: Vec::new(), bytes_written: 0, rejects })
+    }
+
+    fn after_the_last_commit(&self, file: RejectsFile) -> Result<RejectsFile> {
+        let layout = &self.storage.layout;
+        let path = layout.rejects_after(&self.storage.resolve(&file.path)?, self.snapshot.version);
+        Ok(RejectsFile { path: layout.relative(&path).to_owned(), ..file })
     }
 
     async fn keep_rejects(&self, rejects: Option<&RejectsFile>) -> Result<()> {

@@ -8,7 +8,7 @@ use super::resource::ResourceRun;
 use crate::decode::{Inferrer, RecordGate};
 use crate::error::{Error, Result};
 use crate::event::RunEvent;
-use crate::schema::{RecordSchema, without_load_metadata};
+use crate::schema::{Conflicts, RecordSchema, without_load_metadata};
 use crate::spec::ContractMode;
 
 /// Bytes of pages that are sampled at most; they are kept in memory until they are decoded.
@@ -51,7 +51,8 @@ pub(super) async fn look(
         Vec::new(),
         &run.resource.primary_key,
         run.limits.nesting_depth_max,
-    );
+    )
+    .keeping_kinds(run.resource.schema_contract.conflicts == Conflicts::Variant);
     let mut sampled = Vec::new();
     if let Err(error) = read_sample(run, pages, bounds, &mut gate, &mut inferrer, &mut sampled).await {
         // They will not be decoded any more, so this is the time to say that they were read.

@@ -6,7 +6,7 @@ use futures::TryStreamExt as _;
 
 use super::gate::Gate;
 use super::resource::ResourceRun;
-use super::typing::{Rules, final_decoder, grown_for};
+use super::typing::{Rules, final_decoder, grown_by_variants, grown_for};
 use crate::decode::{PageDecoder, RecordGate};
 use crate::error::{Error, Result};
 use crate::event::{RetriedRejects, RunEvent};
@@ -71,11 +71,16 @@ impl Retry<'_, '_> {
                     self.writer.settle(&reject.place);
                     return Ok(());
                 }
-                Ok(decoded) if self.rules.let_grow(&decoded.rejects) => decoded.rejects.into_iter().next(),
+                Ok(decoded) if self.rules.let_grow(&decoded.rejects) => {
+                    decoded.rejects.into_iter().next().map(|again| (again.path, decoded.variants))
+                }
                 Ok(_) | Err(_) => None,
             };
             let schema = self.writer.record_schema();
-            let grown = again.and_then(|again| grown_for(self.run, self.rules, &schema, &reject.raw, &again.path));
+            let grown = again.and_then(|(path, lacked)| {
+                grown_for(self.run, self.rules, &schema, &reject.raw, &path)
+                    .or_else(|| grown_by_variants(self.rules, &schema, lacked))
+            });
             let Some(grown) = grown else {
                 self.counts.refused += 1;
                 return Ok(());

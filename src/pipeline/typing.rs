@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::extract::Page;
 use crate::paginate::PageMeta;
 use crate::reject::Reject;
-use crate::schema::{Column, Growth, RecordSchema, grow, without_load_metadata};
+use crate::schema::{Column, Conflicts, Growth, RecordSchema, Variant, grow, with_variants, without_load_metadata};
 use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract, WriteDisposition};
 
 /// How often a page may make the schema grow: a record tells of one misfit at a time.
@@ -84,6 +84,7 @@ impl Rules {
             ContractMode::DiscardValue => UnknownFields::Ignore,
         };
         let misfits = match self.contract.data_type {
+            ContractMode::Evolve if self.contract.conflicts == Conflicts::Variant => Misfits::Variant,
             ContractMode::Evolve | ContractMode::DiscardRow => Misfits::Reject,
             ContractMode::Freeze => Misfits::Fail,
             ContractMode::DiscardValue => Misfits::Null,
@@ -108,10 +109,7 @@ impl Rules {
         seen: &RecordSchema,
         misfits: &BTreeSet<String>,
     ) -> Option<Arc<RecordSchema>> {
-        let mut fixed = run.resource.primary_key.clone();
-        fixed.extend(run.resource.partition_by.iter().map(|field| field.column.clone()));
-        fixed.extend(run.resource.merge.merge_key.iter().cloned());
-        fixed.extend(run.resource.merge.precedence.iter().map(|precedence| precedence.column.clone()));
+        let fixed = fixed(run);
         let growth = Growth {
             columns: self.columns_grow,
             types: self.types_grow.then_some(self.contract.conflicts),
@@ -121,6 +119,26 @@ impl Rules {
         let grown = RecordSchema::new(columns).ok()?;
         (grown != *schema).then(|| Arc::new(grown))
     }
+}
+
+/// Columns whose type stays whatever comes, and whose values stay in them.
+fn fixed(run: &ResourceRun<'_>) -> Vec<String> {
+    let mut fixed = run.resource.primary_key.clone();
+    fixed.extend(run.resource.partition_by.iter().map(|field| field.column.clone()));
+    fixed.extend(run.resource.merge.merge_key.iter().cloned());
+    fixed.extend(run.resource.merge.precedence.iter().map(|precedence| precedence.column.clone()));
+    fixed
+}
+
+/// The schema with columns for `variants`, where the contract lets them come and it lacks one.
+pub(super) fn grown_by_variants(
+    rules: Rules,
+    schema: &RecordSchema,
+    variants: Vec<Variant>,
+) -> Option<Arc<RecordSchema>> {
+    let columns = with_variants(schema.columns(), &variants.into_iter().collect());
+    let grown = RecordSchema::new(columns).ok()?;
+    (rules.columns_grow && grown.columns() != schema.columns()).then(|| Arc::new(grown))
 }
 
 impl<'r, 'a> Typing<'r, 'a> {
@@ -152,11 +170,9 @@ impl<'r, 'a> Typing<'r, 'a> {
             looks += 1;
             self.decoder.truncate(rows);
             let Some(grown) = self.grown(page, format, is_gated.then_some(&recorded), &rejects) else { break };
-            if !self.run.hand_on(&mut self.decoder, task).await? || !task.evolve(Arc::clone(&grown)).await {
+            if !self.become_of(grown, task).await? {
                 return Ok(None);
             }
-            self.decoder.become_of(&grown, &self.run.resource.primary_key);
-            self.schema = grown;
             rows = 0;
             rejects = self.decode_again(page, is_gated.then_some(&recorded))?.rejects;
         }
@@ -165,11 +181,32 @@ impl<'r, 'a> Typing<'r, 'a> {
         }
         self.decoder.truncate(rows);
         let (unknown, misfits) = self.rules.at_last();
+        if misfits == Misfits::Variant {
+            // What no type holds beside the others gets columns of its own.
+            self.decoder.treat(UnknownFields::Reject, misfits);
+            let lacked = self.decode_again(page, is_gated.then_some(&recorded))?.variants;
+            self.decoder.truncate(rows);
+            if let Some(grown) = grown_by_variants(self.rules, &self.schema, lacked)
+                && !self.become_of(grown, task).await?
+            {
+                return Ok(None);
+            }
+        }
         self.decoder.treat(unknown, misfits);
         let last = self.decode_again(page, is_gated.then_some(&recorded))?;
         // What the paginator wants to know is in the page, whatever becomes of its records.
         let meta = PageMeta { records: last.meta.records, ..first.meta };
         Ok(Some(Decoded { meta, ..last }))
+    }
+
+    /// Goes on with a schema that has grown; the rows before go to the writer. `false` when that takes no more.
+    async fn become_of(&mut self, grown: Arc<RecordSchema>, task: &WriterTask) -> Result<bool> {
+        if !self.run.hand_on(&mut self.decoder, task).await? || !task.evolve(Arc::clone(&grown)).await {
+            return Ok(false);
+        }
+        self.decoder.become_of(&grown, &self.run.resource.primary_key);
+        self.schema = grown;
+        Ok(true)
     }
 
     fn decode_again(&mut self, page: &Page, gate: Option<&Recorded<'_>>) -> Result<Decoded> {
@@ -187,7 +224,9 @@ impl<'r, 'a> Typing<'r, 'a> {
         rejects: &[Reject],
     ) -> Option<Arc<RecordSchema>> {
         let depth_max = self.run.limits.nesting_depth_max;
-        let mut inferrer = Inferrer::new(self.decoder.selector().cloned(), Vec::new(), &[], depth_max);
+        let keeps_kinds = self.rules.contract.conflicts == Conflicts::Variant;
+        let selector = self.decoder.selector().cloned();
+        let mut inferrer = Inferrer::new(selector, Vec::new(), &[], depth_max).keeping_kinds(keeps_kinds);
         inferrer.expect(format);
         let mut repeated = gate.map(Recorded::repeated);
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
@@ -233,6 +272,7 @@ pub(super) fn final_decoder(run: &ResourceRun<'_>, rules: Rules, schema: &Record
 fn decoder(run: &ResourceRun<'_>, schema: &RecordSchema, selector: Option<JsonPath>) -> PageDecoder {
     let options = DecodeOptions { depth_max: run.limits.nesting_depth_max, unknown_fields: UnknownFields::Reject };
     let decoder = PageDecoder::with_rules(schema, &run.resource.field_rules, selector, Vec::new(), options);
+    let decoder = decoder.keeping(fixed(run));
     let merges = run.resource.write_disposition == WriteDisposition::Merge;
     if merges && run.resource.merge.deletes.is_some() {
         decoder.with_deletes(schema, &run.resource.primary_key)

@@ -14,6 +14,7 @@ mod notes;
 mod record;
 mod rules;
 mod type_text;
+mod variant;
 mod widen;
 mod write;
 
@@ -26,5 +27,6 @@ pub use nesting::nested_to;
 pub use notes::{Note, Notes, identified};
 pub use record::{Column, ColumnType, IntegerType, OtherUnit, RecordSchema, SchemaError, TimeUnit, is_json};
 pub use rules::{FieldRule, FieldRules, OnError, RuleStep};
+pub use variant::{Variant, VariantKind, with_variants};
 pub use widen::{Conflicts, widen, widen_columns};
 pub use write::to_json_schema;

@@ -20,6 +20,8 @@ pub enum Conflicts {
     Text,
     /// The column becomes JSON text.
     Json,
+    /// The column stays; values of another type go to a column beside it.
+    Variant,
 }
 
 /// The narrowest type that holds the values of both exactly; `None` for a conflict that cannot be solved as `conflicts` says.
@@ -59,7 +61,7 @@ pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Opti
         _ => None,
     };
     lossless.or_else(|| match conflicts {
-        Conflicts::Reject => None,
+        Conflicts::Reject | Conflicts::Variant => None,
         Conflicts::Text => (is_text(one) && is_text(other)).then_some(ColumnType::Utf8),
         Conflicts::Json => Some(ColumnType::Json),
     })

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
-use crate::support::{Ran, output_of, python};
+use crate::support::{Ran, lakefeed, output_of, python};
 
 /// More pages of one record each than a schema is inferred from.
 const MANY_PAGES: usize = 110;
@@ -22,7 +22,7 @@ async fn run(api: &Api, resource: &str) -> Ran {
     ran
 }
 
-/// What DuckDB, pyarrow and Polars see of the table, files of all shapes together.
+/// What DuckDB, pyarrow, Polars and `table query` see of the table, files of all shapes together.
 async fn read_as_one(table: &Path) -> Value {
     let mut command = Command::new(python());
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/evolution.py")).arg(table);
@@ -33,6 +33,11 @@ async fn read_as_one(table: &Path) -> Value {
     for engine in ["pyarrow", "polars"] {
         assert_eq!(engines[engine], duckdb, "{engine} and duckdb see different rows");
     }
+    let (lake, name) = (table.parent().unwrap().to_str().unwrap(), table.file_name().unwrap().to_str().unwrap());
+    let sql = format!("SELECT * FROM {name} ORDER BY id");
+    let ran = output_of(lakefeed(&["table", "query", lake, &sql, "--output", "json"])).await;
+    let rows = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    assert_eq!((ran.code, &json!(rows)), (0, &duckdb), "{}", ran.stderr);
     duckdb
 }
 
@@ -137,6 +142,13 @@ async fn a_contract_says_what_becomes_of_new_fields_and_of_other_types() {
         ("evolve", fraction(), 0, json!([{"id": 2, "n": 0.5}, {"id": 3, "n": 3.0}])),
         ("{conflicts: json}", value(), 0, json!([{"id": 2, "n": "\"two\""}, {"id": 3, "n": "3"}])),
         ("{conflicts: text}", value(), 0, json!([whole])),
+        ("{conflicts: variant}", value(), 0, json!([{"id": 2, "n__v_text": "two"}, whole])),
+        ("{conflicts: variant}", fraction(), 0, json!([{"id": 2, "n": 0.5}, {"id": 3, "n": 3.0}])),
+        ("{conflicts: variant, columns: discard_row}", value(), 0, json!([whole])),
+        ("{conflicts: variant, columns: discard_value}", value(), 0, json!([{"id": 2}, whole])),
+        ("{conflicts: variant, columns: freeze}", value(), 6, json!([])),
+        ("{conflicts: variant, data_type: discard_row}", value(), 0, json!([whole])),
+        ("{conflicts: variant, data_type: freeze}", value(), 6, json!([])),
     ] {
         let (found, seen, ran) = contracted(contract, second.clone()).await;
         assert_eq!((found, json!(seen)), (code, rows), "{contract} of {second}: {ran:?}");
@@ -154,6 +166,74 @@ async fn a_contract_says_what_becomes_of_new_fields_and_of_other_types() {
     run(&api, resource).await;
     assert_eq!(api.column("n"), [json!("1"), json!("{\"x\":[1.5]}")]);
     assert_eq!(api.column("at"), [json!("\"2026-01-01\""), json!("\"soon\"")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_another_kind_goes_to_a_column_beside_its_own() {
+    for resource in KEYED {
+        let resource = format!("{resource}\n    schema_contract: {{conflicts: variant}}");
+        // The first value says what a column is, also where another kind comes on the same page.
+        let api =
+            Api::new(vec![json!([{"id": 1, "n": 1, "o": {"a": 1}, "d": "2026-01-01"}, {"id": 2, "n": "two"}])]).await;
+        let report = run(&api, &resource).await.resource();
+        assert_eq!(report["rows"]["inserted"], 2, "{report}");
+        let second = json!([
+            {"id": 3, "n": true, "o": {"a": "x"}, "d": "soon"},
+            {"id": 4, "n": {"k": [1.50]}, "o": "none"},
+            {"id": 5, "n": 2.5, "d": "2026-01-02T10:00:00Z"},
+            {"id": 6, "n": "six", "d": 7},
+        ]);
+        api.set_pages(vec![second.clone()]);
+        let report = run(&api, &resource).await.resource();
+        assert_eq!((&report["rows"]["inserted"], &report["rows"]["rejected"]), (&json!(4), &json!(0)), "{report}");
+        let changes = report["schema_changes"].as_array().unwrap();
+        for change in [
+            "added column d__v_text: utf8",
+            "added column d__v_bigint: int64",
+            "added column n__v_bool: boolean",
+            "added column n__v_json: json",
+            "added column o__v_text: utf8",
+            "column o is struct<a: int64, a__v_text: utf8> now, was struct<a: int64>",
+            // What can be widened is not moved.
+            "column n is float64 now, was int64",
+            "column d is timestamp[us, UTC] now, was date32",
+        ] {
+            assert!(changes.contains(&json!(change)), "{change}: {changes:?}");
+        }
+        assert_eq!(changes.len(), 8, "{changes:?}");
+        read_as_one(&api.table()).await;
+        assert_eq!(api.column("n"), [json!(1.0), Value::Null, Value::Null, Value::Null, json!(2.5), Value::Null]);
+        for (row, column, value) in [
+            (1, "n__v_text", json!("two")),
+            (2, "n__v_bool", json!(true)),
+            (2, "o", json!({"a__v_text": "x"})),
+            (2, "d__v_text", json!("soon")),
+            (3, "n__v_json", json!("{\"k\":[1.5]}")),
+            (3, "o__v_text", json!("none")),
+            (5, "n__v_text", json!("six")),
+            (5, "d__v_bigint", json!(7)),
+        ] {
+            assert_eq!(api.column(column)[row], value, "{column}");
+        }
+        if resource.contains("merge") {
+            let again = run(&api, &resource).await.resource();
+            assert_eq!((&again["rows"]["unchanged"], &again["schema_changes"]), (&json!(4), &json!([])), "{again}");
+        }
+        // The key is what it is.
+        api.set_pages(vec![json!([{"id": "x", "n": 1}])]);
+        let report = run(&api, &resource).await.resource();
+        assert_eq!(report["rejected_by_reason"], json!({"bad_format": 1}), "{report}");
+    }
+    // With retried rejects, too.
+    let api = Api::new(vec![json!([{"id": 1, "n": 1}])]).await;
+    run(&api, "primary_key: id").await;
+    api.set_pages(vec![json!([{"id": 2, "n": "two", "m": 1}])]);
+    run(&api, "primary_key: id").await;
+    api.set_pages(vec![json!([])]);
+    let resource = "primary_key: id\n    schema_contract: {conflicts: variant}";
+    let ran = api.run(resource, "", &[], &["--retry-rejects"]).await;
+    assert_eq!((ran.code, &ran.resource()["retried"]["accepted"]), (0, &json!(1)), "{ran:?}");
+    assert_eq!(json!(api.rows()), json!([{"id": 1, "n": 1}, {"id": 2, "m": 1, "n__v_text": "two"}]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

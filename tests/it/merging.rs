@@ -1,6 +1,8 @@
 //! Strategies of merging through the whole pipeline: partitions, tombstones that carry only their key, counts, and what proves that a key
 //! is gone.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt as _;
@@ -15,9 +17,11 @@ use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
 use serde_json::{Value, json};
 
+use crate::support::api::Api;
 use crate::support::expectations::same_rows;
 use crate::support::json_rows::json_rows_in;
 use crate::support::script_server::ScriptServer;
+use crate::support::{output_of, python};
 
 const SCHEMA: &str = r#"{
   "type": "object",
@@ -204,5 +208,78 @@ async fn a_history_has_its_versions_in_time_and_closes_what_is_proven_gone() {
         let objects: Vec<_> = play.store.list(None).try_collect().await.unwrap();
         let paths: Vec<String> = objects.into_iter().map(|object| object.location.to_string()).collect();
         assert_eq!(paths.iter().any(|path| path.contains("part=2026-11-23")), moves, "{paths:?}");
+    }
+}
+
+const PRICED: &str = r#"{"type": "object", "properties": {
+  "id": {"type": "integer"},
+  "day": {"type": "string", "format": "date"},
+  "seen": {"type": "string", "format": "date-time"},
+  "price": {"type": "number", "x-arrow": "decimal128(18, 2)"},
+  "status": {"type": "string", "x-arrow": "dictionary<utf8>"},
+  "tags": {"type": "array", "items": {"type": "string"}}
+}}"#;
+
+fn priced(id: i64, price: &str, status: &str) -> Value {
+    let tags = if id == 2 { Value::Null } else { json!(["x"]) };
+    json!({"id": id, "day": format!("2026-11-0{id}"), "seen": "2026-11-01T10:00:00+02:00", "price": price, "status": status, "tags": tags})
+}
+
+/// Three listings, two hours apart: row 1 changes, row 3 goes and comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn three_readers_see_the_same_history_with_its_types_and_partitions() {
+    for (by, transform, current, closed) in [
+        ("day", "identity", ["2026-11-01", "2026-11-02", "2026-11-03"], "2026-11-01"),
+        ("valid_to", "hour", ["", "", ""], "2026-11-23-12"),
+    ] {
+        let api = Api::new(Vec::new()).await;
+        for (hour, listing) in [
+            ("10", json!([priced(1, "0.10", "new"), priced(2, "2.00", "new"), priced(3, "3.00", "new")])),
+            ("12", json!([priced(1, "0.30", "old"), priced(2, "2.00", "new")])),
+            ("14", json!([priced(1, "0.30", "old"), priced(2, "2.00", "new"), priced(3, "3.00", "new")])),
+        ] {
+            api.set_pages(vec![listing]);
+            let resource = format!(
+                "primary_key: id\n    schema: priced.json\n    partition_by: [{{column: {by}, transform: {transform}, name: part}}]\n    \
+                 write_disposition: {{disposition: merge, strategy: scd2, boundary_timestamp: \"2026-11-23T{hour}:00:00Z\"}}"
+            );
+            let ran = api.run(&resource, "", &[("priced.json", PRICED)], &[]).await;
+            assert_eq!(ran.code, 0, "{ran:?}");
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/read_history.py");
+        let mut command = Command::new(python());
+        command.arg(script).arg(api.table()).arg("2026-11-23T12:00:00+00:00");
+        let ran = output_of(command).await;
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let version = |mut row: Value, from: u32, to: Option<u32>, part: &str| {
+            let at = |hour: u32| format!("2026-11-23T{hour}:00:00Z");
+            row["seen"] = json!("2026-11-01T08:00:00Z");
+            row["valid_from"] = json!(at(from));
+            row["valid_to"] = to.map_or(Value::Null, |hour| json!(at(hour)));
+            row["part"] = if part.is_empty() { Value::Null } else { json!(part) };
+            row
+        };
+        let gone = if by == "day" { current[2] } else { closed };
+        let all = json!([
+            version(priced(1, "0.10", "new"), 10, Some(12), closed),
+            version(priced(1, "0.30", "old"), 12, None, current[0]),
+            version(priced(2, "2.00", "new"), 10, None, current[1]),
+            version(priced(3, "3.00", "new"), 10, Some(12), gone),
+            version(priced(3, "3.00", "new"), 14, None, current[2]),
+        ]);
+        let engines: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(engines.as_object().unwrap().len(), 3);
+        for (engine, seen) in engines.as_object().unwrap() {
+            assert_eq!(seen["all"], all, "{engine}, by {by}");
+            // At noon sharp the old versions hold no more.
+            assert_eq!((&seen["now"], &seen["then"]), (&json!([1, 2, 3]), &json!([1, 2])), "{engine}, by {by}");
+            let mut types = seen["types"].clone();
+            types.as_object_mut().unwrap().remove("part");
+            let expected = json!({
+                "id": "int64", "day": "date32[day]", "seen": "timestamp us UTC", "price": "decimal 18 2", "status": "text",
+                "tags": "list of text", "valid_from": "timestamp us UTC", "valid_to": "timestamp us UTC",
+            });
+            assert_eq!(types, expected, "{engine}, by {by}");
+        }
     }
 }

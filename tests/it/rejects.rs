@@ -89,6 +89,31 @@ async fn rejects_are_tried_again_after_a_fix_and_only_once() {
     }
 }
 
+/// A listing in which nothing is new makes no commit; what it refuses is tried again all the same, and the newest version of it wins.
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_of_a_run_that_changed_nothing_are_tried_again() {
+    let api = Api::new(vec![json!([{"id": 2, "at": null}])]).await;
+    let resource = "schema: schema.json\n    primary_key: id\n    write_disposition: merge";
+    assert_eq!(api.run(resource, "", &[("schema.json", SCHEMA)], &[]).await.code, 0);
+    for at in ["soon", "later"] {
+        api.set_pages(vec![json!([{"id": 1, "at": at}, {"id": 2, "at": null}])]);
+        let ran = api.run(resource, "", &[("schema.json", SCHEMA)], &[]).await;
+        assert!(ran.code == 0 && ran.resource()["commit"].is_null(), "{ran:?}");
+    }
+    api.set_pages(vec![json!([])]);
+    let mended = SCHEMA.replace(r#", "format": "date-time""#, "");
+    let retried = format!("{resource}\n    table_name: events");
+    let ran = api.run(&retried, "", &[("schema.json", &mended)], &["--retry-rejects"]).await;
+    assert_eq!(ran.code, 6, "a column of times does not become text by itself: {ran:?}");
+    let text = format!("{resource}\n    schema_contract: {{conflicts: text}}");
+    let ran = api.run(&text, "", &[("schema.json", &mended)], &["--retry-rejects"]).await;
+    let counts = json!({"tried": 2, "accepted": 2, "dropped": 0, "refused": 0, "overtaken": 0});
+    assert_eq!((ran.code, &ran.resource()["retried"]), (0, &counts), "{ran:?}");
+    assert_eq!(api.column("at"), [json!("later"), Value::Null]);
+    let shown = api.lakefeed(&["table", "rejects", "lake", "events"]).await;
+    assert_eq!(shown.stdout.matches("settled in 2").count(), 2, "{shown:?}");
+}
+
 /// A record that came whole in the meantime is not replaced by what it was before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_version_is_not_overtaken_by_a_reject() {

@@ -125,7 +125,7 @@ async fn a_lake_tells_its_tables_their_commits_and_their_files() {
 async fn what_is_not_there_is_said_so() {
     let stage = Stage::with_events(1).await;
     stage.run().await;
-    for command in ["history", "manifest", "show", "schema", "recover", "compact", "vacuum"] {
+    for command in ["history", "manifest", "show", "recover", "compact", "vacuum"] {
         let ran = stage.lakefeed(&["table", command, "lake", "nothing"]).await;
         assert_eq!(ran.code, 2, "{ran:?}");
         assert!(ran.stderr.contains("there is no table at lake/nothing") && ran.stdout.is_empty(), "{ran:?}");
@@ -229,8 +229,11 @@ async fn a_table_is_compacted_recovered_and_vacuumed() {
         assert!(vacuumed.stdout.contains("orphan") && vacuumed.stderr.contains("2 files"), "{vacuumed:?}");
         assert!(lake.is_sound().await);
         lake.run().await;
-        let schema = lake.table("schema", &[]).await.stdout;
-        assert!(schema.lines().any(|line| line.starts_with("event_id ") && line.ends_with("primary key")), "{schema}");
+        let arguments = ["schema", "show", &lake.url, "calendar_events"];
+        let schema = lake.stage.lakefeed_with(&arguments, &lake.environment).await.stdout;
+        for (column, note) in [("event_id ", "primary key"), ("start_time ", "folders start_time_day")] {
+            assert!(schema.lines().any(|line| line.starts_with(column) && line.ends_with(note)), "{schema}");
+        }
     }
 }
 
@@ -263,4 +266,79 @@ async fn a_held_table_is_waited_for_as_long_as_one_wants() {
     crate::support::assert_lake_is(&lake.stage.table(), &lake.stage.truth().await).await;
     let nonsense = lake.table("vacuum", &["--wait", "soon"]).await;
     assert!(nonsense.code == 2 && nonsense.stderr.contains("15m"), "{nonsense:?}");
+}
+
+impl Lake {
+    /// `lakefeed table query LAKE SQL …`
+    async fn query(&self, sql: &str, more: &[&str]) -> Ran {
+        let arguments = [&["table", "query", &self.url, sql], more].concat();
+        self.stage.lakefeed_with(&arguments, &self.environment).await
+    }
+
+    async fn query_json(&self, sql: &str) -> Vec<Value> {
+        let ran = self.query(sql, &["--output", "json"]).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        lines(&ran.stdout)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_answers_sql() {
+    for lake in [Lake::on_disk(300).await, Lake::on_s3(60).await] {
+        let truth = lake.stage.truth().await;
+        // Files that no commit names are no part of the table.
+        lake.plant("start_time_day=2026-11-23/part-00077.parquet").await;
+        let all = lake.query_json("SELECT count(*) AS n, count(DISTINCT event_id) AS keys FROM calendar_events").await;
+        assert_eq!(all, [serde_json::json!({"n": truth.len(), "keys": truth.len()})]);
+        let found = lake.query_json("SELECT event_id, summary FROM calendar_events ORDER BY event_id").await;
+        let expected = truth.iter().map(|(key, row)| serde_json::json!({"event_id": key, "summary": row.2}));
+        assert_eq!(found, expected.collect::<Vec<_>>());
+        let joined = "WITH late AS (SELECT event_id, start_time FROM calendar_events ORDER BY start_time DESC LIMIT 3) \
+            SELECT l.event_id, e.summary FROM late l JOIN calendar_events e ON l.event_id = e.event_id";
+        assert_eq!(lake.query_json(joined).await.len(), 3);
+        let csv = lake.query("SELECT event_id FROM calendar_events ORDER BY event_id LIMIT 2", &["--output", "csv"]);
+        let (csv, keys) = (csv.await, truth.keys().take(2).cloned().collect::<Vec<_>>().join("\n"));
+        assert_eq!((csv.code, csv.stdout), (0, format!("event_id\n{keys}\n")), "{}", csv.stderr);
+        let text = lake.query("SELECT count(*) AS n FROM calendar_events", &[]).await;
+        let heading = text.stdout.lines().next().map(str::trim_start);
+        assert_eq!((heading, text.stderr.as_str()), (Some("n"), "1 row\n"), "{text:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_cannot_be_run_says_why() {
+    let lake = Lake::on_disk(40).await;
+    for (sql, told) in [
+        ("SELEC 1", &["a query reads, as SELECT does; this is SELEC"][..]),
+        ("DELETE FROM calendar_events", &["this is DELETE"]),
+        ("SELECT FROM WHERE", &["the query cannot be run: "]),
+        ("SELECT 1; SELECT 2", &["one (and only one) statement"]),
+        ("SELECT nothing FROM calendar_events", &["nothing", "hint: the columns of calendar_events: ", "start_time"]),
+        ("SELECT * FROM events", &["relation 'events' was not found", "/lake: calendar_events"]),
+        (
+            "SELECT * FROM calendar_events JOIN e ON 1 = e.x",
+            &["'e'", "columns of calendar_events", "tables of the lake"],
+        ),
+        ("SELECT * FROM \"../lake/calendar_events\"", &["was not found"]),
+    ] {
+        let ran = lake.query(sql, &[]).await;
+        assert!(ran.code == 2 && ran.stdout.is_empty(), "{sql}: {ran:?}");
+        for part in told {
+            assert!(ran.stderr.contains(part), "{sql}: {part}: {ran:?}");
+        }
+    }
+    let count = "SELECT count(*) AS n FROM calendar_events";
+    let marker = lake.stage.table().join("_lakefeed/published/00000000000000000002.json");
+    let published = std::fs::read(&marker).unwrap();
+    std::fs::remove_file(&marker).unwrap();
+    let ran = lake.query(count, &[]).await;
+    assert!(ran.code == 8 && ran.stderr.contains("is not published yet"), "{ran:?}");
+    std::fs::write(&marker, published).unwrap();
+    let (file, _) = crate::support::data_files(&lake.stage.table()).pop_first().unwrap();
+    std::fs::write(&file, "PAR1 is not enough PAR1").unwrap();
+    let ran = lake.query("SELECT max(start_time) AS last FROM calendar_events", &[]).await;
+    assert!(ran.code == 7 && ran.stderr.contains("hint: `lakefeed table verify`"), "{ran:?}");
+    std::fs::remove_file(&file).unwrap();
+    let ran = lake.query("SELECT max(start_time) AS last FROM calendar_events", &[]).await;
+    assert!(ran.code == 7 && ran.stderr.contains("hint: `lakefeed table verify`"), "{ran:?}");
 }

@@ -71,7 +71,7 @@ async fn three_readers_see_the_values_that_the_table_of_types_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What is wrong about `table show`, which is Polars in Rust and fewer types: every row must be there, null where the value is.
+/// What is wrong about `table show` and `table query`, which are Polars in Rust and fewer types: every row must be there, null where the value is.
 async fn shown(columns: &[Value], folder: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     for column in columns {
@@ -92,6 +92,13 @@ async fn shown(columns: &[Value], folder: &Path) -> Vec<String> {
         let nulls: Vec<(i64, bool)> = found.iter().map(|(id, value)| (*id, value.is_null())).collect();
         if ran.code != 0 || nulls != expected {
             wrong.push(format!("table show {name}: {ran:?}"));
+        }
+        let sql = format!("SELECT * FROM \"{name}\" ORDER BY id");
+        let mut command = lakefeed(&["table", "query", "lake", &sql, "--output", "json"]);
+        command.current_dir(folder);
+        let queried = output_of(command).await;
+        if queried.code != 0 || queried.stdout != ran.stdout {
+            wrong.push(format!("table query {name} is not table show: {queried:?} {ran:?}"));
         }
     }
     wrong

@@ -59,7 +59,7 @@ ENGINES = {"duckdb": with_duckdb, "pyarrow": with_pyarrow, "polars": with_polars
 
 def plain(value):
     if isinstance(value, (datetime.datetime, datetime.date)):
-        return value.isoformat()
+        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, decimal.Decimal):
         return str(value)
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
 //! What may stand after `lakefeed table`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::upkeep::{COMPACT_EXAMPLES, RECOVER_EXAMPLES, VACUUM_EXAMPLES};
 use super::{CompactArguments, Output, RecoverArguments, VacuumArguments};
@@ -15,6 +15,16 @@ Examples:
   lakefeed table show ./lake calendar_events
   lakefeed table show s3://bucket/lake calendar_events --limit 50
   lakefeed table show ./lake calendar_events --output json";
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  lakefeed table query ./lake 'SELECT status, count(*) AS n FROM calendar_events GROUP BY status'
+  lakefeed table query ./lake 'SELECT * FROM calendar_events LIMIT 100' --output csv > events.csv
+  lakefeed table query s3://bucket/lake --output json \\
+    'SELECT o.id, c.name FROM orders o JOIN customers c ON o.customer_id = c.id'
+
+A name with other characters than letters, digits and _ stands in double quotes: \"order-lines\".
+Files of an object store are fetched to the folder for temporary files (TMPDIR) first.";
 
 const HISTORY_EXAMPLES: &str = "\
 Examples:
@@ -37,11 +47,6 @@ Examples:
 Exit codes:
   0 sound (there may be warnings)    7 damaged, or the store cannot be read    8 runs kept changing it";
 
-const SCHEMA_EXAMPLES: &str = "\
-Examples:
-  lakefeed table schema ./lake calendar_events
-  lakefeed table schema s3://bucket/lake calendar_events --output json";
-
 const REJECTS_EXAMPLES: &str = "\
 Examples:
   lakefeed table rejects ./lake calendar_events
@@ -57,6 +62,9 @@ pub(in crate::cli) enum TableCommand {
     /// Print the first rows of a table
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArguments),
+    /// Run SQL over the tables of a lake, as their last commits left them
+    #[command(after_help = QUERY_EXAMPLES)]
+    Query(QueryArguments),
     /// Tell the commits of a table, newest first
     #[command(after_help = HISTORY_EXAMPLES)]
     History(HistoryArguments),
@@ -66,9 +74,6 @@ pub(in crate::cli) enum TableCommand {
     /// Read everything and prove files, keys, checkpoint and log against each other
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArguments),
-    /// Print the columns of a table
-    #[command(after_help = SCHEMA_EXAMPLES)]
-    Schema(SchemaArguments),
     /// Show the records that runs have refused, the newest run first
     #[command(after_help = REJECTS_EXAMPLES)]
     Rejects(RejectsArguments),
@@ -127,6 +132,27 @@ pub(in crate::cli) struct ShowArguments {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct QueryArguments {
+    /// The lake: a folder, or the URL of an S3 prefix
+    pub(in crate::cli) lake: String,
+    /// One statement that reads, in polars' SQL; its tables are those of the lake
+    pub(in crate::cli) sql: String,
+    /// A table for people (text), one JSON object per row (json), or comma-separated values with headings (csv)
+    #[arg(long, value_enum, default_value_t = QueryOutput::Text)]
+    pub(in crate::cli) output: QueryOutput,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum QueryOutput {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For spreadsheets
+    Csv,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct HistoryArguments {
     /// The lake: a folder, or the URL of an S3 prefix
     pub(in crate::cli) lake: String,
@@ -161,17 +187,6 @@ pub(in crate::cli) struct VerifyArguments {
     /// The table's name
     pub(in crate::cli) table: String,
     /// A line per finding for people (text), or one object (json)
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub(in crate::cli) output: Output,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct SchemaArguments {
-    /// The lake: a folder, or the URL of an S3 prefix
-    pub(in crate::cli) lake: String,
-    /// The table's name
-    pub(in crate::cli) table: String,
-    /// A line per column for people (text), or one object (json)
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(in crate::cli) output: Output,
 }

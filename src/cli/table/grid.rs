@@ -12,22 +12,27 @@ pub(in crate::cli) fn grid<const COLUMNS: usize>(
     headings: [(&str, Side); COLUMNS],
     rows: &[[String; COLUMNS]],
 ) -> String {
+    lay_out(&headings, rows)
+}
+
+/// As [`grid`], for columns whose number is not known before.
+pub(super) fn lay_out(headings: &[(&str, Side)], rows: &[impl AsRef<[String]>]) -> String {
     let width = |text: &str| text.chars().count();
-    let mut widths = headings.map(|(heading, _)| width(heading));
+    let mut widths: Vec<usize> = headings.iter().map(|(heading, _)| width(heading)).collect();
     for row in rows {
-        for (widest, cell) in widths.iter_mut().zip(row) {
+        for (widest, cell) in widths.iter_mut().zip(row.as_ref()) {
             *widest = (*widest).max(width(cell));
         }
     }
-    let line = |cells: [&str; COLUMNS]| {
-        let cells = cells.into_iter().zip(headings).zip(widths).map(|((cell, (_, side)), width)| match side {
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells = cells.zip(headings).zip(&widths).map(|((cell, (_, side)), width)| match side {
             Side::Left => format!("{cell:<width$}"),
             Side::Right => format!("{cell:>width$}"),
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
-    let rows = rows.iter().map(|row| line(row.each_ref().map(String::as_str)));
-    std::iter::once(line(headings.map(|(heading, _)| heading))).chain(rows).collect()
+    let rows = rows.iter().map(|row| line(&mut row.as_ref().iter().map(String::as_str)));
+    std::iter::once(line(&mut headings.iter().map(|(heading, _)| *heading))).chain(rows).collect()
 }
 
 #[cfg(test)]

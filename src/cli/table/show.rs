@@ -2,13 +2,12 @@
 
 use std::io::Cursor;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use polars::prelude::{AnyValue, Column, DataFrame, ParquetReader, PolarsError, SerReader as _, TimeUnit};
-use serde_json::{Map, Value};
+use bytes::Bytes;
+use polars::prelude::{Column, DataFrame, ParquetReader, PolarsError, SerReader as _};
 
 use super::super::args::{Output, ShowArguments};
 use super::super::printer::Printer;
+use super::frame::{json_lines, unreadable};
 use super::missing;
 use super::widen::widened;
 use crate::error::{Error, Result};
@@ -52,7 +51,8 @@ pub(in crate::cli) async fn render(
 async fn read(table: &Table, path: &str, limit: usize) -> Result<DataFrame> {
     let bytes = table.read_file(path).await?;
     let cannot_widen = |error| Error::storage(format!("{path} cannot be read")).with_source(error);
-    let bytes = widened(bytes, limit).map_err(cannot_widen)?;
+    let wide = widened(bytes.clone(), Some(limit), Vec::new()).map_err(cannot_widen)?;
+    let bytes = wide.map_or(bytes, Bytes::from);
     ParquetReader::new(Cursor::new(bytes))
         .with_slice(Some((0, limit)))
         .finish()
@@ -78,78 +78,7 @@ fn add_missing_columns(frame: &mut DataFrame, other: &DataFrame) -> Result<(), P
     Ok(())
 }
 
-fn unreadable(path: &str, error: PolarsError) -> Error {
-    Error::storage(format!("{path} cannot be read")).with_source(error)
-}
-
 fn text_table(frame: &DataFrame, rows: u64, files: usize, commit: u64) -> String {
     let shown = frame.height();
     format!("{frame}\n{shown} of {rows} rows in {files} files, commit {commit}\n")
-}
-
-/// One JSON object per row, one row per line.
-fn json_lines(frame: &DataFrame) -> Result<String> {
-    let mut text = String::new();
-    for row in 0..frame.height() {
-        let mut object = Map::new();
-        for column in frame.columns() {
-            let value = column.get(row).map_err(|error| unreadable(column.name(), error))?;
-            object.insert(column.name().to_string(), json_value(&value));
-        }
-        text.push_str(&Value::Object(object).to_string());
-        text.push('\n');
-    }
-    Ok(text)
-}
-
-/// JSON has no numbers for three floats; proto3's JSON mapping has texts.
-fn float(number: f64) -> Value {
-    if number.is_finite() {
-        return Value::from(number);
-    }
-    Value::from(match number {
-        number if number.is_nan() => "NaN",
-        number if number > 0.0 => "Infinity",
-        _ => "-Infinity",
-    })
-}
-
-fn instant(count: i64, unit: TimeUnit) -> Option<chrono::DateTime<chrono::Utc>> {
-    match unit {
-        TimeUnit::Nanoseconds => Some(chrono::DateTime::from_timestamp_nanos(count)),
-        TimeUnit::Microseconds => chrono::DateTime::from_timestamp_micros(count),
-        TimeUnit::Milliseconds => chrono::DateTime::from_timestamp_millis(count),
-    }
-}
-
-/// A value as JSON. What JSON has no kind for (an instant, a date, a decimal) is its text.
-fn json_value(value: &AnyValue<'_>) -> Value {
-    match value {
-        AnyValue::Null => Value::Null,
-        AnyValue::Boolean(value) => Value::Bool(*value),
-        AnyValue::String(text) => Value::from(*text),
-        AnyValue::StringOwned(text) => Value::from(text.as_str()),
-        AnyValue::Int8(number) => Value::from(*number),
-        AnyValue::Int16(number) => Value::from(*number),
-        AnyValue::Int32(number) => Value::from(*number),
-        AnyValue::Int64(number) => Value::from(*number),
-        AnyValue::UInt8(number) => Value::from(*number),
-        AnyValue::UInt16(number) => Value::from(*number),
-        AnyValue::UInt32(number) => Value::from(*number),
-        AnyValue::UInt64(number) => Value::from(*number),
-        AnyValue::Float32(number) => float(f64::from(*number)),
-        AnyValue::Float64(number) => float(*number),
-        AnyValue::Datetime(count, unit, zone) => {
-            let format = if zone.is_some() { "%Y-%m-%dT%H:%M:%S%.fZ" } else { "%Y-%m-%dT%H:%M:%S%.f" };
-            Value::from(instant(*count, *unit).map(|instant| instant.format(format).to_string()))
-        }
-        AnyValue::Binary(bytes) => Value::from(STANDARD.encode(bytes)),
-        AnyValue::BinaryOwned(bytes) => Value::from(STANDARD.encode(bytes)),
-        AnyValue::List(elements) => elements.iter().map(|element| json_value(&element)).collect(),
-        AnyValue::Struct(_, _, fields) => {
-            let values = value._iter_struct_av().map(|value| json_value(&value));
-            Value::Object(fields.iter().map(|field| field.name().to_string()).zip(values).collect())
-        }
-        other => Value::from(other.to_string()),
-    }
 }

@@ -1,32 +1,45 @@
-//! Files with types that this build of polars does not have, as files with wider ones: what is shown is the same.
+//! Files with decimals that have more digits than those of polars, as files with their texts.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use arrow::error::ArrowError;
-use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
+use parquet::file::reader::ChunkReader;
 
-/// The first `limit` rows of a data file, as a file that polars reads; the file itself when it does so already.
-pub(super) fn widened(file: Bytes, limit: usize) -> Result<Bytes, ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone())?;
+/// Writes the first `limit` rows of a data file, or all of them, in a shape that polars reads. `None` when it reads the file itself.
+pub(super) fn widened<W: Write + Send>(
+    file: impl ChunkReader + 'static,
+    limit: Option<usize>,
+    to: W,
+) -> Result<Option<W>, ParquetError> {
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let schema = Arc::clone(builder.schema());
-    let wide = Arc::new(Schema::new(schema.fields().iter().map(wide_field).collect::<Vec<_>>()));
+    let wide = Arc::new(wide_schema(&schema));
     if wide.fields() == schema.fields() {
-        return Ok(file);
+        return Ok(None);
     }
-    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&wide), None)?;
-    for batch in builder.with_limit(limit).build()? {
+    if let Some(limit) = limit {
+        builder = builder.with_limit(limit);
+    }
+    let mut writer = ArrowWriter::try_new(to, Arc::clone(&wide), None)?;
+    for batch in builder.build()? {
         let batch = batch?;
         let fields = wide.fields().iter().zip(batch.columns());
         let columns = fields.map(|(field, column)| cast(column, field.data_type()));
         writer.write(&RecordBatch::try_new(Arc::clone(&wide), columns.collect::<Result<_, ArrowError>>()?)?)?;
     }
-    writer.into_inner().map(Bytes::from)
+    writer.into_inner().map(Some)
+}
+
+/// The shape in which polars reads rows of `schema`.
+pub(super) fn wide_schema(schema: &Schema) -> Schema {
+    Schema::new(schema.fields().iter().map(wide_field).collect::<Vec<_>>())
 }
 
 fn wide_field(field: &FieldRef) -> FieldRef {
@@ -40,9 +53,6 @@ fn wide_field(field: &FieldRef) -> FieldRef {
 
 fn wide_type(data_type: &DataType) -> DataType {
     match data_type {
-        DataType::Int8 | DataType::Int16 => DataType::Int32,
-        DataType::UInt8 | DataType::UInt16 => DataType::UInt32,
-        // Its digits do not fit a decimal of polars.
         DataType::Decimal256(_, _) => DataType::Utf8,
         DataType::List(element) => DataType::List(wide_field(element)),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(wide_field).collect()),

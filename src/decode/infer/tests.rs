@@ -95,3 +95,20 @@ fn a_page_that_fails_teaches_nothing() {
     assert!(inferrer.observe(br#"{"other":[{"a":1}]}"#).is_err());
     assert_eq!(inferrer.records(), 0);
 }
+
+#[test]
+fn the_first_kind_can_be_kept() {
+    for (values, expected) in [
+        ("1;\"a\";2.5", ColumnType::Float64),
+        ("\"a\";1", ColumnType::Utf8),
+        ("null;true;{}", ColumnType::Boolean),
+        ("[1,\"a\"];{}", ColumnType::List(Box::new(ColumnType::Int64))),
+        ("9007199254740993;2.5", ColumnType::Json),
+    ] {
+        let records = values.split(';').map(|value| format!("{{\"v\":{value}}}")).collect::<Vec<_>>().join(",");
+        let mut inferrer = Inferrer::new(None, Vec::new(), &[], 64).keeping_kinds(true);
+        inferrer.observe(format!("[{records}]").as_bytes()).unwrap();
+        let schema = inferrer.finish().unwrap().unwrap();
+        assert_eq!(schema.column("v").unwrap().column_type, expected, "{values}");
+    }
+}

@@ -11,6 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
 use super::super::commit::SettledRejects;
+use super::super::layout::rejects_name;
 use super::super::reader::{Part, Source, read};
 use super::super::snapshot::{commit_numbers, read_commits};
 use super::super::storage::Storage;
@@ -30,7 +31,8 @@ pub struct KeptRejects {
 pub struct KeptRejectsFile {
     /// The file, relative to the table's folder.
     pub path: String,
-    /// The commit that they came with; `None` where the run committed nothing, so that the next one reads the records again anyway.
+    /// The last commit that holds no row which came after them: the one that they came with or, where their run found nothing to commit, the one before.
+    /// `None` where the run failed, so that the next one reads the records again anyway.
     pub commit: Option<u64>,
     bytes: u64,
     /// The rejects that are settled, by their row, and the commit that did it.
@@ -72,7 +74,7 @@ pub struct KeptReject {
 pub enum RejectState {
     /// Nothing; `run --retry-rejects` tries it again.
     Open,
-    /// Its run committed nothing, so the next run reads the record again.
+    /// Its run failed and committed nothing, so the next run reads the record again.
     NotCommitted,
     /// A run tried it again, and not in vain.
     Settled {
@@ -142,18 +144,11 @@ impl KeptRejects {
         if !there.is_empty() {
             files = committed(storage, &mut there).await?;
         }
-        let uncommitted = there.into_iter().map(|(path, bytes)| KeptRejectsFile {
-            path,
-            commit: None,
-            bytes,
-            settled: BTreeMap::new(),
-            obsolete_since: None,
-        });
-        files.extend(uncommitted);
+        files.extend(there.into_iter().map(|(path, bytes)| KeptRejectsFile::new(path, bytes, None)));
         Ok(Self { storage: storage.clone(), files })
     }
 
-    /// The files, the oldest first; those of runs without a commit come last.
+    /// The files, the oldest first; those of runs that failed come last.
     pub fn files(&self) -> &[KeptRejectsFile] {
         &self.files
     }
@@ -179,9 +174,9 @@ impl KeptRejects {
     }
 }
 
-/// The files that commits name, as far as they are still `there`, from where they are taken.
+/// The files that commits name, and those that name a commit, as far as they are still `there`, from where they are taken.
 async fn committed(storage: &Storage, there: &mut BTreeMap<String, u64>) -> Result<Vec<KeptRejectsFile>> {
-    let mut files: Vec<KeptRejectsFile> = Vec::new();
+    let mut files: Vec<KeptRejectsFile> = take_after(there, 0);
     let mut commits = read_commits(storage, commit_numbers(storage).await?);
     while let Some(commit) = commits.try_next().await? {
         for settled in &commit.settled {
@@ -197,16 +192,19 @@ async fn committed(storage: &Storage, there: &mut BTreeMap<String, u64>) -> Resu
         if let Some(rejects) = &commit.rejects
             && let Some(bytes) = there.remove(&rejects.path)
         {
-            files.push(KeptRejectsFile {
-                path: rejects.path.clone(),
-                commit: Some(commit.commit),
-                bytes,
-                settled: BTreeMap::new(),
-                obsolete_since: None,
-            });
+            files.push(KeptRejectsFile::new(rejects.path.clone(), bytes, Some(commit.commit)));
         }
+        files.append(&mut take_after(there, commit.commit));
     }
     Ok(files)
+}
+
+/// Takes out the files of runs that found nothing to commit after commit `number`. Names of runs are in the order of their times.
+fn take_after(there: &mut BTreeMap<String, u64>, number: u64) -> Vec<KeptRejectsFile> {
+    let (after, others) = std::mem::take(there).into_iter().partition(|(path, _)| rejects_name(path).1 == Some(number));
+    *there = others;
+    let after: BTreeMap<String, u64> = after;
+    after.into_iter().map(|(path, bytes)| KeptRejectsFile::new(path, bytes, Some(number))).collect()
 }
 
 fn rejects_of(
@@ -245,6 +243,10 @@ fn rejects_of(
 }
 
 impl KeptRejectsFile {
+    fn new(path: String, bytes: u64, commit: Option<u64>) -> Self {
+        Self { path, commit, bytes, settled: BTreeMap::new(), obsolete_since: None }
+    }
+
     fn state_of(&self, row: u32) -> RejectState {
         match (self.commit, self.settled.get(&row), self.obsolete_since) {
             (None, _, _) => RejectState::NotCommitted,

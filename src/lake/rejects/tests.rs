@@ -73,8 +73,36 @@ async fn a_reject_is_open_until_the_commit_of_its_row_and_obsolete_once_the_tabl
     assert!(writer.open_rejects().await.unwrap().files().is_empty());
 }
 
+/// A run that changes nothing makes no commit, and its rejects are open all the same: those of each of its passes.
 #[tokio::test]
-async fn rejects_of_a_run_without_a_commit_are_kept_to_be_looked_at_and_not_tried_again() {
+async fn rejects_of_a_run_that_found_nothing_to_commit_are_tried_again() {
+    let world = World::on_disk();
+    refuse(&world, "zero", Append, 0, &[row("a", 1, 1)]).await;
+    for positions in [0..2, 2..3] {
+        let mut writer = world.table().begin(world.spec("one", Append)).await.unwrap();
+        writer.reject(positions.map(reject).collect()).await.unwrap();
+        let outcome = writer.commit(Checkpoint::full_listing("events")).await.unwrap();
+        assert!(outcome.commit.is_none() && outcome.rejects.unwrap().ends_with(".after-1.rejects"));
+    }
+    let open = RejectState::Open;
+    let raw = |position: u64| format!("reject-{position}");
+    // The second pass comes first, by its name.
+    assert_eq!(states(&world.table()).await, [(raw(2), open), (raw(0), open), (raw(1), open)]);
+    for run in ["two", "three"] {
+        retry_all_but_the_first(world.table().begin(world.spec(run, Append)).await.unwrap()).await.unwrap();
+        let settled = RejectState::Settled { settled_in: 2 };
+        assert_eq!(states(&world.table()).await, [(raw(2), settled), (raw(0), open), (raw(1), settled)], "{run}");
+        assert_eq!(world.rows().await.len(), 3, "{run}");
+    }
+    world.run("four", Replace, &[vec![row("b", 1, 1)]]).await;
+    let last = world.table().snapshot().await.unwrap().version;
+    assert_eq!(states(&world.table()).await[1].1, RejectState::Obsolete { obsolete_since: last });
+    let writer = world.table().begin(world.spec("five", Append)).await.unwrap();
+    assert!(writer.open_rejects().await.unwrap().files().is_empty());
+}
+
+#[tokio::test]
+async fn rejects_of_a_run_that_failed_are_kept_to_be_looked_at_and_not_tried_again() {
     let world = World::in_memory();
     let mut writer = world.table().begin(world.spec("one", Merge)).await.unwrap();
     write_all(&mut writer, &[vec![row("a", 1, 1)]]).await.unwrap();
