@@ -1,7 +1,7 @@
 //! Keys of a run that do not fit into memory, in temporary files: what is known of each key, spread by hash over buckets that fit one at a time.
 //!
 //! A bucket has records in the order in which they were made, so that the last one of a key wins as it does in memory. Rows of the table that the run
-//! may touch are spread over buckets by the same hash, and meet the keys bucket by bucket (a grace hash join; DeWitt et al. 1984).
+//! may touch are spread over buckets by the same hash, and meet the keys bucket by bucket (a grace hash join).
 
 use std::collections::HashMap;
 use std::fs::File;
