@@ -194,6 +194,12 @@ impl PageDecoder {
         self.schema = if self.shows_deletes { schema.to_arrow_with_deletes(key) } else { schema.to_arrow() };
     }
 
+    /// From the next [`Self::become_of`] on, fields are read by `rules`.
+    pub fn read_by(&mut self, rules: FieldRules) {
+        self.has_rules = rules.has_on_error();
+        self.rules = rules;
+    }
+
     /// Where the records of a page are; `None` before the first page, where nobody has said so.
     pub fn selector(&self) -> Option<&JsonPath> {
         match &self.selector {

@@ -11,15 +11,14 @@ use std::sync::Arc;
 use super::flow::WriterTask;
 use super::gate::Gate;
 use super::resource::ResourceRun;
-use crate::decode::{
-    Admission, DecodeOptions, Decoded, Inferrer, Misfits, PageDecoder, RawRecord, RecordGate, UnknownFields,
-};
+use super::shaping::{ShapedDecoder, Shapes};
+use crate::decode::{Admission, Decoded, Inferrer, Misfits, PageDecoder, RawRecord, RecordGate, UnknownFields};
 use crate::error::{Error, Result};
 use crate::extract::Page;
 use crate::paginate::PageMeta;
 use crate::reject::Reject;
-use crate::schema::{Column, Growth, RecordSchema, grow, without_load_metadata};
-use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract, WriteDisposition};
+use crate::schema::{Column, Growth, RecordSchema, TableShape, add_source, grow, without_load_metadata};
+use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract};
 
 /// How often a page may make the schema grow: a record tells of one misfit at a time.
 const LOOKS_MAX: usize = 16;
@@ -28,8 +27,7 @@ const LOOKS_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) struct Typing<'r, 'a> {
     run: &'r ResourceRun<'a>,
-    pub(super) decoder: PageDecoder,
-    schema: Arc<RecordSchema>,
+    pub(super) decoder: ShapedDecoder<'r, 'a>,
     rules: Rules,
 }
 
@@ -37,6 +35,7 @@ pub(super) struct Typing<'r, 'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     contract: SchemaContract,
+    shape: TableShape,
     columns_grow: bool,
     types_grow: bool,
 }
@@ -47,7 +46,8 @@ impl Rules {
         let contract = run.resource.schema_contract;
         let is_free = is_new && run.resource.schema.is_none();
         let grows = |mode| is_free || mode == ContractMode::Evolve;
-        Self { contract, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
+        let shape = run.resource.shape;
+        Self { contract, shape, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
     }
 
     /// What a schema file and the table are together. Columns that the table got by evolving belong to the run, too.
@@ -57,13 +57,14 @@ impl Rules {
         stored: Option<&RecordSchema>,
     ) -> Result<Arc<RecordSchema>> {
         let Some(stored) = stored.filter(|_| self.columns_grow) else { return Ok(Arc::clone(file)) };
+        let failed =
+            |error| Error::schema("the schema file and the table's columns do not go together").with_source(error);
+        let known = self.shape.table_of(file).map_err(failed)?;
         let mut columns = file.columns().to_vec();
-        let others = without_load_metadata(stored).into_iter().filter(|column| file.column(&column.name).is_none());
-        columns.extend(others.map(|column| Column { nullable: true, ..column }));
-        let both = RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone())));
-        both.map_err(|error| {
-            Error::schema("the schema file and the table's columns do not go together").with_source(error)
-        })
+        for column in without_load_metadata(stored).into_iter().filter(|column| known.column(&column.name).is_none()) {
+            add_source(&mut columns, stored, &Column { nullable: true, ..column });
+        }
+        RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone()))).map_err(failed)
     }
 
     /// How a page is looked at first: so that whatever may grow is noticed.
@@ -100,33 +101,35 @@ impl Rules {
         rejects.iter().any(grows)
     }
 
-    /// The schema that holds what was `seen`, where it differs.
+    /// The schema of records that holds what was `seen`, where it differs.
     fn grown(
         self,
         run: &ResourceRun<'_>,
-        schema: &RecordSchema,
+        shapes: &Shapes,
         seen: &RecordSchema,
         misfits: &BTreeSet<String>,
     ) -> Option<Arc<RecordSchema>> {
-        let mut fixed = run.resource.primary_key.clone();
-        fixed.extend(run.resource.partition_by.iter().map(|field| field.column.clone()));
-        fixed.extend(run.resource.merge.merge_key.iter().cloned());
-        fixed.extend(run.resource.merge.precedence.iter().map(|precedence| precedence.column.clone()));
+        let schema = &shapes.records;
+        let fixed = run.resource.primary_key.iter();
+        let fixed = fixed.chain(run.resource.partition_by.iter().map(|field| &field.column));
+        let fixed = fixed.chain(&run.resource.merge.merge_key);
+        let fixed = fixed.chain(run.resource.merge.precedence.iter().map(|precedence| &precedence.column));
+        let fixed: Vec<String> = fixed.map(|name| shapes.place_of(name)).collect();
         let growth = Growth {
             columns: self.columns_grow,
             types: self.types_grow.then_some(self.contract.conflicts),
             fixed: &fixed,
         };
         let columns = grow(schema.columns(), &run.shaped(seen.columns()), growth, misfits);
-        let grown = RecordSchema::new(columns).ok()?;
-        (grown != *schema).then(|| Arc::new(grown))
+        let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
+        (grown.columns() != schema.columns()).then(|| Arc::new(grown))
     }
 }
 
 impl<'r, 'a> Typing<'r, 'a> {
-    pub(super) fn new(run: &'r ResourceRun<'a>, schema: Arc<RecordSchema>, rules: Rules) -> Self {
-        let decoder = decoder(run, &schema, run.resource.endpoint.data_selector.clone());
-        Self { run, decoder, schema, rules }
+    pub(super) fn new(run: &'r ResourceRun<'a>, shapes: Shapes, rules: Rules) -> Result<Self> {
+        let decoder = ShapedDecoder::new(run, shapes, run.resource.endpoint.data_selector.clone())?;
+        Ok(Self { run, decoder, rules })
     }
 
     /// Types the records of a page. `None` when the writer takes no more.
@@ -137,35 +140,35 @@ impl<'r, 'a> Typing<'r, 'a> {
         gate: &mut Gate,
         task: &WriterTask,
     ) -> Result<Option<Decoded>> {
-        let rows = self.decoder.rows();
+        let rows = self.decoder.pages.rows();
         let (unknown, misfits) = self.rules.at_first();
-        self.decoder.treat(unknown, misfits);
-        self.decoder.expect(format);
+        self.decoder.pages.treat(unknown, misfits);
+        self.decoder.pages.expect(format);
         let mut recorded = Recorded { gate, answers: Vec::new() };
         let is_gated = recorded.gate.is_needed();
         let gate_of_page = is_gated.then_some(&mut recorded as &mut dyn RecordGate);
-        let first = decode_page(&mut self.decoder, page, gate_of_page)?;
+        let first = decode_page(&mut self.decoder.pages, page, gate_of_page)?;
         let mut rows = rows;
         let mut rejects = first.rejects.clone();
         let mut looks = 0;
         while self.rules.let_grow(&rejects) && looks < LOOKS_MAX {
             looks += 1;
-            self.decoder.truncate(rows);
+            self.decoder.pages.truncate(rows);
             let Some(grown) = self.grown(page, format, is_gated.then_some(&recorded), &rejects) else { break };
-            if !self.run.hand_on(&mut self.decoder, task).await? || !task.evolve(Arc::clone(&grown)).await {
+            let grown = Shapes::of(self.run.resource, grown)?;
+            if !self.run.hand_on(&mut self.decoder, task).await? || !task.evolve(Arc::clone(&grown.table)).await {
                 return Ok(None);
             }
-            self.decoder.become_of(&grown, &self.run.resource.primary_key);
-            self.schema = grown;
+            self.decoder.become_of(grown)?;
             rows = 0;
             rejects = self.decode_again(page, is_gated.then_some(&recorded))?.rejects;
         }
         if looks == 0 {
             return Ok(Some(first));
         }
-        self.decoder.truncate(rows);
+        self.decoder.pages.truncate(rows);
         let (unknown, misfits) = self.rules.at_last();
-        self.decoder.treat(unknown, misfits);
+        self.decoder.pages.treat(unknown, misfits);
         let last = self.decode_again(page, is_gated.then_some(&recorded))?;
         // What the paginator wants to know is in the page, whatever becomes of its records.
         let meta = PageMeta { records: last.meta.records, ..first.meta };
@@ -175,7 +178,7 @@ impl<'r, 'a> Typing<'r, 'a> {
     fn decode_again(&mut self, page: &Page, gate: Option<&Recorded<'_>>) -> Result<Decoded> {
         let mut repeated = gate.map(Recorded::repeated);
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
-        decode_page(&mut self.decoder, page, gate)
+        decode_page(&mut self.decoder.pages, page, gate)
     }
 
     /// The schema that holds what the page shows, as far as the contract lets it, where it differs.
@@ -187,7 +190,7 @@ impl<'r, 'a> Typing<'r, 'a> {
         rejects: &[Reject],
     ) -> Option<Arc<RecordSchema>> {
         let depth_max = self.run.limits.nesting_depth_max;
-        let mut inferrer = Inferrer::new(self.decoder.selector().cloned(), Vec::new(), &[], depth_max);
+        let mut inferrer = Inferrer::new(self.decoder.pages.selector().cloned(), Vec::new(), &[], depth_max);
         inferrer.expect(format);
         let mut repeated = gate.map(Recorded::repeated);
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
@@ -195,50 +198,44 @@ impl<'r, 'a> Typing<'r, 'a> {
         let seen = inferrer.finish().ok()??;
         let misfits = rejects.iter().filter(|reject| reject.code.is_about_a_value());
         let paths = misfits.clone().map(|reject| without_indexes(&reject.path)).collect();
-        let mut grown = self.rules.grown(self.run, &self.schema, &seen, &paths);
+        let mut shapes = self.decoder.shapes.clone();
+        let mut grown = self.rules.grown(self.run, &shapes, &seen, &paths);
         // One value that fits nothing must not keep others from widening their column.
         for reject in misfits {
-            let schema = grown.as_ref().unwrap_or(&self.schema);
-            grown = grown_for(self.run, self.rules, schema, &reject.raw, &reject.path).or(grown);
+            shapes.records = grown.clone().unwrap_or(shapes.records);
+            grown = grown_for(self.run, self.rules, &shapes, &reject.raw, &reject.path).or(grown);
         }
         grown
     }
 }
 
-/// The schema that also holds a record that was refused for what is at `path`, as far as the contract lets it, where it differs.
+/// The schema of records that also holds one that was refused for what is at `path`, as far as the contract lets it, where it differs.
 pub(super) fn grown_for(
     run: &ResourceRun<'_>,
     rules: Rules,
-    schema: &RecordSchema,
+    shapes: &Shapes,
     raw: &str,
     path: &str,
 ) -> Option<Arc<RecordSchema>> {
     let mut inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], run.limits.nesting_depth_max);
-    let mut gate = Gate::of_steps(run.resource);
+    let mut gate = Gate::of_steps(run.resource, Some(shapes));
     let gate = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
     // A record that was cut when it was kept is no JSON any more, and stays what it is.
     inferrer.observe_with(format!("[{raw}]").as_bytes(), gate).ok()?;
     let seen = inferrer.finish().ok()??;
-    rules.grown(run, schema, &seen, &BTreeSet::from([without_indexes(path)]))
+    rules.grown(run, shapes, &seen, &BTreeSet::from([without_indexes(path)]))
 }
 
 /// A decoder that treats what does not fit as the contract says in the end.
-pub(super) fn final_decoder(run: &ResourceRun<'_>, rules: Rules, schema: &RecordSchema) -> PageDecoder {
-    let mut decoder = decoder(run, schema, Some(JsonPath::root()));
+pub(super) fn final_decoder<'r, 'a>(
+    run: &'r ResourceRun<'a>,
+    rules: Rules,
+    shapes: Shapes,
+) -> Result<ShapedDecoder<'r, 'a>> {
+    let mut decoder = ShapedDecoder::new(run, shapes, Some(JsonPath::root()))?;
     let (unknown, misfits) = rules.at_last();
-    decoder.treat(unknown, misfits);
-    decoder
-}
-
-fn decoder(run: &ResourceRun<'_>, schema: &RecordSchema, selector: Option<JsonPath>) -> PageDecoder {
-    let options = DecodeOptions { depth_max: run.limits.nesting_depth_max, unknown_fields: UnknownFields::Reject };
-    let decoder = PageDecoder::with_rules(schema, &run.resource.field_rules, selector, Vec::new(), options);
-    let merges = run.resource.write_disposition == WriteDisposition::Merge;
-    if merges && run.resource.merge.deletes.is_some() {
-        decoder.with_deletes(schema, &run.resource.primary_key)
-    } else {
-        decoder
-    }
+    decoder.pages.treat(unknown, misfits);
+    Ok(decoder)
 }
 
 fn decode_page(decoder: &mut PageDecoder, page: &Page, gate: Option<&mut dyn RecordGate>) -> Result<Decoded> {
