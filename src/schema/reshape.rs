@@ -115,3 +115,40 @@ fn relabelled(array: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
         _ => Err(foreign()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int64Array;
+    use arrow::datatypes::Int64Type;
+
+    use super::super::{Column, ColumnType, Naming, TableShape};
+    use super::*;
+
+    #[test]
+    fn what_lies_under_an_object_that_is_null_is_not_seen() {
+        let column = |name: &str, column_type, nullable| Column { name: name.to_owned(), column_type, nullable };
+        let inner = column("i", ColumnType::Struct(vec![column("a", ColumnType::Int64, false)]), true);
+        let records = RecordSchema::new(vec![column("o", ColumnType::Struct(vec![inner]), true)]).unwrap();
+        let schema = records.to_arrow();
+        let DataType::Struct(outer) = schema.field(0).data_type() else { panic!("no object") };
+        let DataType::Struct(innermost) = outer[0].data_type() else { panic!("no object") };
+        let object = |fields: &Fields, member: ArrayRef, valid: [bool; 4]| -> ArrayRef {
+            Arc::new(StructArray::new(fields.clone(), vec![member], Some(NullBuffer::from(valid.to_vec()))))
+        };
+        let inner = object(innermost, Arc::new(Int64Array::from(vec![1, 2, 3, 4])), [true, false, true, true]);
+        let batch =
+            RecordBatch::try_new(Arc::clone(&schema), vec![object(outer, inner, [true, true, false, true])]).unwrap();
+        let table = TableShape { naming: Naming::AsIs, flattens: true }.table_of(&records).unwrap();
+        let reshaper = Reshaper::new(&batch.schema(), &table, table.to_arrow()).unwrap();
+        let column = Arc::clone(reshaper.reshape(&batch).unwrap().column(0));
+        assert_eq!(column.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None, None, Some(4)]);
+    }
+
+    #[test]
+    fn a_column_is_made_of_something() {
+        let column = |name: &str| Column { name: name.to_owned(), column_type: ColumnType::Int64, nullable: true };
+        let schema = |name: &str| RecordSchema::new(vec![column(name)]).unwrap();
+        let error = Reshaper::new(&schema("a").to_arrow(), &schema("b"), schema("b").to_arrow()).unwrap_err();
+        assert!(error.to_string().contains("the records lack b"), "{error}");
+    }
+}

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::decode::{DecodeOptions, PageDecoder, UnknownFields};
-use crate::schema::{ColumnType, Naming, RecordSchema, Reshaper, TableShape, parse_json_schema, source_of};
+use crate::schema::{Column, ColumnType, Naming, RecordSchema, Reshaper, TableShape, parse_json_schema, source_of};
 use crate::spec::JsonPath;
 
 const SNAKE: TableShape = TableShape { naming: Naming::SnakeCase, flattens: false };
@@ -139,13 +139,22 @@ proptest! {
 
 #[test]
 fn the_fields_of_an_object_that_is_null_are_null() {
-    let records =
-        of_file(&json!({"o": {"properties": {"a": {"type": "integer"}, "l": {"items": {"type": "integer"}}}}}));
-    let batch =
-        batch_of(&records, &[json!({"o": {"a": 1, "l": [1]}}), json!({"o": null}), json!({}), json!({"o": {}})]);
-    let table = FLAT.table_of(&records).unwrap();
-    let reshaper = Reshaper::new(&records.to_arrow(), &table, table.to_arrow()).unwrap();
-    let reshaped = reshaper.reshape(&batch).unwrap();
-    assert_eq!(reshaped.column(0).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None, None, None]);
-    assert_eq!((0..4).map(|row| reshaped.column(1).is_null(row)).collect::<Vec<_>>(), [false, true, true, true]);
+    let column = |name: &str, column_type, nullable| Column { name: name.to_owned(), column_type, nullable };
+    let list = || ColumnType::List(Box::new(ColumnType::Int64));
+    for nullable in [true, false] {
+        // A field that its object must have says nothing of itself where there is no object.
+        let inner = column("i", ColumnType::Struct(vec![column("a", ColumnType::Int64, nullable)]), nullable);
+        let members = vec![inner, column("l", list(), nullable), column("n", ColumnType::Int64, true)];
+        let records = RecordSchema::new(vec![column("o", ColumnType::Struct(members), true)]).unwrap();
+        let whole = json!({"o": {"i": {"a": 1}, "l": [1]}});
+        let batch = batch_of(&records, &[whole.clone(), json!({"o": null}), json!({}), whole]);
+        let table = FLAT.table_of(&records).unwrap();
+        let reshaper = Reshaper::new(&records.to_arrow(), &table, table.to_arrow()).unwrap();
+        let reshaped = reshaper.reshape(&batch).unwrap();
+        let numbers = reshaped.column_by_name("o__i__a").unwrap().as_primitive::<Int64Type>();
+        assert_eq!(numbers.iter().collect::<Vec<_>>(), [Some(1), None, None, Some(1)]);
+        let lists = reshaped.column_by_name("o__l").unwrap();
+        assert_eq!((0..4).map(|row| lists.is_null(row)).collect::<Vec<_>>(), [false, true, true, false]);
+        assert_eq!(reshaped.column_by_name("o__n").unwrap().null_count(), 4);
+    }
 }
