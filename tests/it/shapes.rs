@@ -222,3 +222,51 @@ async fn a_described_schema_evolves_within_a_run() {
     run(&api, "primary_key: id\n    schema: event.json\n    schema_contract: evolve", &[("event.json", file)]).await;
     assert_eq!(api.column("late").last(), Some(&json!(true)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tombstones_aliases_partitions_and_conflicts_of_flattened_columns() {
+    // A tombstone lacks what its object must have; rows are in folders by a field of an object.
+    let file = |when: &str| {
+        format!(
+            r#"{{"properties": {{"id": {{"type": "integer"}}, "gone": {{"type": "boolean"}}, "inner": {{"type": "object", {when}"required": ["theDay"],
+                "properties": {{"theDay": {{"type": "string", "format": "date"}}, "aB": {{"type": "integer"}}}}}}}}}}"#
+        )
+    };
+    let resource = "primary_key: id\n    write_disposition: merge\n    naming: snake_case\n    nested: flatten\n    schema: event.json\n    \
+        columns: {gone: {hard_delete: true}}\n    partition_by: inner__theDay";
+    let record = |id: usize| json!({"id": id, "inner": {"theDay": "2026-11-23", "aB": id}});
+    let api = Api::new(vec![json!([record(1), record(2), {"id": 3}])]).await;
+    run(&api, resource, &[("event.json", &file(""))]).await;
+    assert!(api.table().join("inner__the_day_identity=2026-11-23").exists());
+    api.set_pages(vec![json!([{"id": 2, "gone": true}])]);
+    let report = run(&api, resource, &[("event.json", &file(""))]).await;
+    assert_eq!((&report["rows"]["deleted"], api.column("inner__a_b")), (&json!(1), vec![json!(1), Value::Null]));
+    // The columns of an object that has another name now.
+    let renamed = "primary_key: id\n    write_disposition: merge\n    naming: snake_case\n    nested: flatten\n    schema: event.json";
+    let api = Api::new(vec![json!([record(1)])]).await;
+    run(&api, renamed, &[("event.json", &file(""))]).await;
+    let other = file(r#""x-aliases": "inner", "#).replace(r#""inner": {"type""#, r#""theOuter": {"type""#);
+    api.set_pages(vec![json!([{"id": 2, "theOuter": {"theDay": "2026-11-24", "aB": 5}}])]);
+    let report = run(&api, renamed, &[("event.json", &other)]).await;
+    let changes =
+        ["the_day", "a_b"].map(|name| format!("column the_outer__{name} is called so now, was inner__{name}"));
+    assert_eq!(report["schema_changes"], json!(changes), "{report}");
+    assert_eq!(api.column("the_outer__a_b"), [json!(1), json!(5)]);
+    // Something else than an object, where there was one.
+    for (conflicts, rejected, expected) in [
+        ("reject", json!({"wrong_type": 1}), json!([{"id": 1, "o__a": 1}, {"id": 3, "o__a": 3}])),
+        ("json", json!({}), json!([{"id": 1, "o__a": 1}, {"id": 2, "o": "2"}, {"id": 3, "o": "{\"a\":3}"}])),
+    ] {
+        let resource = format!(
+            "primary_key: id\n    write_disposition: merge\n    nested: flatten\n    schema_contract: {{conflicts: {conflicts}}}"
+        );
+        let api = Api::new(vec![json!([{"id": 1, "o": {"a": 1}}])]).await;
+        run(&api, &resource, &[]).await;
+        api.set_pages(vec![json!([{"id": 2, "o": 2}, {"id": 3, "o": {"a": 3}}])]);
+        let report = run(&api, &resource, &[]).await;
+        assert_eq!((&report["rejected_by_reason"], json!(api.rows())), (&rejected, expected.clone()), "{report}");
+        // The columns are there, and so the same run finds its rows as they are.
+        let again = run(&api, &resource, &[]).await;
+        assert_eq!((&again["schema_changes"], json!(api.rows())), (&json!([]), expected), "{again}");
+    }
+}
