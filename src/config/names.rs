@@ -20,6 +20,12 @@ pub(super) fn name_columns(resource: &mut ResourceDocument, schemas: &Schemas, p
     resource.merge.merge_key.iter_mut().for_each(name);
     resource.merge.newer_by.iter_mut().for_each(name);
     resource.partition_by.iter_mut().for_each(|level| name(&mut level.column));
+    for (key, names) in [("primary_key", &resource.primary_key), ("merge_key", &resource.merge.merge_key)] {
+        let twice = (1..names.len()).find(|place| names[..*place].contains(&names[*place]));
+        if let Some(name) = twice.and_then(|place| names.get(place)) {
+            problems.add(&resource.place, format!("{key} has the column '{name}' twice"));
+        }
+    }
     let mut seen = HashSet::new();
     for hint in &mut resource.merge.hints {
         name(&mut hint.column);

@@ -75,17 +75,11 @@ impl Agreed {
     pub(super) fn of_the_run(&self, records: &RecordSchema) -> Arc<RecordSchema> {
         let own = records.columns().iter().map(|column| self.schema.column(&column.name).unwrap_or(column).clone());
         // Objects may have fields that only the table knows; where they come from is of use, their ids are the table's.
-        let others = self
-            .schema
-            .notes()
-            .iter()
-            .filter(|(place, note)| note.source.is_some() && !records.notes().contains_key(*place));
         let mut notes = records.notes().clone();
-        notes.extend(
-            others
-                .map(|(place, note)| (place.clone(), Note { source: note.source.clone(), ..Note::default() }))
-                .collect::<Vec<_>>(),
-        );
+        for (place, note) in self.schema.notes().iter().filter(|(_, note)| note.source.is_some()) {
+            let source = || Note { source: note.source.clone(), ..Note::default() };
+            notes.entry(place.clone()).or_insert_with(source);
+        }
         // A part of a schema is one, too.
         RecordSchema::new(own.collect())
             .map_or_else(|_| Arc::clone(&self.schema), |own| Arc::new(own.with_notes(notes)))

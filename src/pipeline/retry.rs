@@ -87,12 +87,12 @@ impl Retry<'_, '_> {
             };
             let shapes = &self.decoder.shapes;
             let grown = again.and_then(|again| grown_for(self.run, self.rules, shapes, &reject.raw, &again.path));
-            let Some(grown) = grown else {
+            // Two fields for one column are no reason to fail the others.
+            let Some(grown) = grown.and_then(|grown| Shapes::of(self.run.resource, grown).ok()) else {
                 self.counts.refused += 1;
                 return Ok(());
             };
             self.hand_on(overtaken).await?;
-            let grown = Shapes::of(self.run.resource, grown)?;
             self.writer.evolve(Arc::clone(&grown.table)).await?;
             self.decoder.become_of(grown.agreed(self.run.resource, self.writer.record_schema())?)?;
         }

@@ -270,3 +270,28 @@ async fn tombstones_aliases_partitions_and_conflicts_of_flattened_columns() {
         assert_eq!((&again["schema_changes"], json!(api.rows())), (&json!([]), expected), "{again}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reject_whose_field_would_be_another_ones_column_stays_one() {
+    let api = Api::new(vec![json!([{"id": 1, "startTime": "x", "o": {"aB": 1}}])]).await;
+    let resource = |mode: &str| {
+        format!(
+            "primary_key: id\n    naming: snake_case\n    nested: flatten\n    schema_contract: {{columns: {mode}}}"
+        )
+    };
+    run(&api, &resource("evolve"), &[]).await;
+    api.set_pages(vec![json!([{"id": 2, "start_time": "y"}, {"id": 3, "other": 1}, {"id": 4}])]);
+    let report = run(&api, &resource("discard_row"), &[]).await;
+    assert_eq!(report["rejected_by_reason"], json!({"unknown_field": 2}), "{report}");
+    api.set_pages(vec![json!([])]);
+    let ran = api.run(&resource("evolve"), "", &[], &["--retry-rejects"]).await;
+    let retried = ran.resource()["retried"].clone();
+    assert_eq!((ran.code, &retried["accepted"], &retried["refused"]), (0, &json!(1), &json!(1)), "{ran:?}");
+    assert_eq!(api.column("other"), [Value::Null, json!(1), Value::Null]);
+    // What a table was made of, as a file.
+    let shown = api.lakefeed(&["schema", "show", "lake", "events", "--output", "json"]).await;
+    let file: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let keys: Vec<&String> = file["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["id", "startTime", "o", "other"], "{file}");
+    assert_eq!(file["properties"]["o"]["properties"]["aB"]["type"], json!(["integer", "null"]), "{file}");
+}

@@ -112,6 +112,10 @@ fn collisions_and_keys_that_cannot_be_are_named() {
             "the column 'a_b' is there twice",
         ),
         (
+            refused(json!({"naming": "snake_case", "primary_key": ["eventId", "event_id"]})),
+            "./resources[0]: primary_key has the column 'event_id' twice",
+        ),
+        (
             flat(json!({"primary_key": "theOwner"})),
             "primary_key 'theOwner' is not a column of the schema (columns: eventId, startTime, theDay, theOwner__displayName",
         ),
