@@ -10,6 +10,7 @@ use super::fields::{Fields, kind};
 use super::merge_document::MergeDocument;
 use super::problems::Problems;
 use super::resource_document::read_resources;
+use crate::schema::Naming;
 use crate::spec::RejectsMax;
 
 /// A pipeline file.
@@ -40,9 +41,19 @@ pub(super) struct ResourceDocument {
     pub(super) include_from_parent: Vec<String>,
     /// What the pipeline says of it; the rest is as usual.
     pub(super) schema_contract: ContractDocument,
-    pub(super) nested_levels: Option<u32>,
+    pub(super) nested: NestedDocument,
+    pub(super) naming: Naming,
     pub(super) load_metadata: Option<bool>,
     pub(super) processing_steps: Vec<crate::spec::ProcessingStep>,
+}
+
+/// `nested`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct NestedDocument {
+    /// Whether fields of objects become columns.
+    pub(super) flattens: bool,
+    /// Levels of objects and lists that stay what they are; all of them when `None`.
+    pub(super) levels: Option<u32>,
 }
 
 /// `schema_contract`, or the mode of all of its parts.

@@ -252,7 +252,7 @@ impl SpilledKeys {
     }
 }
 
-/// Tells most keys apart that were not inserted (Bloom 1970); the keys are hashes already.
+/// Tells most keys apart that were not inserted (a Bloom filter); the keys are hashes already.
 #[derive(Debug)]
 pub(super) struct KeyFilter {
     words: Vec<u64>,
