@@ -16,7 +16,7 @@ use super::table::{missing, open};
 use crate::error::{Error, Result};
 use crate::lake::Snapshot;
 use crate::pipeline::{self, Components, Sample};
-use crate::schema::{RecordSchema, to_json_schema};
+use crate::schema::{RecordSchema, record_schema_of, to_json_schema};
 use crate::spec::{PipelineSpec, ResourceSpec};
 use crate::telemetry::LogObserver;
 
@@ -97,7 +97,13 @@ async fn show(arguments: ShowSchemaArguments, printer: Printer) -> Result<()> {
     let snapshot = table.snapshot().await?;
     let Some(schema) = &snapshot.schema else { return Err(missing(&table)) };
     match arguments.output {
-        Output::Json => printer.data(&format!("{:#}\n", to_json_schema(schema, &arguments.table))),
+        // A schema file speaks of the records, whatever their columns are called.
+        Output::Json => {
+            let records = record_schema_of(schema).map_err(|error| {
+                Error::schema(format!("the schema of the table {} is damaged", arguments.table)).with_source(error)
+            })?;
+            printer.data(&format!("{:#}\n", to_json_schema(&records, &arguments.table)));
+        }
         Output::Text => printer.data(&text(schema, &snapshot)),
     }
     Ok(())

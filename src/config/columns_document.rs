@@ -85,7 +85,7 @@ pub(super) fn read_hint(fields: &mut Fields<'_>, name: &str) -> ColumnHint {
     if on_error == Some(OnError::Null) && nullable == Some(false) {
         problems.add(&fields.place_of("x-on-error"), "null cannot stand in a column that must have a value");
     }
-    ColumnHint { name: name.to_owned(), column_type, nullable, on_error, counts }
+    ColumnHint { path: vec![name.to_owned()], column_type, nullable, on_error, counts }
 }
 
 /// `x-arrow`, or `data_type` with its precision, scale and zone.

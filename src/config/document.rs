@@ -10,6 +10,7 @@ use super::fields::{Fields, kind};
 use super::merge_document::MergeDocument;
 use super::problems::Problems;
 use super::resource_document::read_resources;
+use crate::schema::Naming;
 use crate::spec::RejectsMax;
 
 /// A pipeline file.
@@ -40,9 +41,19 @@ pub(super) struct ResourceDocument {
     pub(super) include_from_parent: Vec<String>,
     /// What the pipeline says of it; the rest is as usual.
     pub(super) schema_contract: ContractDocument,
-    pub(super) nested_levels: Option<u32>,
+    pub(super) nested: NestedDocument,
+    pub(super) naming: Naming,
     pub(super) load_metadata: Option<bool>,
     pub(super) processing_steps: Vec<crate::spec::ProcessingStep>,
+}
+
+/// `nested`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct NestedDocument {
+    /// Whether fields of objects become columns.
+    pub(super) flattens: bool,
+    /// Levels of objects and lists that stay what they are; all of them when `None`.
+    pub(super) levels: Option<u32>,
 }
 
 /// `schema_contract`, or the mode of all of its parts.
@@ -84,6 +95,7 @@ pub(super) struct LimitsDocument {
     pub(super) batch_rows: Option<u64>,
     pub(super) batch_bytes: Option<u64>,
     pub(super) writer_buffer_bytes: Option<u64>,
+    pub(super) merge_index_bytes: Option<u64>,
     pub(super) file_bytes_target: Option<u64>,
     pub(super) row_group_rows: Option<u64>,
     pub(super) rejects_max: Option<RejectsMax>,
@@ -153,6 +165,7 @@ impl LimitsDocument {
             batch_rows: fields.whole("batch_rows"),
             batch_bytes: fields.whole("batch_bytes"),
             writer_buffer_bytes: fields.whole("writer_buffer_bytes"),
+            merge_index_bytes: fields.whole("merge_index_bytes"),
             file_bytes_target: fields.whole("file_bytes_target"),
             row_group_rows: fields.whole("row_group_rows"),
             rejects_max: fields.convert("rejects_max", "a count, or a share such as '1%'", |value| match value {

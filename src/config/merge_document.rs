@@ -69,6 +69,8 @@ pub(super) struct DeletesDocument {
 pub(super) struct HintDocument {
     pub(super) place: String,
     pub(super) column: String,
+    /// The column as it is written in the file.
+    pub(super) written: String,
     pub(super) dedup_sort: Option<SortOrder>,
     pub(super) hard_delete: bool,
     /// What they say about its type.
@@ -174,6 +176,7 @@ impl HintDocument {
         let hint = Self {
             place: fields.place.clone(),
             typed: read_hint(&mut fields, &column),
+            written: column.clone(),
             column,
             dedup_sort: fields.choice("dedup_sort", &[("desc", SortOrder::Greatest), ("asc", SortOrder::Least)]),
             hard_delete: fields.truth("hard_delete").unwrap_or(false),

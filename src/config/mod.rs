@@ -14,6 +14,7 @@ mod graph;
 mod incremental_document;
 mod interpolate;
 mod merge_document;
+mod names;
 mod paginator_document;
 mod problems;
 mod resource_document;

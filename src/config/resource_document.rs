@@ -5,13 +5,13 @@ use std::num::NonZeroU32;
 use serde_json::{Map, Value};
 
 use super::columns_document::read_schema;
-use super::document::{ContractDocument, PartitionDocument, ResourceDocument};
+use super::document::{ContractDocument, NestedDocument, PartitionDocument, ResourceDocument};
 use super::endpoint_document::EndpointDocument;
 use super::fields::{Fields, kind};
 use super::merge_document::{MergeDocument, merge_columns};
 use super::problems::Problems;
 use crate::expression::Expression;
-use crate::schema::Conflicts;
+use crate::schema::{Conflicts, Naming};
 use crate::spec::{ContractMode, ProcessingStep, Transform};
 
 /// Keys of dlt's resources that this version does not do.
@@ -19,6 +19,8 @@ const RESOURCE_LATER: &[&str] = &["table_format", "parent_table_name"];
 
 /// Keys that change nothing here: hints for stores that lakefeed does not have.
 const RESOURCE_IGNORED: &[&str] = &["parallelized", "max_table_nesting", "references", "nested_hints", "file_format"];
+
+const NAMINGS: &[(&str, Naming)] = &[("as_is", Naming::AsIs), ("snake_case", Naming::SnakeCase)];
 
 /// Reads every resource.
 pub(super) fn read_resources(
@@ -127,7 +129,8 @@ impl ResourceDocument {
             selected: selected && !is_skipped,
             include_from_parent: fields.texts("include_from_parent").unwrap_or_default(),
             schema_contract: read_contract(&mut fields),
-            nested_levels: read_nested(&mut fields),
+            nested: read_nested(&mut fields),
+            naming: fields.choice("naming", NAMINGS).unwrap_or_default(),
             load_metadata: fields.truth("load_metadata"),
             processing_steps: read_steps(&mut fields),
         };
@@ -212,14 +215,25 @@ fn read_contract(fields: &mut Fields<'_>) -> ContractDocument {
     read
 }
 
-/// `nested`: `native`, `json`, or how many levels stay native.
-fn read_nested(fields: &mut Fields<'_>) -> Option<u32> {
-    let is_text =
-        fields.value("nested").is_some_and(|value| value.as_str().is_some_and(|text| text.parse::<u32>().is_err()));
-    if is_text {
-        return fields.choice("nested", &[("native", None), ("json", Some(0))]).flatten();
+/// `nested`: `native`, `flatten` or `json`, how many levels stay native, or a mapping of a mode and levels.
+fn read_nested(fields: &mut Fields<'_>) -> NestedDocument {
+    const MODES: &[(&str, NestedDocument)] = &[
+        ("native", NestedDocument { flattens: false, levels: None }),
+        ("flatten", NestedDocument { flattens: true, levels: None }),
+        ("json", NestedDocument { flattens: false, levels: Some(0) }),
+    ];
+    let levels = |levels: u64| u32::try_from(levels).unwrap_or(u32::MAX);
+    match fields.value("nested") {
+        Some(Value::Object(_)) => {
+            let Some(mut nested) = fields.object("nested") else { return NestedDocument::default() };
+            let mode = nested.choice("mode", &MODES[..2]).unwrap_or_default();
+            let read = NestedDocument { levels: nested.whole("levels").map(levels), ..mode };
+            nested.finish();
+            read
+        }
+        Some(Value::String(text)) if text.parse::<u32>().is_err() => fields.choice("nested", MODES).unwrap_or_default(),
+        _ => NestedDocument { flattens: false, levels: fields.whole("nested").map(levels) },
     }
-    fields.whole("nested").map(|levels| u32::try_from(levels).unwrap_or(u32::MAX))
 }
 
 fn read_partition_by(fields: &mut Fields<'_>) -> Vec<PartitionDocument> {

@@ -3,6 +3,7 @@
 mod columns;
 mod merging;
 mod reference;
+mod shapes;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -47,6 +48,11 @@ fn sources() -> Listed {
             "api.yaml",
             "openapi: 3.1.0\ncomponents:\n  schemas:\n    Event:\n      properties:\n        event_id: {type: string}\n        price: {type: number}\n        \
              at: {type: integer, format: unix-time}\n        start_time: {type: [string, 'null'], format: date-time, x-on-error: 'null'}\n",
+        ),
+        (
+            "nested.json",
+            r#"{"properties": {"eventId": {"type": "string"}, "startTime": {"type": "string", "format": "date-time"}, "theDay": {"type": "string", "format": "date"},
+                "theOwner": {"properties": {"displayName": {"type": "string"}, "seat": {"type": "integer"}}}, "aB": {"type": "string"}}}"#,
         ),
         ("broken.json", r#"{"properties": {"a": {"type": "text"}}}"#),
     ]))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::columns_document::SchemaSource;
 use super::document::{Document, LimitsDocument, ResourceDocument};
 use super::graph::check_graph;
+use super::names::name_columns;
 use super::problems::Problems;
 use super::validate_client::{duration, validate_client};
 use super::validate_endpoint::Client;
@@ -18,7 +19,12 @@ use crate::spec::{DestinationSpec, Limits, PipelineSpec};
 pub(super) type Schemas = HashMap<SchemaSource, Option<Arc<SchemaFile>>>;
 
 /// Validates a document; `None` when it has problems.
-pub(super) fn validate(document: Document, stem: &str, schemas: &Schemas, problems: &Problems) -> Option<PipelineSpec> {
+pub(super) fn validate(
+    mut document: Document,
+    stem: &str,
+    schemas: &Schemas,
+    problems: &Problems,
+) -> Option<PipelineSpec> {
     let client = validate_client(&document.client, &document.resources, problems);
     refuse_duplicates(&document.resources, problems);
     let around = Client {
@@ -28,6 +34,7 @@ pub(super) fn validate(document: Document, stem: &str, schemas: &Schemas, proble
         allow_http: document.client.allow_http.unwrap_or(false),
         problems,
     };
+    document.resources.iter_mut().for_each(|resource| name_columns(resource, schemas, problems));
     let validated = document.resources.iter().map(|resource| validate_resource(resource, around, schemas));
     let mut resources: Vec<_> = validated.flatten().collect();
     check_graph(&resources, &document.resources, problems);
@@ -102,6 +109,7 @@ fn validate_limits(limits: &LimitsDocument, problems: &Problems) -> Limits {
         batch_rows: size(limits.batch_rows, default.batch_rows, "batch_rows"),
         batch_bytes: size(limits.batch_bytes, default.batch_bytes, "batch_bytes"),
         writer_buffer_bytes: size(limits.writer_buffer_bytes, default.writer_buffer_bytes, "writer_buffer_bytes"),
+        merge_index_bytes: size(limits.merge_index_bytes, default.merge_index_bytes, "merge_index_bytes"),
         file_bytes_target: at_least_one(limits.file_bytes_target, default.file_bytes_target, "file_bytes_target"),
         row_group_rows: size(limits.row_group_rows, default.row_group_rows, "row_group_rows"),
         rejects_max: limits.rejects_max,

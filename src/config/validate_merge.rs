@@ -215,7 +215,7 @@ fn deletes(
     } else if resource.primary_key.is_empty() && !by_group {
         problems.add(&place, "a delete names its row by the primary_key, and there is none");
     }
-    let mut spec = DeletesSpec { column: hint.map(|hint| hint.column.clone()), ..DeletesSpec::default() };
+    let mut spec = DeletesSpec { column: hint.map(|hint| hint.written.clone()), ..DeletesSpec::default() };
     let Some(deletes) = &said.deletes else { return Some(spec) };
     spec.when.clone_from(&deletes.when);
     if deletes.when.is_none() && hint.is_none() {

@@ -7,7 +7,10 @@ use super::problems::{Problems, nearest};
 use super::validate::Schemas;
 use super::validate_endpoint::{Client, validate_endpoint};
 use super::validate_merge::validate_merge;
-use crate::schema::{Column, ColumnType, FieldRules, LOADED_AT, OnError, RUN_ID, RecordSchema, RuleStep, nested_to};
+use crate::schema::{
+    ColumnType, FieldRules, LOADED_AT, OnError, RUN_ID, RecordSchema, RuleStep, TableShape, nested_to, require,
+    source_of,
+};
 use crate::spec::{PartitionField, ResourceSpec, SchemaContract, WriteDisposition};
 
 const NAME_BYTES_MAX: usize = 200;
@@ -24,14 +27,16 @@ pub(super) fn validate_resource(
     let write_disposition = resource.merge.disposition.unwrap_or(WriteDisposition::Append);
     let hints = resource.merge.column_hints();
     let file = resource.schema.as_ref().and_then(|source| schemas.get(source).cloned().flatten());
-    let schema = file.as_ref().and_then(|file| {
+    let shapes = file.as_ref().and_then(|file| {
         let hinted = file.schema.with_hints(&hints);
         let hinted =
             hinted.map_err(|error| problems.add(&format!("{}/columns", resource.place), error.to_string())).ok();
         with_key(resource, &hinted?, problems)
     });
+    // What the pipeline file says of columns is about those of the table.
+    let schema = shapes.as_ref().map(|shapes| Arc::clone(&shapes.table));
     let field_rules = file.map(|file| file.rules.clone()).unwrap_or_default().with_hints(&hints);
-    refuse_null_for_key(resource, &field_rules, problems);
+    refuse_null_for_key(resource, schema.as_deref(), &field_rules, problems);
     let load_metadata = resource.load_metadata.unwrap_or(false);
     for reserved in [RUN_ID, LOADED_AT] {
         if load_metadata && schema.as_ref().is_some_and(|schema| schema.column(reserved).is_some()) {
@@ -39,6 +44,11 @@ pub(super) fn validate_resource(
         }
     }
     let merge = validate_merge(resource, schema.as_deref(), problems);
+    if let Some(schema) = &schema {
+        for problem in merge.deep_keys(&resource.primary_key, schema) {
+            problems.add(&resource.place, problem);
+        }
+    }
     // A table may be partitioned by columns that the merge adds, too.
     let table = schema.as_deref().and_then(|schema| merge.table_schema(schema).ok());
     let partition_by = validate_partitions(resource, table.as_ref().or(schema.as_deref()), problems);
@@ -47,7 +57,7 @@ pub(super) fn validate_resource(
         name: resource.name.clone(),
         table_name,
         endpoint,
-        schema,
+        schema: shapes.map(|shapes| shapes.records),
         column_hints: hints,
         field_rules,
         primary_key: resource.primary_key.clone(),
@@ -57,7 +67,8 @@ pub(super) fn validate_resource(
         parent,
         selected: resource.selected,
         schema_contract: contract(resource),
-        nested_levels: resource.nested_levels,
+        nested_levels: resource.nested.levels,
+        shape: shape_of(resource),
         load_metadata,
         processing_steps: resource.processing_steps.clone(),
     })
@@ -102,30 +113,48 @@ fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
     }
 }
 
-/// The schema with its key columns not nullable: a record without a key cannot be merged.
-fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Problems) -> Option<Arc<RecordSchema>> {
-    for key in &resource.primary_key {
-        check_plain(&resource.place, "primary_key", key, schema, problems);
-    }
-    let columns = schema
-        .columns()
-        .iter()
-        .map(|column| {
-            let is_key = resource.primary_key.contains(&column.name);
-            Column { nullable: column.nullable && !is_key, ..column.clone() }
-        })
-        .collect::<Vec<_>>();
-    let columns = match resource.nested_levels {
-        Some(levels) => nested_to(&columns, levels),
-        None => columns,
+/// How the table of a resource comes of its records.
+pub(super) fn shape_of(resource: &ResourceDocument) -> TableShape {
+    TableShape { naming: resource.naming, flattens: resource.nested.flattens }
+}
+
+/// The schema of the records, and that of the table that is made of them.
+struct Shapes {
+    records: Arc<RecordSchema>,
+    table: Arc<RecordSchema>,
+}
+
+/// The schemas with their key columns not nullable: a record without a key cannot be merged.
+fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Problems) -> Option<Shapes> {
+    let mut columns = match resource.nested.levels {
+        Some(levels) => nested_to(schema.columns(), levels),
+        None => schema.columns().to_vec(),
     };
-    RecordSchema::new(columns).ok().map(|keyed| Arc::new(keyed.with_notes(schema.notes().clone())))
+    let with_notes =
+        |columns| RecordSchema::new(columns).ok().map(|records| records.with_notes(schema.notes().clone()));
+    let table_of = |records: &RecordSchema| {
+        shape_of(resource).table_of(records).map_err(|error| problems.add(&resource.place, error.to_string())).ok()
+    };
+    let table = table_of(&with_notes(columns.clone())?)?;
+    for key in &resource.primary_key {
+        check_plain(&resource.place, "primary_key", key, &table, problems);
+        require(&mut columns, &source_of(&table, key));
+    }
+    let records = with_notes(columns)?;
+    let table = table_of(&records)?;
+    Some(Shapes { records: Arc::new(records), table: Arc::new(table) })
 }
 
 /// A key that does not fit cannot become null: there is no row without it.
-fn refuse_null_for_key(resource: &ResourceDocument, rules: &FieldRules, problems: &Problems) {
+fn refuse_null_for_key(
+    resource: &ResourceDocument,
+    table: Option<&RecordSchema>,
+    rules: &FieldRules,
+    problems: &Problems,
+) {
     for key in &resource.primary_key {
-        if rules.of(&[RuleStep::Field(key.clone())]).on_error == OnError::Null {
+        let path = table.map_or_else(|| vec![key.clone()], |table| source_of(table, key));
+        if rules.of(&path.into_iter().map(RuleStep::Field).collect::<Vec<_>>()).on_error == OnError::Null {
             problems.add(&resource.place, format!("primary_key '{key}' has x-on-error null; use reject or fail"));
         }
     }

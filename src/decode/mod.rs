@@ -192,7 +192,7 @@ impl PageDecoder {
         self.misfits = misfits;
     }
 
-    /// The values of these columns of the record are never moved to variants.
+    /// The values at these places of the record, such as `$.id`, are never moved to variants.
     #[must_use]
     pub fn keeping(self, fixed: Vec<String>) -> Self {
         Self { fixed, ..self }
@@ -208,6 +208,12 @@ impl PageDecoder {
     pub fn become_of(&mut self, schema: &RecordSchema, key: &[String]) {
         self.root = ObjectBuffer::new(schema.columns(), &mut Vec::new(), &self.rules);
         self.schema = if self.shows_deletes { schema.to_arrow_with_deletes(key) } else { schema.to_arrow() };
+    }
+
+    /// From the next [`Self::become_of`] on, fields are read by `rules`.
+    pub fn read_by(&mut self, rules: FieldRules) {
+        self.has_rules = rules.has_on_error();
+        self.rules = rules;
     }
 
     /// Where the records of a page are; `None` before the first page, where nobody has said so.

@@ -3,6 +3,7 @@ mod differential;
 mod documents;
 mod records;
 mod selection;
+mod shapes;
 mod torture;
 
 use arrow::array::{Array, AsArray, RecordBatch};

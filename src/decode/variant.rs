@@ -6,14 +6,14 @@ use super::discard::{places_of, with_null_at};
 use super::number::to_f64;
 use super::refusal::Step;
 use super::scanner::{Kind, Scanner};
-use crate::schema::{Variant, VariantKind};
+use crate::schema::{Variant, VariantKind, member_path};
 
 /// The columns that values may be moved to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VariantRules<'d> {
     /// The columns of the records.
     pub(super) fields: &'d Fields,
-    /// Columns whose values stay, whatever they are.
+    /// The places whose values stay, whatever they are.
     pub(super) fixed: &'d [String],
 }
 
@@ -49,7 +49,8 @@ impl<'s> Moving<'s> {
             }
         }
         let (depth, column) = owner?;
-        if within.is_empty() && rules.fixed.contains(column) {
+        let place = within.iter().chain([column]).fold("$".to_owned(), |place, name| member_path(&place, name));
+        if rules.fixed.contains(&place) {
             return None;
         }
         let steps = steps.get(steps.len().checked_sub(depth + 1)?..)?;
@@ -130,7 +131,7 @@ mod tests {
         ])
         .unwrap()
         .to_arrow();
-        let rules = VariantRules { fields: schema.fields(), fixed: &["key".to_owned()] };
+        let rules = VariantRules { fields: schema.fields(), fixed: &["$.key".to_owned()] };
         let key = |name: &str| Step::Key(name.to_owned());
         for (text, steps, expected) in [
             (r#"{ "n": "x" }"#, vec![key("n")], Some((r#"{"n__v_text":"x", "n": null }"#, false))),

@@ -188,6 +188,7 @@ fn resource(paginator: PaginationSpec) -> ResourceSpec {
         selected: true,
         schema_contract: SchemaContract::default_of(false),
         nested_levels: None,
+        shape: crate::schema::TableShape::default(),
         load_metadata: false,
         processing_steps: Vec::new(),
     }

@@ -14,6 +14,7 @@ use super::lens::{Identity, Lens};
 use super::rank::{Rank, Ranks};
 use super::rolling::key_range;
 use super::snapshot::KeyRange;
+use super::spill::SpilledKeys;
 use crate::error::{Error, Result};
 
 /// Groups of rows, by their fingerprints.
@@ -27,7 +28,11 @@ pub(super) struct Arrivals {
     compares: bool,
     /// The key column's position, when the key is one column whose range is kept.
     key_column: Option<usize>,
+    /// The newest keys, or all of them.
     pub(super) index: KeyIndex,
+    /// How many keys `index` may hold before they are spilled; no bound where they cannot be.
+    keys_max: usize,
+    pub(super) spilled: Option<SpilledKeys>,
     pub(super) ranks: Ranks,
     pub(super) groups: Groups,
     /// Rows of staged files that another one replaced.
@@ -47,8 +52,12 @@ pub(super) struct Fingerprints {
 }
 
 impl Arrivals {
-    pub(super) fn new(lens: Lens, key_column: Option<usize>, compares: bool) -> Self {
+    /// Nothing has arrived yet; keys take `index_bytes` of memory at most, if their rows can be told apart by them alone.
+    pub(super) fn new(lens: Lens, key_column: Option<usize>, compares: bool, index_bytes: usize) -> Self {
+        let can_spill = lens.identity != Identity::Occurrence && lens.ranking.is_none();
         Self {
+            keys_max: if can_spill { KeyIndex::entries_in(index_bytes) } else { usize::MAX },
+            spilled: None,
             lens,
             compares,
             key_column,
@@ -67,7 +76,7 @@ impl Arrivals {
     /// # Errors
     /// When rows without a key came already: they are told apart by what they hold, and that changes.
     pub(super) fn become_of(&mut self, lens: Lens, key_column: Option<usize>) -> Result<()> {
-        if lens.identity != Identity::Key && !self.index.is_empty() {
+        if lens.identity != Identity::Key && (!self.index.is_empty() || self.spilled.is_some()) {
             return Err(Error::schema("rows without a primary key cannot take another shape in the middle of a run")
                 .with_hint("give the resource a schema file, or a primary_key"));
         }
@@ -87,11 +96,10 @@ impl Arrivals {
         };
         for (step, (key, row)) in (0..).zip(keys.into_iter().zip(rows)) {
             let place = Place { file: was.file, row: was.row + step };
-            if let Some(entry) = self.index.get_mut(key)
-                && entry.staged() == Some(place)
-            {
-                entry.place = Place { file: is.file, row: is.row + step };
-                entry.row = row;
+            let now = Place { file: is.file, row: is.row + step };
+            self.index.come_again(key, place, row, now);
+            if let Some(spilled) = &mut self.spilled {
+                spilled.moves(key, place, &Entry::put(row, now))?;
             }
         }
         Ok(())
@@ -141,7 +149,7 @@ impl Arrivals {
         prints: Fingerprints,
         deletes: Option<&BooleanArray>,
         places: impl IntoIterator<Item = Place>,
-    ) -> u64 {
+    ) -> Result<u64> {
         let Fingerprints { keys, rows, ranks } = prints;
         let mut ranks = ranks.map(Vec::into_iter);
         let mut places = places.into_iter();
@@ -151,7 +159,7 @@ impl Arrivals {
             let entry = if deletes.is_some_and(|deletes| deletes.value(position)) {
                 Entry::delete()
             } else {
-                let Some(place) = places.next() else { return replaced };
+                let Some(place) = places.next() else { return Ok(replaced) };
                 Entry::put(row, place)
             };
             let key = match (self.lens.identity, entry.op) {
@@ -167,7 +175,29 @@ impl Arrivals {
                 }
             }
         }
-        replaced
+        if self.index.len() >= self.keys_max {
+            self.spill()?;
+        }
+        Ok(replaced)
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        let spilled = match &mut self.spilled {
+            Some(spilled) => spilled,
+            None => self.spilled.insert(SpilledKeys::new()?),
+        };
+        spilled.take(&mut self.index)
+    }
+
+    /// Where keys were spilled, spills the others, too, and lets all of them compete; how many rows others have replaced that were not counted so far.
+    pub(super) fn settle(&mut self) -> Result<u64> {
+        if self.spilled.is_none() {
+            return Ok(0);
+        }
+        if !self.index.is_empty() {
+            self.spill()?;
+        }
+        self.spilled.as_mut().map_or(Ok(0), |spilled| spilled.settle(&mut self.dropped))
     }
 
     /// Lets an arrival compete with what the run has of its key; the loser comes back.

@@ -1,7 +1,7 @@
 //! Writes one data file: the encoder of the Parquet crate, with every page sealed ([`super::page`]) and every part on the grid of its commit.
 //!
-//! The crate hands over the pages of a row group when it is full (`PageStore`); they are sealed then, one column at a time, and go to the file
-//! without being copied together.
+//! Columns are encoded in parallel. The crate hands over the pages of a row group when it is full (`PageStore`); they are sealed then, one column at
+//! a time, and go to the file without being copied together.
 
 use std::io::{self, Read};
 use std::mem;
@@ -20,8 +20,15 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::writer::SerializedFileWriter;
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
+    IntoParallelRefMutIterator as _, ParallelIterator as _,
+};
 
 use super::page::{Grid, is_dictionary, seal};
+
+/// With fewer rows than this, handing a column to another core costs more than it spares.
+const PARALLEL_ROWS_MIN: usize = 1_024;
 
 /// One data file on its way; its finished bytes wait in memory until [`Self::take_bytes`].
 #[derive(Debug)]
@@ -79,8 +86,9 @@ impl DataFileWriter {
         let Some(row_group) = self.row_group.take() else { return Ok(()) };
         let mut offset = self.file.bytes_written() as u64;
         let mut writer = self.file.next_row_group()?;
-        for (column, shelf) in row_group.columns {
-            let close = column.close()?.close().clone();
+        let closed = row_group.columns.into_par_iter();
+        let closed = closed.map(|(column, shelf)| Ok((column.close()?.close().clone(), shelf)));
+        for (close, shelf) in closed.collect::<Result<Vec<_>>>()? {
             let (pages, close) = seal_chunk(&shelf.take_all(), close, offset, self.grid)?;
             offset += pages.len();
             writer.append_column(&pages, close)?;
@@ -138,13 +146,17 @@ impl DataFileWriter {
 
 impl RowGroup {
     fn write(&mut self, schema: &SchemaRef, rows: &RecordBatch) -> Result<()> {
-        let mut columns = self.columns.iter_mut();
+        let mut leaves = Vec::with_capacity(self.columns.len());
         for (field, values) in schema.fields().iter().zip(rows.columns()) {
-            for leaf in compute_leaves(field, values)? {
-                if let Some((column, _)) = columns.next() {
-                    column.write(&leaf)?;
-                }
+            leaves.extend(compute_leaves(field, values)?);
+        }
+        if rows.num_rows() < PARALLEL_ROWS_MIN {
+            for ((column, _), leaf) in self.columns.iter_mut().zip(&leaves) {
+                column.write(leaf)?;
             }
+        } else {
+            let columns = self.columns.par_iter_mut().zip(leaves.par_iter());
+            columns.try_for_each(|((column, _), leaf)| column.write(leaf))?;
         }
         self.rows += rows.num_rows();
         Ok(())

@@ -11,7 +11,7 @@ use futures::TryStreamExt as _;
 use super::index::RowSet;
 use super::partition::{Partition, PartitionId, Partitioner};
 use super::reader::{Part, Source, ranges, read};
-use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
+use super::rolling::{RollingWriter, StagedFile, StagingArea};
 use super::schema::conform;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
@@ -52,16 +52,15 @@ impl Ending {
             let positions = ranges(rows.positions());
             let mut batches = read(&area.storage, &source, Part::Rows(&positions)).await?;
             while let Some(batch) = batches.try_next().await? {
-                let batch =
-                    compute(|| conform(&batch, &area.schema).and_then(|batch| self.mark(&batch))).map_err(fails)?;
-                for group in compute(|| partitioner.split(&batch))? {
+                let batch = conform(&batch, &area.schema).and_then(|batch| self.mark(&batch)).map_err(fails)?;
+                for group in partitioner.split(&batch)? {
                     let partition = if let Some(partition) = partitions.get(&group.partition) {
                         Arc::clone(partition)
                     } else {
                         let lost = || Error::storage("a partition was lost");
                         Arc::new(partitioner.partition(group.partition).cloned().ok_or_else(lost)?)
                     };
-                    let rows = compute(|| group.of(&batch)).map_err(fails)?;
+                    let rows = group.of(&batch).map_err(fails)?;
                     writer.write(&partition, &rows).await?;
                     partitions.insert(group.partition, partition);
                 }

@@ -181,6 +181,19 @@ impl Tally {
         self.retired += u64::from(is_gone && retires);
     }
 
+    /// Adds what was counted elsewhere, of other keys.
+    pub(super) fn add(&mut self, other: &Self) {
+        let Self { updated, moved, unchanged, kept, met_puts, met_deletes, gone, retired } = other;
+        self.updated += updated;
+        self.moved += moved;
+        self.unchanged += unchanged;
+        self.kept += kept;
+        self.met_puts += met_puts;
+        self.met_deletes += met_deletes;
+        self.gone += gone;
+        self.retired += retired;
+    }
+
     fn of(&mut self, fate: Fate) -> Option<&mut u64> {
         match fate {
             Fate::Fresh | Fate::Deleted => None,

@@ -1,7 +1,8 @@
 //! What a merging run knows of its own rows: where the newest row of each key is staged, and what became of it. Pure.
 //!
-//! It holds about 56 bytes per distinct key of the run; that is the one part of a run whose memory grows with its rows. Where versions
-//! compete by a column, their values take about as much again (`rank`); groups take 20 bytes each (`arrivals`).
+//! It takes 48 bytes per distinct key of the run, and room to grow. When it is full, it goes to temporary files (`spill`), unless versions
+//! compete by a column, whose values take about as much again (`rank`), or rows are told apart by counting equal ones; groups take 20 bytes each
+//! (`arrivals`).
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -86,6 +87,33 @@ impl KeyIndex {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many entries fit into so many bytes: the map is as large as a power of two, and full at seven eighths of it.
+    pub(super) fn entries_in(bytes: usize) -> usize {
+        let places = bytes / (size_of::<(Fingerprint, Entry)>() + 1);
+        let places = if places.is_power_of_two() { places } else { places.next_power_of_two() / 2 };
+        (places / 8 * 7).max(1)
+    }
+
+    /// The staged row at `was` is at `place` now, and has other content; if it is still what the run has of the key.
+    pub(super) fn come_again(&mut self, key: Fingerprint, was: Place, row: Fingerprint, place: Place) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && entry.staged() == Some(was)
+        {
+            entry.place = place;
+            entry.row = row;
+        }
+    }
+
+    /// All entries, which leave it.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Fingerprint, Entry)> + '_ {
+        self.deletes = 0;
+        self.entries.drain()
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Incoming {
     pub(super) bytes: u64,
     /// Rows that do not make it into the table.
     pub(super) dropped: u64,
+    /// Its rows wait in memory: there is no file yet that could be taken over.
+    pub(super) is_held: bool,
 }
 
 /// What happens to one partition.
@@ -68,7 +70,7 @@ pub(super) fn plan(
     for file in incoming {
         partitions.entry(&file.partition).or_default().1.push(file);
     }
-    let small_bytes = SMALL_FILE_BYTES.min(file_bytes_target / 2);
+    let small_bytes = small_bytes(file_bytes_target);
     partitions
         .into_iter()
         .filter_map(|(partition, (existing, incoming))| {
@@ -77,7 +79,13 @@ pub(super) fn plan(
         .collect()
 }
 
-fn plan_partition(
+/// What counts as small where files have this target size.
+pub(super) fn small_bytes(file_bytes_target: u64) -> u64 {
+    SMALL_FILE_BYTES.min(file_bytes_target / 2)
+}
+
+/// Plans one partition, of which all files are given; `None` when nothing changes there.
+pub(super) fn plan_partition(
     partition: &str,
     existing: &[&Existing],
     incoming: &[&Incoming],
@@ -102,10 +110,10 @@ fn plan_partition(
     plan.rewritten = touched.iter().filter(|file| file.deleted < file.rows).map(|file| file.path.clone()).collect();
     let rewriting = !plan.rewritten.is_empty();
     let (whole, pieces): (Vec<&Incoming>, Vec<&Incoming>) =
-        surviving.into_iter().partition(|file| file.dropped == 0 && file.bytes >= small_bytes);
+        surviving.into_iter().partition(|file| file.dropped == 0 && file.bytes >= small_bytes && !file.is_held);
     let (whole, pieces) = match pieces.as_slice() {
         // A single small file would be rewritten into itself.
-        [only] if only.dropped == 0 && !rewriting => ([whole, pieces].concat(), Vec::new()),
+        [only] if only.dropped == 0 && !rewriting && !only.is_held => ([whole, pieces].concat(), Vec::new()),
         _ => (whole, pieces),
     };
     for file in whole {
@@ -120,11 +128,6 @@ impl PartitionPlan {
     /// The next slot of the partition: one that became free, or a new one.
     pub(super) fn take_slot(&mut self) -> u32 {
         self.free.take()
-    }
-
-    /// Whether new files have to be written.
-    pub(super) fn rewrites(&self) -> bool {
-        !self.rewritten.is_empty() || !self.merged.is_empty()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Carries a merge out: finds the rows that the run touches (`search`), has [`decide`] say what becomes of them and [`plan`]
 //! what becomes of their files, rewrites what has to be.
 //!
-//! Existing files are read twice at most: their keys, to see whether the run has any of them; then the touched rows
-//! alone, to see whether they differ. Nothing is read whole but what is rewritten. Files are worked on in parallel;
-//! what becomes of a key is decided in the order of the files, so that the outcome does not depend on timing.
+//! In general, existing files are read twice before any is rewritten: their keys, to see whether the run has any of them; then the touched rows
+//! alone, to see whether they differ. Files are worked on in parallel; what becomes of a key is decided in the order of the files, so that the
+//! outcome does not depend on timing. Where partitions have nothing to say to each other, which is the usual case, each is merged on its own instead
+//! (`merge_alone`).
 //!
 //! A row that is marked as deleted or closed leaves its file and comes again, changed, like any other row of the run; so it
 //! goes to the partition that it then belongs to, and there is one way only in which rows are written.
@@ -12,30 +13,32 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
-use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::path::Path;
 use tokio::task::JoinSet;
 
 use super::arrivals::{Arrivals, DeletedKeys, Occurrences};
-use super::commit::{AddedFile, staged_name};
+use super::commit::AddedFile;
 use super::ending::Ending;
 use super::fate::{Fate, Met, Op, RowFate, Rules, Tally, decide, decide_absent};
 use super::hash::Fingerprint;
 use super::index::{Entry, KeyIndex, RowSet};
-use super::layout::{data_file, slot_of};
+use super::layout::slot_of;
 use super::lens::Identity;
 use super::merge::{Existing, Incoming, PartitionPlan, plan};
+use super::merge_alone::merge_alone;
 use super::needles::Needles;
-use super::partition::{Partition, Partitioner};
+use super::partition::Partitioner;
 use super::rank::{Rank, Ranking};
-use super::reader::{Part, Source, read};
-use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
-use super::schema::{conform, misfit};
+use super::reader::Source;
+use super::rewrite::{Rewrite, changes_of};
+use super::rolling::{StagedFile, StagingArea};
 use super::search::{Found, Hit, Search, find_hits};
 use super::slots::Slots;
-use super::snapshot::{KeyRange, Snapshot};
+use super::snapshot::{DataFile, KeyRange, Snapshot};
+use super::spill::SpilledKeys;
+use super::spilled::judge_spilled;
+use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::event::RowCounts;
 use crate::spec::StrategyName;
@@ -64,25 +67,42 @@ pub(super) struct Changes {
     pub(super) removes: Vec<String>,
 }
 
+impl Changes {
+    /// Where the files that come are staged.
+    pub(super) fn staged_paths(&self, storage: &Storage) -> Result<Vec<Path>> {
+        self.adds.iter().map(|added| storage.resolve(&added.staged)).collect()
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        self.adds.extend(other.adds);
+        self.removes.extend(other.removes);
+    }
+}
+
 /// What becomes of the rows of the table: those that leave their files, and those of them that come again, marked.
 #[derive(Debug, Default)]
-struct Resolved {
-    gone: BTreeMap<String, RowSet>,
+pub(super) struct Resolved {
+    pub(super) gone: BTreeMap<String, RowSet>,
     ended: BTreeMap<String, RowSet>,
 }
 
 /// Merges the staged rows into the table; counts what became of them.
 pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
     let Merge { area, rules, arrivals, retires_absent, ending, partitioner, mut staged } = merge;
-    let Arrivals { lens, index, ranks, groups, mut dropped, deleted_keys, .. } = arrivals;
-    let (puts, deletes) = (index.puts(), index.deletes());
-    let has_work = !index.is_empty() || !groups.is_empty() || retires_absent;
+    let Arrivals { lens, index, spilled, ranks, groups, mut dropped, deleted_keys, .. } = arrivals;
+    let (puts, deletes) = spilled.as_ref().map_or((index.puts(), index.deletes()), SpilledKeys::counts);
+    let has_work = puts + deletes > 0 || !groups.is_empty() || retires_absent;
     let index = RwLock::new(index);
     let search = Arc::new(Search { area, rules, lens, index, ranks, groups, retires_absent });
     let range = search.is_keyed_only().then(|| range_of(&staged, deleted_keys)).flatten();
     let mut tally = Tally::default();
+    if ending.is_none() && spilled.is_none() && search.judges_alone(snapshot) {
+        let changes = merge_alone(&search, range.as_ref(), snapshot, slots, staged, &mut dropped, &mut tally).await?;
+        tally.count(puts, deletes, counts);
+        return Ok(changes);
+    }
     let Resolved { gone, ended } = if has_work {
-        resolve(&search, range.as_ref(), snapshot, &staged, &mut dropped, &mut tally).await?
+        resolve(&search, range.as_ref(), snapshot, &staged, spilled, &mut dropped, &mut tally).await?
     } else {
         Resolved::default()
     };
@@ -90,28 +110,28 @@ pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, coun
     if let Some(ending) = ending {
         staged.extend(ending.restage(&search.area, partitioner, snapshot, &ended).await?);
     }
-    let existing = snapshot
-        .files
-        .iter()
-        .map(|(path, file)| Existing {
-            path: path.clone(),
-            rows: file.rows,
-            bytes: file.bytes,
-            deleted: gone.get(path).map_or(0, RowSet::len),
-        })
-        .collect::<Vec<_>>();
-    let incoming = staged
-        .iter()
-        .map(|file| Incoming {
-            number: file.number,
-            partition: file.partition.path.clone(),
-            rows: file.rows,
-            bytes: file.bytes,
-            dropped: dropped.get(&file.number).map_or(0, RowSet::len),
-        })
-        .collect::<Vec<_>>();
+    let existing = snapshot.files.iter().map(|(path, file)| existing(path, file, &gone)).collect::<Vec<_>>();
+    let incoming = staged.iter().map(|file| incoming(file, &dropped)).collect::<Vec<_>>();
     let plans = plan(&existing, &incoming, slots, search.area.limits.file_bytes_target);
     execute(&search.area, plans, snapshot, staged, gone, dropped).await
+}
+
+/// A file of the table, as its plan sees it.
+pub(super) fn existing(path: &str, file: &DataFile, gone: &BTreeMap<String, RowSet>) -> Existing {
+    let deleted = gone.get(path).map_or(0, RowSet::len);
+    Existing { path: path.to_owned(), rows: file.rows, bytes: file.bytes, deleted }
+}
+
+/// A staged file, as its plan sees it.
+pub(super) fn incoming(file: &StagedFile, dropped: &HashMap<u32, RowSet>) -> Incoming {
+    Incoming {
+        number: file.number,
+        partition: file.partition.path.clone(),
+        rows: file.rows,
+        bytes: file.bytes,
+        dropped: dropped.get(&file.number).map_or(0, RowSet::len),
+        is_held: file.held.is_some(),
+    }
 }
 
 /// The range of all keys of the run; `None` when it is not known.
@@ -133,6 +153,7 @@ async fn resolve(
     range: Option<&KeyRange>,
     snapshot: &Snapshot,
     staged: &[StagedFile],
+    spilled: Option<SpilledKeys>,
     dropped: &mut HashMap<u32, RowSet>,
     tally: &mut Tally,
 ) -> Result<Resolved> {
@@ -144,6 +165,10 @@ async fn resolve(
     let folders = staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect::<HashMap<_, _>>();
     let mut judge = Judge { search, folders, occurrences: Occurrences::default(), dropped, tally };
     let mut resolved = Resolved::default();
+    if let Some(keys) = spilled {
+        judge_spilled(&mut judge, keys, home.into_iter().chain(away), &mut resolved).await?;
+        return Ok(resolved);
+    }
     judge.files(home, None, &mut resolved).await?;
     let finds_once = snapshot.keys_are_unique && search.is_keyed_only();
     let unmet = search.keys().saturating_sub(judge.tally.met());
@@ -156,13 +181,13 @@ async fn resolve(
 }
 
 /// Has every hit decided about, file by file.
-struct Judge<'a> {
-    search: &'a Arc<Search>,
+pub(super) struct Judge<'a> {
+    pub(super) search: &'a Arc<Search>,
     /// The folders of the staged files.
-    folders: HashMap<u32, &'a str>,
-    occurrences: Occurrences,
-    dropped: &'a mut HashMap<u32, RowSet>,
-    tally: &'a mut Tally,
+    pub(super) folders: HashMap<u32, &'a str>,
+    pub(super) occurrences: Occurrences,
+    pub(super) dropped: &'a mut HashMap<u32, RowSet>,
+    pub(super) tally: &'a mut Tally,
 }
 
 impl Judge<'_> {
@@ -194,7 +219,7 @@ impl Judge<'_> {
         Ok(())
     }
 
-    fn judge(&mut self, path: &str, found: &Found, resolved: &mut Resolved) {
+    pub(super) fn judge(&mut self, path: &str, found: &Found, resolved: &mut Resolved) {
         let search = self.search;
         let folder = slot_of(path).map_or("", |(folder, _)| folder);
         let mut index = search.index.write().unwrap_or_else(PoisonError::into_inner);
@@ -269,14 +294,7 @@ fn is_met(index: &KeyIndex, key: Fingerprint) -> bool {
     index.get(key).is_some_and(|entry| entry.fate != Fate::Fresh)
 }
 
-/// What a rewrite reads: files, and the rows of them that it leaves out.
-#[derive(Debug)]
-struct Rewrite {
-    area: StagingArea,
-    partition: Arc<Partition>,
-    sources: Vec<(Source, RowSet)>,
-}
-
+/// Rewrites what the plans say, in parallel.
 async fn execute(
     area: &StagingArea,
     plans: Vec<PartitionPlan>,
@@ -285,98 +303,27 @@ async fn execute(
     mut deleted: BTreeMap<String, RowSet>,
     mut dropped: HashMap<u32, RowSet>,
 ) -> Result<Changes> {
-    let staged = staged.into_iter().map(|file| (file.number, file)).collect::<HashMap<_, _>>();
-    let mut work = Vec::new();
-    for plan in plans {
-        let mut sources = Vec::new();
-        for path in &plan.rewritten {
-            let bytes = snapshot.files.get(path).map_or(0, |file| file.bytes);
-            let rows = deleted.remove(path).unwrap_or_default();
-            sources.push((Source { path: area.storage.resolve(path)?, bytes }, rows));
-        }
-        for file in plan.merged.iter().filter_map(|number| staged.get(number)) {
-            let path = area.storage.layout.staged_file(&area.run_id, file.number);
-            sources.push((Source { path, bytes: file.bytes }, dropped.remove(&file.number).unwrap_or_default()));
-        }
-        let values = plan.leaving.first().and_then(|path| snapshot.files.get(path)).map(|file| file.partition.clone());
-        let incoming = staged.values().find(|file| file.partition.path == plan.partition);
-        let partition = match incoming {
-            Some(file) => Arc::clone(&file.partition),
-            None => Arc::new(Partition { path: plan.partition.clone(), values: values.unwrap_or_default() }),
-        };
-        work.push((plan, Rewrite { area: area.clone(), partition, sources }));
+    let mut staged_in: HashMap<String, Vec<StagedFile>> = HashMap::new();
+    for file in staged {
+        staged_in.entry(file.partition.path.clone()).or_default().push(file);
     }
-    let mut changes = Changes::default();
-    let rewrites = work.into_iter().map(|(plan, rewrite)| {
+    let rewrites = plans.into_iter().map(|plan| {
+        let incoming = staged_in.remove(&plan.partition).unwrap_or_default();
+        let rewrite =
+            Rewrite::of(area, &plan, &snapshot.files, &incoming, (&mut deleted, &mut dropped), &mut HashMap::new());
+        let area = area.clone();
         spawn(async move {
-            let written = if plan.rewrites() { rewrite.run().await? } else { Vec::new() };
-            Ok((plan, written))
+            let written = rewrite?.run().await?;
+            Ok(changes_of(&area, plan, &incoming, written))
         })
     });
+    let mut changes = Changes::default();
     let rewrites = rewrites.collect::<Vec<_>>();
     let mut done = stream::iter(rewrites).buffered(files_in_flight());
-    while let Some((mut plan, written)) = done.try_next().await? {
-        let adopted = plan.adopted.iter().filter_map(|(number, slot)| Some((staged.get(number)?.clone(), *slot)));
-        let mut placed = adopted.collect::<Vec<_>>();
-        for file in written {
-            placed.push((file, plan.take_slot()));
-        }
-        let adds = placed.iter().map(|(file, slot)| added_file(area, file, *slot)).collect::<Vec<_>>();
-        let taken = |path: &String| adds.iter().any(|added| added.path == *path);
-        changes.removes.extend(plan.leaving.iter().filter(|path| !taken(path)).cloned());
-        changes.adds.extend(adds);
+    while let Some(changed) = done.try_next().await? {
+        changes.extend(changed);
     }
     Ok(changes)
-}
-
-impl Rewrite {
-    /// Writes the surviving rows of all sources to new staged files.
-    async fn run(self) -> Result<Vec<StagedFile>> {
-        let Self { mut area, partition, sources } = self;
-        area.limits.writer_buffer_bytes /= files_in_flight();
-        let mut writer = RollingWriter::new(area.clone());
-        for (source, leaving) in &sources {
-            let fails = |error: ArrowError| misfit(&area.storage, "rewrite", &source.path, error);
-            let mut position = 0_u64;
-            let mut batches = read(&area.storage, source, Part::Whole).await?;
-            while let Some(batch) = batches.try_next().await? {
-                let rows = batch.num_rows() as u64;
-                let kept = compute(|| keep_rows(&batch, position, leaving)).map_err(fails)?;
-                position += rows;
-                if kept.num_rows() > 0 {
-                    let kept = conform(&kept, &area.schema).map_err(fails)?;
-                    writer.write(&partition, &kept).await?;
-                }
-            }
-        }
-        writer.finish().await
-    }
-}
-
-/// The rows of a batch that stay; the batch begins at `position` of its file.
-fn keep_rows(batch: &RecordBatch, position: u64, leaving: &RowSet) -> Result<RecordBatch, ArrowError> {
-    if leaving.len() == 0 {
-        return Ok(batch.clone());
-    }
-    let end = position + batch.num_rows() as u64;
-    let mask = (position..end).map(|row| !leaving.contains(row)).collect::<Vec<_>>();
-    filter_record_batch(batch, &BooleanArray::from(mask))
-}
-
-/// A staged file under its final name.
-pub(super) fn added_file(area: &StagingArea, file: &StagedFile, slot: u32) -> AddedFile {
-    let keys = file.keys.clone();
-    let (key_min, key_max) = keys.map_or((None, None), |keys| (Some(keys.min), Some(keys.max)));
-    let staged = area.storage.layout.staged_file(&area.run_id, file.number);
-    AddedFile {
-        path: data_file(&file.partition.path, slot),
-        staged: staged_name(&area.storage, &staged),
-        bytes: file.bytes,
-        rows: file.rows,
-        partition: file.partition.values.clone(),
-        key_min,
-        key_max,
-    }
 }
 
 pub(super) fn files_in_flight() -> usize {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
-use arrow::compute::concat;
+use arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, RecordBatch};
+use arrow::compute::{concat, filter_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use futures::TryStreamExt as _;
@@ -41,6 +41,10 @@ impl Needles {
         let mut batches: Vec<RecordBatch> = Vec::new();
         for file in staged {
             let Some(rows) = places.get(&file.number) else { continue };
+            if let Some(held) = &file.held {
+                batches.extend(picked(held, rows)?);
+                continue;
+            }
             let rows = ranges(rows.positions());
             let path = area.storage.layout.staged_file(&area.run_id, file.number);
             let source = Source { path, bytes: file.bytes };
@@ -76,6 +80,18 @@ impl Needles {
         }
         Ok(false)
     }
+}
+
+/// Some rows of those that are held.
+fn picked(held: &[RecordBatch], rows: &RowSet) -> Result<Vec<RecordBatch>> {
+    let mut first = 0;
+    let batches = held.iter().map(|batch| {
+        let mask = (first..).take(batch.num_rows()).map(|row| rows.contains(row)).collect::<Vec<_>>();
+        first += batch.num_rows() as u64;
+        filter_record_batch(batch, &BooleanArray::from(mask))
+    });
+    let batches = batches.collect::<Result<_, ArrowError>>();
+    batches.map_err(|error| Error::storage("cannot take the keys of a run").with_source(error))
 }
 
 /// Where the rows are staged whose keys were not met; `None` when one of them has no row.

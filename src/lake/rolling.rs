@@ -1,7 +1,8 @@
 //! Rolling Parquet writers: one open file per partition, closed at its target size, all within one byte budget.
 //!
 //! Files go to staging; nothing that is written here can be seen by a reader of the table. When the open files hold more
-//! than the budget, the one that holds most is flushed, or closed when flushing would not help.
+//! than the budget, the one that holds most is flushed, or closed when flushing would not help. A merge may have the rows of small files back
+//! without their ever being written: it is going to put them together with others anyway.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,20 +15,18 @@ use futures::TryStreamExt as _;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 
-use super::data_file::DataFileWriter;
 use super::index::Place;
+use super::open_file::OpenFile;
 use super::page::Grid;
 use super::partition::Partition;
 use super::reader::{Part, Source, read};
 use super::schema::{conform, misfit};
 use super::snapshot::{KeyBound, KeyRange};
 use super::storage::Storage;
-use super::upload::{PART_BYTES, Upload};
+use super::upload::PART_BYTES;
 use crate::error::{Error, Result};
 use crate::spec::Limits;
 
-/// What an open file holds besides what its encoder counts: compressors, metadata. An estimate.
-const OPEN_FILE_OVERHEAD_BYTES: usize = 64 * 1024;
 /// A file that holds less than this is closed rather than flushed: a flush would leave as much in its upload.
 const FLUSH_BYTES_MIN: usize = 2 * PART_BYTES;
 /// Rows of one file at most, so that a position always fits 32 bits.
@@ -39,8 +38,11 @@ pub(super) struct StagedFile {
     pub(super) number: u32,
     pub(super) partition: Arc<Partition>,
     pub(super) rows: u64,
+    /// Its size; while its rows are held, what they take in memory.
     pub(super) bytes: u64,
     pub(super) keys: Option<KeyRange>,
+    /// Its rows, where they wait in memory and there is no file.
+    pub(super) held: Option<Arc<[RecordBatch]>>,
 }
 
 /// What every writer of a run shares.
@@ -70,17 +72,6 @@ pub(super) struct RollingWriter {
     held_bytes: usize,
 }
 
-#[derive(Debug)]
-struct OpenFile {
-    number: u32,
-    partition: Arc<Partition>,
-    writer: DataFileWriter,
-    upload: Upload,
-    rows: u64,
-    keys: Option<KeyRange>,
-    held_bytes: usize,
-}
-
 impl RollingWriter {
     pub(super) fn new(area: StagingArea) -> Self {
         Self { area, open: HashMap::new(), closed: Vec::new(), held_bytes: 0 }
@@ -89,22 +80,34 @@ impl RollingWriter {
     /// Appends a batch to the partition's open file; where its first row is.
     pub(super) async fn write(&mut self, partition: &Arc<Partition>, batch: &RecordBatch) -> Result<Place> {
         if !self.open.contains_key(&partition.path) {
-            let file = self.area.open(Arc::clone(partition))?;
+            let file = self.area.open(Arc::clone(partition));
             self.open.insert(partition.path.clone(), file);
         }
         let Some(file) = self.open.get_mut(&partition.path) else {
             return Err(Error::storage("an open file was lost"));
         };
         let first = u32::try_from(file.rows).map_err(|_| Error::storage("a staged file has too many rows"))?;
-        let place = Place { file: file.number, row: first };
+        let place = Place { file: file.number(), row: first };
         self.held_bytes -= file.held_bytes;
         file.append(batch, &self.area).await?;
+        if file.estimated_bytes() >= self.area.limits.file_bytes_target {
+            file.encode(&self.area).await?;
+        }
         self.held_bytes += file.held_bytes;
-        if file.encoded_bytes() >= self.area.limits.file_bytes_target || file.rows >= FILE_ROWS_MAX {
+        if file.estimated_bytes() >= self.area.limits.file_bytes_target || file.rows >= FILE_ROWS_MAX {
             self.close(&partition.path).await?;
         }
         self.keep_to_budget().await?;
         Ok(place)
+    }
+
+    /// As [`Self::finish`], but files of which nothing was written so far are not written: their rows come back held.
+    pub(super) async fn finish_holding(mut self) -> Result<Vec<StagedFile>> {
+        let (held, open) = self.open.drain().partition::<HashMap<_, _>, _>(|(_, file)| file.is_only_held());
+        self.held_bytes = open.values().map(|file| file.held_bytes).sum();
+        self.open = open;
+        self.closed.extend(held.into_values().map(OpenFile::hold));
+        self.finish().await
     }
 
     /// Closes every open file; all files in the order of their numbers.
@@ -133,7 +136,7 @@ impl RollingWriter {
     /// Gives up every open file.
     pub(super) async fn abort(self) {
         for file in self.open.into_values() {
-            file.upload.abort().await;
+            file.abort().await;
         }
     }
 
@@ -173,13 +176,13 @@ impl StagingArea {
         partition: Arc<Partition>,
         mut each: impl FnMut(&RecordBatch, Place) -> Result<()>,
     ) -> Result<StagedFile> {
-        let mut file = self.open(partition)?;
+        let mut file = self.open(partition);
         let mut batches = read(&self.storage, source, Part::Whole).await?;
         while let Some(batch) = batches.try_next().await? {
-            let batch = compute(|| conform(&batch, &self.schema))
-                .map_err(|error| misfit(&self.storage, "rewrite", &source.path, error))?;
+            let batch =
+                conform(&batch, &self.schema).map_err(|error| misfit(&self.storage, "rewrite", &source.path, error))?;
             let row = u32::try_from(file.rows).map_err(|_| Error::storage("a data file has too many rows"))?;
-            each(&batch, Place { file: file.number, row })?;
+            each(&batch, Place { file: file.number(), row })?;
             file.append(&batch, self).await?;
             if file.held_bytes > self.limits.writer_buffer_bytes {
                 file.flush(self).await?;
@@ -188,67 +191,8 @@ impl StagingArea {
         file.close(self).await
     }
 
-    fn open(&self, partition: Arc<Partition>) -> Result<OpenFile> {
-        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        let path = self.storage.layout.staged_file(&self.run_id, number);
-        let writer = DataFileWriter::new(Arc::clone(&self.schema), self.options.clone(), self.grid)
-            .map_err(|error| self.storage.failed("encode", &path, error))?;
-        let upload = Upload::new(Arc::clone(&self.storage.store), path);
-        Ok(OpenFile { number, partition, writer, upload, rows: 0, keys: None, held_bytes: 0 })
-    }
-}
-
-impl OpenFile {
-    async fn append(&mut self, batch: &RecordBatch, area: &StagingArea) -> Result<()> {
-        if let Some(column) = area.key_column
-            && batch.num_rows() > 0
-        {
-            let range = key_range(batch, column);
-            self.keys = if self.rows == 0 { range } else { KeyRange::union(self.keys.take(), range) };
-        }
-        compute(|| self.writer.write(batch)).map_err(|error| self.cannot_encode(area, error))?;
-        self.rows += batch.num_rows() as u64;
-        self.drain(area).await
-    }
-
-    /// Ends the row group and sends what it makes.
-    async fn flush(&mut self, area: &StagingArea) -> Result<()> {
-        compute(|| self.writer.flush()).map_err(|error| self.cannot_encode(area, error))?;
-        self.drain(area).await
-    }
-
-    /// Moves finished bytes from the encoder to the upload.
-    async fn drain(&mut self, area: &StagingArea) -> Result<()> {
-        let bytes = self.writer.take_bytes().map_err(|error| self.cannot_encode(area, error))?;
-        if !bytes.is_empty() {
-            let written = self.upload.write(bytes).await;
-            written.map_err(|error| area.storage.failed("stage", self.upload.path(), error))?;
-        }
-        // The encoder counts buffers that it has reserved; what they hold so far is what costs memory.
-        let encoder = self.writer.memory_size().saturating_sub(area.reserved_bytes) + self.writer.in_progress_size();
-        self.held_bytes = encoder + self.upload.buffered_bytes() + OPEN_FILE_OVERHEAD_BYTES;
-        Ok(())
-    }
-
-    /// How large the file would be if it were closed now.
-    fn encoded_bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
-    }
-
-    async fn close(mut self, area: &StagingArea) -> Result<StagedFile> {
-        compute(|| self.writer.finish()).map(drop).map_err(|error| self.cannot_encode(area, error))?;
-        self.drain(area).await?;
-        let path = self.upload.path().clone();
-        let bytes = self.upload.finish().await.map_err(|error| area.storage.failed("stage", &path, error))?;
-        Ok(StagedFile { number: self.number, partition: self.partition, rows: self.rows, bytes, keys: self.keys })
-    }
-
-    fn cannot_encode(
-        &self,
-        area: &StagingArea,
-        error: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
-    ) -> Error {
-        area.storage.failed("encode", self.upload.path(), error)
+    fn open(&self, partition: Arc<Partition>) -> OpenFile {
+        OpenFile::new(self.next_number.fetch_add(1, Ordering::Relaxed), partition)
     }
 }
 
@@ -287,7 +231,8 @@ fn bounds(column: &ArrayRef) -> Option<(KeyBound, KeyBound)> {
     }
 }
 
-/// Runs CPU work where it does not hold up the other tasks of the runtime.
+/// Runs CPU work that takes long where it does not hold up the other tasks of the runtime. Work of a few milliseconds is better done in place: to hand a
+/// worker over costs more than it spares, and threads that come and go spread what they hold over as many arenas of the allocator.
 pub(super) fn compute<R>(work: impl FnOnce() -> R) -> R {
     let multi_threaded = tokio::runtime::Handle::try_current()
         .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);

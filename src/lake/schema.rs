@@ -21,7 +21,9 @@ use super::convert::convert;
 use super::snapshot::Snapshot;
 use super::storage::Storage;
 use crate::error::{Error, Result};
-use crate::schema::{Column, ColumnType, Conflicts, RecordSchema, identified, is_json, member_path, widen};
+use crate::schema::{
+    Column, ColumnType, Conflicts, Note, RecordSchema, identified, is_json, member_path, moved, widen,
+};
 use crate::spec::PartitionField;
 
 /// What a run brings.
@@ -72,9 +74,15 @@ impl Agreed {
     /// The run's own shape, `records`, with the types of the table where those are wider.
     pub(super) fn of_the_run(&self, records: &RecordSchema) -> Arc<RecordSchema> {
         let own = records.columns().iter().map(|column| self.schema.column(&column.name).unwrap_or(column).clone());
+        // Objects may have fields that only the table knows; where they come from is of use, their ids are the table's.
+        let mut notes = records.notes().clone();
+        for (place, note) in self.schema.notes().iter().filter(|(_, note)| note.source.is_some()) {
+            let source = || Note { source: note.source.clone(), ..Note::default() };
+            notes.entry(place.clone()).or_insert_with(source);
+        }
         // A part of a schema is one, too.
         RecordSchema::new(own.collect())
-            .map_or_else(|_| Arc::clone(&self.schema), |own| Arc::new(own.with_notes(records.notes().clone())))
+            .map_or_else(|_| Arc::clone(&self.schema), |own| Arc::new(own.with_notes(notes)))
     }
 }
 
@@ -102,6 +110,7 @@ pub(super) fn reconcile(table: &str, snapshot: &Snapshot, wanted: Wanted<'_>) ->
             list(wanted.primary_key)
         ));
     }
+    problems.extend(moved(stored, wanted.schema));
     if snapshot.partition_by != wanted.partition_by {
         problems.push(format!(
             "the table is partitioned by {}, the run by {}",

@@ -2,7 +2,8 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
 use futures::TryStreamExt as _;
 
@@ -13,8 +14,10 @@ use super::index::{KeyIndex, RowSet};
 use super::lens::{Identity, Lens};
 use super::rank::{Rank, Ranks};
 use super::reader::{Part, Source, ranges, read};
-use super::rolling::{StagingArea, compute};
+use super::rewrite::HeldRows;
+use super::rolling::StagingArea;
 use super::schema::{conform, misfit};
+use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::spec::StrategyName;
 
@@ -41,7 +44,7 @@ pub(super) struct Hit {
     /// It is not marked as deleted.
     pub(super) is_live: bool,
     /// Its content matters.
-    needs_row: bool,
+    pub(super) needs_row: bool,
 }
 
 /// The rows of a data file that the run touches.
@@ -64,7 +67,7 @@ pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
     let names = search.lens.search().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
     let mut batches = read(storage, source, Part::Columns(&names)).await?;
     while let Some(batch) = batches.try_next().await? {
-        compute(|| search.pick(&batch, first, &mut found)).map_err(fails)?;
+        search.pick(&batch, first, &mut found).map_err(fails)?;
         first += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
     }
     let positions = ranges(found.hits.iter().filter(|hit| hit.needs_row).map(|hit| hit.position as usize));
@@ -79,7 +82,7 @@ pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
     let mut batches = read(storage, source, Part::Rows(&positions)).await?;
     while let Some(batch) = batches.try_next().await? {
         let batch = conform(&batch, &search.area.schema).map_err(fails)?;
-        let rows = compute(|| search.lens.rows(&batch)).map_err(fails)?;
+        let rows = search.lens.rows(&batch).map_err(fails)?;
         let live = search.lens.live(&batch).map_err(fails)?;
         let mut ranks =
             guard.map(|ranking| ranking.of(&batch)).transpose().map_err(fails)?.unwrap_or_default().into_iter();
@@ -98,7 +101,71 @@ pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
     Ok(found)
 }
 
+/// Compressed bytes of a file beyond which its keys are read on their own first.
+const AT_HAND_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// As [`find_hits`], and all rows of the file in the shape of the table with the bytes that they take, if that is no more than `room`. A file is read
+/// once for both.
+pub(super) async fn find_hits_at_hand(
+    search: &Search,
+    source: &Source,
+    room: usize,
+) -> Result<(Found, Option<(HeldRows, usize)>)> {
+    if source.bytes > AT_HAND_FILE_BYTES_MAX {
+        return Ok((find_hits(search, source).await?, None));
+    }
+    let storage = &search.area.storage;
+    let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
+    let mut found = Found::default();
+    let mut rows = Vec::new();
+    let (mut first, mut bytes, mut fits) = (0_u32, 0, true);
+    let mut batches = read(storage, source, Part::Whole).await?;
+    while let Some(batch) = batches.try_next().await? {
+        let batch = conform(&batch, &search.area.schema).map_err(fails)?;
+        let known = found.hits.len();
+        search.pick(&batch, first, &mut found).map_err(fails)?;
+        search.fill(&batch, first, found.hits.get_mut(known..).unwrap_or_default()).map_err(fails)?;
+        first += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+        bytes += batch.get_array_memory_size();
+        fits = fits && bytes <= room;
+        if fits {
+            rows.push(batch);
+        } else {
+            rows.clear();
+        }
+    }
+    Ok((found, fits.then(|| (rows.into(), bytes))))
+}
+
 impl Search {
+    /// Whether what becomes of a partition depends on no other one: see `merge_alone`.
+    pub(super) fn judges_alone(&self, snapshot: &Snapshot) -> bool {
+        let Self { rules, lens, .. } = self;
+        (snapshot.keys_are_unique || snapshot.files.is_empty())
+            && self.is_keyed_only()
+            && matches!(rules.strategy, StrategyName::Upsert | StrategyName::DeleteInsert)
+            && !rules.marks_deleted
+            && lens.ranking.as_ref().is_none_or(|ranking| !ranking.guards_table)
+    }
+
+    /// Reads the content of those `hits` where it matters; they are of a batch of the table whose first row is at `first`.
+    fn fill(&self, batch: &RecordBatch, first: u32, hits: &mut [Hit]) -> Result<(), ArrowError> {
+        let wanted = hits.iter().filter(|hit| hit.needs_row).map(|hit| hit.position - first).collect::<Vec<_>>();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let batch = if wanted.len() == batch.num_rows() {
+            batch.clone()
+        } else {
+            take_record_batch(batch, &UInt32Array::from(wanted))?
+        };
+        let rows = self.lens.rows(&batch)?;
+        for (hit, row) in hits.iter_mut().filter(|hit| hit.needs_row).zip(rows) {
+            hit.row = row;
+        }
+        Ok(())
+    }
+
     /// Whether rows of the table are touched for their key only.
     pub(super) fn is_keyed_only(&self) -> bool {
         self.lens.identity == Identity::Key && !self.lens.has_groups() && !self.retires_absent
@@ -158,7 +225,7 @@ impl Search {
     }
 
     /// Whether the run touches a row of this group though its key did not come: for its group, or for being absent.
-    fn touches_absent(&self, group: Option<Fingerprint>) -> bool {
+    pub(super) fn touches_absent(&self, group: Option<Fingerprint>) -> bool {
         let came = group.map(|group| self.groups.contains(&group));
         match self.rules.strategy {
             StrategyName::DeleteInsert => came == Some(true),

@@ -102,7 +102,9 @@ impl Snapshot {
             return Some(Arc::clone(schema));
         }
         let columns = schema.columns().iter().filter(|column| !own.contains(&column.name.as_str()));
-        RecordSchema::new(columns.cloned().collect()).ok().map(Arc::new)
+        let sources = schema.notes().iter().filter(|(_, note)| note.source.is_some());
+        let sources = sources.map(|(place, note)| (place.clone(), note.clone())).collect();
+        RecordSchema::new(columns.cloned().collect()).ok().map(|records| Arc::new(records.with_notes(sources)))
     }
 
     /// The snapshot after `commit`, which must be the next one.

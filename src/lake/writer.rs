@@ -22,11 +22,12 @@ use super::fold;
 use super::index::Place;
 use super::lease::TableLock;
 use super::lens::Lens;
-use super::merge_exec::{self, Changes, Merge, added_file};
+use super::merge_exec::{self, Changes, Merge};
 use super::partition::{Group, Partition, PartitionId, Partitioner};
 use super::recover;
 use super::rejects::{RejectsWriter, Settled};
-use super::rolling::{RollingWriter, StagedFile, StagingArea, compute};
+use super::rewrite::added_file;
+use super::rolling::{RollingWriter, StagedFile, StagingArea};
 use super::schema::{Agreed, conform};
 use super::slots::Slots;
 use super::snapshot::Snapshot;
@@ -153,8 +154,12 @@ impl TableWriter {
     }
 
     /// Rows so far whose key came again; the last arrival counts. Always 0 where rows are not merged.
-    pub fn duplicates(&self) -> u64 {
-        self.staging.counts.duplicate
+    ///
+    /// # Errors
+    /// When keys that did not fit into memory cannot be read again.
+    pub fn duplicates(&mut self) -> Result<u64> {
+        self.staging.settle()?;
+        Ok(self.staging.counts.duplicate)
     }
 
     /// Stages the rows of a batch. Of rows with the same key the last one wins in a merge, or the one that its
@@ -296,7 +301,7 @@ impl Staging {
             WriteDisposition::Merge => {
                 let lens = Lens::new(write, &agreed.schema)?;
                 let compares = !write.replaces() && !snapshot.files.is_empty();
-                Some(Arrivals::new(lens, area.key_column, compares))
+                Some(Arrivals::new(lens, area.key_column, compares, write.limits.merge_index_bytes))
             }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
@@ -331,24 +336,34 @@ impl Staging {
             Some(arrivals) => {
                 let seen = conform(batch, &self.seen)
                     .map_err(|error| Error::schema("a batch does not fit its table").with_source(error))?;
-                Some(compute(|| arrivals.fingerprints(&seen, deletes))?)
+                Some(arrivals.fingerprints(&seen, deletes)?)
             }
             None => None,
         };
-        let rows = compute(|| self.rows(batch, deletes, session))
+        let rows = self
+            .rows(batch, deletes, session)
             .map_err(|error| Error::storage("cannot make rows of a batch").with_source(error))?;
-        let groups = compute(|| self.partitioner.split(&rows))?;
+        let groups = self.partitioner.split(&rows)?;
         let mut places = vec![Place { file: 0, row: 0 }; if prints.is_some() { rows.num_rows() } else { 0 }];
         for group in groups.into_iter().filter(|_| rows.num_rows() > 0) {
             let partition = self.partition(group.partition)?;
-            let rows = compute(|| group.of(&rows))
+            let rows = group
+                .of(&rows)
                 .map_err(|error| Error::storage("cannot split a batch by partition").with_source(error))?;
             let first = self.rolling.write(&partition, &rows).await?;
             set_places(&mut places, &group, first);
         }
         self.rows += rows.num_rows() as u64;
         if let (Some(arrivals), Some(prints)) = (&mut self.arrivals, prints) {
-            self.counts.duplicate += arrivals.arrive(prints, deletes, places);
+            self.counts.duplicate += arrivals.arrive(prints, deletes, places)?;
+        }
+        Ok(())
+    }
+
+    /// Has all duplicates counted, also those of keys that were spilled.
+    fn settle(&mut self) -> Result<()> {
+        if let Some(arrivals) = &mut self.arrivals {
+            self.counts.duplicate += arrivals.settle()?;
         }
         Ok(())
     }
@@ -405,8 +420,11 @@ impl Staging {
             is_whole,
             ..
         } = self;
-        let mut staged = rolling.finish().await?;
+        let mut staged = if arrivals.is_some() { rolling.finish_holding().await? } else { rolling.finish().await? };
         widen_staged(&area, &mut staged, &narrower, &mut arrivals).await?;
+        if let Some(arrivals) = &mut arrivals {
+            counts.duplicate += arrivals.settle()?;
+        }
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(&session.storage).await?),
             None => None,

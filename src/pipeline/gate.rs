@@ -6,12 +6,14 @@ use serde_json::Value;
 use twox_hash::XxHash3_128;
 
 use super::parents::ParentRows;
+use super::shaping::Shapes;
 use crate::checkpoint::{Admitted, CursorRun};
 use crate::decode::{Admission, RawRecord, RecordGate};
 use crate::error::{Error, Result};
 use crate::expression::{Expression, ExpressionError};
 use crate::extract::{ParentRow, plain_text};
 use crate::reject::RejectCode;
+use crate::schema::{Naming, SEPARATOR};
 use crate::spec::{CursorValue, IncrementalSpec, JsonPath, ParentSpec, ProcessingStep, ResourceSpec, WriteDisposition};
 
 /// The gate of one pass over a resource.
@@ -35,19 +37,25 @@ struct CursorGate {
 
 impl Gate {
     /// A gate over `cursor`, which collects for `children` when there are any.
-    pub(super) fn new(resource: &ResourceSpec, cursor: Option<CursorRun>, children: Option<ParentRows>) -> Self {
+    /// Which fields the columns of the key are is known from `shapes`.
+    pub(super) fn new(
+        resource: &ResourceSpec,
+        shapes: Option<&Shapes>,
+        cursor: Option<CursorRun>,
+        children: Option<ParentRows>,
+    ) -> Self {
         let cursor = resource.endpoint.incremental.as_ref().zip(cursor).map(|(spec, run)| CursorGate {
             path: spec.cursor_path.clone(),
-            key: key_paths(spec, &resource.primary_key),
+            key: key_paths(spec, resource, shapes),
             run,
         });
-        let deletes = DeleteGate::of(resource);
+        let deletes = DeleteGate::of(resource, shapes);
         Self { from_parent: String::new(), cursor, steps: resource.processing_steps.clone(), deletes, children }
     }
 
     /// A gate that only applies the processing steps: what was decided about a record before it was refused is not decided again.
-    pub(super) fn of_steps(resource: &ResourceSpec) -> Self {
-        let deletes = DeleteGate::of(resource);
+    pub(super) fn of_steps(resource: &ResourceSpec, shapes: Option<&Shapes>) -> Self {
+        let deletes = DeleteGate::of(resource, shapes);
         Self {
             from_parent: String::new(),
             cursor: None,
@@ -148,7 +156,7 @@ impl RecordGate for Gate {
 /// The part of a gate that tells which records delete.
 #[derive(Debug)]
 struct DeleteGate {
-    column: Option<JsonPath>,
+    marker: Option<Marker>,
     when: Option<Expression>,
     /// What must be known of a record that deletes.
     key: Vec<String>,
@@ -157,16 +165,21 @@ struct DeleteGate {
 }
 
 impl DeleteGate {
-    fn of(resource: &ResourceSpec) -> Option<Self> {
+    fn of(resource: &ResourceSpec, shapes: Option<&Shapes>) -> Option<Self> {
         let merges = resource.write_disposition == WriteDisposition::Merge;
         let deletes = resource.merge.deletes.as_ref().filter(|_| merges)?;
-        let precedence = resource.merge.precedence.iter().map(|precedence| precedence.column.clone());
-        let more = resource.merge.merge_key.iter().cloned().chain(precedence);
+        // Keys of records that delete are no deeper; without a schema, nothing is made of the records yet.
+        let key = |name: &String| match shapes {
+            Some(shapes) => shapes.path_of(name).into_iter().next().unwrap_or_default(),
+            None => name.clone(),
+        };
+        let precedence = resource.merge.precedence.iter().map(|precedence| &precedence.column);
+        let more = resource.merge.merge_key.iter().chain(precedence);
         Some(Self {
-            column: deletes.column.as_ref().map(|name| JsonPath::keys([name.clone()])),
+            marker: deletes.column.as_ref().map(|column| Marker::of(column, resource, shapes)),
             when: deletes.when.clone(),
-            key: resource.primary_key.clone(),
-            more: more.filter(|name| !resource.primary_key.contains(name)).collect(),
+            key: resource.primary_key.iter().map(key).collect(),
+            more: more.filter(|name| !resource.primary_key.contains(name)).map(key).collect(),
         })
     }
 
@@ -186,7 +199,7 @@ impl DeleteGate {
 
     /// dlt's rule: true in a column of truth values, anything but null in any other.
     fn is_marked(&self, record: RawRecord<'_>) -> bool {
-        let value = self.column.as_ref().and_then(|column| record.find(column));
+        let value = self.marker.as_ref().and_then(|marker| marker.find(record));
         value.is_some_and(|raw| !matches!(raw, "null" | "false" | "\"false\""))
     }
 
@@ -203,6 +216,43 @@ impl DeleteGate {
             // It will be refused for what it is.
             Ok(_) => Ok(false),
             Err(error) => Err(ExpressionError::Failed(format!("an expression cannot see the record: {error}"))),
+        }
+    }
+}
+
+/// The field that marks records that delete.
+#[derive(Debug)]
+enum Marker {
+    Field(JsonPath),
+    /// The first field that would be the column with that name, part by part: no record had it yet.
+    Column {
+        name: Vec<String>,
+        naming: Naming,
+    },
+}
+
+impl Marker {
+    fn of(written: &str, resource: &ResourceSpec, shapes: Option<&Shapes>) -> Self {
+        let shape = resource.shape;
+        let name = shape.column_name(written, shapes.map(|shapes| shapes.records.as_ref()));
+        let is_known = shapes.is_some_and(|shapes| shapes.table.column(&name).is_some());
+        match shapes {
+            Some(shapes) if is_known => Self::Field(JsonPath::keys(shapes.path_of(&name))),
+            _ if shape.is_plain() => Self::Field(JsonPath::keys([written])),
+            _ if shape.flattens => {
+                Self::Column { name: name.split(SEPARATOR).map(str::to_owned).collect(), naming: shape.naming }
+            }
+            _ => Self::Column { name: vec![name], naming: shape.naming },
+        }
+    }
+
+    fn find<'t>(&self, record: RawRecord<'t>) -> Option<&'t str> {
+        match self {
+            Self::Field(path) => record.find(path),
+            Self::Column { name, naming } => name.iter().try_fold(record.text(), |text, part| {
+                let members = RawRecord::new(text).members();
+                members.into_iter().rev().find(|(key, _)| naming.name(key) == *part).map(|(_, raw)| raw)
+            }),
         }
     }
 }
@@ -275,8 +325,16 @@ impl SliceContext {
     }
 }
 
-fn key_paths(spec: &IncrementalSpec, primary_key: &[String]) -> Vec<JsonPath> {
-    spec.key.as_deref().unwrap_or(primary_key).iter().map(|name| JsonPath::keys([name.clone()])).collect()
+/// Where the key of a record is. None where it is not known: then all of a record tells it from others.
+fn key_paths(spec: &IncrementalSpec, resource: &ResourceSpec, shapes: Option<&Shapes>) -> Vec<JsonPath> {
+    match (&spec.key, shapes) {
+        (Some(own), _) => own.iter().map(|name| JsonPath::keys([name.clone()])).collect(),
+        (None, Some(shapes)) => resource.primary_key.iter().map(|name| JsonPath::keys(shapes.path_of(name))).collect(),
+        (None, None) if resource.shape.is_plain() => {
+            resource.primary_key.iter().map(|name| JsonPath::keys([name.clone()])).collect()
+        }
+        (None, None) => Vec::new(),
+    }
 }
 
 /// A record with more members at its end; `None` when there are none, or it is no object.
@@ -339,7 +397,7 @@ mod tests {
     #[test]
     fn a_record_that_deletes_keeps_its_key_and_what_else_is_to_be_known() {
         let gate = |column: Option<&str>, when: Option<&str>| DeleteGate {
-            column: column.map(|name| JsonPath::keys([name])),
+            marker: column.map(|name| Marker::Field(JsonPath::keys([name]))),
             when: when.map(|text| Expression::parse(text).unwrap()),
             key: vec!["id".to_owned(), "part".to_owned()],
             more: vec!["rev".to_owned(), "group".to_owned()],

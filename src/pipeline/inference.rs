@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::gate::Gate;
 use super::pages::{Pages, SlicedPage};
 use super::resource::ResourceRun;
+use super::shaping::{hinted, stored_records};
 use crate::decode::{Inferrer, RecordGate};
 use crate::error::{Error, Result};
 use crate::event::RunEvent;
-use crate::schema::{Conflicts, RecordSchema, without_load_metadata};
+use crate::schema::{Conflicts, RecordSchema};
 use crate::spec::ContractMode;
 
 /// Bytes of pages that are sampled at most; they are kept in memory until they are decoded.
@@ -25,7 +26,7 @@ pub(super) struct SampleBounds {
 }
 
 /// Reads pages ahead, infers the shape of their records and adds it to the table's own schema, which wins where both know a
-/// column. The pages stay in `pages.sampled`; `gate` is one of its own, since the records come again.
+/// column. The schema is that of records, whatever shape the table has. The pages stay in `pages.sampled`; `gate` is one of its own, since the records come again.
 ///
 /// Returns `None` when neither the pages nor the table know any column.
 pub(super) async fn sample(
@@ -46,13 +47,12 @@ pub(super) async fn look(
     mut gate: Gate,
     bounds: SampleBounds,
 ) -> Result<Inferrer> {
-    let mut inferrer = Inferrer::new(
-        run.resource.endpoint.data_selector.clone(),
-        Vec::new(),
-        &run.resource.primary_key,
-        run.limits.nesting_depth_max,
-    )
-    .keeping_kinds(run.resource.schema_contract.conflicts == Conflicts::Variant);
+    let resource = run.resource;
+    // Where columns have names of their own, which field is the key is known when there is a schema.
+    let key = if resource.shape.is_plain() { resource.primary_key.as_slice() } else { &[] };
+    let selector = resource.endpoint.data_selector.clone();
+    let mut inferrer = Inferrer::new(selector, Vec::new(), key, run.limits.nesting_depth_max)
+        .keeping_kinds(resource.schema_contract.conflicts == Conflicts::Variant);
     let mut sampled = Vec::new();
     if let Err(error) = read_sample(run, pages, bounds, &mut gate, &mut inferrer, &mut sampled).await {
         // They will not be decoded any more, so this is the time to say that they were read.
@@ -109,7 +109,7 @@ fn union(
     inferred: Option<&RecordSchema>,
 ) -> Result<Option<Arc<RecordSchema>>> {
     let resource = &run.resource.name;
-    let mut columns = stored.map(without_load_metadata).unwrap_or_default();
+    let mut columns = stored.map(stored_records).unwrap_or_default();
     let mut new = Vec::new();
     let seen = inferred.map(|schema| run.shaped(schema.columns())).unwrap_or_default();
     for column in &seen {
@@ -135,9 +135,8 @@ fn union(
     if columns.is_empty() {
         return Ok(None);
     }
-    let hints = &run.resource.column_hints;
-    let schema = RecordSchema::new(columns).and_then(|schema| schema.with_hints(hints)).map_err(|error| {
+    let schema = RecordSchema::new(columns).map_err(|error| {
         Error::schema(format!("resource {resource}: the inferred schema is unusable")).with_source(error)
     })?;
-    Ok(Some(Arc::new(schema)))
+    hinted(run.resource, &schema).map(|schema| Some(Arc::new(schema)))
 }

@@ -8,12 +8,14 @@ mod family;
 mod flow;
 mod gate;
 mod inference;
+mod opening;
 mod pages;
 mod parents;
 mod resource;
 mod resume;
 mod retry;
 mod sampling;
+mod shaping;
 mod typing;
 mod waiting;
 

@@ -9,20 +9,22 @@ use std::sync::Arc;
 use super::drift::{self, Drift};
 use super::flow::WriterTask;
 use super::gate::Gate;
+use super::opening::Opened;
 use super::pages::{Pages, SlicedPage, Slices};
 use super::parents::ParentRows;
-use super::typing::{Rules, Typing};
-use super::{Components, RunOptions, inference, resume, retry};
+use super::shaping::ShapedDecoder;
+use super::typing::Typing;
+use super::{Components, RunOptions, resume, retry};
 use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::client::{ApiRequest, Client};
-use crate::decode::{PageDecoder, RecordGate};
+use crate::decode::RecordGate;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Completeness, RowCounts, RunEvent, Verdict};
 use crate::extract::{Ending, Found, Journal, Listing, ListingOutcome, Page};
-use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
+use crate::lake::{CommitOutcome, Lake, Table, TableWriter};
 use crate::reject::{Reject, RejectCode};
 use crate::schema::{Column, nested_to};
-use crate::spec::{ContractMode, Limits, RecordFormat, RejectsMax, ResourceSpec, WriteDisposition};
+use crate::spec::{Limits, RecordFormat, RejectsMax, ResourceSpec, WriteDisposition};
 
 /// One resource and everything that its run needs.
 #[derive(Debug, Clone, Copy)]
@@ -164,8 +166,9 @@ impl ResourceRun<'_> {
         if let (Some(journal), Some(_)) = (&pages.journal, &opened) {
             journal.arm();
         }
-        let mut gate = Gate::new(self.resource, cursor, children);
-        let Some((rules, mut writer)) = opened else {
+        let shapes = opened.as_ref().map(|opened| &opened.shapes);
+        let mut gate = Gate::new(self.resource, shapes, cursor, children);
+        let Some(Opened { rules, mut shapes, mut writer }) = opened else {
             let tally = self.read_without_table(pages, &mut gate).await?;
             let (cursor, children) = gate.into_parts();
             return Ok(Staged { writer: None, tally, schema_changes: Vec::new(), cursor, children });
@@ -176,17 +179,21 @@ impl ResourceRun<'_> {
         if let Some(error) = self.overtaken(gate.cursor(), &writer) {
             return Err(Stopped { writer: Some(writer), error });
         }
-        if self.options.retry_rejects
-            && let Err(error) = retry::retry(self, rules, &mut writer).await
-        {
-            return Err(Stopped { writer: Some(writer), error });
+        if self.options.retry_rejects {
+            match retry::retry(self, rules, shapes, &mut writer).await {
+                Ok(grown) => shapes = grown,
+                Err(error) => return Err(Stopped { writer: Some(writer), error }),
+            }
         }
-        let typing = Typing::new(self, writer.record_schema(), rules);
+        let typing = match Typing::new(self, shapes, rules) {
+            Ok(typing) => typing,
+            Err(error) => return Err(Stopped { writer: Some(writer), error }),
+        };
         let task = WriterTask::spawn(writer);
         let extracted = self.extract(pages, typing, &task, &mut gate).await;
         let (mut writer, written) = task.finish().await?;
         let checked = written.and(extracted).and_then(|(tally, outcome)| {
-            self.refuse_drift(&writer, outcome.as_ref())?;
+            self.refuse_drift(&mut writer, outcome.as_ref())?;
             self.refuse_rejects(&tally, true)?;
             let outcome = outcome.map(|outcome| self.retire_absent(outcome, &tally, &mut writer));
             self.end_listing(outcome);
@@ -213,67 +220,6 @@ impl ResourceRun<'_> {
         })
     }
 
-    /// The schema and a writer that holds the table. With a schema file the table is taken before the first request, so
-    /// that a table that is held or cannot be written costs the API nothing.
-    async fn open(
-        &self,
-        table: &Table,
-        pages: &mut Pages<'_>,
-        cursor: Option<&CursorRun>,
-    ) -> Result<Option<(Rules, TableWriter)>> {
-        if !self.has_table {
-            return Ok(None);
-        }
-        let contract = self.resource.schema_contract;
-        let evolves = contract.columns == ContractMode::Evolve || contract.data_type == ContractMode::Evolve;
-        let needs_stored = self.resource.schema.is_none() || evolves || contract.tables != ContractMode::Evolve;
-        let stored =
-            if needs_stored && !self.options.full_refresh { table.snapshot().await?.record_schema() } else { None };
-        if !self.may_be_created(table, stored.is_some()).await? {
-            return Ok(None);
-        }
-        let rules = Rules::new(self, stored.is_none());
-        let schema = if let Some(file) = &self.resource.schema {
-            rules.file_and_table(file, stored.as_deref())?
-        } else {
-            let gate = Gate::new(self.resource, cursor.cloned(), None);
-            let Some(schema) = inference::sample(self, pages, gate, stored.as_deref()).await? else { return Ok(None) };
-            schema
-        };
-        let write = WriteSpec {
-            run_id: self.components.run_id.clone(),
-            resource: self.name(),
-            disposition: self.resource.write_disposition,
-            merge: self.resource.merge.clone(),
-            full_refresh: self.options.full_refresh,
-            primary_key: self.resource.primary_key.clone(),
-            partition_by: self.resource.partition_by.clone(),
-            schema: Arc::clone(&schema),
-            load_metadata: self.resource.load_metadata,
-            conflicts: contract.conflicts,
-            limits: *self.limits,
-            clock: Arc::clone(&self.components.clock),
-        };
-        Ok(Some((rules, table.begin(write).await?)))
-    }
-
-    /// Whether the table may come to be, if it is not there: by `schema_contract.tables`.
-    async fn may_be_created(&self, table: &Table, is_there: bool) -> Result<bool> {
-        let mode = self.resource.schema_contract.tables;
-        if mode == ContractMode::Evolve || is_there || table.snapshot().await?.version > 0 {
-            return Ok(true);
-        }
-        if mode == ContractMode::Freeze {
-            return Err(Error::schema(format!(
-                "resource {}: there is no table at {}",
-                self.resource.name,
-                table.url()
-            ))
-            .with_hint("schema_contract.tables is freeze; evolve lets the run create it"));
-        }
-        Ok(false)
-    }
-
     /// Reads, decodes and hands on every page; returns what was counted once the listing is proven complete.
     async fn extract(
         &self,
@@ -290,9 +236,9 @@ impl ResourceRun<'_> {
                 return Ok((tally, None));
             }
             self.refuse_rejects(&tally, false)?;
-            let decoder = &mut typing.decoder;
-            let full = decoder.rows() >= self.limits.batch_rows || decoder.bytes() >= self.limits.batch_bytes;
-            if full && !self.hand_on(decoder, task).await? {
+            let pages = &typing.decoder.pages;
+            let full = pages.rows() >= self.limits.batch_rows || pages.bytes() >= self.limits.batch_bytes;
+            if full && !self.hand_on(&mut typing.decoder, task).await? {
                 return Ok((tally, None));
             }
         }
@@ -328,7 +274,7 @@ impl ResourceRun<'_> {
         }
         pages.went_on |= page.is_kept;
         let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
-        typing.decoder.look_for(lookups, wants_hints);
+        typing.decoder.pages.look_for(lookups, wants_hints);
         let Some(decoded) = typing.decode(&page, self.format_of(&page), gate, task).await? else { return Ok(None) };
         let rejected = decoded.rejects.len() as u64;
         tally.records += decoded.meta.records;
@@ -395,8 +341,8 @@ impl ResourceRun<'_> {
     }
 
     /// Gives the buffered rows to the writer; false when it takes no more, because it failed.
-    pub(super) async fn hand_on(&self, decoder: &mut PageDecoder, task: &WriterTask) -> Result<bool> {
-        let batch = decoder.flush().map_err(|error| error.into_error(&self.resource.name, None))?;
+    pub(super) async fn hand_on(&self, decoder: &mut ShapedDecoder<'_, '_>, task: &WriterTask) -> Result<bool> {
+        let batch = decoder.flush()?;
         let rows = batch.num_rows() as u64;
         let taken = task.write(batch).await;
         if taken {
@@ -450,12 +396,14 @@ impl ResourceRun<'_> {
     }
 
     /// Records that move between the pages of an offset listing come twice, and push others past the reader.
-    fn refuse_drift(&self, writer: &TableWriter, outcome: Option<&ListingOutcome>) -> Result<()> {
-        let twice = writer.duplicates();
-        if drift::is_by_position(self.resource) && twice > 0 && outcome.is_some_and(|outcome| outcome.total_moved) {
-            return Err(self.drifted(twice));
+    fn refuse_drift(&self, writer: &mut TableWriter, outcome: Option<&ListingOutcome>) -> Result<()> {
+        if !drift::is_by_position(self.resource) || !outcome.is_some_and(|outcome| outcome.total_moved) {
+            return Ok(());
         }
-        Ok(())
+        match writer.duplicates()? {
+            0 => Ok(()),
+            twice => Err(self.drifted(twice)),
+        }
     }
 
     /// Tells the writer that absent keys are gone, where the strategy closes them and the listing proves it. A record that was
@@ -580,7 +528,7 @@ fn by_reason(rejects: &[Reject]) -> BTreeMap<RejectCode, u64> {
 }
 
 /// Gives the table back as it was; the error that led here is what the operator needs to see.
-async fn abort(writer: TableWriter, error: Error) -> Error {
+pub(super) async fn abort(writer: TableWriter, error: Error) -> Error {
     let aborted = match error.kind() {
         kind if resume::keeps_pages(kind) => writer.abort_keeping_pages().await,
         // What is wrong with the records can only be seen by looking at them.

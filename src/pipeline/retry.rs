@@ -2,12 +2,15 @@
 //!
 //! A reject that becomes a row is settled by the commit of that row. One that is refused again stays as it is kept, with its first reason.
 
+use std::sync::Arc;
+
 use futures::TryStreamExt as _;
 
 use super::gate::Gate;
 use super::resource::ResourceRun;
+use super::shaping::{ShapedDecoder, Shapes};
 use super::typing::{Rules, final_decoder, grown_by_variants, grown_for};
-use crate::decode::{PageDecoder, RecordGate};
+use crate::decode::RecordGate;
 use crate::error::{Error, Result};
 use crate::event::{RetriedRejects, RunEvent};
 use crate::lake::{KeptReject, Overtaken, RejectPlace, RejectState, TableWriter};
@@ -17,7 +20,7 @@ struct Retry<'r, 'a> {
     run: &'r ResourceRun<'a>,
     rules: Rules,
     writer: &'r mut TableWriter,
-    decoder: PageDecoder,
+    decoder: ShapedDecoder<'r, 'a>,
     gate: Gate,
     /// Whose rows the decoder holds, in their order.
     pending: Vec<RejectPlace>,
@@ -26,10 +29,17 @@ struct Retry<'r, 'a> {
 
 /// Tries the open rejects of the table again, by the writer's schema, which grows for them where the contract lets it. A table that is built anew has
 /// none.
-pub(super) async fn retry(run: &ResourceRun<'_>, rules: Rules, writer: &mut TableWriter) -> Result<()> {
+///
+/// Returns what the schemas have grown to.
+pub(super) async fn retry(
+    run: &ResourceRun<'_>,
+    rules: Rules,
+    shapes: Shapes,
+    writer: &mut TableWriter,
+) -> Result<Shapes> {
     let rejects = writer.open_rejects().await?;
-    let decoder = final_decoder(run, rules, &writer.record_schema());
-    let gate = Gate::of_steps(run.resource);
+    let gate = Gate::of_steps(run.resource, Some(&shapes));
+    let decoder = final_decoder(run, rules, shapes)?;
     let mut retry = Retry { run, rules, writer, decoder, gate, pending: Vec::new(), counts: RetriedRejects::default() };
     for file in rejects.files() {
         let overtaken = match file.commit {
@@ -40,7 +50,8 @@ pub(super) async fn retry(run: &ResourceRun<'_>, rules: Rules, writer: &mut Tabl
         while let Some(batch) = batches.try_next().await? {
             for reject in batch.iter().filter(|reject| reject.state == RejectState::Open) {
                 retry.take(reject, overtaken.as_ref()).await?;
-                if retry.decoder.rows() >= run.limits.batch_rows || retry.decoder.bytes() >= run.limits.batch_bytes {
+                let pages = &retry.decoder.pages;
+                if pages.rows() >= run.limits.batch_rows || pages.bytes() >= run.limits.batch_bytes {
                     retry.hand_on(overtaken.as_ref()).await?;
                 }
             }
@@ -49,7 +60,7 @@ pub(super) async fn retry(run: &ResourceRun<'_>, rules: Rules, writer: &mut Tabl
     }
     let retried = retry.counts;
     run.components.observer.observe(&RunEvent::RejectsRetried { resource: run.name(), retried });
-    Ok(())
+    Ok(retry.decoder.shapes)
 }
 
 impl Retry<'_, '_> {
@@ -57,12 +68,12 @@ impl Retry<'_, '_> {
     async fn take(&mut self, reject: &KeptReject, overtaken: Option<&Overtaken>) -> Result<()> {
         self.counts.tried += 1;
         loop {
-            let rows = self.decoder.rows();
+            let rows = self.decoder.pages.rows();
             let gate = self.gate.is_needed().then_some(&mut self.gate as &mut dyn RecordGate);
             // In brackets, so that it is one record whatever it is. One that was cut when it was kept is no JSON any more.
-            let decoded = self.decoder.decode_with(0, format!("[{}]", reject.raw).as_bytes(), gate);
+            let decoded = self.decoder.pages.decode_with(0, format!("[{}]", reject.raw).as_bytes(), gate);
             let again = match decoded {
-                Ok(decoded) if decoded.rejects.is_empty() && self.decoder.rows() > rows => {
+                Ok(decoded) if decoded.rejects.is_empty() && self.decoder.pages.rows() > rows => {
                     self.pending.push(reject.place.clone());
                     return Ok(());
                 }
@@ -76,18 +87,19 @@ impl Retry<'_, '_> {
                 }
                 Ok(_) | Err(_) => None,
             };
-            let schema = self.writer.record_schema();
+            let shapes = &self.decoder.shapes;
             let grown = again.and_then(|(path, lacked)| {
-                grown_for(self.run, self.rules, &schema, &reject.raw, &path)
-                    .or_else(|| grown_by_variants(self.rules, &schema, lacked))
+                grown_for(self.run, self.rules, shapes, &reject.raw, &path)
+                    .or_else(|| grown_by_variants(self.rules, &shapes.records, lacked))
             });
-            let Some(grown) = grown else {
+            // Two fields for one column are no reason to fail the others.
+            let Some(grown) = grown.and_then(|grown| Shapes::of(self.run.resource, grown).ok()) else {
                 self.counts.refused += 1;
                 return Ok(());
             };
             self.hand_on(overtaken).await?;
-            self.writer.evolve(grown).await?;
-            self.decoder.become_of(&self.writer.record_schema(), &self.run.resource.primary_key);
+            self.writer.evolve(Arc::clone(&grown.table)).await?;
+            self.decoder.become_of(grown.agreed(self.run.resource, self.writer.record_schema())?)?;
         }
     }
 
@@ -96,7 +108,7 @@ impl Retry<'_, '_> {
         let failed = |error: arrow::error::ArrowError| {
             Error::storage("rejects that are tried again do not form a batch").with_source(error)
         };
-        let batch = self.decoder.flush().map_err(|error| error.into_error(&self.run.resource.name, None))?;
+        let batch = self.decoder.flush()?;
         if batch.num_rows() == 0 {
             return Ok(());
         }

@@ -56,7 +56,7 @@ pub async fn infer_schema(
     run.started();
     let cursor = run.cursor().await?;
     let mut pages = Pages::new(Slices::One { is_taken: false }, cursor.clone(), client.concurrency(), None);
-    let gate = Gate::new(resource, cursor, None);
+    let gate = Gate::new(resource, None, cursor, None);
     let inferrer =
         inference::look(&run, &mut pages, gate, SampleBounds { pages: pages_max, bytes: SAMPLE_BYTES_MAX }).await?;
     let (always_null, records) = (inferrer.always_null(), inferrer.records());

@@ -11,15 +11,17 @@ use std::sync::Arc;
 use super::flow::WriterTask;
 use super::gate::Gate;
 use super::resource::ResourceRun;
-use crate::decode::{
-    Admission, DecodeOptions, Decoded, Inferrer, Misfits, PageDecoder, RawRecord, RecordGate, UnknownFields,
-};
+use super::shaping::{ShapedDecoder, Shapes};
+use crate::decode::{Admission, Decoded, Inferrer, Misfits, PageDecoder, RawRecord, RecordGate, UnknownFields};
 use crate::error::{Error, Result};
 use crate::extract::Page;
 use crate::paginate::PageMeta;
 use crate::reject::Reject;
-use crate::schema::{Column, Conflicts, Growth, RecordSchema, Variant, grow, with_variants, without_load_metadata};
-use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract, WriteDisposition};
+use crate::schema::{
+    Column, Conflicts, Growth, RecordSchema, TableShape, Variant, add_source, grow, with_variants,
+    without_load_metadata,
+};
+use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract};
 
 /// How often a page may make the schema grow: a record tells of one misfit at a time.
 const LOOKS_MAX: usize = 16;
@@ -28,8 +30,7 @@ const LOOKS_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) struct Typing<'r, 'a> {
     run: &'r ResourceRun<'a>,
-    pub(super) decoder: PageDecoder,
-    schema: Arc<RecordSchema>,
+    pub(super) decoder: ShapedDecoder<'r, 'a>,
     rules: Rules,
 }
 
@@ -37,6 +38,7 @@ pub(super) struct Typing<'r, 'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     contract: SchemaContract,
+    shape: TableShape,
     columns_grow: bool,
     types_grow: bool,
 }
@@ -47,7 +49,8 @@ impl Rules {
         let contract = run.resource.schema_contract;
         let is_free = is_new && run.resource.schema.is_none();
         let grows = |mode| is_free || mode == ContractMode::Evolve;
-        Self { contract, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
+        let shape = run.resource.shape;
+        Self { contract, shape, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
     }
 
     /// What a schema file and the table are together. Columns that the table got by evolving belong to the run, too.
@@ -57,13 +60,14 @@ impl Rules {
         stored: Option<&RecordSchema>,
     ) -> Result<Arc<RecordSchema>> {
         let Some(stored) = stored.filter(|_| self.columns_grow) else { return Ok(Arc::clone(file)) };
+        let failed =
+            |error| Error::schema("the schema file and the table's columns do not go together").with_source(error);
+        let known = self.shape.table_of(file).map_err(failed)?;
         let mut columns = file.columns().to_vec();
-        let others = without_load_metadata(stored).into_iter().filter(|column| file.column(&column.name).is_none());
-        columns.extend(others.map(|column| Column { nullable: true, ..column }));
-        let both = RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone())));
-        both.map_err(|error| {
-            Error::schema("the schema file and the table's columns do not go together").with_source(error)
-        })
+        for column in without_load_metadata(stored).into_iter().filter(|column| known.column(&column.name).is_none()) {
+            add_source(&mut columns, stored, &Column { nullable: true, ..column });
+        }
+        RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone()))).map_err(failed)
     }
 
     /// How a page is looked at first: so that whatever may grow is noticed.
@@ -101,33 +105,25 @@ impl Rules {
         rejects.iter().any(grows)
     }
 
-    /// The schema that holds what was `seen`, where it differs.
+    /// The schema of records that holds what was `seen`, where it differs.
     fn grown(
         self,
         run: &ResourceRun<'_>,
-        schema: &RecordSchema,
+        shapes: &Shapes,
         seen: &RecordSchema,
         misfits: &BTreeSet<String>,
     ) -> Option<Arc<RecordSchema>> {
-        let fixed = fixed(run);
+        let schema = &shapes.records;
+        let fixed = shapes.fixed(run.resource);
         let growth = Growth {
             columns: self.columns_grow,
             types: self.types_grow.then_some(self.contract.conflicts),
             fixed: &fixed,
         };
         let columns = grow(schema.columns(), &run.shaped(seen.columns()), growth, misfits);
-        let grown = RecordSchema::new(columns).ok()?;
-        (grown != *schema).then(|| Arc::new(grown))
+        let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
+        (grown.columns() != schema.columns()).then(|| Arc::new(grown))
     }
-}
-
-/// Columns whose type stays whatever comes, and whose values stay in them.
-fn fixed(run: &ResourceRun<'_>) -> Vec<String> {
-    let mut fixed = run.resource.primary_key.clone();
-    fixed.extend(run.resource.partition_by.iter().map(|field| field.column.clone()));
-    fixed.extend(run.resource.merge.merge_key.iter().cloned());
-    fixed.extend(run.resource.merge.precedence.iter().map(|precedence| precedence.column.clone()));
-    fixed
 }
 
 /// The schema with columns for `variants`, where the contract lets them come and it lacks one.
@@ -137,14 +133,14 @@ pub(super) fn grown_by_variants(
     variants: Vec<Variant>,
 ) -> Option<Arc<RecordSchema>> {
     let columns = with_variants(schema.columns(), &variants.into_iter().collect());
-    let grown = RecordSchema::new(columns).ok()?;
+    let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
     (rules.columns_grow && grown.columns() != schema.columns()).then(|| Arc::new(grown))
 }
 
 impl<'r, 'a> Typing<'r, 'a> {
-    pub(super) fn new(run: &'r ResourceRun<'a>, schema: Arc<RecordSchema>, rules: Rules) -> Self {
-        let decoder = decoder(run, &schema, run.resource.endpoint.data_selector.clone());
-        Self { run, decoder, schema, rules }
+    pub(super) fn new(run: &'r ResourceRun<'a>, shapes: Shapes, rules: Rules) -> Result<Self> {
+        let decoder = ShapedDecoder::new(run, shapes, run.resource.endpoint.data_selector.clone())?;
+        Ok(Self { run, decoder, rules })
     }
 
     /// Types the records of a page. `None` when the writer takes no more.
@@ -155,20 +151,20 @@ impl<'r, 'a> Typing<'r, 'a> {
         gate: &mut Gate,
         task: &WriterTask,
     ) -> Result<Option<Decoded>> {
-        let rows = self.decoder.rows();
+        let rows = self.decoder.pages.rows();
         let (unknown, misfits) = self.rules.at_first();
-        self.decoder.treat(unknown, misfits);
-        self.decoder.expect(format);
+        self.decoder.pages.treat(unknown, misfits);
+        self.decoder.pages.expect(format);
         let mut recorded = Recorded { gate, answers: Vec::new() };
         let is_gated = recorded.gate.is_needed();
         let gate_of_page = is_gated.then_some(&mut recorded as &mut dyn RecordGate);
-        let first = decode_page(&mut self.decoder, page, gate_of_page)?;
+        let first = decode_page(&mut self.decoder.pages, page, gate_of_page)?;
         let mut rows = rows;
         let mut rejects = first.rejects.clone();
         let mut looks = 0;
         while self.rules.let_grow(&rejects) && looks < LOOKS_MAX {
             looks += 1;
-            self.decoder.truncate(rows);
+            self.decoder.pages.truncate(rows);
             let Some(grown) = self.grown(page, format, is_gated.then_some(&recorded), &rejects) else { break };
             if !self.become_of(grown, task).await? {
                 return Ok(None);
@@ -179,20 +175,20 @@ impl<'r, 'a> Typing<'r, 'a> {
         if looks == 0 {
             return Ok(Some(first));
         }
-        self.decoder.truncate(rows);
+        self.decoder.pages.truncate(rows);
         let (unknown, misfits) = self.rules.at_last();
         if misfits == Misfits::Variant {
             // What no type holds beside the others gets columns of its own.
-            self.decoder.treat(UnknownFields::Reject, misfits);
+            self.decoder.pages.treat(UnknownFields::Reject, misfits);
             let lacked = self.decode_again(page, is_gated.then_some(&recorded))?.variants;
-            self.decoder.truncate(rows);
-            if let Some(grown) = grown_by_variants(self.rules, &self.schema, lacked)
+            self.decoder.pages.truncate(rows);
+            if let Some(grown) = grown_by_variants(self.rules, &self.decoder.shapes.records, lacked)
                 && !self.become_of(grown, task).await?
             {
                 return Ok(None);
             }
         }
-        self.decoder.treat(unknown, misfits);
+        self.decoder.pages.treat(unknown, misfits);
         let last = self.decode_again(page, is_gated.then_some(&recorded))?;
         // What the paginator wants to know is in the page, whatever becomes of its records.
         let meta = PageMeta { records: last.meta.records, ..first.meta };
@@ -201,18 +197,18 @@ impl<'r, 'a> Typing<'r, 'a> {
 
     /// Goes on with a schema that has grown; the rows before go to the writer. `false` when that takes no more.
     async fn become_of(&mut self, grown: Arc<RecordSchema>, task: &WriterTask) -> Result<bool> {
-        if !self.run.hand_on(&mut self.decoder, task).await? || !task.evolve(Arc::clone(&grown)).await {
+        let grown = Shapes::of(self.run.resource, grown)?;
+        if !self.run.hand_on(&mut self.decoder, task).await? || !task.evolve(Arc::clone(&grown.table)).await {
             return Ok(false);
         }
-        self.decoder.become_of(&grown, &self.run.resource.primary_key);
-        self.schema = grown;
+        self.decoder.become_of(grown)?;
         Ok(true)
     }
 
     fn decode_again(&mut self, page: &Page, gate: Option<&Recorded<'_>>) -> Result<Decoded> {
         let mut repeated = gate.map(Recorded::repeated);
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
-        decode_page(&mut self.decoder, page, gate)
+        decode_page(&mut self.decoder.pages, page, gate)
     }
 
     /// The schema that holds what the page shows, as far as the contract lets it, where it differs.
@@ -225,7 +221,7 @@ impl<'r, 'a> Typing<'r, 'a> {
     ) -> Option<Arc<RecordSchema>> {
         let depth_max = self.run.limits.nesting_depth_max;
         let keeps_kinds = self.rules.contract.conflicts == Conflicts::Variant;
-        let selector = self.decoder.selector().cloned();
+        let selector = self.decoder.pages.selector().cloned();
         let mut inferrer = Inferrer::new(selector, Vec::new(), &[], depth_max).keeping_kinds(keeps_kinds);
         inferrer.expect(format);
         let mut repeated = gate.map(Recorded::repeated);
@@ -234,51 +230,44 @@ impl<'r, 'a> Typing<'r, 'a> {
         let seen = inferrer.finish().ok()??;
         let misfits = rejects.iter().filter(|reject| reject.code.is_about_a_value());
         let paths = misfits.clone().map(|reject| without_indexes(&reject.path)).collect();
-        let mut grown = self.rules.grown(self.run, &self.schema, &seen, &paths);
+        let mut shapes = self.decoder.shapes.clone();
+        let mut grown = self.rules.grown(self.run, &shapes, &seen, &paths);
         // One value that fits nothing must not keep others from widening their column.
         for reject in misfits {
-            let schema = grown.as_ref().unwrap_or(&self.schema);
-            grown = grown_for(self.run, self.rules, schema, &reject.raw, &reject.path).or(grown);
+            shapes.records = grown.clone().unwrap_or(shapes.records);
+            grown = grown_for(self.run, self.rules, &shapes, &reject.raw, &reject.path).or(grown);
         }
         grown
     }
 }
 
-/// The schema that also holds a record that was refused for what is at `path`, as far as the contract lets it, where it differs.
+/// The schema of records that also holds one that was refused for what is at `path`, as far as the contract lets it, where it differs.
 pub(super) fn grown_for(
     run: &ResourceRun<'_>,
     rules: Rules,
-    schema: &RecordSchema,
+    shapes: &Shapes,
     raw: &str,
     path: &str,
 ) -> Option<Arc<RecordSchema>> {
     let mut inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], run.limits.nesting_depth_max);
-    let mut gate = Gate::of_steps(run.resource);
+    let mut gate = Gate::of_steps(run.resource, Some(shapes));
     let gate = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
     // A record that was cut when it was kept is no JSON any more, and stays what it is.
     inferrer.observe_with(format!("[{raw}]").as_bytes(), gate).ok()?;
     let seen = inferrer.finish().ok()??;
-    rules.grown(run, schema, &seen, &BTreeSet::from([without_indexes(path)]))
+    rules.grown(run, shapes, &seen, &BTreeSet::from([without_indexes(path)]))
 }
 
 /// A decoder that treats what does not fit as the contract says in the end.
-pub(super) fn final_decoder(run: &ResourceRun<'_>, rules: Rules, schema: &RecordSchema) -> PageDecoder {
-    let mut decoder = decoder(run, schema, Some(JsonPath::root()));
+pub(super) fn final_decoder<'r, 'a>(
+    run: &'r ResourceRun<'a>,
+    rules: Rules,
+    shapes: Shapes,
+) -> Result<ShapedDecoder<'r, 'a>> {
+    let mut decoder = ShapedDecoder::new(run, shapes, Some(JsonPath::root()))?;
     let (unknown, misfits) = rules.at_last();
-    decoder.treat(unknown, misfits);
-    decoder
-}
-
-fn decoder(run: &ResourceRun<'_>, schema: &RecordSchema, selector: Option<JsonPath>) -> PageDecoder {
-    let options = DecodeOptions { depth_max: run.limits.nesting_depth_max, unknown_fields: UnknownFields::Reject };
-    let decoder = PageDecoder::with_rules(schema, &run.resource.field_rules, selector, Vec::new(), options);
-    let decoder = decoder.keeping(fixed(run));
-    let merges = run.resource.write_disposition == WriteDisposition::Merge;
-    if merges && run.resource.merge.deletes.is_some() {
-        decoder.with_deletes(schema, &run.resource.primary_key)
-    } else {
-        decoder
-    }
+    decoder.pages.treat(unknown, misfits);
+    Ok(decoder)
 }
 
 fn decode_page(decoder: &mut PageDecoder, page: &Page, gate: Option<&mut dyn RecordGate>) -> Result<Decoded> {

@@ -11,7 +11,7 @@ pub struct Growth<'a> {
     pub columns: bool,
     /// What becomes of columns whose values do not fit; `None` when types stay.
     pub types: Option<Conflicts>,
-    /// Columns whose type stays whatever comes: those of the key and of the partitioning.
+    /// The places of fields whose type stays whatever comes: those of the key and of the partitioning.
     pub fixed: &'a [String],
 }
 
@@ -29,13 +29,11 @@ fn grow_level(
     misfits: &BTreeSet<String>,
 ) -> Vec<Column> {
     let find = |columns: &[Column], name: &str| columns.iter().find(|column| column.name == name).cloned();
-    let is_root = place == "$";
     let mut columns = Vec::with_capacity(known.len());
     for column in known {
-        let is_fixed = is_root && growth.fixed.contains(&column.name);
+        let place = member_path(place, &column.name);
         let column_type = match find(seen, &column.name) {
-            Some(new) if !is_fixed => {
-                let place = member_path(place, &column.name);
+            Some(new) if !growth.fixed.contains(&place) => {
                 grow_type(&place, &column.column_type, &new.column_type, growth, misfits)
             }
             Some(_) | None => column.column_type.clone(),
@@ -112,7 +110,7 @@ mod tests {
             column("more", Utf8),
         ];
         let misfits: BTreeSet<String> = ["$.id", "$.n", "$.o['x y']", "$.l"].into_iter().map(str::to_owned).collect();
-        let fixed = ["id".to_owned()];
+        let fixed = ["$.id".to_owned()];
         let growth = |columns, types| Growth { columns, types, fixed: &fixed };
         assert_eq!(grow(&known, &seen, growth(false, None), &misfits), known);
         let grown = grow(&known, &seen, growth(true, Some(Conflicts::Json)), &misfits);

@@ -5,8 +5,8 @@ use super::{Column, ColumnType, FieldRule, FieldRules, OnError, RecordSchema, Ru
 /// What is said about one column; what is not said stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnHint {
-    /// The column.
-    pub name: String,
+    /// The keys that lead to the field in a record.
+    pub path: Vec<String>,
     /// Its type.
     pub column_type: Option<ColumnType>,
     /// Whether a record may lack it.
@@ -25,18 +25,31 @@ impl RecordSchema {
     pub fn with_hints(&self, hints: &[ColumnHint]) -> Result<Self, SchemaError> {
         let mut columns = self.columns().to_vec();
         for hint in hints {
-            if let Some(column) = columns.iter_mut().find(|column| column.name == hint.name) {
+            if let Some(column) = field_at(&mut columns, &hint.path) {
                 if let Some(column_type) = &hint.column_type {
                     column.column_type = column_type.clone();
                 }
                 // A key stays what it is.
                 column.nullable &= hint.nullable.unwrap_or(true);
-            } else if let Some(column_type) = &hint.column_type {
+            } else if let (Some(column_type), [name]) = (&hint.column_type, hint.path.as_slice()) {
                 let nullable = hint.nullable.unwrap_or(true);
-                columns.push(Column { name: hint.name.clone(), column_type: column_type.clone(), nullable });
+                columns.push(Column { name: name.clone(), column_type: column_type.clone(), nullable });
             }
         }
         Self::new(columns).map(|schema| schema.with_notes(self.notes().clone()))
+    }
+}
+
+/// The field to which the keys of `path` lead.
+fn field_at<'c>(columns: &'c mut [Column], path: &[String]) -> Option<&'c mut Column> {
+    let (name, rest) = path.split_first()?;
+    let column = columns.iter_mut().find(|column| column.name == *name)?;
+    if rest.is_empty() {
+        return Some(column);
+    }
+    match &mut column.column_type {
+        ColumnType::Struct(members) => field_at(members, rest),
+        _ => None,
     }
 }
 
@@ -46,11 +59,11 @@ impl FieldRules {
     pub fn with_hints(&self, hints: &[ColumnHint]) -> Self {
         let mut rules = self.clone();
         for hint in hints {
-            let place = vec![RuleStep::Field(hint.name.clone())];
+            let place: Vec<RuleStep> = hint.path.iter().cloned().map(RuleStep::Field).collect();
             let mut rule = rules.of(&place);
             if hint.column_type.is_some() {
                 // What was said about the parts of another type says nothing about this one.
-                rules.forget(&hint.name);
+                rules.forget(&place);
                 rule = FieldRule { counts: hint.counts, ..rule };
             }
             rules.set(place, FieldRule { on_error: hint.on_error.unwrap_or(rule.on_error), ..rule });
@@ -65,7 +78,7 @@ mod tests {
 
     fn hint(name: &str, column_type: Option<&str>) -> ColumnHint {
         let column_type = column_type.and_then(ColumnType::parse);
-        ColumnHint { name: name.to_owned(), column_type, nullable: None, on_error: None, counts: None }
+        ColumnHint { path: vec![name.to_owned()], column_type, nullable: None, on_error: None, counts: None }
     }
 
     #[test]

@@ -9,12 +9,15 @@ mod hints;
 mod json_schema;
 mod keywords;
 mod load_metadata;
+mod naming;
 mod nesting;
 mod notes;
 mod record;
+mod reshape;
 mod rules;
 #[cfg(test)]
 pub(crate) mod strategies;
+mod table_shape;
 mod type_text;
 mod variant;
 mod widen;
@@ -25,10 +28,15 @@ pub use grow::{Growth, grow, member_path};
 pub use hints::ColumnHint;
 pub use json_schema::{SchemaFile, SchemaProblem, UNIX_TIMES, parse_json_schema, read_json_schema, read_openapi};
 pub use load_metadata::{LOADED_AT, RUN_ID, is_load_metadata, with_load_metadata, without_load_metadata};
+pub use naming::{Naming, snake_case};
 pub use nesting::nested_to;
 pub use notes::{Note, Notes, identified};
 pub use record::{Column, ColumnType, IntegerType, OtherUnit, RecordSchema, SchemaError, TimeUnit, is_json};
+pub use reshape::Reshaper;
 pub use rules::{FieldRule, FieldRules, OnError, RuleStep};
+pub use table_shape::{
+    SEPARATOR, TableShape, add_source, moved, record_schema_of, records_of, require, source_of, with_nullability_of,
+};
 pub use variant::{Variant, VariantKind, with_variants};
 pub use widen::{Conflicts, widen, widen_columns};
 pub use write::to_json_schema;

@@ -20,6 +20,10 @@ pub struct Note {
     /// Names that the column had before; of columns, not of fields within.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+    /// The keys that lead to its value, from the record for a column, from the object for a field within; where its table has a shape of its own
+    /// ([`TableShape`](super::TableShape)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Vec<String>>,
 }
 
 /// Notes by the JSON path of their field: `$.a.b`; the elements of a list are at `$.a[]`.
@@ -141,6 +145,8 @@ impl Reader<'_> {
 pub fn identified(schema: &RecordSchema, known: Option<&RecordSchema>) -> Notes {
     let empty = Notes::new();
     let known = known.map_or(&empty, RecordSchema::notes);
+    // A run of a plain shape says nothing of where its fields come from: they are called as they are.
+    let is_shaped = schema.notes().values().any(|note| note.source.is_some());
     let mut next = known.values().filter_map(|note| note.id).max().unwrap_or(0);
     let mut notes = Notes::new();
     let mut name = |place: &str, was: Option<&Note>| {
@@ -151,7 +157,8 @@ pub fn identified(schema: &RecordSchema, known: Option<&RecordSchema>) -> Notes 
             next
         });
         let description = own.description.or_else(|| before.and_then(|note| note.description.clone()));
-        notes.insert(place.to_owned(), Note { id: Some(id), description, aliases: own.aliases });
+        let source = own.source.or_else(|| before.filter(|_| is_shaped)?.source.clone());
+        notes.insert(place.to_owned(), Note { id: Some(id), description, aliases: own.aliases, source });
     };
     for column in schema.columns() {
         let place = member_path("$", &column.name);
@@ -159,6 +166,11 @@ pub fn identified(schema: &RecordSchema, known: Option<&RecordSchema>) -> Notes 
         let was = aliases.iter().find_map(|alias| known.get(&member_path("$", alias)));
         name(&place, was);
         within(&place, &column.column_type, &mut |place| name(place, None));
+    }
+    // Fields within maps have no ids.
+    for (place, note) in schema.notes().iter().chain(known).filter(|(_, note)| is_shaped && note.source.is_some()) {
+        let source = || Note { source: note.source.clone(), ..Note::default() };
+        notes.entry(place.clone()).or_insert_with(source);
     }
     notes
 }

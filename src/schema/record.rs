@@ -160,6 +160,14 @@ pub enum SchemaError {
         /// The column, as a JSON path.
         place: String,
     },
+    /// Two fields of the records would be one column.
+    #[error("the fields {} and {} of the records would both be the column {column}", .fields[0], .fields[1])]
+    Collision {
+        /// The name of the column.
+        column: String,
+        /// The fields, as JSON paths.
+        fields: [String; 2],
+    },
     /// Two columns of one level share a name.
     #[error("{place} is defined twice")]
     Duplicate {

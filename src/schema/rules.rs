@@ -67,9 +67,9 @@ impl FieldRules {
         self.rules.get(place).copied().unwrap_or_default()
     }
 
-    /// Forgets the rules of the column `name` and of everything in it.
-    pub fn forget(&mut self, name: &str) {
-        self.rules.retain(|place, _| !matches!(place.first(), Some(RuleStep::Field(first)) if first == name));
+    /// Forgets the rules of the field at `place` and of everything in it.
+    pub fn forget(&mut self, place: &[RuleStep]) {
+        self.rules.retain(|known, _| !known.starts_with(place));
     }
 
     /// Whether a field does something else about a value that does not fit than to refuse its record.

@@ -21,6 +21,8 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Bytes that all open Parquet writers of a run may buffer together; the largest is flushed first.
     pub writer_buffer_bytes: usize,
+    /// Bytes that a merge's index of its keys may take in memory; what does not fit goes to temporary files.
+    pub merge_index_bytes: usize,
     /// A data file is closed when it has about this many bytes.
     pub file_bytes_target: u64,
     /// Rows of a Parquet row group.
@@ -85,6 +87,7 @@ impl Default for Limits {
             batch_rows: 8_192,
             batch_bytes: 8 * 1024 * 1024,
             writer_buffer_bytes: 64 * 1024 * 1024,
+            merge_index_bytes: 32 * 1024 * 1024,
             file_bytes_target: 128 * 1024 * 1024,
             row_group_rows: 131_072,
             rejects_max: None,

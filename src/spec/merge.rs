@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::expression::Expression;
-use crate::schema::{Column, ColumnType, RecordSchema, SchemaError};
+use crate::schema::{Column, ColumnType, RecordSchema, SchemaError, source_of};
 
 /// How the rows of a run and those of its table become one.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -85,7 +85,7 @@ pub enum SortOrder {
 /// Which records delete, and how. Any one of the conditions will do.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeletesSpec {
-    /// The field that deletes when it is true, or anything but false and null.
+    /// The field that deletes when it is true, or anything but false and null; its key, or the name of its column.
     pub column: Option<String>,
     /// The expression that deletes when it is true.
     pub when: Option<Expression>,
@@ -170,6 +170,16 @@ impl MergeSpec {
             MarkKind::Truth => column(&mark.column, ColumnType::Boolean, true),
         });
         history.chain(mark).collect()
+    }
+
+    /// What is wrong with keys of records that delete. Such a record is reduced to its key, so the key is not within an object, of which other fields
+    /// may be wanted.
+    pub fn deep_keys(&self, primary_key: &[String], table: &RecordSchema) -> Vec<String> {
+        let precedence = self.precedence.iter().map(|precedence| &precedence.column);
+        let keys = primary_key.iter().chain(&self.merge_key).chain(precedence).filter(|_| self.deletes.is_some());
+        let deep = keys.filter(|key| source_of(table, key).len() > 1);
+        let what = "is within an object; records that delete need it outside: a map of processing_steps puts it there";
+        deep.map(|key| format!("'{key}' {what}")).collect()
     }
 
     /// The shape of a table whose records have the shape `records`.

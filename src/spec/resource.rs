@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Auth, Header, IncrementalSpec, JsonPath, MergeSpec, PaginationSpec, SchemaContract, Template};
 use crate::expression::Expression;
-use crate::schema::{ColumnHint, ColumnType, FieldRules, RecordSchema};
+use crate::schema::{ColumnHint, ColumnType, FieldRules, RecordSchema, TableShape};
 
 /// One listing of an API, and the table that it feeds.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct ResourceSpec {
     pub schema_contract: SchemaContract,
     /// Levels of objects and lists that stay native; deeper ones are JSON text. All of them when `None`.
     pub nested_levels: Option<u32>,
+    /// How the columns of the table come of the fields of the records. Names of columns here are those of the table.
+    pub shape: TableShape,
     /// Whether rows say which run they came with, and when.
     pub load_metadata: bool,
     /// What is done with each record before it is typed, in order.

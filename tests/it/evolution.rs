@@ -23,7 +23,7 @@ async fn run(api: &Api, resource: &str) -> Ran {
 }
 
 /// What DuckDB, pyarrow, Polars and `table query` see of the table, files of all shapes together.
-async fn read_as_one(table: &Path) -> Value {
+pub(crate) async fn read_as_one(table: &Path) -> Value {
     let mut command = Command::new(python());
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/evolution.py")).arg(table);
     let ran = output_of(command).await;
@@ -438,5 +438,5 @@ async fn objects_and_lists_are_native_as_deep_as_the_pipeline_wants_them() {
     run(&api, "nested: json").await;
     assert_eq!(api.column("late"), [Value::Null, json!("{\"b\":[true]}")]);
     let refused = api.run("nested: flat", "", &[], &[]).await;
-    assert!(refused.code == 2 && refused.stderr.contains("native, json"), "{refused:?}");
+    assert!(refused.code == 2 && refused.stderr.contains("native, flatten, json"), "{refused:?}");
 }

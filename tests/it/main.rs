@@ -19,6 +19,7 @@ mod oauth; // tokens of a real OAuth2 server: how a client proves itself, expiry
 mod rejects; // records that are refused: bounded, shown, tried again after a fix
 mod resume; // a long listing that is stopped, and gone on with
 mod scale; // many pages, bounded memory
+mod shapes; // columns with other names than their fields, and fields of objects as columns
 mod simulation; // random histories, faults and kills against an oracle
 mod source; // the REST source by the command line: what is refused, what ends early, what the report says of it
 mod storage; // the same on a real S3-protocol server; stores that lie

@@ -135,10 +135,11 @@ impl Sources for Files {
     }
 }
 
-fn spec(resumes: bool) -> PipelineSpec {
+/// A pipeline whose runs go on from kept pages or not; and whose keys fit into memory or not.
+fn spec(resumes: bool, merge_index_bytes: u32) -> PipelineSpec {
     let pipeline = json!({
         "name": "simulation",
-        "limits": {"resume_age_max_seconds": if resumes { 86_400 } else { 0 }},
+        "limits": {"resume_age_max_seconds": if resumes { 86_400 } else { 0 }, "merge_index_bytes": merge_index_bytes},
         "client": {"base_url": "https://api.example", "retry": {"max_retries": 2, "backoff_factor": 0.5}},
         "resources": [{
             "name": TABLE,
@@ -192,7 +193,18 @@ impl History {
         let clock = Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap()));
         let (api, oracle) = (Arc::new(Api::default()), BTreeMap::new());
         let resumes = seed.is_multiple_of(3);
-        Self { luck: Luck(seed ^ 0x5EED), seed, resumes, spec: spec(resumes), api, store, disk, clock, runs: 0, oracle }
+        Self {
+            luck: Luck(seed ^ 0x5EED),
+            seed,
+            resumes,
+            spec: spec(resumes, if seed % 3 == 0 { 300 } else { 1 << 20 }),
+            api,
+            store,
+            disk,
+            clock,
+            runs: 0,
+            oracle,
+        }
     }
 
     fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {

@@ -14,7 +14,7 @@ use lakefeed::checkpoint::Checkpoint;
 use lakefeed::clock::SystemClock;
 use lakefeed::decode::{DecodeOptions, PageDecoder, UnknownFields};
 use lakefeed::lake::{Lake, WriteSpec};
-use lakefeed::schema::{Column, ColumnType, Conflicts, RecordSchema};
+use lakefeed::schema::{Column, ColumnType, Conflicts, RecordSchema, Reshaper, TableShape};
 use lakefeed::spec::{DestinationSpec, Limits, MergeSpec, WriteDisposition};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -186,18 +186,27 @@ proptest! {
         let types: BTreeSet<&str> = rows.iter().flatten().map(|(kind, _, _)| *kind).chain(["utf8"]).collect();
         let columns = types.iter().map(|kind| Column { name: (*kind).to_owned(), column_type: ColumnType::parse(kind).unwrap(), nullable: true });
         let schema = Arc::new(RecordSchema::new(columns.collect()).unwrap());
-        let mut decoder = PageDecoder::new(&schema, None, Vec::new(), DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Reject });
-        let mut expected = Vec::new();
+        let decoder = |schema: &RecordSchema| PageDecoder::new(schema, None, Vec::new(), DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Reject });
+        let (mut flat, mut expected) = (decoder(&schema), Vec::new());
+        // The same within an object whose fields become columns.
+        let object = Column { name: "o".to_owned(), column_type: ColumnType::Struct(schema.columns().to_vec()), nullable: true };
+        let nested = RecordSchema::new(vec![object]).unwrap();
+        let mut deep = decoder(&nested);
         for (page, row) in (0..).zip(&rows) {
             // Of a type that comes twice the last value counts.
             let members: Vec<String> = row.iter().map(|(kind, json, _)| format!("{}:{json}", json!(kind))).collect();
-            let decoded = decoder.decode(page, format!("[{{{}}}]", members.join(",")).as_bytes()).unwrap();
-            prop_assert_eq!(decoded.rejects, []);
+            let record = format!("{{{}}}", members.join(","));
+            prop_assert_eq!(flat.decode(page, format!("[{record}]").as_bytes()).unwrap().rejects, []);
+            prop_assert_eq!(deep.decode(page, format!("[{{\"o\":{record}}}]").as_bytes()).unwrap().rejects, []);
             let values: BTreeMap<String, String> = row.iter().map(|(kind, _, shown)| ((*kind).to_owned(), shown.clone())).collect();
             expected.push(values);
         }
-        let found = through_a_lake(&schema, decoder.flush().unwrap());
-        prop_assert_eq!(found, expected);
+        prop_assert_eq!(&through_a_lake(&schema, flat.flush().unwrap()), &expected);
+        let flattened = Arc::new(TableShape { flattens: true, ..TableShape::default() }.table_of(&nested).unwrap());
+        let reshaper = Reshaper::new(&nested.to_arrow(), &flattened, flattened.to_arrow()).unwrap();
+        let found = through_a_lake(&flattened, reshaper.reshape(&deep.flush().unwrap()).unwrap());
+        let within = expected.into_iter().map(|row| row.into_iter().map(|(name, shown)| (format!("o__{name}"), shown)).collect());
+        prop_assert_eq!(found, within.collect::<Vec<BTreeMap<String, String>>>());
     }
 }
 

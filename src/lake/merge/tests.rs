@@ -8,7 +8,7 @@ fn existing(path: &str, rows: u64, mib: u64, deleted: u64) -> Existing {
 }
 
 fn incoming(number: u32, rows: u64, dropped: u64) -> Incoming {
-    Incoming { number, partition: "p=1".to_owned(), rows, bytes: 64 * MIB, dropped }
+    Incoming { number, partition: "p=1".to_owned(), rows, bytes: 64 * MIB, dropped, is_held: false }
 }
 
 fn small_existing() -> Existing {
@@ -23,6 +23,11 @@ fn slots_of(existing: &[Existing]) -> Slots {
     let file = DataFile { rows: 1, bytes: 1, partition: Vec::new(), key_min: None, key_max: None };
     let files = existing.iter().map(|existing| (existing.path.clone(), file.clone())).collect();
     Slots::of(&Snapshot { files, ..Snapshot::default() }, false)
+}
+
+/// Whether new files have to be written.
+fn rewrites(plan: &PartitionPlan) -> bool {
+    !plan.rewritten.is_empty() || !plan.merged.is_empty()
 }
 
 fn plan_one(existing: &[Existing], incoming: &[Incoming]) -> Option<PartitionPlan> {
@@ -48,7 +53,7 @@ fn nothing_that_survives_and_nothing_that_leaves_is_no_change() {
 fn a_large_untouched_file_is_kept_and_new_rows_go_beside_it() {
     let plan = plan_one(&[existing("p=1/part-00004.parquet", 10, 64, 0)], &[incoming(0, 5, 0)]).unwrap();
     assert_eq!(plan.adopted, [(0, 5)]);
-    assert!(plan.leaving.is_empty() && !plan.rewrites());
+    assert!(plan.leaving.is_empty() && !rewrites(&plan));
 }
 
 #[test]
@@ -71,7 +76,7 @@ fn a_file_whose_rows_all_leave_gives_its_slot_to_a_staged_file() {
     assert_eq!((plan.adopted.clone(), plan.leaving.clone()), (vec![(0, 3)], vec![gone.path.clone()]));
     assert_eq!(plan.take_slot(), 4);
     let plan = plan_one(&[gone], &[]).unwrap();
-    assert!(!plan.rewrites() && plan.adopted.is_empty() && plan.leaving.len() == 1);
+    assert!(!rewrites(&plan) && plan.adopted.is_empty() && plan.leaving.len() == 1);
 }
 
 #[test]
@@ -91,4 +96,13 @@ fn small_staged_files_are_put_together_and_a_single_one_is_taken_as_it_is() {
     assert_eq!((plan.adopted, plan.merged), (vec![(0, 0)], vec![1, 2]));
     let plan = plan_one(&[existing("p=1/part-00000.parquet", 10, 64, 2)], &[incoming(0, 10, 0), small(1)]).unwrap();
     assert_eq!((plan.adopted, plan.merged, plan.free.between), (vec![(0, 0)], vec![1], [].into()));
+}
+
+#[test]
+fn rows_that_are_held_are_written() {
+    let held = Incoming { is_held: true, ..small(1) };
+    let plan = plan_one(&[], &[held.clone(), incoming(0, 10, 0)]).unwrap();
+    assert_eq!((plan.adopted, plan.merged), (vec![(0, 0)], vec![1]));
+    let plan = plan_one(&[], &[Incoming { bytes: 64 * MIB, ..held }]).unwrap();
+    assert_eq!((plan.adopted, plan.merged), (vec![], vec![1]));
 }

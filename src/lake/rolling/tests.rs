@@ -44,7 +44,7 @@ async fn rows_at(area: &StagingArea, file: &StagedFile) -> Vec<Row> {
 
 #[tokio::test]
 async fn many_open_files_stay_within_one_budget_and_every_row_is_where_its_place_says() {
-    let budget = 2 * 1024 * 1024;
+    let budget = 64 * 1024;
     let area = area(Limits { writer_buffer_bytes: budget, row_group_rows: 7, ..Limits::default() });
     let mut writer = RollingWriter::new(area.clone());
     let mut places = Vec::new();

@@ -315,11 +315,12 @@ proptest! {
         (way, runs) in any_case(),
         file_bytes_target in prop_oneof![Just(1u64), Just(2_500), Just(1 << 20)],
         row_group_rows in 1..20usize,
+        merge_index_bytes in prop_oneof![Just(1usize), Just(800), Just(1 << 20)],
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let mut world = World::in_memory();
-            world.limits = Limits { file_bytes_target, row_group_rows, ..Limits::default() };
+            world.limits = Limits { merge_index_bytes, file_bytes_target, row_group_rows, ..Limits::default() };
             let mut table = Vec::new();
             for (number, run) in runs.iter().enumerate() {
                 world.clock.advance(std::time::Duration::from_secs(run.minutes * 60));

@@ -275,11 +275,12 @@ proptest! {
         runs in proptest::collection::vec(any_run(), 1..6),
         file_bytes_target in prop_oneof![Just(1u64), Just(1_200), Just(6_000), Just(1 << 20)],
         row_group_rows in 1..20usize,
+        merge_index_bytes in prop_oneof![Just(1usize), Just(800), Just(1 << 20)],
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let mut world = World::in_memory();
-            world.limits = Limits { file_bytes_target, row_group_rows, ..Limits::default() };
+            world.limits = Limits { merge_index_bytes, file_bytes_target, row_group_rows, ..Limits::default() };
             let mut model = BTreeMap::new();
             for (number, batches) in runs.iter().enumerate() {
                 let expected = apply(&mut model, batches);

@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::super::commit::Operation;
 use super::super::layout::slot_of;
-use super::super::merge_exec::{Changes, added_file, files_in_flight, spawn};
+use super::super::merge_exec::{Changes, files_in_flight, spawn};
 use super::super::page::Grid;
 use super::super::parquet::{SORTED_KEY, data_file_options, reserved_bytes, sorted_file_options};
 use super::super::partition::{NULL_PARTITION, Partition};
 use super::super::reader::{Part, Source, metadata_entry, read};
+use super::super::rewrite::added_file;
 use super::super::rolling::{RollingWriter, StagedFile, StagingArea, cannot_encode, compute};
 use super::super::schema::conform;
 use super::super::slots::Slots;

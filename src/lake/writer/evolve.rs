@@ -29,8 +29,9 @@ impl TableWriter {
             return Err(broken());
         }
         self.staging.broken = true;
-        // What grows out of records brings no notes of its own.
-        let notes = self.session.write.schema.notes().clone();
+        // What grows out of records brings no notes of its own, beside where they come from.
+        let mut notes = schema.notes().clone();
+        notes.extend(self.session.write.schema.notes().clone());
         let schema = Arc::new(RecordSchema::clone(&schema).with_notes(notes));
         let Session { storage, snapshot, write, strategy, agreed, .. } = self.session.as_mut();
         write.schema = Arc::clone(&schema);

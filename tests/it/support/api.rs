@@ -72,6 +72,15 @@ impl Api {
         self.run_file(&pipeline, &[]).await
     }
 
+    /// Runs `events`; `resource` has its endpoint, too.
+    pub async fn run_with_endpoint(&self, resource: &str) -> Ran {
+        let pipeline = format!(
+            "version: 1\nclient: {{base_url: \"{}\"}}\nresources:\n  - name: events\n    {resource}\n",
+            self.base
+        );
+        self.run_file(&pipeline, &[]).await
+    }
+
     async fn run_file(&self, pipeline: &str, arguments: &[&str]) -> Ran {
         self.write(&[("pipeline.yaml", pipeline)]);
         let all = ["run", "pipeline.yaml", "--destination", "lake", "--output", "json"];
