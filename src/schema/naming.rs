@@ -1,5 +1,7 @@
 //! What the fields of records are called in their table. Pure.
 
+use super::variant::split_variant;
+
 /// What the fields of records are called in their table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Naming {
@@ -15,7 +17,11 @@ impl Naming {
     pub fn name(self, key: &str) -> String {
         match self {
             Self::AsIs => key.to_owned(),
-            Self::SnakeCase => snake_case(key),
+            // A variant is called after its column, whatever that is called.
+            Self::SnakeCase => match split_variant(key) {
+                Some((column, ending)) => snake_case(column) + ending,
+                None => snake_case(key),
+            },
         }
     }
 }

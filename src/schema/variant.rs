@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 
 use super::{Column, ColumnType};
 
+/// Between the name of a column and the kind of its values.
+const INFIX: &str = "__v_";
+
 /// What a value is that does not fit its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum VariantKind {
@@ -22,6 +25,8 @@ pub enum VariantKind {
 }
 
 impl VariantKind {
+    const ALL: [Self; 5] = [Self::Text, Self::Bigint, Self::Double, Self::Bool, Self::Json];
+
     /// dlt's name of the type.
     const fn name(self) -> &'static str {
         match self {
@@ -58,8 +63,15 @@ pub struct Variant {
 impl Variant {
     /// The name of the column.
     pub fn name(&self) -> String {
-        format!("{}__v_{}", self.column, self.kind.name())
+        format!("{}{INFIX}{}", self.column, self.kind.name())
     }
+}
+
+/// The name of a variant as that of its column and what follows.
+pub(super) fn split_variant(name: &str) -> Option<(&str, &str)> {
+    let (column, kind) = name.rsplit_once(INFIX)?;
+    let is_known = VariantKind::ALL.iter().any(|known| known.name() == kind);
+    (is_known && !column.is_empty()).then(|| name.split_at(column.len()))
 }
 
 /// The columns with those of `variants` at the end of their objects.
@@ -121,5 +133,18 @@ mod tests {
         let both = with_variants(&known, &wanted);
         assert_eq!(both, expected);
         assert_eq!(with_variants(&both, &wanted), expected);
+    }
+
+    #[test]
+    fn the_name_of_a_variant_is_told_from_others() {
+        for (name, expected) in [
+            ("maxSize__v_text", Some(("maxSize", "__v_text"))),
+            ("a__v_b__v_json", Some(("a__v_b", "__v_json"))),
+            ("a__v_int64", None),
+            ("__v_text", None),
+            ("a_v_text", None),
+        ] {
+            assert_eq!(split_variant(name), expected);
+        }
     }
 }

@@ -295,3 +295,21 @@ async fn a_reject_whose_field_would_be_another_ones_column_stays_one() {
     assert_eq!(keys, ["id", "startTime", "o", "other"], "{file}");
     assert_eq!(file["properties"]["o"]["properties"]["aB"]["type"], json!(["integer", "null"]), "{file}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variants_are_called_after_their_columns() {
+    let resource = "primary_key: id\n    write_disposition: merge\n    naming: snake_case\n    nested: flatten\n    schema_contract: {conflicts: variant}";
+    let api = Api::new(vec![json!([{"ID": 1, "maxSize": 1, "inner": {"aB": 1}}])]).await;
+    run(&api, resource, &[]).await;
+    api.set_pages(vec![json!([{"ID": 2, "maxSize": "big", "inner": {"aB": true}}])]);
+    let report = run(&api, resource, &[]).await;
+    let changes = report["schema_changes"].as_array().unwrap();
+    for change in ["added column max_size__v_text: utf8", "added column inner__a_b__v_bool: boolean"] {
+        assert!(changes.contains(&json!(change)), "{changes:?}");
+    }
+    let rows = read_as_one(&api.table()).await;
+    assert_eq!((&rows[0]["max_size"], &rows[0]["inner__a_b"]), (&json!(1), &json!(1)), "{rows}");
+    assert_eq!((&rows[1]["max_size__v_text"], &rows[1]["inner__a_b__v_bool"]), (&json!("big"), &json!(true)), "{rows}");
+    let again = run(&api, resource, &[]).await;
+    assert_eq!((&again["rows"]["unchanged"], &again["schema_changes"]), (&json!(1), &json!([])), "{again}");
+}
