@@ -293,6 +293,11 @@ async fn a_lake_answers_sql() {
         let found = lake.query_json("SELECT event_id, summary FROM calendar_events ORDER BY event_id").await;
         let expected = truth.iter().map(|(key, row)| serde_json::json!({"event_id": key, "summary": row.2}));
         assert_eq!(found, expected.collect::<Vec<_>>());
+        let last = lake.query_json("SELECT max(start_time) AS last FROM calendar_events").await;
+        let latest =
+            truth.values().filter_map(|row| row.0).max().and_then(chrono::DateTime::from_timestamp_micros).unwrap();
+        let latest = latest.format("%Y-%m-%dT%H:%M:%S%.fZ").to_string();
+        assert_eq!(last, [serde_json::json!({"last": latest})]);
         let joined = "WITH late AS (SELECT event_id, start_time FROM calendar_events ORDER BY start_time DESC LIMIT 3) \
             SELECT l.event_id, e.summary FROM late l JOIN calendar_events e ON l.event_id = e.event_id";
         assert_eq!(lake.query_json(joined).await.len(), 3);

@@ -106,6 +106,11 @@ fn instant(count: i64, unit: TimeUnit) -> Option<chrono::DateTime<chrono::Utc>> 
     }
 }
 
+fn instant_text(count: i64, unit: TimeUnit, has_zone: bool) -> Value {
+    let format = if has_zone { "%Y-%m-%dT%H:%M:%S%.fZ" } else { "%Y-%m-%dT%H:%M:%S%.f" };
+    Value::from(instant(count, unit).map(|instant| instant.format(format).to_string()))
+}
+
 /// A value as JSON. What JSON has no kind for (an instant, a date, a decimal) is its text.
 fn json_value(value: &AnyValue<'_>) -> Value {
     match value {
@@ -123,16 +128,19 @@ fn json_value(value: &AnyValue<'_>) -> Value {
         AnyValue::UInt64(number) => Value::from(*number),
         AnyValue::Float32(number) => float(f64::from(*number)),
         AnyValue::Float64(number) => float(*number),
-        AnyValue::Datetime(count, unit, zone) => {
-            let format = if zone.is_some() { "%Y-%m-%dT%H:%M:%S%.fZ" } else { "%Y-%m-%dT%H:%M:%S%.f" };
-            Value::from(instant(*count, *unit).map(|instant| instant.format(format).to_string()))
-        }
+        AnyValue::Datetime(count, unit, zone) => instant_text(*count, *unit, zone.is_some()),
+        AnyValue::DatetimeOwned(count, unit, zone) => instant_text(*count, *unit, zone.is_some()),
         AnyValue::Binary(bytes) => Value::from(STANDARD.encode(bytes)),
         AnyValue::BinaryOwned(bytes) => Value::from(STANDARD.encode(bytes)),
         AnyValue::List(elements) => elements.iter().map(|element| json_value(&element)).collect(),
         AnyValue::Struct(_, _, fields) => {
             let values = value._iter_struct_av().map(|value| json_value(&value));
             Value::Object(fields.iter().map(|field| field.name().to_string()).zip(values).collect())
+        }
+        AnyValue::StructOwned(parts) => {
+            let (values, fields) = parts.as_ref();
+            let names = fields.iter().map(|field| field.name().to_string());
+            Value::Object(names.zip(values.iter().map(json_value)).collect())
         }
         // Texts that are kept once each show themselves in quotes.
         other => Value::from(other.get_str().map_or_else(|| other.to_string(), str::to_owned)),

@@ -210,6 +210,9 @@ mod tests {
             rows("SELECT small, count(*) AS n FROM t GROUP BY small ORDER BY n, small NULLS FIRST"),
             "{\"small\":null,\"n\":1}\n{\"small\":-8,\"n\":1}\n"
         );
+        // An aggregate has its values in another form.
+        let last = rows("SELECT last(o) AS o, max(id) AS id FROM t");
+        assert!(last.contains("\"id\":2") && last.contains("{\"a\":"), "{last}");
         assert_eq!(rows("SELECT d FROM t WHERE d = 'w'"), "{\"d\":\"w\"}\n");
     }
 }
