@@ -197,7 +197,7 @@ impl History {
             luck: Luck(seed ^ 0x5EED),
             seed,
             resumes,
-            spec: spec(resumes, if seed % 3 == 0 { 300 } else { 1 << 20 }),
+            spec: spec(resumes, if seed.is_multiple_of(3) { 300 } else { 1 << 20 }),
             api,
             store,
             disk,
