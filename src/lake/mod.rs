@@ -52,6 +52,7 @@ mod recover;
 mod schema;
 mod slots;
 mod snapshot;
+mod spell;
 
 mod table;
 mod widen;

@@ -32,10 +32,11 @@ pub(super) struct SampleBounds {
 pub(super) async fn sample(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
-    gate: Gate,
+    mut gate: Gate,
     stored: Option<&RecordSchema>,
 ) -> Result<Option<Arc<RecordSchema>>> {
-    let inferrer = look(run, pages, gate, SampleBounds { pages: SAMPLE_PAGES_MAX, bytes: SAMPLE_BYTES_MAX }).await?;
+    let inferrer =
+        look(run, pages, &mut gate, SampleBounds { pages: SAMPLE_PAGES_MAX, bytes: SAMPLE_BYTES_MAX }).await?;
     let inferred = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
     union(run, stored, inferred.as_ref())
 }
@@ -44,7 +45,7 @@ pub(super) async fn sample(
 pub(super) async fn look(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
-    mut gate: Gate,
+    gate: &mut Gate,
     bounds: SampleBounds,
 ) -> Result<Inferrer> {
     let resource = run.resource;
@@ -54,7 +55,7 @@ pub(super) async fn look(
     let mut inferrer = Inferrer::new(selector, Vec::new(), key, run.limits.nesting_depth_max)
         .keeping_kinds(resource.schema_contract.conflicts == Conflicts::Variant);
     let mut sampled = Vec::new();
-    if let Err(error) = read_sample(run, pages, bounds, &mut gate, &mut inferrer, &mut sampled).await {
+    if let Err(error) = read_sample(run, pages, bounds, gate, &mut inferrer, &mut sampled).await {
         // They will not be decoded any more, so this is the time to say that they were read.
         for (sliced, records) in &sampled {
             run.emit(&RunEvent::PageRead {

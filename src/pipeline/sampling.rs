@@ -7,8 +7,10 @@ use object_store::memory::InMemory;
 use super::gate::Gate;
 use super::inference::{self, SAMPLE_BYTES_MAX, SampleBounds};
 use super::pages::{Pages, Slices};
+use super::parents::ParentRows;
 use super::resource::ResourceRun;
 use super::{Components, RunOptions};
+use crate::decode::Inferrer;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::schema::RecordSchema;
@@ -27,24 +29,22 @@ pub struct Sample {
     pub pages: usize,
 }
 
-/// Reads `pages_max` pages of a resource at most and proposes a schema of its records. Commits nothing, and asks for nothing that a run would not.
+/// Reads `pages_max` pages of a resource at most and proposes a schema of its records. Where it depends on another one, as many pages of that one are read
+/// first, and so on. Commits nothing, and asks for nothing that a run would not.
 ///
 /// # Errors
-/// When the API fails, the resource depends on another one, or its records have no fields.
+/// When the API fails, or there are no records, or none with fields.
 pub async fn infer_schema(
     spec: &PipelineSpec,
     resource: &ResourceSpec,
     pages_max: usize,
     components: &Components,
 ) -> Result<Sample> {
-    if let Some(parent) = &resource.parent {
-        return Err(Error::config(format!("resource {} depends on {}", resource.name, parent.resource))
-            .with_hint("run the pipeline, which infers its schema, and print that with `lakefeed schema show LAKE TABLE --output json`"));
-    }
     let client = Arc::new(super::client(spec, components));
     let lake = Lake::with_store(Arc::new(InMemory::new()), object_store::path::Path::ROOT, String::new());
     let options = RunOptions::default();
-    let run = ResourceRun {
+    let bounds = SampleBounds { pages: pages_max, bytes: SAMPLE_BYTES_MAX };
+    let run_of = |resource| ResourceRun {
         resource,
         has_table: false,
         limits: &spec.limits,
@@ -53,18 +53,58 @@ pub async fn infer_schema(
         client: &client,
         components,
     };
-    run.started();
-    let cursor = run.cursor().await?;
-    let mut pages = Pages::new(Slices::One { is_taken: false }, cursor.clone(), client.concurrency(), None);
-    let gate = Gate::new(resource, None, cursor, None);
-    let inferrer =
-        inference::look(&run, &mut pages, gate, SampleBounds { pages: pages_max, bytes: SAMPLE_BYTES_MAX }).await?;
+    let mut parents: Option<ParentRows> = None;
+    let mut lineage = lineage(spec, resource).into_iter().peekable();
+    while let Some(ancestor) = lineage.next_if(|ancestor| ancestor.name != resource.name) {
+        let children = ParentRows::new(&ancestor.name, lineage.peek().copied().into_iter());
+        let (_, _, rows) = look(&run_of(ancestor), parents.as_mut(), Some(children), bounds).await?;
+        let rows = rows.filter(|rows| rows.len() > 0);
+        parents = Some(rows.ok_or_else(|| without_records(ancestor))?);
+    }
+    let run = run_of(resource);
+    let (inferrer, pages, _) = look(&run, parents.as_mut(), None, bounds).await?;
     let (always_null, records) = (inferrer.always_null(), inferrer.records());
     let schema = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", resource.name)))?;
-    let schema = schema.ok_or_else(|| {
-        Error::schema(format!("resource {}: the pages that were read have no records", resource.name))
-            .with_hint("check endpoint.data_selector and the parameters of the endpoint")
-    })?;
+    let schema = schema.ok_or_else(|| without_records(resource))?;
     let schema = RecordSchema::new(run.shaped(schema.columns())).unwrap_or(schema);
-    Ok(Sample { schema, always_null, records, pages: pages.sampled.len() })
+    Ok(Sample { schema, always_null, records, pages })
+}
+
+/// The resource and those that it depends on, the first one first.
+fn lineage<'s>(spec: &'s PipelineSpec, resource: &'s ResourceSpec) -> Vec<&'s ResourceSpec> {
+    let parent_of = |child: &&ResourceSpec| {
+        let parent = child.parent.as_ref()?;
+        spec.resources.iter().find(|resource| resource.name == parent.resource)
+    };
+    let mut lineage: Vec<&ResourceSpec> = std::iter::successors(Some(resource), parent_of).collect();
+    lineage.reverse();
+    lineage
+}
+
+/// Looks at pages of a resource, one listing for each of `parents` where it depends on them, and collects for `children`. Returns how many pages they were,
+/// too.
+async fn look(
+    run: &ResourceRun<'_>,
+    parents: Option<&mut ParentRows>,
+    children: Option<ParentRows>,
+    bounds: SampleBounds,
+) -> Result<(Inferrer, usize, Option<ParentRows>)> {
+    run.started();
+    let slices = match parents {
+        Some(rows) => {
+            rows.rewind()?;
+            Slices::Parents(rows)
+        }
+        None => Slices::One { is_taken: false },
+    };
+    let cursor = run.cursor().await?;
+    let mut pages = Pages::new(slices, cursor.clone(), run.client.concurrency(), None);
+    let mut gate = Gate::new(run.resource, None, cursor, children);
+    let inferrer = inference::look(run, &mut pages, &mut gate, bounds).await?;
+    Ok((inferrer, pages.sampled.len(), gate.into_parts().1))
+}
+
+fn without_records(resource: &ResourceSpec) -> Error {
+    Error::schema(format!("resource {}: the pages that were read have no records", resource.name))
+        .with_hint("check endpoint.data_selector and the parameters of the endpoint")
 }

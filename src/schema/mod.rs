@@ -15,6 +15,8 @@ mod notes;
 mod record;
 mod reshape;
 mod rules;
+#[cfg(test)]
+pub(crate) mod strategies;
 mod table_shape;
 mod type_text;
 mod variant;

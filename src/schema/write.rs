@@ -56,8 +56,16 @@ fn property(column_type: &ColumnType, nullable: bool) -> Value {
         | ColumnType::Timestamp { .. }
         | ColumnType::Time(_)
         | ColumnType::Duration(_)
-        | ColumnType::Map(_)
         | ColumnType::Json => json!({"x-arrow": column_type.to_string()}),
+        ColumnType::Map(value) => {
+            let text = column_type.to_string();
+            // Objects with known fields have no text.
+            if ColumnType::parse(&text).as_ref() == Some(column_type) {
+                json!({"x-arrow": text})
+            } else {
+                json!({"type": kind("object"), "additionalProperties": property(value, true)})
+            }
+        }
         ColumnType::List(element) => json!({"type": kind("array"), "items": property(element, true)}),
         ColumnType::Struct(columns) => {
             let mut members = object(columns);
@@ -72,30 +80,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::parse_json_schema;
+    use super::super::strategies::{nested, scalar};
     use super::*;
 
     fn any_type() -> impl Strategy<Value = ColumnType> {
-        let scalar = prop_oneof![
-            Just(ColumnType::Boolean),
-            Just(ColumnType::Int64),
-            Just(ColumnType::Float64),
-            Just(ColumnType::Utf8),
-            Just(ColumnType::TimestampUtc),
-            Just(ColumnType::TimestampNaive),
-            Just(ColumnType::Date32),
-            Just(ColumnType::Time64),
-            Just(ColumnType::Json),
-            (1_u8..=38).prop_map(|precision| ColumnType::Decimal128 { precision, scale: 1 }),
-        ];
-        scalar.prop_recursive(3, 12, 3, |inner| {
-            prop_oneof![
-                inner.clone().prop_map(|element| ColumnType::List(Box::new(element))),
-                proptest::collection::btree_map("[a-z~/ $é]{1,3}", inner, 1..4).prop_map(|members| {
-                    let column = |(name, column_type)| Column { name, column_type, nullable: true };
-                    ColumnType::Struct(members.into_iter().map(column).collect())
-                }),
-            ]
-        })
+        nested(scalar(), "[a-z~/ $é]{1,3}")
     }
 
     proptest! {

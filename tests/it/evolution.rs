@@ -337,6 +337,24 @@ async fn a_schema_is_inferred_into_a_file_and_shown_of_a_table() {
     assert!(missing.code == 2 && missing.stderr.contains("there is no table"), "{missing:?}");
 }
 
+/// The parents' records are read first, as a run does.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_of_a_dependent_resource_is_inferred_over_the_records_of_its_parent() {
+    let api = Api::new(vec![json!([{"id": 1, "note": "x"}])]).await;
+    let resource = "include_from_parent: [id]\n    endpoint: \"events?{resources.parents.id}\"";
+    assert_eq!(api.run_child(resource, &[]).await.code, 0);
+    let ran = api.lakefeed(&["schema", "infer", "pipeline.yaml", "--resource", "events"]).await;
+    assert!(ran.code == 0 && ran.stderr.contains("3 columns of 1 records on 1 pages"), "{ran:?}");
+    let columns = ran.report()["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(columns, ["id", "note", "_parents_id"], "{ran:?}");
+    api.set_pages(vec![json!([])]);
+    let ran = api.lakefeed(&["schema", "infer", "pipeline.yaml", "--resource", "events"]).await;
+    assert!(
+        ran.code == 6 && ran.stderr.contains("resource events: the pages that were read have no records"),
+        "{ran:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_say_which_run_they_came_with_and_are_not_changed_by_it() {
     let api = Api::new(vec![json!([{"id": 1, "n": 1}, {"id": 2, "n": 1}])]).await;

@@ -38,7 +38,7 @@ fn events() -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn columns_are_called_and_cut_as_the_pipeline_says() {
-    let time = "2026-11-23T08:00:00+00:00";
+    let time = "2026-11-23T08:00:00Z";
     let (owner, none) = (json!({"display_name": "Ann", "seat": {"row": 7}}), Value::Null);
     let snake = json!([
         {"id": 1, "start_time": time, "the_owner": owner, "the_guests": [{"e_mail": "a@b"}, null]},
