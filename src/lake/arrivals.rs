@@ -115,12 +115,11 @@ impl Arrivals {
         if lens.identity == Identity::Key && lens.lacks_key(batch).map_err(fails)? {
             return Err(Error::schema("a row of a merge has null in its primary key"));
         }
-        let keys = lens.keys(batch).map_err(fails)?;
-        let rows = if self.compares || lens.needs_rows() {
-            lens.rows(batch).map_err(fails)?
-        } else {
-            vec![0; batch.num_rows()]
+        let rows = || {
+            if self.compares || lens.needs_rows() { lens.rows(batch) } else { Ok(vec![0; batch.num_rows()]) }
         };
+        let (keys, rows) = rayon::join(|| lens.keys(batch), rows);
+        let (keys, rows) = (keys.map_err(fails)?, rows.map_err(fails)?);
         let ranks = lens.ranking.as_ref().map(|ranking| ranking.of(batch)).transpose().map_err(fails)?;
         if let Some(groups) = lens.groups(batch).map_err(fails)? {
             // A delete that has no more than its key speaks for no group.

@@ -148,14 +148,14 @@ fn reject() -> Reject {
 #[tokio::test]
 async fn rejects_are_kept_beside_the_table_with_and_without_a_commit() {
     let world = World::in_memory();
-    for (run, commits) in [("one", true), ("two", false)] {
+    for (run, commits, file) in [("one", true, "one"), ("two", false, "two.after-1")] {
         let mut writer = world.table().begin(world.spec(run, Merge)).await.unwrap();
         write_all(&mut writer, &[vec![row("a", 1, 1)]]).await.unwrap();
         writer.reject(vec![reject(), reject()]).await.unwrap();
         writer.reject(vec![reject()]).await.unwrap();
         let outcome = writer.commit(Checkpoint::full_listing("events")).await.unwrap();
         assert_eq!((outcome.commit.is_some(), outcome.rows.rejected), (commits, 3));
-        assert_eq!(outcome.rejects, Some(format!("_lakefeed/rejects/{run}.rejects")));
+        assert_eq!(outcome.rejects, Some(format!("_lakefeed/rejects/{file}.rejects")));
         let bytes = world.table().read_file(&outcome.rejects.unwrap()).await.unwrap();
         let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
         let batches = reader.build().unwrap().collect::<Result<Vec<_>, _>>().unwrap();
