@@ -61,8 +61,8 @@ doc: ## does the documentation build without a warning?
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 
 bench: $(VENV)/.bench-installed ## whole runs beside dlt and a hand-tuned pipeline, writes docs/benchmarks.md; then the hot paths
-	$(CARGO) build --release --locked
-	$(VENV)/bin/python benches/bench_end_to_end.py target/release/lakefeed --write docs/benchmarks.md
+	$(CARGO) build --release --locked --bin lakefeed --example merge_lake
+	$(VENV)/bin/python benches/bench_end_to_end.py target/release/lakefeed target/release/examples/merge_lake --write docs/benchmarks.md
 	$(CARGO) bench --locked
 
 bench-merge: $(VENV)/.bench-installed ## 100,000 changes into 5,000,000 rows, beside delta-rs, DuckDB and Polars; writes docs/benchmarks-merge.md

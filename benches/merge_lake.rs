@@ -3,6 +3,8 @@
 //! ```text
 //! merge_lake make FOLDER ROWS PARTITIONS CHANGES   FOLDER/lake/events, FOLDER/changes-one.parquet, FOLDER/changes-all.parquet
 //! merge_lake merge LAKE CHANGES.parquet            one merging run; prints one line of JSON
+//! merge_lake commits LAKE COMMITS                  a small table that so many commits have changed
+//! merge_lake open LAKE                             opens it; prints one line of JSON
 //! ```
 //!
 //! Event ids are random, so neither statistics nor compression tell where one is. `changes-one` touches one partition, `changes-all` all alike.
@@ -38,7 +40,11 @@ async fn main() {
             make(Path::new(folder), &world, changes.parse().unwrap()).await;
         }
         ["merge", lake, changes] => merge(lake, Path::new(changes)).await,
-        _ => panic!("usage: merge_lake make FOLDER ROWS PARTITIONS CHANGES | merge LAKE CHANGES"),
+        ["commits", lake, commits] => commit(lake, commits.parse().unwrap()).await,
+        ["open", lake] => open(lake).await,
+        _ => panic!(
+            "usage: merge_lake make FOLDER ROWS PARTITIONS CHANGES | merge LAKE CHANGES | commits LAKE COMMITS | open LAKE"
+        ),
     }
 }
 
@@ -156,6 +162,34 @@ async fn merge(lake: &str, changes: &Path) {
         "updated": outcome.rows.updated,
     });
     println!("{report}");
+}
+
+/// All rows with the first commit, and one of them changed by each other.
+async fn commit(lake: &str, commits: u64) {
+    const ROWS: u64 = 1_000;
+    let world = World { rows: ROWS, partitions: 1 };
+    let all: Vec<u64> = (0..world.rows).collect();
+    write(lake, std::iter::once(world.batch(&all, "Weekly planning"))).await;
+    for number in 1..commits {
+        let changed = world.batch(&[number % ROWS], &format!("Meeting {number}"));
+        let outcome = write(lake, std::iter::once(changed)).await;
+        assert_eq!((outcome.commit, outcome.rows.updated), (Some(number + 1), 1));
+    }
+}
+
+/// The median of some openings of the table.
+async fn open(lake: &str) {
+    const ROUNDS: usize = 51;
+    let clock = SystemClock::new();
+    let mut seen = Vec::new();
+    for _ in 0..ROUNDS {
+        let began = clock.monotonic();
+        let table = Lake::open(&DestinationSpec::at(lake)).unwrap().table(TABLE);
+        std::hint::black_box(table.snapshot().await.unwrap());
+        seen.push(clock.monotonic().saturating_sub(began));
+    }
+    seen.sort();
+    println!("{}", serde_json::json!({"seconds": seen[ROUNDS / 2].as_secs_f64()}));
 }
 
 /// A number of a file of the proc file system, where there is one.
