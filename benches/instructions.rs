@@ -13,23 +13,21 @@
 #![expect(clippy::print_stdout, reason = "what it says is for the script that runs it")]
 
 mod pages;
+mod tables;
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray, UInt32Array};
-use lakefeed::checkpoint::Checkpoint;
-use lakefeed::clock::SystemClock;
 use lakefeed::decode::{DecodeOptions, PageDecoder, UnknownFields};
 use lakefeed::lake::{CommitOutcome, Lake, WriteSpec};
-use lakefeed::schema::{Conflicts, RecordSchema};
-use lakefeed::spec::{JsonPath, Limits, MergeSpec, PartitionField, Transform, WriteDisposition};
+use lakefeed::schema::RecordSchema;
+use lakefeed::spec::{JsonPath, PartitionField, WriteDisposition};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde::de::IgnoredAny;
 
 const BATCH_ROWS: usize = 8_192;
-const TABLE: &str = "events";
 /// Every so many rows one changes, in the case of a merge.
 const CHANGED_EVERY: usize = 10;
 
@@ -41,8 +39,10 @@ const CASES: [(&str, Case); 6] = [
     ("serde_json skips both pages", skip),
     ("decode a flat page", |rounds| decode(&pages::flat(), &pages::flat_schema(), rounds)),
     ("decode a wide page", |rounds| decode(&pages::wide(), &pages::wide_schema(), rounds)),
-    ("write 1,000 wide rows", |rounds| write(&pages::wide(), &pages::wide_schema(), &[], rounds)),
-    ("write 1,000 rows to 28 partitions", |rounds| write(&pages::flat(), &pages::flat_schema(), &by_day(), rounds)),
+    ("write 1,000 wide rows", |rounds| write(&pages::wide(), pages::wide_schema(), &[], rounds)),
+    ("write 1,000 rows to 28 partitions", |rounds| {
+        write(&pages::flat(), pages::flat_schema(), &tables::by_day(), rounds);
+    }),
     ("merge 100 changed rows into 1,000", merge),
 ];
 
@@ -99,27 +99,22 @@ fn batch_of(page: &str, schema: &RecordSchema) -> RecordBatch {
     decoder.flush().unwrap()
 }
 
-fn by_day() -> Vec<PartitionField> {
-    let (column, name) = ("start_time".to_owned(), "start_time_day".to_owned());
-    vec![PartitionField { column, transform: Transform::Day, name }]
-}
-
 /// Appends the page's rows to a table that is not there yet.
-fn write(page: &str, schema: &RecordSchema, partition_by: &[PartitionField], rounds: u32) {
-    let batch = batch_of(page, schema);
+fn write(page: &str, schema: RecordSchema, partition_by: &[PartitionField], rounds: u32) {
+    let batch = batch_of(page, &schema);
+    let schema = Arc::new(schema);
     for _ in 0..rounds {
-        let write = spec(schema, partition_by, WriteDisposition::Append);
-        let outcome = run(&new_lake(), write, &batch);
+        let spec = tables::spec(Arc::clone(&schema), partition_by.to_vec(), WriteDisposition::Append);
+        let outcome = run(&new_lake(), spec, &batch);
         assert_eq!(outcome.rows.inserted, batch.num_rows() as u64);
     }
 }
 
 /// Merges changed rows, a few of each partition, into a table that has all of them.
 fn merge(rounds: u32) {
-    let schema = pages::flat_schema();
+    let schema = Arc::new(pages::flat_schema());
     let all = batch_of(&pages::flat(), &schema);
-    let merging =
-        || WriteSpec { primary_key: vec!["event_id".to_owned()], ..spec(&schema, &by_day(), WriteDisposition::Merge) };
+    let merging = || tables::spec(Arc::clone(&schema), tables::by_day(), WriteDisposition::Merge);
     for _ in 0..rounds {
         let lake = new_lake();
         run(&lake, merging(), &all);
@@ -145,28 +140,7 @@ fn new_lake() -> Lake {
     Lake::with_store(Arc::new(InMemory::new()), Path::ROOT, "memory:".to_owned())
 }
 
-fn spec(schema: &RecordSchema, partition_by: &[PartitionField], disposition: WriteDisposition) -> WriteSpec {
-    WriteSpec {
-        run_id: "counted".to_owned(),
-        resource: TABLE.to_owned(),
-        disposition,
-        full_refresh: false,
-        merge: MergeSpec::default(),
-        primary_key: Vec::new(),
-        partition_by: partition_by.to_vec(),
-        schema: Arc::new(schema.clone()),
-        load_metadata: false,
-        conflicts: Conflicts::Reject,
-        limits: Limits::default(),
-        clock: SystemClock::shared(),
-    }
-}
-
-fn run(lake: &Lake, write: WriteSpec, batch: &RecordBatch) -> CommitOutcome {
+fn run(lake: &Lake, spec: WriteSpec, batch: &RecordBatch) -> CommitOutcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut writer = lake.table(TABLE).begin(write).await.unwrap();
-        writer.write(batch.clone()).await.unwrap();
-        writer.commit(Checkpoint::full_listing(TABLE)).await.unwrap()
-    })
+    runtime.block_on(tables::write(lake, spec, [batch.clone()]))
 }
