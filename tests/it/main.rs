@@ -6,6 +6,7 @@
 
 mod bad_input; // what goes wrong, what the operator reads, and that the lake stays as it was
 mod cassette; // a run that is recorded and played again without a network
+mod child_tables; // lists of records as tables of their own, against an oracle and as readers join them
 mod compat; // lakes that earlier versions wrote
 mod conformance; // what a declarative REST source must do, as data
 mod crash; // kill -9 at every step of a commit, then again
