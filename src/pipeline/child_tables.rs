@@ -28,16 +28,7 @@ pub(super) struct KnownTables(BTreeMap<String, Snapshot>);
 impl KnownTables {
     /// Those of the table whose rows have the shape `own`, and theirs.
     pub(super) async fn of(lake: &Lake, own: &RecordSchema) -> Result<Self> {
-        let mut known = BTreeMap::new();
-        let names =
-            |schema: &RecordSchema| child_tables_of(schema).map(|(_, name)| name.to_owned()).collect::<Vec<_>>();
-        let mut pending = names(own);
-        while let Some(name) = pending.pop() {
-            let snapshot = lake.table(&name).snapshot().await?;
-            pending.extend(snapshot.schema.as_deref().map(names).unwrap_or_default());
-            known.insert(name, snapshot);
-        }
-        Ok(Self(known))
+        lake.child_tables(own).await.map(Self)
     }
 
     /// The shape of the rows of the table, together with the lists that went to these.
@@ -275,7 +266,9 @@ impl Opener {
 
     /// Takes a table of which nothing stays, since the records have no such list any more; `None` where nothing is in it.
     async fn empty(&self, name: &str) -> Result<Option<ChildWriter>> {
-        let Some(snapshot) = self.known.0.get(name).filter(|snapshot| !snapshot.files.is_empty()) else {
+        let Some(snapshot) =
+            self.known.0.get(name).filter(|snapshot| !snapshot.files.is_empty() || !snapshot.published)
+        else {
             return Ok(None);
         };
         let Some(schema) = &snapshot.schema else { return Ok(None) };

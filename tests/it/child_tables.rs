@@ -272,7 +272,8 @@ impl History {
             let pages = (0..self.luck.draw(4)).map(|_| (0..=self.luck.draw(4)).map(|_| self.luck.record(7)).collect());
             let pages: Vec<Vec<Value>> = pages.collect();
             // Without a record there is nothing to make a schema of.
-            let full_refresh = !pages.is_empty() && self.luck.draw(8) == 0;
+            let is_any = pages.iter().flatten().any(|record| record["gone"] != true);
+            let full_refresh = is_any && self.luck.draw(8) == 0;
             *self.api.0.lock().unwrap() = pages;
             let place = format!("step {step}, full refresh {full_refresh}");
             for _ in 0..self.luck.draw(3) {
