@@ -11,7 +11,7 @@ use lakefeed::config::{self, Format, Sources};
 use lakefeed::error::Error;
 use lakefeed::event::{Observer, RunEvent};
 use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::Lake;
+use lakefeed::lake::{CompactSpec, Lake, Table, Upkeep};
 use lakefeed::pipeline::{self, Components, RunOptions};
 use lakefeed::spec::PipelineSpec;
 use object_store::ObjectStore;
@@ -195,7 +195,10 @@ struct History {
 
 impl History {
     fn of(seed: u64) -> Self {
-        let disposition = ["merge", "merge", "replace", "append"][usize::try_from(seed % 4).unwrap()];
+        Self::new(seed, ["merge", "merge", "replace", "append"][usize::try_from(seed % 4).unwrap()])
+    }
+
+    fn new(seed: u64, disposition: &'static str) -> Self {
         let merge_index_bytes = if seed.is_multiple_of(3) { 300 } else { 1 << 20 };
         Self {
             luck: Luck(seed ^ 0x5EED),
@@ -233,9 +236,27 @@ impl History {
         Ok(std::mem::take(&mut *heard.0.lock().unwrap()))
     }
 
-    async fn commits(&self) -> u64 {
-        let lake = Lake::with_store(Arc::clone(&self.store), object_store::path::Path::ROOT, "lake".to_owned());
-        lake.table("events").snapshot().await.unwrap().version
+    fn table(&self, name: &str) -> Table {
+        Lake::with_store(Arc::clone(&self.store), object_store::path::Path::ROOT, "lake".to_owned()).table(name)
+    }
+
+    async fn commits(&self, table: &str) -> u64 {
+        self.table(table).snapshot().await.unwrap().version
+    }
+
+    /// A run over these pages that dies at its change number `fatal`, and what the API has come to after it. Whether it died, and between the commit of the items
+    /// and that of the records.
+    async fn run_to_death(&mut self, pages: Vec<Vec<Value>>, fatal: u64) -> (bool, bool) {
+        *self.api.0.lock().unwrap() = pages;
+        let fuse = Fuse::new(fatal, Death::AfterEffect);
+        let before = (self.commits("events").await, self.commits("events__tags").await);
+        drop(self.run(false, Some(Arc::clone(&fuse))).await);
+        self.clock.advance(std::time::Duration::from_secs(61));
+        let has_records = self.commits("events").await > before.0;
+        if has_records {
+            self.follow(false);
+        }
+        (fuse.is_dead(), self.commits("events__tags").await > before.1 && !has_records)
     }
 
     /// The pages of the next run become part of what the tables must have.
@@ -279,11 +300,11 @@ impl History {
             for _ in 0..self.luck.draw(3) {
                 let death = [Death::BeforeEffect, Death::AfterEffect][usize::try_from(self.luck.draw(2)).unwrap()];
                 let fuse = Fuse::new(self.luck.draw(90), death);
-                let before = self.commits().await;
+                let before = self.commits("events").await;
                 drop(self.run(full_refresh, Some(fuse)).await);
                 self.clock.advance(std::time::Duration::from_secs(61));
                 // The run has happened when the records are committed.
-                if self.commits().await > before {
+                if self.commits("events").await > before {
                     self.follow(full_refresh);
                 }
             }
@@ -308,5 +329,53 @@ fn random_histories_of_records_end_with_the_tables_of_the_oracle() {
     let seeds = seeds.map_or(0..24, |(from, to)| from.parse().unwrap()..to.parse().unwrap());
     for seed in seeds {
         runtime.block_on(History::of(seed).play());
+    }
+}
+
+/// Walks through every change that a run makes to the store.
+async fn walk(disposition: &'static str) {
+    let first = vec![vec![json!({"id": 1, "name": "a", "tags": ["x", "y"]}), json!({"id": 2, "tags": ["z"]})]];
+    let second = vec![vec![
+        json!({"id": 1, "name": "b", "tags": ["y"]}),
+        json!({"id": 2}),
+        json!({"id": 3, "tags": ["v", "w"]}),
+    ]];
+    let (mut gaps, mut is_compacted) = (0, disposition != "append");
+    for fatal in 0.. {
+        let mut history = History::new(0, disposition);
+        *history.api.0.lock().unwrap() = first.clone();
+        history.run(false, None).await.unwrap();
+        history.follow(false);
+        let (is_dead, is_gap) = history.run_to_death(second.clone(), fatal).await;
+        gaps += u64::from(is_gap);
+        if is_gap && !is_compacted {
+            is_compacted = true;
+            let clock: Arc<ManualClock> = Arc::clone(&history.clock);
+            let upkeep = Upkeep { run_id: "upkeep".to_owned(), clock, limits: history.spec.limits };
+            let spec = CompactSpec { target_bytes: 1 << 20, ..CompactSpec::default() };
+            let done = history.table("events__tags").compact(&upkeep, &spec).await.unwrap();
+            assert!(done.commit.is_some(), "{done:?}");
+            let error = history.run(false, None).await.unwrap_err();
+            assert!(error.to_string().contains("was compacted since"), "{error}");
+            continue;
+        }
+        history.follow(false);
+        history
+            .run(false, None)
+            .await
+            .unwrap_or_else(|error| panic!("{disposition} {fatal}: {error} {:?}", error.causes()));
+        history.check(&format!("killed at {fatal}")).await;
+        if !is_dead {
+            break;
+        }
+    }
+    assert!(gaps > 1, "{disposition}: no kill fell between the commits");
+}
+
+#[test]
+fn a_kill_at_any_change_leaves_no_item_twice_and_none_behind() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for disposition in ["merge", "replace", "append"] {
+        runtime.block_on(walk(disposition));
     }
 }
