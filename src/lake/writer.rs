@@ -13,6 +13,7 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use chrono::{DateTime, Utc};
 
 use self::stamp::Stamp;
 use super::arrivals::Arrivals;
@@ -148,6 +149,11 @@ impl TableWriter {
     /// The checkpoint of the table's last commit, if it has one.
     pub fn last_checkpoint(&self) -> Option<&Checkpoint> {
         self.session.snapshot.checkpoint.as_ref()
+    }
+
+    /// When the table's last commit was made, if it has one.
+    pub fn last_commit_at(&self) -> Option<DateTime<Utc>> {
+        self.session.snapshot.committed_at
     }
 
     #[cfg(test)]

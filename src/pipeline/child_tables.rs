@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{filter_record_batch, take};
 use arrow::error::ArrowError;
+use chrono::{DateTime, Utc};
 
 use super::overhang::overhang;
 use super::resource::{ResourceRun, abort};
@@ -58,6 +59,8 @@ struct Opener {
     table: String,
     tables: ContractMode,
     known: KnownTables,
+    /// When the records were committed last.
+    records_at: Option<DateTime<Utc>>,
 }
 
 /// A child table that is being written.
@@ -84,7 +87,7 @@ impl ChildTables {
         run: &ResourceRun<'_>,
         write: WriteSpec,
         parts: Parts,
-        known: KnownTables,
+        (known, records_at): (KnownTables, Option<DateTime<Utc>>),
     ) -> Result<Self, (Vec<ChildWriter>, Error)> {
         let opener = Opener {
             lake: run.lake.clone(),
@@ -93,6 +96,7 @@ impl ChildTables {
             table: run.resource.table_name.clone(),
             tables: run.resource.schema_contract.tables,
             known,
+            records_at,
         };
         let mut begun = Self { opener, parts, writers: Vec::new(), left_out: BTreeSet::new() };
         match Box::pin(begun.begin_all()).await {
@@ -252,16 +256,27 @@ impl Opener {
             ..self.write.clone()
         };
         let (name, url) = (child.name.clone(), table.url());
-        let adds = !merges && !write.full_refresh && write.disposition == WriteDisposition::Append;
+        let goes_on = known.is_some_and(|known| self.may_overhang(known));
         let mut writer = Box::pin(table.begin(write)).await?;
-        if adds {
+        if goes_on {
             match Box::pin(overhang(&table, &self.lake.table(&self.table))).await {
+                Ok(files) if merges => drop(files),
                 Ok(files) => writer.take_back(files),
                 Err(error) => return Err(abort(writer, error).await),
             }
         }
         let extents = merges.then(Extents::default);
         Ok(Some(ChildWriter { name, url, writer, stated: Some(Arc::clone(&child.schema)), extents, items: 0 }))
+    }
+
+    /// Whether a run may have committed to a child table and not to that of the records, in a way that this one would have to know of.
+    fn may_overhang(&self, child: &Snapshot) -> bool {
+        match self.write.disposition {
+            _ if self.starts_anew() => false,
+            WriteDisposition::Append => true,
+            // Only one that built the tables anew; it came after the last commit of the records.
+            _ => child.committed_at > self.records_at,
+        }
     }
 
     /// Takes a table of which nothing stays, since the records have no such list any more; `None` where nothing is in it.

@@ -141,7 +141,9 @@ impl<'a> Family<'a> {
         let started = run.components.clock.monotonic();
         run.started();
         // A group that comes in two windows of a run comes once: its rows of the first one must not leave with the second.
+        // What a killed run has left of an appended list is known by its run, which commits once then.
         let is_one_commit = run.options.full_refresh
+            || (run.resource.shape.has_child_tables && run.resource.write_disposition == WriteDisposition::Append)
             || run.resource.write_disposition == WriteDisposition::Replace
             || !run.resource.merge.merge_key.is_empty();
         let passes: Vec<VecDeque<_>> = if is_one_commit {

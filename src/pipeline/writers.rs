@@ -36,6 +36,7 @@ impl Writers {
         let parts = parts.map_err(|error| unusable(run.resource, &error))?;
         let write = WriteSpec { schema: Arc::clone(&parts.own), ..write };
         let own = Box::pin(table.begin(write.clone())).await?;
+        let known = (known, own.last_commit_at());
         match Box::pin(ChildTables::begin(run, write, parts, known)).await {
             Ok(children) => Ok(Self { own, children: Some(Box::new(children)) }),
             Err((begun, error)) => {

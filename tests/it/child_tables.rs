@@ -246,15 +246,15 @@ impl History {
 
     /// A run over these pages that dies at its change number `fatal`, and what the API has come to after it. Whether it died, and between the commit of the items
     /// and that of the records.
-    async fn run_to_death(&mut self, pages: Vec<Vec<Value>>, fatal: u64) -> (bool, bool) {
+    async fn run_to_death(&mut self, pages: Vec<Vec<Value>>, full_refresh: bool, fatal: u64) -> (bool, bool) {
         *self.api.0.lock().unwrap() = pages;
         let fuse = Fuse::new(fatal, Death::AfterEffect);
         let before = (self.commits("events").await, self.commits("events__tags").await);
-        drop(self.run(false, Some(Arc::clone(&fuse))).await);
+        drop(self.run(full_refresh, Some(Arc::clone(&fuse))).await);
         self.clock.advance(std::time::Duration::from_secs(61));
         let has_records = self.commits("events").await > before.0;
         if has_records {
-            self.follow(false);
+            self.follow(full_refresh);
         }
         (fuse.is_dead(), self.commits("events__tags").await > before.1 && !has_records)
     }
@@ -343,10 +343,10 @@ async fn walk(disposition: &'static str) {
     let (mut gaps, mut is_compacted) = (0, disposition != "append");
     for fatal in 0.. {
         let mut history = History::new(0, disposition);
-        *history.api.0.lock().unwrap() = first.clone();
+        history.api.0.lock().unwrap().clone_from(&first);
         history.run(false, None).await.unwrap();
         history.follow(false);
-        let (is_dead, is_gap) = history.run_to_death(second.clone(), fatal).await;
+        let (is_dead, is_gap) = history.run_to_death(second.clone(), false, fatal).await;
         gaps += u64::from(is_gap);
         if is_gap && !is_compacted {
             is_compacted = true;
@@ -356,7 +356,7 @@ async fn walk(disposition: &'static str) {
             let done = history.table("events__tags").compact(&upkeep, &spec).await.unwrap();
             assert!(done.commit.is_some(), "{done:?}");
             let error = history.run(false, None).await.unwrap_err();
-            assert!(error.to_string().contains("was compacted since"), "{error}");
+            assert!(error.to_string().contains("the table was compacted since"), "{error}");
             continue;
         }
         history.follow(false);
@@ -377,5 +377,35 @@ fn a_kill_at_any_change_leaves_no_item_twice_and_none_behind() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for disposition in ["merge", "replace", "append"] {
         runtime.block_on(walk(disposition));
+    }
+}
+
+#[test]
+fn tables_that_were_to_be_built_anew_are_not_gone_on_with_by_halves() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let page = |tag: &str| vec![vec![json!({"id": 1, "tags": [tag]}), json!({"id": 2, "tags": ["z"]})]];
+    for disposition in ["merge", "append"] {
+        let mut gaps = 0;
+        for fatal in 0.. {
+            let mut history = History::new(0, disposition);
+            *history.api.0.lock().unwrap() = page("x");
+            runtime.block_on(history.run(false, None)).unwrap();
+            history.follow(false);
+            history.clock.advance(std::time::Duration::from_secs(61));
+            let (is_dead, is_gap) = runtime.block_on(history.run_to_death(page("y"), true, fatal));
+            if is_gap {
+                gaps += 1;
+                *history.api.0.lock().unwrap() = vec![vec![json!({"id": 3, "tags": ["w"]})]];
+                let error = runtime.block_on(history.run(false, None)).unwrap_err();
+                assert!(error.to_string().contains("it was building the tables anew"), "{error}");
+                runtime.block_on(history.run(true, None)).unwrap();
+                history.follow(true);
+                runtime.block_on(history.check(&format!("built anew after a kill at {fatal}")));
+            }
+            if !is_dead {
+                break;
+            }
+        }
+        assert!(gaps > 1, "{disposition}: no kill fell between the commits");
     }
 }
