@@ -229,13 +229,14 @@ pub(super) struct Reading {
     pages_max: u64,
     journal: Option<Arc<Journal>>,
     clock: Arc<ManualClock>,
-    between_pages: Duration,
+    /// How the clock moves with each page, by turns.
+    pauses: Vec<Duration>,
 }
 
 impl Reading {
     pub(super) fn new(limit: u64, concurrency: usize) -> Self {
         let clock = Arc::new(ManualClock::new(chrono::DateTime::UNIX_EPOCH));
-        Self { limit, concurrency, pages_max: u64::MAX, journal: None, clock, between_pages: Duration::ZERO }
+        Self { limit, concurrency, pages_max: u64::MAX, journal: None, clock, pauses: vec![Duration::ZERO] }
     }
 
     /// Leaves the listing after so many pages.
@@ -244,23 +245,23 @@ impl Reading {
     }
 
     /// With a journal, and a clock that moves with each page.
-    pub(super) fn with(self, journal: Arc<Journal>, clock: &Arc<ManualClock>, between_pages: Duration) -> Self {
-        Self { journal: Some(journal), clock: Arc::clone(clock), between_pages, ..self }
+    pub(super) fn with(self, journal: Arc<Journal>, clock: &Arc<ManualClock>, pauses: &[Duration]) -> Self {
+        Self { journal: Some(journal), clock: Arc::clone(clock), pauses: pauses.to_vec(), ..self }
     }
 
     /// Reads as the pipeline does.
     pub(super) async fn of(self, api: &Arc<Api>) -> Result<(Vec<u64>, Option<ListingOutcome>)> {
-        let Self { limit, concurrency, pages_max, journal, clock, between_pages } = self;
+        let Self { limit, concurrency, pages_max, journal, clock, pauses } = self;
         let resource = resource(pagination(api.style, limit));
         let client = client(api, concurrency, &clock);
         let request = render(&resource.endpoint, Bindings::default())?;
         let moving = Arc::clone(&clock);
         let mut listing = Listing::new(&resource, request, &Limits::default(), client, clock).with_journal(journal);
         let mut records = Vec::new();
-        for _ in 0..pages_max {
+        for pause in pauses.into_iter().cycle().take(usize::try_from(pages_max).unwrap_or(usize::MAX)) {
             let Some(page) = listing.next_page().await? else { return Ok((records, Some(listing.finish()?))) };
             records.extend(accepted(&mut listing, &page)?);
-            moving.advance(between_pages);
+            moving.advance(pause);
         }
         Ok((records, None))
     }

@@ -7,6 +7,8 @@
 //! What is kept are answers to requests, so a pipeline that asks otherwise now finds nothing, and everything that a run
 //! derives from pages (cursors, keys of children, which rows came twice) is derived again, by the same code.
 //!
+//! Answers that come faster than they could be kept are not worth it: but for the first one, they are asked for again.
+//!
 //! A segment is zstd over entries of `u32 length, JSON head, u32 length, body`, little-endian.
 
 use std::collections::{HashMap, VecDeque};
@@ -32,6 +34,9 @@ const SEGMENT_BYTES: usize = 1024 * 1024;
 const SEGMENT_TIME: Duration = Duration::from_secs(1);
 /// A last segment that is smaller is not worth writing when a run is stopped early.
 const LAST_SEGMENT_BYTES_MIN: usize = 256 * 1024;
+/// Bytes per second beyond which pages are not worth keeping: to ask for them again takes no longer than to compress and to keep them.
+const FASTEST: u128 = 32 * 1024 * 1024;
+const NANOSECONDS: u128 = 1_000_000_000;
 /// Bytes that wait at most while the table is not taken yet.
 const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Decompressed segments that are kept at hand: slices that are read side by side look into several.
@@ -60,6 +65,8 @@ pub trait JournalStore: fmt::Debug + Send + Sync {
 pub struct Journal {
     store: Arc<dyn JournalStore>,
     clock: Arc<dyn Clock>,
+    /// Bytes of answers that make a segment.
+    segment_bytes: usize,
     kept: tokio::sync::Mutex<Kept>,
     new: Mutex<Segment>,
     /// The table is this run's, so segments may be written.
@@ -119,6 +126,8 @@ struct Place {
 #[derive(Debug, Default)]
 struct Segment {
     bytes: Vec<u8>,
+    /// Bytes of the first answer, which stays until something is written: by it the next run knows whether what is kept holds.
+    first: usize,
     number: u32,
     since: Duration,
     writing: Option<JoinHandle<Result<()>>>,
@@ -153,6 +162,7 @@ impl Journal {
         Ok(Self {
             store,
             clock,
+            segment_bytes: SEGMENT_BYTES,
             kept: tokio::sync::Mutex::new(kept),
             new: Mutex::new(Segment { since, ..Segment::default() }),
             is_armed: AtomicBool::new(false),
@@ -252,6 +262,9 @@ impl Journal {
             new.bytes.extend_from_slice(&length.to_le_bytes());
             new.bytes.extend_from_slice(part);
         }
+        if new.number == 0 && new.first == 0 {
+            new.first = new.bytes.len();
+        }
     }
 
     /// Writes a segment when it is time.
@@ -259,12 +272,17 @@ impl Journal {
         let now = self.clock.monotonic();
         let (ready, writing) = {
             let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_due = new.bytes.len() >= SEGMENT_BYTES
+            let is_due = new.bytes.len() >= self.segment_bytes
                 || (!new.bytes.is_empty() && now.saturating_sub(new.since) >= SEGMENT_TIME);
             if !is_due || !self.is_armed.load(Ordering::Relaxed) {
                 return;
             }
-            new.since = now;
+            let elapsed = now.saturating_sub(std::mem::replace(&mut new.since, now));
+            if new.bytes.len() as u128 * NANOSECONDS > elapsed.as_nanos() * FASTEST {
+                let stays = if new.number == 0 { new.first } else { 0 };
+                new.bytes.truncate(stays);
+                return;
+            }
             (std::mem::take(&mut new.bytes), new.writing.take())
         };
         // One at a time, so that no more than two are in memory.
@@ -405,12 +423,9 @@ async fn compressed(bytes: Vec<u8>) -> Result<Bytes> {
 
 /// A disk that has lost power may give back zeros, so a segment proves that it is whole.
 fn with_checksum(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    use std::io::Write as _;
-
-    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1)?;
-    encoder.include_checksum(true)?;
-    encoder.write_all(bytes)?;
-    encoder.finish()
+    let mut compressor = zstd::bulk::Compressor::new(1)?;
+    compressor.include_checksum(true)?;
+    compressor.compress(bytes)
 }
 
 fn decompressed(bytes: &[u8]) -> std::io::Result<Bytes> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::types::ArrowTimestampType;
 use arrow::array::{
-    Array, ArrayRef, AsArray as _, Float64Array, ListArray, PrimitiveArray, StructArray, new_null_array,
+    Array, ArrayRef, AsArray as _, Float64Array, ListArray, MapArray, PrimitiveArray, StructArray, new_null_array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
@@ -36,6 +36,13 @@ pub(super) fn convert(column: &ArrayRef, from: &Field, to: &Field) -> Result<Arr
             let elements = convert(list.values(), from, to)?;
             let list = ListArray::try_new(Arc::clone(to), list.offsets().clone(), elements, list.nulls().cloned())?;
             Ok(Arc::new(list))
+        }
+        (DataType::Map(from, _), DataType::Map(to, is_sorted)) => {
+            let map = column.as_map();
+            let entries: ArrayRef = Arc::new(map.entries().clone());
+            let entries = convert(&entries, from, to)?.as_struct().clone();
+            let nulls = map.nulls().cloned();
+            Ok(Arc::new(MapArray::try_new(Arc::clone(to), map.offsets().clone(), entries, nulls, *is_sorted)?))
         }
         (from_type, DataType::Float64) if from_type.is_integer() => {
             to_floats(&cast(column, &DataType::Decimal128(UINT64_DIGITS, 0))?, from)

@@ -1,11 +1,14 @@
 //! What a merging run knows of its own rows: where the newest row of each key is staged, and what became of it. Pure.
 //!
-//! It takes 48 bytes per distinct key of the run, and room to grow. When it is full, it goes to temporary files (`spill`), unless versions
+//! It takes 48 bytes per distinct key of the run, and 9 to 20 for finding it. When it is full, it goes to temporary files (`spill`), unless versions
 //! compete by a column, whose values take about as much again (`rank`), or rows are told apart by counting equal ones; groups take 20 bytes each
 //! (`arrivals`).
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table;
 
 use super::fate::{Fate, Op};
 use super::hash::{Fingerprint, PassThrough};
@@ -29,11 +32,51 @@ pub(super) struct Entry {
     pub(super) fate: Fate,
 }
 
+/// Entries that are kept in one piece.
+const PIECE: usize = 4_096;
+/// The most that finding an entry takes: a table doubles when seven of eight places are taken.
+const PLACE_BYTES_MAX: usize = 21;
+
 /// The newest row of each key of a run.
+///
+/// Entries lie one after another in the order in which their keys came; a small table, which processors can keep close, says where. So a new key
+/// costs no access to memory that is far away, and growing moves no entry.
 #[derive(Debug, Default)]
 pub(super) struct KeyIndex {
-    entries: PrintMap<Entry>,
+    places: HashTable<Slot>,
+    pieces: Vec<Vec<(Fingerprint, Entry)>>,
     deletes: u64,
+}
+
+/// Where an entry is.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// What the table needs to move the slot, without a look at the entry.
+    hash: u32,
+    /// 2^32 entries would take 300 GiB, so this is never the limit.
+    position: u32,
+}
+
+impl Slot {
+    fn hash(self) -> u64 {
+        spread(self.hash)
+    }
+}
+
+/// The table wants random bits at both ends.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+fn hash_of(key: Fingerprint) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "a quarter of a random number is as random")]
+    let low = key as u32;
+    low
+}
+
+fn at(pieces: &[Vec<(Fingerprint, Entry)>], position: u32) -> Option<&(Fingerprint, Entry)> {
+    let position = position as usize;
+    pieces.get(position / PIECE)?.get(position % PIECE)
 }
 
 impl Entry {
@@ -56,28 +99,59 @@ impl Entry {
 impl KeyIndex {
     /// Takes note of an arrival, which wins over the one before; that one comes back.
     pub(super) fn arrive(&mut self, key: Fingerprint, entry: Entry) -> Option<Entry> {
-        let loser = self.entries.insert(key, entry);
         self.deletes += u64::from(entry.op == Op::Delete);
-        self.deletes -= u64::from(loser.is_some_and(|loser| loser.op == Op::Delete));
-        loser
+        let Self { places, pieces, .. } = self;
+        let hash = hash_of(key);
+        let is_it =
+            |slot: &Slot| slot.hash == hash && at(pieces, slot.position).is_some_and(|(known, _)| *known == key);
+        let position = match places.entry(spread(hash), is_it, |slot| slot.hash()) {
+            hash_table::Entry::Occupied(slot) => slot.get().position,
+            hash_table::Entry::Vacant(place) => {
+                let full = pieces.last().is_none_or(|piece| piece.len() == PIECE);
+                if full {
+                    pieces.push(Vec::with_capacity(PIECE));
+                }
+                let position = (pieces.len() - 1) * PIECE + pieces.last().map_or(0, Vec::len);
+                place.insert(Slot { hash, position: u32::try_from(position).unwrap_or(u32::MAX) });
+                pieces.last_mut()?.push((key, entry));
+                return None;
+            }
+        };
+        let known = self.at_mut(position)?;
+        let loser = std::mem::replace(known, entry);
+        self.deletes -= u64::from(loser.op == Op::Delete);
+        Some(loser)
+    }
+
+    fn find(&self, key: Fingerprint) -> Option<u32> {
+        let hash = hash_of(key);
+        let is_it =
+            |slot: &Slot| slot.hash == hash && at(&self.pieces, slot.position).is_some_and(|(known, _)| *known == key);
+        self.places.find(spread(hash), is_it).map(|slot| slot.position)
+    }
+
+    fn at_mut(&mut self, position: u32) -> Option<&mut Entry> {
+        let position = position as usize;
+        self.pieces.get_mut(position / PIECE)?.get_mut(position % PIECE).map(|(_, entry)| entry)
     }
 
     pub(super) fn get(&self, key: Fingerprint) -> Option<&Entry> {
-        self.entries.get(&key)
+        at(&self.pieces, self.find(key)?).map(|(_, entry)| entry)
     }
 
     pub(super) fn get_mut(&mut self, key: Fingerprint) -> Option<&mut Entry> {
-        self.entries.get_mut(&key)
+        let position = self.find(key)?;
+        self.at_mut(position)
     }
 
-    /// The entries, in no order.
+    /// The entries, in the order in which their keys came.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.pieces.iter().flatten().map(|(_, entry)| entry)
     }
 
     /// Keys that the run has rows of.
     pub(super) fn puts(&self) -> u64 {
-        self.entries.len() as u64 - self.deletes
+        self.len() as u64 - self.deletes
     }
 
     /// Keys that the run deletes.
@@ -86,23 +160,21 @@ impl KeyIndex {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.places.len()
     }
 
-    /// How many entries fit into so many bytes: the map is as large as a power of two, and full at seven eighths of it.
+    /// How many entries fit into so many bytes.
     pub(super) fn entries_in(bytes: usize) -> usize {
-        let places = bytes / (size_of::<(Fingerprint, Entry)>() + 1);
-        let places = if places.is_power_of_two() { places } else { places.next_power_of_two() / 2 };
-        (places / 8 * 7).max(1)
+        (bytes / (size_of::<(Fingerprint, Entry)>() + PLACE_BYTES_MAX)).max(1)
     }
 
     /// The staged row at `was` is at `place` now, and has other content; if it is still what the run has of the key.
     pub(super) fn come_again(&mut self, key: Fingerprint, was: Place, row: Fingerprint, place: Place) {
-        if let Some(entry) = self.entries.get_mut(&key)
+        if let Some(entry) = self.get_mut(key)
             && entry.staged() == Some(was)
         {
             entry.place = place;
@@ -111,9 +183,10 @@ impl KeyIndex {
     }
 
     /// All entries, which leave it.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Fingerprint, Entry)> + '_ {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Fingerprint, Entry)> + use<> {
         self.deletes = 0;
-        self.entries.drain()
+        self.places.clear();
+        std::mem::take(&mut self.pieces).into_iter().flatten()
     }
 }
 
@@ -182,9 +255,43 @@ mod tests {
     #[test]
     fn an_entry_stays_within_the_stated_bound() {
         assert!(size_of::<(Fingerprint, Entry)>() <= 48);
+        let mut index = KeyIndex::default();
+        for key in 0..100_000_u32 {
+            index.arrive(key.wrapping_mul(2_654_435_761).into(), Entry::delete());
+            let bytes = index.places.allocation_size();
+            assert!(key < 100 || bytes <= PLACE_BYTES_MAX * index.len(), "{bytes} for {}", index.len());
+        }
+        assert_eq!(index.pieces.iter().map(Vec::capacity).sum::<usize>(), 25 * PIECE);
     }
 
     proptest! {
+        #[test]
+        fn an_index_is_a_map_in_the_order_of_first_arrivals(
+            steps in proptest::collection::vec((0..300_u32, any::<bool>(), any::<u32>()), 0..2_000), collide in any::<bool>()
+        ) {
+            // Keys that differ in their upper bits only have the same hash.
+            let key = |number: u32| Fingerprint::from(number) << if collide { 64 } else { 0 };
+            let (mut index, mut model, mut order) = (KeyIndex::default(), HashMap::new(), Vec::new());
+            for (number, deletes, row) in steps {
+                let entry = if deletes { Entry::delete() } else { Entry::put(row.into(), Place { file: 0, row }) };
+                let loser = model.insert(key(number), entry);
+                if loser.is_none() {
+                    order.push(key(number));
+                }
+                prop_assert_eq!(index.arrive(key(number), entry), loser);
+            }
+            for number in 0..300 {
+                prop_assert_eq!(index.get(key(number)), model.get(&key(number)));
+                prop_assert_eq!(index.get_mut(key(number)).copied(), model.get(&key(number)).copied());
+            }
+            let deletes = model.values().filter(|entry| entry.op == Op::Delete).count() as u64;
+            prop_assert_eq!((index.deletes(), index.puts()), (deletes, model.len() as u64 - deletes));
+            let entries = order.iter().map(|key| (*key, model[key])).collect::<Vec<_>>();
+            prop_assert!(index.entries().eq(entries.iter().map(|(_, entry)| entry)));
+            prop_assert!(index.drain().eq(entries));
+            prop_assert!(index.is_empty() && index.get(key(0)).is_none());
+        }
+
         #[test]
         fn a_row_set_is_a_set(rows in proptest::collection::vec(0u32..500, 0..200)) {
             let mut set = RowSet::default();

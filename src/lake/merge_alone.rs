@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::JoinSet;
 
@@ -18,9 +20,9 @@ use super::merge::{plan_partition, small_bytes};
 use super::merge_exec::{Changes, Judge, Resolved, existing, files_in_flight, incoming, spawn};
 use super::needles::Needles;
 use super::reader::Source;
-use super::rewrite::{HeldRows, Rewrite, changes_of};
+use super::rewrite::{HeldRows, Rewrite, changes_of, keep_rows};
 use super::rolling::StagedFile;
-use super::search::{Search, find_hits, find_hits_at_hand};
+use super::search::{Search, find_hits, look_at_hand};
 use super::slots::{Free, Slots};
 use super::snapshot::{DataFile, KeyRange, Snapshot};
 use super::storage::Storage;
@@ -28,6 +30,9 @@ use crate::error::{Error, Result};
 
 /// Rows of the table that are kept at hand while a partition is merged, in bytes; what does not fit is read again when it is rewritten.
 const AT_HAND_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Compressed bytes of a file beyond which its keys are read on their own first.
+const AT_HAND_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// One partition.
 struct Alone {
@@ -39,6 +44,8 @@ struct Alone {
     free: Free,
     range: Option<KeyRange>,
     needles: Option<Arc<Needles>>,
+    /// There are processors to spare for decoding one batch while another one is judged.
+    reads_ahead: bool,
 }
 
 /// Merges the staged rows into the table, the partitions first where the run has rows: what is found there is not looked for elsewhere.
@@ -55,7 +62,16 @@ pub(super) async fn merge_alone(
     let alone = |path: &str| -> Alone {
         let free = slots.in_partition(path);
         let (files, staged, dropped) = (BTreeMap::new(), Vec::new(), HashMap::new());
-        Alone { search: Arc::clone(search), files, staged, dropped, free, range: range.cloned(), needles: None }
+        Alone {
+            search: Arc::clone(search),
+            files,
+            staged,
+            dropped,
+            free,
+            range: range.cloned(),
+            needles: None,
+            reads_ahead: false,
+        }
     };
     for file in &staged {
         let partition = partitions.entry(file.partition.path.clone()).or_insert_with_key(|path| alone(path));
@@ -90,7 +106,10 @@ async fn run(
     changes: &mut Changes,
     tally: &mut Tally,
 ) -> Result<()> {
-    let work = partitions.map(|partition| spawn(partition.merge())).collect::<Vec<_>>();
+    let partitions = partitions.collect::<Vec<_>>();
+    let reads_ahead = partitions.len() < files_in_flight();
+    let work =
+        partitions.into_iter().map(|partition| spawn(Alone { reads_ahead, ..partition }.merge())).collect::<Vec<_>>();
     let mut done = stream::iter(work).buffered(files_in_flight());
     // The commit wants staged files durable. Disks work on that while processors work on the next ones.
     let mut syncs = JoinSet::new();
@@ -104,6 +123,36 @@ async fn run(
         synced.map_err(|error| Error::storage("a part of the work ended unexpectedly").with_source(error))??;
     }
     Ok(())
+}
+
+/// The rows of a file that stay.
+struct AtHand {
+    /// `None` once they did not fit.
+    rows: Option<Vec<RecordBatch>>,
+    /// Bytes that are free.
+    room: usize,
+}
+
+impl AtHand {
+    /// Keeps the rows of a batch that are not among `gone`; its first one is at `first` of the file.
+    fn keep(&mut self, batch: &RecordBatch, first: u32, gone: Option<&RowSet>) -> Result<(), ArrowError> {
+        let Some(rows) = &mut self.rows else { return Ok(()) };
+        let kept = match gone {
+            Some(gone) => keep_rows(batch, u64::from(first), gone)?,
+            None => batch.clone(),
+        };
+        if kept.num_rows() == 0 {
+            return Ok(());
+        }
+        match self.room.checked_sub(kept.get_array_memory_size()) {
+            Some(room) => {
+                self.room = room;
+                rows.push(kept);
+            }
+            None => self.rows = None,
+        }
+        Ok(())
+    }
 }
 
 impl Alone {
@@ -162,17 +211,21 @@ impl Alone {
             {
                 continue;
             }
-            let found = if self.staged.is_empty() {
-                find_hits(&self.search, &source).await?
-            } else {
-                let (found, rows) = find_hits_at_hand(&self.search, &source, room).await?;
-                if let Some((rows, bytes)) = rows {
-                    room = room.saturating_sub(bytes);
-                    held.insert(path.clone(), rows);
-                }
-                found
-            };
-            judge.judge(path, &found, resolved);
+            if self.staged.is_empty() || source.bytes > AT_HAND_FILE_BYTES_MAX {
+                let found = find_hits(&self.search, &source).await?;
+                judge.judge(path, &found, resolved);
+                continue;
+            }
+            let mut at_hand = AtHand { rows: Some(Vec::new()), room };
+            let judged = look_at_hand(&self.search, &source, self.reads_ahead, |batch, first, found| {
+                judge.judge(path, found, resolved);
+                at_hand.keep(&batch, first, resolved.gone.get(path))
+            });
+            judged.await?;
+            if let Some(rows) = at_hand.rows {
+                room = at_hand.room;
+                held.insert(path.clone(), rows.into());
+            }
         }
         Ok(())
     }

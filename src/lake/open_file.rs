@@ -1,13 +1,16 @@
 //! One file of a run on its way to staging: rows wait until there are enough of them to be worth encoding.
 //!
 //! Rows of many partitions come in small pieces, and an encoder has a price per piece; so has a file, which is why none is begun before it has rows
-//! to encode.
+//! to encode. Encoding goes on beside the work of whoever brings the rows: one piece of a file at a time, so that the file is the same however long it takes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array as _, RecordBatch};
 use arrow::compute::concat_batches;
 use object_store::path::Path;
+use parquet::errors::ParquetError;
+use tokio::sync::oneshot;
 
 use super::data_file::DataFileWriter;
 use super::partition::Partition;
@@ -21,6 +24,8 @@ const ENCODER_OVERHEAD_BYTES: usize = 64 * 1024;
 /// Rows that are waited for before any are encoded, and bytes of them.
 const WAITING_ROWS_MAX: usize = 4_096;
 const WAITING_BYTES_MAX: usize = 512 * 1024;
+/// With fewer rows than this, handing them to another thread costs more than it spares.
+const HANDED_ROWS_MIN: usize = 1_024;
 
 #[derive(Debug)]
 pub(super) struct OpenFile {
@@ -28,9 +33,26 @@ pub(super) struct OpenFile {
     partition: Arc<Partition>,
     waiting: Waiting,
     encoder: Option<Encoder>,
+    at_work: Option<AtWork>,
+    /// What the file holds of its encoder, and how large it would be, when that was last at rest.
+    encoded: Encoded,
     pub(super) rows: u64,
     keys: Option<KeyRange>,
     pub(super) held_bytes: usize,
+}
+
+/// An encoder that is encoding.
+#[derive(Debug)]
+struct AtWork {
+    done: oneshot::Receiver<(Encoder, Result<(), ParquetError>)>,
+    /// What it encodes, in bytes.
+    bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Encoded {
+    held_bytes: usize,
+    file_bytes: usize,
 }
 
 /// Rows that are not encoded yet.
@@ -49,7 +71,17 @@ struct Encoder {
 
 impl OpenFile {
     pub(super) fn new(number: u32, partition: Arc<Partition>) -> Self {
-        Self { number, partition, waiting: Waiting::default(), encoder: None, rows: 0, keys: None, held_bytes: 0 }
+        Self {
+            number,
+            partition,
+            waiting: Waiting::default(),
+            encoder: None,
+            at_work: None,
+            encoded: Encoded::default(),
+            rows: 0,
+            keys: None,
+            held_bytes: 0,
+        }
     }
 
     pub(super) fn number(&self) -> u32 {
@@ -67,47 +99,87 @@ impl OpenFile {
         self.rows += batch.num_rows() as u64;
         self.waiting.push(batch.clone());
         if self.waiting.rows >= WAITING_ROWS_MAX || self.waiting.bytes >= WAITING_BYTES_MAX {
-            self.encode(area).await?;
+            self.begin_to_encode(area).await?;
         }
-        self.count_held_bytes(area);
+        self.count_held_bytes();
         Ok(())
     }
 
     /// Encodes what waits, and sends what that finishes.
     pub(super) async fn encode(&mut self, area: &StagingArea) -> Result<()> {
+        self.begin_to_encode(area).await?;
+        self.come_to_rest(area).await
+    }
+
+    /// Has what waits encoded, at once or beside what the caller does next.
+    async fn begin_to_encode(&mut self, area: &StagingArea) -> Result<()> {
+        self.come_to_rest(area).await?;
+        let bytes = self.waiting.bytes;
         let Some(rows) = self.waiting.take(area)? else { return Ok(()) };
-        let path = self.path(area);
-        let encoder = match &mut self.encoder {
-            Some(encoder) => encoder,
-            None => self.encoder.insert(Encoder::new(area, path)?),
-        };
-        encoder.writer.write(&rows).map_err(|error| encoder.fails(area, error))?;
-        encoder.drain(area).await?;
-        self.count_held_bytes(area);
+        let mut encoder = self.take_encoder(area)?;
+        if rows.num_rows() < HANDED_ROWS_MIN {
+            let written = encoder.writer.write(&rows);
+            return self.put_back(encoder, written, area).await;
+        }
+        let (sender, done) = oneshot::channel();
+        rayon::spawn(move || {
+            let written = catch_unwind(AssertUnwindSafe(|| encoder.writer.write(&rows)));
+            let panicked = |_| Err(ParquetError::General("the encoder has panicked".to_owned()));
+            // Whoever does not wait for it any more has given the file up.
+            drop(sender.send((encoder, written.unwrap_or_else(panicked))));
+        });
+        self.at_work = Some(AtWork { done, bytes });
         Ok(())
+    }
+
+    /// Waits until nothing of the file is being encoded.
+    pub(super) async fn come_to_rest(&mut self, area: &StagingArea) -> Result<()> {
+        let Some(AtWork { done, .. }) = self.at_work.take() else { return Ok(()) };
+        let (encoder, written) = done
+            .await
+            .map_err(|error| Error::storage("the encoding of a file ended unexpectedly").with_source(error))?;
+        self.put_back(encoder, written, area).await
+    }
+
+    async fn put_back(
+        &mut self,
+        mut encoder: Encoder,
+        written: Result<(), ParquetError>,
+        area: &StagingArea,
+    ) -> Result<()> {
+        let drained = match written {
+            Ok(()) => encoder.drain(area).await,
+            Err(error) => Err(encoder.fails(area, error)),
+        };
+        self.encoded = encoder.encoded(area);
+        self.encoder = Some(encoder);
+        self.count_held_bytes();
+        drained
+    }
+
+    fn take_encoder(&mut self, area: &StagingArea) -> Result<Encoder> {
+        match self.encoder.take() {
+            Some(encoder) => Ok(encoder),
+            None => Encoder::new(area, area.storage.layout.staged_file(&area.run_id, self.number)),
+        }
     }
 
     /// Ends the row group and sends what it makes.
     pub(super) async fn flush(&mut self, area: &StagingArea) -> Result<()> {
         self.encode(area).await?;
-        if let Some(encoder) = &mut self.encoder {
-            encoder.writer.flush().map_err(|error| encoder.fails(area, error))?;
-            encoder.drain(area).await?;
-        }
-        self.count_held_bytes(area);
-        Ok(())
+        let Some(mut encoder) = self.encoder.take() else { return Ok(()) };
+        let flushed = encoder.writer.flush();
+        self.put_back(encoder, flushed, area).await
     }
 
-    /// How large the file would be if it were closed now; rows that wait count as they are.
+    /// How large the file would be if it were closed now; rows that are not encoded yet count as they are.
     pub(super) fn estimated_bytes(&self) -> u64 {
-        let encoder = self.encoder.as_ref();
-        let encoded = encoder.map_or(0, |Encoder { writer, .. }| writer.bytes_written() + writer.in_progress_size());
-        (encoded + self.waiting.bytes) as u64
+        (self.encoded.file_bytes + self.raw_bytes()) as u64
     }
 
     /// Whether nothing was encoded so far.
     pub(super) fn is_only_held(&self) -> bool {
-        self.encoder.is_none()
+        self.encoder.is_none() && self.at_work.is_none()
     }
 
     /// The file as rows in memory; nothing of it may have been encoded.
@@ -118,12 +190,8 @@ impl OpenFile {
 
     pub(super) async fn close(mut self, area: &StagingArea) -> Result<StagedFile> {
         self.encode(area).await?;
-        let path = self.path(area);
-        let Self { number, partition, encoder, rows, keys, .. } = self;
-        let mut encoder = match encoder {
-            Some(encoder) => encoder,
-            None => Encoder::new(area, path)?,
-        };
+        let mut encoder = self.take_encoder(area)?;
+        let Self { number, partition, rows, keys, .. } = self;
         encoder.writer.finish().map(drop).map_err(|error| encoder.fails(area, error))?;
         encoder.drain(area).await?;
         let path = encoder.upload.path().clone();
@@ -132,17 +200,22 @@ impl OpenFile {
     }
 
     pub(super) async fn abort(self) {
-        if let Some(encoder) = self.encoder {
+        let at_work = match self.at_work {
+            Some(AtWork { done, .. }) => done.await.ok().map(|(encoder, _)| encoder),
+            None => None,
+        };
+        if let Some(encoder) = at_work.or(self.encoder) {
             encoder.upload.abort().await;
         }
     }
 
-    fn path(&self, area: &StagingArea) -> Path {
-        area.storage.layout.staged_file(&area.run_id, self.number)
+    /// Bytes of rows that are not encoded yet.
+    fn raw_bytes(&self) -> usize {
+        self.waiting.bytes + self.at_work.as_ref().map_or(0, |at_work| at_work.bytes)
     }
 
-    fn count_held_bytes(&mut self, area: &StagingArea) {
-        self.held_bytes = self.waiting.bytes + self.encoder.as_ref().map_or(0, |encoder| encoder.held_bytes(area));
+    fn count_held_bytes(&mut self) {
+        self.held_bytes = self.encoded.held_bytes + self.raw_bytes();
     }
 }
 
@@ -163,10 +236,14 @@ impl Encoder {
         Ok(())
     }
 
-    /// The encoder counts buffers that it has reserved; what they hold so far is what costs memory.
-    fn held_bytes(&self, area: &StagingArea) -> usize {
-        let encoder = self.writer.memory_size().saturating_sub(area.reserved_bytes) + self.writer.in_progress_size();
-        encoder + self.upload.buffered_bytes() + ENCODER_OVERHEAD_BYTES
+    fn encoded(&self, area: &StagingArea) -> Encoded {
+        let in_progress = self.writer.in_progress_size();
+        // The encoder counts buffers that it has reserved; what they hold so far is what costs memory.
+        let encoder = self.writer.memory_size().saturating_sub(area.reserved_bytes) + in_progress;
+        Encoded {
+            held_bytes: encoder + self.upload.buffered_bytes() + ENCODER_OVERHEAD_BYTES,
+            file_bytes: self.writer.bytes_written() + in_progress,
+        }
     }
 
     fn fails(&self, area: &StagingArea, error: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>) -> Error {

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
@@ -16,12 +16,16 @@ use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::storage::Storage;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 8_192;
+/// Batches that are decoded before they are asked for.
+const BATCHES_AHEAD: usize = 1;
 /// Bytes read at the end of a file in the hope that its metadata is there.
 const FOOTER_BYTES: usize = 64 * 1024;
 
@@ -84,6 +88,35 @@ pub(super) async fn read<'a>(
     }
     let stream = builder.build().map_err(&fails)?;
     Ok(stream.map(move |batch| batch.map_err(&fails)).boxed())
+}
+
+/// All batches of a file, of which the next ones are decoded while the caller works on one.
+pub(super) fn read_ahead(storage: &Storage, source: &Source) -> BoxStream<'static, Result<RecordBatch>> {
+    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+    let (storage, source) = (storage.clone(), source.clone());
+    let mut reading = JoinSet::new();
+    reading.spawn(async move {
+        let mut batches = read(&storage, &source, Part::Whole).await?;
+        while let Some(batch) = batches.next().await {
+            if sender.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    let next = |(mut receiver, mut reading): (mpsc::Receiver<Result<RecordBatch>>, JoinSet<Result<()>>)| async {
+        if let Some(batch) = receiver.recv().await {
+            return Some((batch, (receiver, reading)));
+        }
+        // That nothing more comes is the end of the file only when the reading says so.
+        let error = match reading.join_next().await? {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => error,
+            Err(error) => Error::storage("the reading of a file ended unexpectedly").with_source(error),
+        };
+        Some((Err(error), (receiver, reading)))
+    };
+    stream::unfold((receiver, reading), next).boxed()
 }
 
 /// A data file whose bloom filters can be asked.

@@ -7,7 +7,7 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::commit::{AddedFile, staged_name};
 use super::index::RowSet;
@@ -40,8 +40,8 @@ pub(super) struct Rewrite {
 }
 
 impl Rewrite {
-    /// What a plan has to be rewritten: files of the table without the rows of `leaving.0`, staged ones without those of `leaving.1`. What
-    /// is in `held` need not be read.
+    /// What a plan has to be rewritten: files of the table without the rows of `leaving.0`, staged ones without those of `leaving.1`. Of what is
+    /// in `held`, the rows that stay are at hand.
     pub(super) fn of(
         area: &StagingArea,
         plan: &PartitionPlan,
@@ -54,11 +54,11 @@ impl Rewrite {
         let mut sources = Vec::new();
         for path in &plan.rewritten {
             let bytes = files.get(path).map_or(0, |file| file.bytes);
-            let rows = match held.remove(path) {
-                Some(rows) => Rows::Held(rows),
-                None => Rows::File(Source { path: area.storage.resolve(path)?, bytes }),
-            };
-            sources.push((rows, deleted.remove(path).unwrap_or_default()));
+            let leaving = deleted.remove(path).unwrap_or_default();
+            sources.push(match held.remove(path) {
+                Some(rows) => (Rows::Held(rows), RowSet::default()),
+                None => (Rows::File(Source { path: area.storage.resolve(path)?, bytes }), leaving),
+            });
         }
         for file in staged.iter().filter(|file| plan.merged.contains(&file.number)) {
             let rows = if let Some(rows) = &file.held {
@@ -84,25 +84,19 @@ impl Rewrite {
         area.limits.writer_buffer_bytes /= files_in_flight();
         let mut writer = RollingWriter::new(area.clone());
         for (rows, leaving) in sources {
+            let (mut batches, name) = match rows {
+                Rows::Held(batches) => (stream::iter(batches.to_vec()).map(Ok).boxed(), None),
+                Rows::File(source) => (read(&area.storage, &source, Part::Whole).await?, Some(source.path)),
+            };
+            let fails = |error: ArrowError| match &name {
+                Some(path) => misfit(&area.storage, "rewrite", path, error),
+                None => Error::storage("cannot filter rows").with_source(error),
+            };
             let mut position = 0_u64;
-            match rows {
-                Rows::Held(batches) => {
-                    let fails = |error: ArrowError| Error::storage("cannot filter rows").with_source(error);
-                    for batch in batches.iter() {
-                        let kept = keep_rows(batch, position, &leaving).map_err(fails)?;
-                        position += batch.num_rows() as u64;
-                        writer.write(&partition, &kept).await?;
-                    }
-                }
-                Rows::File(source) => {
-                    let fails = |error| misfit(&area.storage, "rewrite", &source.path, error);
-                    let mut batches = read(&area.storage, &source, Part::Whole).await?;
-                    while let Some(batch) = batches.try_next().await? {
-                        let kept = keep_rows(&batch, position, &leaving).map_err(fails)?;
-                        position += batch.num_rows() as u64;
-                        writer.write(&partition, &conform(&kept, &area.schema).map_err(fails)?).await?;
-                    }
-                }
+            while let Some(batch) = batches.try_next().await? {
+                let kept = keep_rows(&batch, position, &leaving).map_err(fails)?;
+                position += batch.num_rows() as u64;
+                writer.write(&partition, &conform(&kept, &area.schema).map_err(fails)?).await?;
             }
         }
         writer.finish().await
@@ -110,7 +104,7 @@ impl Rewrite {
 }
 
 /// The rows of a batch that stay; the batch begins at `position` of its file.
-fn keep_rows(batch: &RecordBatch, position: u64, leaving: &RowSet) -> Result<RecordBatch, ArrowError> {
+pub(super) fn keep_rows(batch: &RecordBatch, position: u64, leaving: &RowSet) -> Result<RecordBatch, ArrowError> {
     if leaving.len() == 0 {
         return Ok(batch.clone());
     }

@@ -13,8 +13,7 @@ use super::hash::Fingerprint;
 use super::index::{KeyIndex, RowSet};
 use super::lens::{Identity, Lens};
 use super::rank::{Rank, Ranks};
-use super::reader::{Part, Source, ranges, read};
-use super::rewrite::HeldRows;
+use super::reader::{Part, Source, ranges, read, read_ahead};
 use super::rolling::StagingArea;
 use super::schema::{conform, misfit};
 use super::snapshot::Snapshot;
@@ -101,40 +100,29 @@ pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
     Ok(found)
 }
 
-/// Compressed bytes of a file beyond which its keys are read on their own first.
-const AT_HAND_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// As [`find_hits`], and all rows of the file in the shape of the table with the bytes that they take, if that is no more than `room`. A file is read
-/// once for both.
-pub(super) async fn find_hits_at_hand(
+/// Looks through a file batch by batch while its rows are at hand, in the shape of the table: `each` sees the rows, the position of the first of them,
+/// and what the run touches of them. The file is read once.
+pub(super) async fn look_at_hand(
     search: &Search,
     source: &Source,
-    room: usize,
-) -> Result<(Found, Option<(HeldRows, usize)>)> {
-    if source.bytes > AT_HAND_FILE_BYTES_MAX {
-        return Ok((find_hits(search, source).await?, None));
-    }
+    reads_ahead: bool,
+    mut each: impl FnMut(RecordBatch, u32, &Found) -> Result<(), ArrowError>,
+) -> Result<()> {
     let storage = &search.area.storage;
     let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
-    let mut found = Found::default();
-    let mut rows = Vec::new();
-    let (mut first, mut bytes, mut fits) = (0_u32, 0, true);
-    let mut batches = read(storage, source, Part::Whole).await?;
+    let mut first = 0_u32;
+    let mut batches =
+        if reads_ahead { read_ahead(storage, source) } else { read(storage, source, Part::Whole).await? };
     while let Some(batch) = batches.try_next().await? {
         let batch = conform(&batch, &search.area.schema).map_err(fails)?;
-        let known = found.hits.len();
+        let mut found = Found::default();
         search.pick(&batch, first, &mut found).map_err(fails)?;
-        search.fill(&batch, first, found.hits.get_mut(known..).unwrap_or_default()).map_err(fails)?;
-        first += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
-        bytes += batch.get_array_memory_size();
-        fits = fits && bytes <= room;
-        if fits {
-            rows.push(batch);
-        } else {
-            rows.clear();
-        }
+        search.fill(&batch, first, &mut found.hits).map_err(fails)?;
+        let rows = u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+        each(batch, first, &found).map_err(fails)?;
+        first += rows;
     }
-    Ok((found, fits.then(|| (rows.into(), bytes))))
+    Ok(())
 }
 
 impl Search {

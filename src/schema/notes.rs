@@ -60,6 +60,7 @@ struct Reader<'a> {
 enum Shape<'a> {
     Object(&'a [Column]),
     List(&'a ColumnType),
+    Map(&'a ColumnType),
     /// It has no parts.
     Plain,
 }
@@ -69,6 +70,7 @@ impl<'a> From<&'a ColumnType> for Shape<'a> {
         match column_type {
             ColumnType::Struct(columns) => Self::Object(columns),
             ColumnType::List(element) => Self::List(element),
+            ColumnType::Map(value) => Self::Map(value),
             _ => Self::Plain,
         }
     }
@@ -123,6 +125,13 @@ impl Reader<'_> {
                     self.read(at, items, Shape::from(element), depth + 1);
                 }
             }
+            Shape::Map(value) => {
+                if let Some(values) = schema.get("additionalProperties") {
+                    let (place, pointer) = (format!("{place}{{}}"), format!("{pointer}/additionalProperties"));
+                    let at = At { place: &place, pointer: &pointer, level: level + 1 };
+                    self.read(at, values, Shape::from(value), depth + 1);
+                }
+            }
             Shape::Plain => {}
         }
     }
@@ -173,7 +182,7 @@ pub fn identified(schema: &RecordSchema, known: Option<&RecordSchema>) -> Notes 
         name(&place, was);
         within(&place, &column.column_type, &mut |place| name(place, None));
     }
-    // Fields within maps have no ids, and neither have lists that are tables.
+    // Fields that are not in the schema any more say where they came from all the same, and so do lists that are tables.
     for (place, note) in schema.notes().iter().chain(known).filter(|(_, note)| is_shaped && note.source.is_some()) {
         let source = || Note { source: note.source.clone(), child: note.child.clone(), ..Note::default() };
         notes.entry(place.clone()).or_insert_with(source);
@@ -194,6 +203,11 @@ fn within(place: &str, column_type: &ColumnType, name: &mut dyn FnMut(&str)) {
             let place = format!("{place}[]");
             name(&place);
             within(&place, element, name);
+        }
+        ColumnType::Map(value) => {
+            let place = format!("{place}{{}}");
+            name(&place);
+            within(&place, value, name);
         }
         _ => {}
     }
@@ -220,13 +234,18 @@ mod tests {
             "id": {"type": "integer", "description": "the key"},
             "o": {"properties": {"a": {"$ref": "#/$defs/d"}}},
             "l": {"items": {"type": "integer"}},
+            "m": {"type": "object", "additionalProperties": {"type": "integer", "description": "how often"}},
         }));
         let first = first.clone().with_notes(identified(&first, None));
         let ids = |schema: &RecordSchema| -> Vec<(String, i32)> {
             schema.notes().iter().map(|(place, note)| (place.clone(), note.id.unwrap())).collect()
         };
         let of = |place: &str, id| (place.to_owned(), id);
-        assert_eq!(ids(&first), [of("$.id", 1), of("$.l", 4), of("$.l[]", 5), of("$.o", 2), of("$.o.a", 3)]);
+        assert_eq!(
+            ids(&first),
+            [of("$.id", 1), of("$.l", 4), of("$.l[]", 5), of("$.m", 6), of("$.m{}", 7), of("$.o", 2), of("$.o.a", 3)]
+        );
+        assert_eq!(first.notes()["$.m{}"].description.as_deref(), Some("how often"));
         assert_eq!(first.notes()["$.o.a"].description.as_deref(), Some("a day"));
         let second = file(json!({
             "new": {"type": "string"},
@@ -234,7 +253,7 @@ mod tests {
             "o": {"properties": {"b": {"type": "string"}, "a": {"type": "string"}}},
         }));
         let second = second.clone().with_notes(identified(&second, Some(&first)));
-        assert_eq!(ids(&second), [of("$.key", 1), of("$.new", 6), of("$.o", 2), of("$.o.a", 3), of("$.o.b", 7)]);
+        assert_eq!(ids(&second), [of("$.key", 1), of("$.new", 8), of("$.o", 2), of("$.o.a", 3), of("$.o.b", 9)]);
         assert_eq!(second.notes()["$.key"].description.as_deref(), Some("the key"));
         assert_eq!(serde_json::from_str::<RecordSchema>(&serde_json::to_string(&second).unwrap()).unwrap(), second);
     }

@@ -54,6 +54,9 @@ pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Opti
         (ColumnType::List(one), ColumnType::List(other)) => {
             widen(one, other, conflicts).map(|element| ColumnType::List(Box::new(element)))
         }
+        (ColumnType::Map(one), ColumnType::Map(other)) => {
+            widen(one, other, conflicts).map(|value| ColumnType::Map(Box::new(value)))
+        }
         _ => None,
     };
     lossless.or_else(|| match conflicts {
@@ -235,6 +238,7 @@ mod tests {
     fn in_order(column_type: &ColumnType) -> ColumnType {
         match column_type {
             ColumnType::List(element) => ColumnType::List(Box::new(in_order(element))),
+            ColumnType::Map(value) => ColumnType::Map(Box::new(in_order(value))),
             ColumnType::Struct(members) => {
                 let ordered = |column: &Column| Column { column_type: in_order(&column.column_type), ..column.clone() };
                 let mut members: Vec<Column> = members.iter().map(ordered).collect();

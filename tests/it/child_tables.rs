@@ -326,7 +326,7 @@ fn random_histories_of_records_end_with_the_tables_of_the_oracle() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let seeds = std::env::var("LAKEFEED_CHILD_TABLES_SEEDS").ok();
     let seeds = seeds.as_deref().and_then(|text| text.split_once(".."));
-    let seeds = seeds.map_or(0..24, |(from, to)| from.parse().unwrap()..to.parse().unwrap());
+    let seeds = seeds.map_or(0..16, |(from, to)| from.parse().unwrap()..to.parse().unwrap());
     for seed in seeds {
         runtime.block_on(History::of(seed).play());
     }

@@ -93,6 +93,9 @@ async fn readers_join_records_and_items() {
         assert_eq!(column(&api, child, "seat__a_row"), [1, 2, 3].map(|row| json!(row)));
         let notes = json!([[1, 0, "x"], [1, 1, "y"], [2, null, null], [3, 0, "z"]]);
         assert_eq!(joined(&api, "events__the_guests__notes", "value").await, notes);
+        let checked = api.lakefeed(&["check", "pipeline.yaml"]).await;
+        let tables = if schema.is_empty() { "as lists come" } else { "events__the_guests, events__the_guests__notes" };
+        assert!(checked.stdout.contains(&format!("child tables {tables}")), "{checked:?}");
         // Two rows are another one and gone, the others stay as they are.
         api.set_pages(vec![second.clone()]);
         let report = run(&api, &resource, &files).await.report();

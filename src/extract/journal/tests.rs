@@ -41,15 +41,28 @@ impl JournalStore for Memory {
 }
 
 impl Memory {
-    /// One run: up to `pages` pages, with `seconds` between them. The journal is left as a kill leaves it.
+    /// One run, with `seconds` between its pages. The journal is left as a kill leaves it.
     async fn run(self: &Arc<Self>, api: &Arc<Api>, reading: Reading, seconds: u64) -> (Result<Vec<u64>>, Arc<Journal>) {
+        self.run_with(api, reading, &[seconds], SEGMENT_BYTES).await
+    }
+
+    /// The same, with these numbers of seconds by turns, and segments of so many bytes.
+    async fn run_with(
+        self: &Arc<Self>,
+        api: &Arc<Api>,
+        reading: Reading,
+        seconds: &[u64],
+        segment_bytes: usize,
+    ) -> (Result<Vec<u64>>, Arc<Journal>) {
         let clock = Arc::new(crate::clock::ManualClock::new(chrono::DateTime::UNIX_EPOCH));
         *self.run.lock().unwrap() += 1;
         let store = Arc::<Self>::clone(self);
-        let journal = Journal::open(store, Arc::<crate::clock::ManualClock>::clone(&clock), true).await.unwrap();
+        let mut journal = Journal::open(store, Arc::<crate::clock::ManualClock>::clone(&clock), true).await.unwrap();
+        journal.segment_bytes = segment_bytes;
         journal.arm();
         let journal = Arc::new(journal);
-        let result = reading.with(Arc::clone(&journal), &clock, Duration::from_secs(seconds)).of(api).await;
+        let pauses: Vec<_> = seconds.iter().map(|seconds| Duration::from_secs(*seconds)).collect();
+        let result = reading.with(Arc::clone(&journal), &clock, &pauses).of(api).await;
         // What is being written is written: a kill in the middle of a put leaves nothing of it.
         let writing = journal.new.lock().unwrap().writing.take();
         journal.wait_for(writing).await;
@@ -64,21 +77,21 @@ proptest! {
     #[test]
     fn a_listing_that_is_stopped_anywhere_goes_on_with_every_record_once(
         style in prop::sample::select(STYLES.to_vec()),
-        count in 1_u64..400, size in 1_u64..40, concurrency in 1_usize..40, seconds in 0_u64..2,
-        stops in prop::collection::vec(0_u64..60, 1..4)
+        count in 1_u64..400, size in 1_u64..40, concurrency in 1_usize..40, seconds in prop::collection::vec(0_u64..2, 1..9),
+        segment_bytes in prop::sample::select(vec![400, SEGMENT_BYTES]), stops in prop::collection::vec(0_u64..60, 1..4)
     ) {
         on_a_runtime(async {
             let api = Api::new(style, count, size);
             let store = Arc::new(Memory::default());
             let reading = || Reading::new(size, concurrency);
             for stop in stops {
-                let (result, journal) = store.run(&api, reading().up_to(stop), seconds).await;
+                let (result, journal) = store.run_with(&api, reading().up_to(stop), &seconds, segment_bytes).await;
                 result.unwrap();
                 drop(journal);
             }
             let before = api.asked();
             let kept = store.segments.lock().unwrap().len() as u64;
-            let (records, journal) = store.run(&api, reading(), seconds).await;
+            let (records, journal) = store.run_with(&api, reading(), &seconds, segment_bytes).await;
             prop_assert_eq!(records.unwrap(), (0..count).collect::<Vec<_>>());
             prop_assert!(!journal.is_stale());
             let found = journal.found().await.unwrap();
@@ -117,6 +130,23 @@ fn what_has_moved_since_is_noticed_at_the_first_or_at_the_last_page() {
                 assert!(store.left().await.unwrap().is_empty());
             }
         }
+    });
+}
+
+#[test]
+fn pages_that_come_fast_are_asked_for_again() {
+    on_a_runtime(async {
+        let api = Api::new(Style::Offset, 400, 10);
+        let store = Arc::new(Memory::default());
+        // Thirty pages at once, then one a second.
+        let seconds: Vec<u64> = (0..40).map(|page| u64::from(page >= 30)).collect();
+        store.run_with(&api, Reading::new(10, 1).up_to(36), &seconds, 400).await.0.unwrap();
+        let before = api.asked();
+        let (records, journal) = store.run(&api, Reading::new(10, 1), 1).await;
+        assert_eq!(records.unwrap(), (0..400).collect::<Vec<_>>());
+        let Some(Found::Holds(kept)) = journal.found().await else { panic!("nothing was kept") };
+        assert!((6..12).contains(&kept), "{kept}");
+        assert_eq!(api.asked() - before, 40 - kept + 2);
     });
 }
 

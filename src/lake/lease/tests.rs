@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::super::fault_store::LyingStore;
+use super::super::fault_store::{Death, Fuse, LyingStore};
 use super::super::testing::{World, row, write_all};
 use super::super::{Patience, Wait, WaitListener};
 use super::TableLock;
@@ -169,4 +169,46 @@ async fn a_lease_that_has_expired_unnoticed_is_renewed_before_the_commit() {
     assert!(error.hints()[0].contains("expires at 2026-11-23T12:02:01Z"), "{error:?}");
     writer.commit(checkpoint()).await.unwrap();
     assert_eq!(world.rows().await, [row(1, 1, 1)]);
+}
+
+#[tokio::test]
+async fn a_lease_that_has_expired_and_cannot_be_renewed_ends_its_run_before_anything_changes() {
+    // The table is taken, and a row staged, in so many changes; the next one is the renewal.
+    let taken = {
+        let world = World::in_memory();
+        world.run("before", Merge, &[vec![row(1, 1, 1)]]).await;
+        let fuse = Fuse::new(u64::MAX, Death::BeforeEffect);
+        let mut writer = world.mortal_table(&fuse).begin(world.spec("cut-off", Merge)).await.unwrap();
+        write_all(&mut writer, &[vec![row(1, 1, 2)]]).await.unwrap();
+        fuse.changes()
+    };
+    for death in [Death::BeforeEffect, Death::AfterEffect, Death::LostAnswer] {
+        let world = World::in_memory();
+        world.run("before", Merge, &[vec![row(1, 1, 1)]]).await;
+        let fuse = Fuse::new(taken, death);
+        let table = world.mortal_table(&fuse);
+        let mut writer = table.begin(world.spec("cut-off", Merge)).await.unwrap();
+        write_all(&mut writer, &[vec![row(1, 1, 2)]]).await.unwrap();
+        assert_eq!(fuse.changes(), taken, "a change too many before the renewal");
+        world.expire_leases();
+        let error = writer.lock().verify(&table.storage).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert!(
+            error.hints().iter().any(|hint| hint.contains("cannot be renewed: nothing more is written")),
+            "{error:?}"
+        );
+        if death == Death::LostAnswer {
+            // The store is back before another run has come, so this one may go on.
+            writer.commit(checkpoint()).await.unwrap();
+            assert_eq!(world.rows().await, [row(1, 1, 2)]);
+            continue;
+        }
+        assert_eq!(writer.commit(checkpoint()).await.unwrap_err().kind(), ErrorKind::Storage);
+        assert_eq!(world.rows().await, [row(1, 1, 1)]);
+        // A renewal that took effect without an answer has to be waited for, too.
+        world.expire_leases();
+        world.run("next", Merge, &[vec![row(2, 1, 3)]]).await;
+        assert_eq!(world.rows().await, [row(1, 1, 1), row(2, 1, 3)]);
+        world.check_tidy().await;
+    }
 }
