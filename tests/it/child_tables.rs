@@ -11,7 +11,7 @@ use lakefeed::config::{self, Format, Sources};
 use lakefeed::error::Error;
 use lakefeed::event::{Observer, RunEvent};
 use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::{CompactSpec, Lake, Table, Upkeep};
+use lakefeed::lake::{CompactSpec, Lake, Level, Table, Upkeep};
 use lakefeed::pipeline::{self, Components, RunOptions};
 use lakefeed::spec::PipelineSpec;
 use object_store::ObjectStore;
@@ -284,6 +284,9 @@ impl History {
             let found = sorted(json_rows_in(&*self.store, table).await);
             let expected = sorted(expected.remove(table).unwrap_or_default());
             assert_eq!(found, expected, "seed {} {} {place}: {table}", self.seed, self.disposition);
+            let findings = self.table(table).verify().await.unwrap().findings;
+            let problems = findings.iter().filter(|finding| finding.level == Level::Problem);
+            assert_eq!(problems.count(), 0, "seed {} {place}: {table} {findings:?}", self.seed);
         }
         assert!(expected.is_empty(), "{expected:?}");
     }
