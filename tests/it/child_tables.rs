@@ -92,7 +92,11 @@ impl Transport for Api {
     ) -> Result<http::Response<Bytes>, TransportError> {
         let query = request.uri().query().unwrap_or_default();
         let page: usize = query.split('&').find_map(|pair| pair.strip_prefix("page=")).unwrap().parse().unwrap();
-        let records = self.0.lock().unwrap().get(page).cloned().unwrap_or_default();
+        let mut records = self.0.lock().unwrap().get(page).cloned().unwrap_or_default();
+        let bound = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        if let (Some(from), Some(to)) = (bound("from"), bound("to")) {
+            records.retain(|record| (from..to).contains(&record["at"].as_str().unwrap()));
+        }
         Ok(http::Response::new(json!(records).to_string().into()))
     }
 }
@@ -119,7 +123,7 @@ impl Observer for Heard {
     }
 }
 
-fn spec(disposition: &str, has_file: bool, merge_index_bytes: u64) -> PipelineSpec {
+fn document(disposition: &str, has_file: bool, merge_index_bytes: u64) -> Value {
     let mut resource = json!({
         "name": "events", "primary_key": "id", "write_disposition": disposition, "nested": "child_tables",
         "endpoint": {"data_selector": "$", "paginator": {"type": "page_number", "total_path": null}},
@@ -130,11 +134,14 @@ fn spec(disposition: &str, has_file: bool, merge_index_bytes: u64) -> PipelineSp
     if has_file {
         resource["schema"] = json!("schema.json");
     }
-    let pipeline = json!({
+    json!({
         "limits": {"batch_rows": 3, "merge_index_bytes": merge_index_bytes},
         "client": {"base_url": "https://api.example", "retry": {"max_retries": 0}},
         "resources": [resource],
-    });
+    })
+}
+
+fn parsed(pipeline: &Value) -> PipelineSpec {
     config::parse("children.json", &pipeline.to_string(), Format::Json, &Files).unwrap()
 }
 
@@ -204,7 +211,7 @@ impl History {
             luck: Luck(seed ^ 0x5EED),
             seed,
             disposition,
-            spec: spec(disposition, seed.is_multiple_of(5), merge_index_bytes),
+            spec: parsed(&document(disposition, seed.is_multiple_of(5), merge_index_bytes)),
             api: Arc::new(Api::default()),
             store: Arc::new(InMemory::new()),
             clock: Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap())),
@@ -410,5 +417,34 @@ fn tables_that_were_to_be_built_anew_are_not_gone_on_with_by_halves() {
             }
         }
         assert!(gaps > 1, "{disposition}: no kill fell between the commits");
+    }
+}
+
+/// Of records that are read by time windows, each with its day; a cursor goes over them.
+#[test]
+fn windows_and_cursors_bring_each_item_once_whatever_is_killed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let records =
+        [json!({"id": 1, "at": "2026-11-21", "tags": ["x"]}), json!({"id": 2, "at": "2026-11-22", "tags": ["y", "z"]})];
+    for (disposition, commits) in [("append", 1), ("merge", 2)] {
+        let mut pipeline = document(disposition, false, 1 << 20);
+        let endpoint = &mut pipeline["resources"][0]["endpoint"];
+        endpoint["params"] = json!({"from": "{incremental.start_value}", "to": "{incremental.end_value}"});
+        endpoint["incremental"] = json!({"cursor_path": "at", "initial_value": "2026-11-21", "step": "1d"});
+        for fatal in 0.. {
+            let mut history = History::new(0, disposition);
+            history.spec = parsed(&pipeline);
+            let (is_dead, _) = runtime.block_on(history.run_to_death(vec![records.to_vec()], false, fatal));
+            let whole = runtime.block_on(history.commits("events"));
+            assert!(is_dead || whole >= commits, "{disposition}: {whole} commits");
+            assert!(disposition == "merge" || whole <= 1, "{disposition}: {whole} commits");
+            let again = runtime.block_on(history.run(false, None));
+            again.unwrap_or_else(|error| panic!("{disposition} {fatal}: {error} {:?}", error.causes()));
+            history.oracle = records.to_vec();
+            runtime.block_on(history.check(&format!("killed at {fatal}")));
+            if !is_dead {
+                break;
+            }
+        }
     }
 }
