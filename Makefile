@@ -7,16 +7,25 @@ TEST_PYTHON := $(CURDIR)/$(VENV)/bin/python
 READERS := tests/readers/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak test-ceph test-spark test-adversaries reader-race check fmt lint doc bench bench-merge clean
+.PHONY: help demo test instructions instructions-baseline soak test-ceph test-spark test-adversaries reader-race check fmt lint doc bench bench-merge bench-decode clean
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## build, start the embedded calendar API with OAuth2, run the pipeline, show the table
 	$(CARGO) run --release --locked --quiet -- demo
 
-test: check $(VENV)/.installed ## everything: format, lints, docs, unit and integration tests with real servers and readers
+test: check $(VENV)/.installed ## everything: format, lints, docs, unit and integration tests with real servers and readers, counts of instructions
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) $(CARGO) test --locked
+	@$(MAKE) --no-print-directory instructions
+
+instructions: ## does small fixed work take more instructions than its baseline? (valgrind; Debian's package is fetched where it is missing)
+	$(CARGO) build --locked --quiet --example instructions
+	@$(PYTHON) benches/instructions.py target/debug/examples/instructions
+
+instructions-baseline: ## make the counts of now the baseline
+	$(CARGO) build --locked --quiet --example instructions
+	@$(PYTHON) benches/instructions.py target/debug/examples/instructions --renew
 
 soak: $(VENV)/.installed ## ten thousand random histories against an oracle, 300 kills; LAKEFEED_SIMULATION_SEEDS=17..18 plays one history again
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) LAKEFEED_KILLS=$${LAKEFEED_KILLS:-300} \
@@ -52,17 +61,20 @@ doc: ## does the documentation build without a warning?
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 
 bench: $(VENV)/.bench-installed ## whole runs beside dlt and a hand-tuned pipeline, writes docs/benchmarks.md; then the hot paths
-	$(CARGO) build --release --locked
-	$(VENV)/bin/python benches/bench_end_to_end.py target/release/lakefeed --write docs/benchmarks.md
+	$(CARGO) build --release --locked --bin lakefeed --example merge_lake
+	$(VENV)/bin/python benches/bench_end_to_end.py target/release/lakefeed target/release/examples/merge_lake --write docs/benchmarks.md
 	$(CARGO) bench --locked
 
 bench-merge: $(VENV)/.bench-installed ## 100,000 changes into 5,000,000 rows, beside delta-rs, DuckDB and Polars; writes docs/benchmarks-merge.md
 	$(CARGO) build --release --locked --example merge_lake
 	$(VENV)/bin/python benches/bench_merge.py target/release/examples/merge_lake --write docs/benchmarks-merge.md
 
+bench-decode: ## the ways in which a page could become a batch: how fast and how exact each is (compiles for minutes)
+	$(CARGO) run --release --locked --manifest-path benches/candidates/Cargo.toml --target-dir target
+
 clean: ## remove what was built and installed here
 	$(CARGO) clean
-	rm -rf $(VENV) $(VENV)-spark lakefeed-demo
+	rm -rf $(VENV) $(VENV)-spark .valgrind lakefeed-demo
 
 # A virtual environment with DuckDB, pyarrow, Polars, an S3-protocol and an OAuth2 server; made anew when the list changes.
 $(VENV)/.installed: $(READERS)

@@ -1,13 +1,16 @@
 """Runs lakefeed, dlt and a pipeline tuned by hand on the same pages, side by side, and says how long each one took.
 
-usage: bench_end_to_end.py LAKEFEED [--rows 500000] [--repeats 3] [--quick] [--write FILE]
+usage: bench_end_to_end.py LAKEFEED [MERGE_LAKE] [--rows 500000] [--repeats 3] [--quick] [--only TEXT] [--write FILE]
+
+MERGE_LAKE is the example of that name; without it the opening of tables is left out. --quick runs lakefeed alone, and nothing on ten times the rows.
 
 The demo server (`lakefeed demo --serve`) gives the pages; it keeps each page that it has made, and every case is warmed up once. All processes share the machine's
-cores with it. `seconds` of lakefeed are those of the whole process, from start to exit; those of the Python pipelines do not count their imports. `CPU` is user and
+cores with it, and on S3 with moto, a server of S3's protocol in Python. `seconds` of lakefeed are those of the whole process, from start to exit; those of the Python pipelines do not count their imports. `CPU` is user and
 system time of the whole process, without the server's. `peak` is the largest resident size.
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -23,6 +26,9 @@ from dataclasses import dataclass
 
 HERE = pathlib.Path(__file__).resolve().parent
 DLT, HANDMADE = "dlt 1.31", "aiohttp + msgspec + pyarrow"
+DAYS = 50
+# What lakefeed keeps under way at most; docs/pipeline-file.md, client.concurrency.
+IN_FLIGHT = 32
 
 
 @dataclass(eq=False)
@@ -35,6 +41,8 @@ class Case:
     again: bool = False
     share: float = 1.0
     latency: int = 0
+    gzip: bool = False
+    s3: bool = False
     rivals: tuple = ()
     rows: int = 0
 
@@ -42,13 +50,24 @@ class Case:
 CASES = [
     Case("flat, append, 1,000 a page", 1000, rivals=(DLT, HANDMADE)),
     Case("flat, append, 100 a page", 100, rivals=(DLT, HANDMADE)),
-    Case("flat, append, 30 day partitions, 1,000 a page", 1000, partitioned=True, rivals=(DLT,)),
-    Case("flat, append, 30 day partitions, 100 a page", 100, partitioned=True, rivals=(DLT,)),
+    Case("flat, append, 1,000 a page, gzip", 1000, gzip=True, rivals=(DLT, HANDMADE)),
+    Case(f"flat, append, {DAYS} day partitions, 1,000 a page", 1000, partitioned=True, rivals=(DLT,)),
+    Case(f"flat, append, {DAYS} day partitions, 100 a page", 100, partitioned=True, rivals=(DLT,)),
     Case("nested, append, 1,000 a page", 1000, detail="full", share=0.4, rivals=(DLT,)),
-    Case("flat, merge into nothing, 30 day partitions, 1,000 a page", 1000, disposition="merge", partitioned=True),
-    Case("flat, merge with nothing new, 30 day partitions, 1,000 a page", 1000, disposition="merge", partitioned=True, again=True),
+    Case("nested, append, 100 a page, gzip", 100, detail="full", share=0.4, gzip=True),
+    Case("flat, append, 1,000 a page, to S3", 1000, s3=True, rivals=(HANDMADE,)),
+    Case(f"flat, append, {DAYS} day partitions, 1,000 a page, to S3", 1000, partitioned=True, s3=True),
+    Case(f"flat, merge into nothing, {DAYS} day partitions, 1,000 a page", 1000, disposition="merge", partitioned=True),
+    Case(f"flat, merge with nothing new, {DAYS} day partitions, 1,000 a page", 1000, disposition="merge", partitioned=True, again=True),
     Case("flat, append, 100 a page, 20 ms a page", 100, share=0.04, latency=20, rivals=(DLT, HANDMADE)),
 ]
+
+# Run on the rows of the others and on ten times as many.
+GROWING = [
+    Case("flat, append, 1,000 a page", 1000),
+    Case(f"flat, append, {DAYS} day partitions, 1,000 a page", 1000, partitioned=True),
+]
+TIMES_ROWS, TIMES_COMMITS = 10, 100
 
 SCHEMA = {
     "type": "object",
@@ -76,8 +95,8 @@ NESTED = {
 class Server:
     """The demo API in a process of its own."""
 
-    def __init__(self, program, rows, latency):
-        command = [program, "demo", "--serve", "--events", str(rows), "--latency", str(latency)]
+    def __init__(self, program, rows, latency=0, gzip=False):
+        command = [program, "demo", "--serve", "--events", str(rows), "--days", str(DAYS), "--latency", str(latency)] + gzip * ["--gzip"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.environment = dict(os.environ)
         for _ in range(3):
@@ -89,6 +108,26 @@ class Server:
 
     def __exit__(self, *_):
         self.process.terminate()
+        self.process.wait()
+
+
+class Bucket:
+    """An empty bucket `lake` on a server of S3's protocol, in a process of its own."""
+
+    def __init__(self):
+        python = os.environ.get("LAKEFEED_TEST_PYTHON", sys.executable)
+        script = HERE.parent / "tests" / "readers" / "s3_server.py"
+        self.process = subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        endpoint = self.process.stdout.readline().strip()
+        if not endpoint:
+            sys.exit(f"{script} does not start with {python}: `make bench` makes an environment that has moto")
+        self.environment = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "AKLAKE", "AWS_SECRET_ACCESS_KEY": "SKLAKE", "AWS_REGION": "us-east-1"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
         self.process.wait()
 
 
@@ -132,11 +171,11 @@ def pipeline_of(case, folder):
 
 
 def command_of(name, program, case, folder):
-    lake = folder / "lake"
+    lake = f"s3://lake/{folder.name}" if case.s3 else folder / "lake"
     if name == "lakefeed":
         return [program, "run", pipeline_of(case, folder), "--destination", lake, "--quiet"]
     script = "dlt_pipeline.py" if name == DLT else "handmade.py"
-    return [sys.executable, HERE / "rivals" / script, folder, str(case.limit), case.detail]
+    return [sys.executable, HERE / "rivals" / script, folder, str(case.limit), case.detail] + ([lake] if case.s3 else [])
 
 
 def run(name, program, case, environment):
@@ -146,17 +185,16 @@ def run(name, program, case, environment):
         if case.again:
             measure(command, environment)
         result = measure(command, environment)
-        check(folder, name, case)
+        check(folder, name, case, environment)
         return result
     finally:
         shutil.rmtree(folder)
 
 
-def check(folder, name, case):
-    import pyarrow.dataset
-
-    files = [path for path in folder.rglob("*.parquet") if name != DLT or path.parent.name == "calendar_events"]
-    rows = sum(pyarrow.dataset.dataset(path, format="parquet").count_rows() for path in files)
+def check(folder, name, case, environment):
+    root = f"s3://lake/{folder.name}" if case.s3 else folder
+    command = [sys.executable, HERE / "count_rows.py", root] + (["calendar_events"] if name == DLT else [])
+    rows = int(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
     assert rows == case.rows, f"{name} left {rows} rows, not {case.rows}"
 
 
@@ -178,35 +216,100 @@ def table_of(results):
     return "\n".join(lines) + "\n"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program")
-    parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="lakefeed alone")
-    parser.add_argument("--only", default="", help="cases whose title has this text")
-    parser.add_argument("--write", type=pathlib.Path, help="a Markdown file for the results")
-    options = parser.parse_args()
+def compare(options):
+    """Every case, lakefeed beside its rivals."""
     results = {}
     for case in CASES:
         if options.only not in case.title:
             continue
         case.rows = int(options.rows * case.share)
         names = ["lakefeed"] + ([] if options.quick else list(case.rivals))
-        with Server(options.program, case.rows, case.latency) as server:
-            run("lakefeed", options.program, case, server.environment)
+        with Server(options.program, case.rows, case.latency, case.gzip) as server, Bucket() if case.s3 else contextlib.nullcontext() as bucket:
+            environment = server.environment | (bucket.environment if bucket else {})
+            run("lakefeed", options.program, case, environment)
             results[case] = {name: [] for name in names}
             for _ in range(options.repeats):
                 for name in names:
-                    result = run(name, options.program, case, server.environment)
+                    result = run(name, options.program, case, environment)
                     print(f"{case.title}: {name}: {result}", file=sys.stderr)
                     results[case][name].append(result)
-    table = table_of(results)
-    print(table)
+    return results
+
+
+def grow(options):
+    """What ten times the rows cost, as the lines of a table."""
+    results = {}
+    for rows in (options.rows, options.rows * TIMES_ROWS):
+        with Server(options.program, rows) as server:
+            for case in GROWING:
+                case.rows = rows
+                run("lakefeed", options.program, case, server.environment)
+                runs = [run("lakefeed", options.program, case, server.environment) for _ in range(options.repeats)]
+                print(f"{case.title}: {rows} rows: {runs}", file=sys.stderr)
+                results.setdefault(case, []).append({name: median(runs, name) for name in ("seconds", "peak")})
+    lines = ["| case | rows | seconds | times the time | peak MiB | times the peak |", "| --- | --- | --- | --- | --- | --- |"]
+    for case, (few, many) in results.items():
+        lines.append(f"| {case.title} | {options.rows:,} | {few['seconds']:.3f} | | {few['peak'] / 2**20:.0f} | |")
+        seconds, peak = (many[name] / few[name] for name in ("seconds", "peak"))
+        lines.append(
+            f"| {case.title} | {options.rows * TIMES_ROWS:,} | {many['seconds']:.3f} | **{seconds:.1f}** | {many['peak'] / 2**20:.0f} | **{peak:.2f}** |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def open_tables(options):
+    """How long it takes to open a table of some commits, and of a hundred times as many."""
+    few = max(options.rows // 50_000, 2)
+    lines = ["| commits | milliseconds to open the table | times the time |", "| --- | --- | --- |"]
+    base = None
+    for commits in (few, few * TIMES_COMMITS):
+        with tempfile.TemporaryDirectory(prefix="bench-") as lake:
+            measure([options.merge_lake, "commits", lake, str(commits)], dict(os.environ))
+            seconds = measure([options.merge_lake, "open", lake], dict(os.environ))["seconds"]
+        base = base or seconds
+        ratio = "" if seconds == base else f"**{seconds / base:.2f}**"
+        lines.append(f"| {commits:,} | {seconds * 1000:.2f} | {ratio} |")
+    return "\n".join(lines) + "\n"
+
+
+def latency_of(results):
+    """What a run that waits for its pages should take, beside what it took."""
+    for case, by_name in results.items():
+        if case.latency:
+            pages = -(-case.rows // case.limit)
+            expected = -(-pages // IN_FLIGHT) * case.latency / 1000 + 0.03
+            seconds = median(by_name["lakefeed"], "seconds")
+            yield (
+                f"{case.title}: {pages} pages, {IN_FLIGHT} of them under way, should take {expected:.3f} s (rounds of {case.latency} ms, and 30 ms); "
+                f"lakefeed took {seconds:.3f} s, {seconds / expected - 1:+.0%}.\n"
+            )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("merge_lake", nargs="?")
+    parser.add_argument("--rows", type=int, default=500_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="lakefeed alone, and nothing on ten times the rows")
+    parser.add_argument("--only", help="cases whose title has this text; nothing on ten times the rows")
+    parser.add_argument("--write", type=pathlib.Path, help="a Markdown file for the results")
+    options = parser.parse_args()
+    is_part = options.quick or options.only is not None
+    options.only = options.only or ""
+    results = compare(options)
+    sections = [table_of(results), *latency_of(results)]
+    if not is_part:
+        sections.append(f"## {TIMES_ROWS} times the rows\n\n{grow(options)}")
+        if options.merge_lake:
+            sections.append(f"## {TIMES_COMMITS} times the commits\n\n{open_tables(options)}")
+    report = "\n".join(sections)
+    print(report)
     if options.write:
         machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
         head = f"# Whole runs, beside others\n\nWritten by `make bench` on {datetime.date.today()}: {machine}; medians of {options.repeats}.\n\n"
-        options.write.write_text(head + table + "\n" + __doc__.split("\n\n", 2)[2].strip() + "\n")
+        notes = __doc__.split("\n\n", 3)[3].strip()
+        options.write.write_text(head + report + f"\n## How it was measured\n\n{notes}\n")
 
 
 if __name__ == "__main__":

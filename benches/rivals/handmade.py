@@ -1,5 +1,5 @@
 """The flat calendar pipeline as a careful Python programmer tunes it by hand: aiohttp with requests side by side, msgspec into typed structs,
-pyarrow to one Parquet file. No checks, no retries, no commit. usage: handmade.py FOLDER LIMIT basic
+pyarrow to one Parquet file. No checks, no retries, no commit. usage: handmade.py FOLDER LIMIT basic [s3://BUCKET/PREFIX]
 
 Prints {"seconds": …}, imports not counted.
 """
@@ -14,6 +14,7 @@ import time
 import aiohttp
 import msgspec
 import pyarrow
+import pyarrow.fs
 import pyarrow.parquet
 
 IN_FLIGHT = 8
@@ -41,7 +42,16 @@ SCHEMA = pyarrow.schema(
 )
 
 
-async def main(folder, limit):
+def target(folder, url):
+    if url is None:
+        os.makedirs(folder, exist_ok=True)
+        return f"{folder}/events.parquet", None
+    names = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY", "region": "AWS_REGION", "endpoint_override": "AWS_ENDPOINT_URL"}
+    files = pyarrow.fs.S3FileSystem(**{name: os.environ[variable] for name, variable in names.items()})
+    return f"{url.removeprefix('s3://')}/events.parquet", files
+
+
+async def main(folder, limit, url):
     base = os.environ["CALENDAR_BASE_URL"]
     decode = msgspec.json.Decoder(Page).decode
     async with aiohttp.ClientSession() as session:
@@ -56,8 +66,8 @@ async def main(folder, limit):
                 return decode(await answer.read())
 
         first = await page(0)
-        os.makedirs(folder, exist_ok=True)
-        with pyarrow.parquet.ParquetWriter(f"{folder}/events.parquet", SCHEMA, compression="zstd", compression_level=1) as writer:
+        path, files = target(folder, url)
+        with pyarrow.parquet.ParquetWriter(path, SCHEMA, filesystem=files, compression="zstd", compression_level=1) as writer:
             rows = []
 
             def write():
@@ -80,5 +90,5 @@ async def main(folder, limit):
 
 
 began = time.perf_counter()
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[4] if len(sys.argv) > 4 else None))
 print(json.dumps({"seconds": time.perf_counter() - began}))

@@ -129,6 +129,9 @@ pub(super) struct DemoArguments {
     /// Events in the calendar at first
     #[arg(long, default_value_t = 1_000)]
     pub(super) events: usize,
+    /// Days over which they are spread
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..=366))]
+    pub(super) days: u32,
     /// Only serve the API, until Ctrl-C
     #[arg(long)]
     pub(super) serve: bool,
@@ -144,6 +147,9 @@ pub(super) struct DemoArguments {
     /// With --serve: milliseconds that every page takes
     #[arg(long, value_name = "MILLISECONDS", default_value = "0", requires = "serve", value_parser = milliseconds)]
     pub(super) latency: Duration,
+    /// With --serve: compress pages with gzip for clients that take it
+    #[arg(long, requires = "serve")]
+    pub(super) gzip: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -46,11 +46,13 @@ impl Sources for DemoSources {
 pub(super) async fn demo(arguments: DemoArguments, printer: Printer) -> Result<()> {
     let options = DemoOptions {
         events: arguments.events,
+        days: arguments.days,
         port: arguments.port,
         token_lifetime: arguments.token_lifetime,
         faults: every_tenth(&arguments.fault),
         latency: arguments.latency,
         keeps_pages: arguments.serve,
+        compresses: arguments.gzip,
         ..DemoOptions::default()
     };
     let api = DemoServer::start(options).await?;

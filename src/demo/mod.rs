@@ -5,7 +5,7 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `POST /oauth/token`, client credentials | a token that expires; 401 `invalid_client` for wrong ones |
-//! | `GET /v1/events?offset=0&limit=100`, bearer token | `{"items": […], "total": N, "offset": …, "limit": …}`; 401 without a valid token; with `detail=full` each event has nested objects and lists |
+//! | `GET /v1/events?offset=0&limit=100`, bearer token | `{"items": […], "total": N, "offset": …, "limit": …}`; 401 without a valid token; with `detail=full` each event has nested objects and lists; compressed with gzip on request |
 //! | `GET /healthz` | `ok` |
 
 mod faults;

@@ -1,6 +1,7 @@
 //! The demo's HTTP server.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,8 @@ use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::{get, post};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -35,6 +38,8 @@ pub struct DemoOptions {
     pub events: usize,
     /// Where the calendar's randomness starts.
     pub seed: u64,
+    /// Days over which the events are spread, two at least.
+    pub days: u32,
     /// How long a token lives.
     pub token_lifetime: Duration,
     /// The port on 127.0.0.1; 0 for a free one.
@@ -45,6 +50,8 @@ pub struct DemoOptions {
     pub latency: Duration,
     /// Whether a page that was made is kept until the calendar changes, so that a benchmark does not measure how it is made.
     pub keeps_pages: bool,
+    /// Whether pages are compressed with gzip for clients that take it.
+    pub compresses: bool,
 }
 
 impl Default for DemoOptions {
@@ -52,11 +59,13 @@ impl Default for DemoOptions {
         Self {
             events: 1_000,
             seed: 42,
+            days: 30,
             token_lifetime: Duration::from_secs(3_600),
             port: 0,
             faults: Faults::none(),
             latency: Duration::ZERO,
             keeps_pages: false,
+            compresses: false,
         }
     }
 }
@@ -75,13 +84,14 @@ struct ServerState {
     tokens: Mutex<Tokens>,
     faults: Mutex<(Faults, u64)>,
     latency: Duration,
+    compresses: bool,
     /// Pages that were made, when they are kept.
     pages: Option<Mutex<HashMap<PageKey, Bytes>>>,
     clock: crate::clock::SystemClock,
 }
 
-/// What a page was asked for by: offset, limit and detail.
-type PageKey = (usize, usize, Detail);
+/// What a page was asked for by: offset, limit, detail, and whether it is compressed.
+type PageKey = (usize, usize, Detail, bool);
 
 #[derive(Debug)]
 struct Tokens {
@@ -105,10 +115,11 @@ impl DemoServer {
         let address =
             listener.local_addr().map_err(|error| Error::config("the demo API has no address").with_source(error))?;
         let state = Arc::new(ServerState {
-            world: Mutex::new(World::new(options.events, options.seed)),
+            world: Mutex::new(World::new(options.events, options.seed, options.days)),
             tokens: Mutex::new(Tokens { lifetime: options.token_lifetime, issued: 0, valid: HashMap::new() }),
             faults: Mutex::new((options.faults, 0)),
             latency: options.latency,
+            compresses: options.compresses,
             pages: options.keeps_pages.then(Mutex::default),
             clock: crate::clock::SystemClock::new(),
         });
@@ -218,7 +229,14 @@ async fn events(
         state.clock.sleep(state.latency).await;
     }
     match fault {
-        None => json(StatusCode::OK, state.page(offset, limit, detail)),
+        None => {
+            let compressed = state.compresses && takes_gzip(&headers);
+            let mut response = json(StatusCode::OK, state.page((offset, limit, detail, compressed)));
+            if compressed {
+                response.headers_mut().insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
+            }
+            response
+        }
         Some(fault) => {
             let page = {
                 let world = lock(&state.world);
@@ -231,18 +249,31 @@ async fn events(
 }
 
 impl ServerState {
-    fn page(&self, offset: usize, limit: usize, detail: Detail) -> Bytes {
-        let key = (offset, limit, detail);
+    fn page(&self, key: PageKey) -> Bytes {
+        let (offset, limit, detail, compressed) = key;
         if let Some(page) = self.pages.as_ref().and_then(|pages| lock(pages).get(&key).cloned()) {
             return page;
         }
         let world = lock(&self.world);
-        let page = Bytes::from(world.page((offset, limit), world.events().len(), detail));
+        let page = world.page((offset, limit), world.events().len(), detail);
+        let page = Bytes::from(if compressed { gzip(&page) } else { page.into_bytes() });
         if let Some(pages) = &self.pages {
             lock(pages).insert(key, page.clone());
         }
         page
     }
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let codings = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    codings.split(',').any(|coding| coding.trim() == "gzip")
+}
+
+fn gzip(page: &str) -> Vec<u8> {
+    let mut out = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory cannot fail.
+    let _infallible = out.write_all(page.as_bytes());
+    out.finish().unwrap_or_default()
 }
 
 /// What the fault makes of a page.

@@ -7,9 +7,6 @@ use chrono::{DateTime, FixedOffset};
 /// The first second of the calendar: 2026-11-01T00:00:00Z. Fixed, so that a demo looks the same on every day.
 const BEGINNING: i64 = 1_793_491_200;
 
-/// Days over which events are spread.
-const DAYS: u64 = 30;
-
 const TOPICS: &[&str] = &[
     "Stand-up",
     "Planning",
@@ -77,12 +74,14 @@ pub struct Changes {
 pub struct World {
     events: Vec<Event>,
     random: Random,
+    /// Days over which events are spread.
+    days: u32,
 }
 
 impl World {
-    /// A calendar of `events` events.
-    pub fn new(events: usize, seed: u64) -> Self {
-        let mut world = Self { events: Vec::with_capacity(events), random: Random(seed) };
+    /// A calendar of `events` events over so many `days`, of which it has two at least.
+    pub fn new(events: usize, seed: u64, days: u32) -> Self {
+        let mut world = Self { events: Vec::with_capacity(events), random: Random(seed), days: days.max(2) };
         for _ in 0..events {
             world.add();
         }
@@ -105,14 +104,16 @@ impl World {
             let stride = if count.is_multiple_of(7_919) { 7_907 } else { 7_919 };
             let event_number = (turn * stride + usize::try_from(step).unwrap_or(0)) % count;
             let way = turn % 200;
-            let moves_by = 1 + i64::try_from(self.random.below(DAYS - 1)).unwrap_or(0);
+            let moves_by = 1 + i64::try_from(self.random.below(u64::from(self.days) - 1)).unwrap_or(0);
             let Some(event) = self.events.get_mut(event_number) else { continue };
             if event.cancelled {
                 continue;
             }
             match way {
                 0 | 41 | 81 | 121 | 161 => {
-                    event.start += if event.start < BEGINNING + 15 * 86_400 { moves_by } else { -moves_by } * 86_400;
+                    event.start +=
+                        if event.start < BEGINNING + i64::from(self.days / 2) * 86_400 { moves_by } else { -moves_by }
+                            * 86_400;
                     changes.moved += 1;
                 }
                 1 | 101 => {
@@ -158,7 +159,7 @@ impl World {
     fn add(&mut self) {
         let number = self.events.len();
         let random = &mut self.random;
-        let day = random.below(DAYS);
+        let day = random.below(u64::from(self.days));
         let slot = random.below(96);
         let topic = random.of(TOPICS);
         let team = random.of(TEAMS);
@@ -273,15 +274,25 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_world() {
-        let (mut one, mut other) = (World::new(500, 7), World::new(500, 7));
+        let (mut one, mut other) = (World::new(500, 7, 30), World::new(500, 7, 30));
         assert_eq!(one.advance(), other.advance());
         assert_eq!(one.events(), other.events());
-        assert_ne!(one.events(), World::new(500, 8).events());
+        assert_ne!(one.events(), World::new(500, 8, 30).events());
+    }
+
+    #[test]
+    fn events_are_on_as_many_days_as_asked_for() {
+        for days in [2, 30, 50] {
+            let world = World::new(2_000, 7, days);
+            let seen: HashSet<i64> =
+                world.events().iter().map(|event| (event.start - BEGINNING).div_euclid(86_400)).collect();
+            assert_eq!(seen, (0..i64::from(days)).collect());
+        }
     }
 
     #[test]
     fn changes_are_what_they_say() {
-        let mut world = World::new(1_000, 1);
+        let mut world = World::new(1_000, 1, 30);
         let before = world.events().to_vec();
         let changes = world.advance();
         let (mut moved, mut cancelled, mut renamed) = (0, 0, 0);
@@ -301,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_page_is_json_with_offsets_nulls_and_a_total() {
-        let world = World::new(300, 1);
+        let world = World::new(300, 1, 30);
         let page: serde_json::Value = serde_json::from_str(&world.page((200, 1_000), 300, Detail::Basic)).unwrap();
         assert_eq!(page["items"].as_array().unwrap().len(), 100);
         assert_eq!(page["total"], 300);

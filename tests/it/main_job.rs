@@ -1,5 +1,7 @@
 //! The calendar API into a lake, read back by DuckDB, pyarrow and Polars.
 
+use lakefeed::demo::DemoOptions;
+
 use crate::support::{Stage, assert_lake_is, assert_same, data_files, lakefeed, output_of, read_table};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,6 +28,25 @@ async fn every_reader_sees_one_row_per_event_equal_to_what_the_api_holds() {
     assert_eq!(rows["moved"].as_u64().unwrap(), changes.moved as u64);
     assert_eq!(rows["updated"].as_u64().unwrap(), (changes.moved + changes.cancelled + changes.renamed) as u64);
     assert_lake_is(&stage.table(), &stage.truth().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_pages_over_more_days_are_read_as_others() {
+    let options = DemoOptions { events: 1_234, days: 50, compresses: true, ..DemoOptions::default() };
+    let stage = Stage::new(options).await;
+    stage.run().await;
+    assert_same("the lake", &crate::support::rows_below(&stage.table()), &stage.truth().await);
+    assert_eq!(data_files(&stage.table()).len(), 50);
+
+    let http = reqwest::Client::builder().no_gzip().build().unwrap();
+    let token = crate::support::token(&stage.api, &http).await;
+    let url = format!("{}/v1/events?limit=1000", stage.api.base_url());
+    let page = http.get(&url).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(page.headers().get("content-encoding"), None, "this client has not asked for gzip");
+    let plain = page.bytes().await.unwrap();
+    let page = http.get(&url).bearer_auth(&token).header("accept-encoding", "br, gzip").send().await.unwrap();
+    assert_eq!(page.headers()["content-encoding"], "gzip");
+    assert!(page.bytes().await.unwrap().len() < plain.len() / 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -202,14 +202,14 @@ pub fn assert_same(who: &str, rows: &BTreeMap<String, Row>, truth: &BTreeMap<Str
     assert!(differing.is_empty(), "{who} differs (key, seen, truth): {differing:#?}");
 }
 
-async fn truth(api: &DemoServer) -> BTreeMap<String, Row> {
-    let http = reqwest::Client::new();
+/// A token of the API, asked for without any code of the client side.
+pub async fn token(api: &DemoServer, http: &reqwest::Client) -> String {
     let form = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("grant_type", "client_credentials")
         .append_pair("client_id", api.client_id())
         .append_pair("client_secret", api.client_secret())
         .finish();
-    let token: Value = serde_json::from_str(
+    let answer: Value = serde_json::from_str(
         &http
             .post(format!("{}/oauth/token", api.base_url()))
             .header("content-type", "application/x-www-form-urlencoded")
@@ -222,10 +222,16 @@ async fn truth(api: &DemoServer) -> BTreeMap<String, Row> {
             .unwrap(),
     )
     .unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+async fn truth(api: &DemoServer) -> BTreeMap<String, Row> {
+    let http = reqwest::Client::new();
+    let token = token(api, &http).await;
     let mut events = BTreeMap::new();
     loop {
         let url = format!("{}/v1/events?limit=1000&offset={}", api.base_url(), events.len());
-        let answer = http.get(url).bearer_auth(token["access_token"].as_str().unwrap()).send().await.unwrap();
+        let answer = http.get(url).bearer_auth(&token).send().await.unwrap();
         let page: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
         for item in page["items"].as_array().unwrap() {
             let key = item["event_id"].as_str().unwrap().to_owned();
