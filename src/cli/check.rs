@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::args::{CheckArguments, Output};
 use super::printer::Printer;
 use crate::error::Result;
+use crate::schema::Parts;
 use crate::spec::{FollowFrom, PaginationSpec, PipelineSpec, ResourceSpec, StrategyName, WriteDisposition};
 
 /// Loads and validates a pipeline, and says what it is. Sends nothing.
@@ -33,6 +34,7 @@ fn describe(spec: &PipelineSpec) -> Value {
                 "merge_key": resource.merge.merge_key,
                 "partition_by": resource.partition_by,
                 "columns": resource.schema.as_ref().map(|schema| schema.columns()),
+                "child_tables": child_tables(resource),
             })
         })
         .collect();
@@ -61,8 +63,20 @@ fn render(spec: &PipelineSpec) -> String {
         lines.push(format!("    primary key  {}", list(&resource.primary_key)));
         lines.push(format!("    partitions   {}", list(&partitions)));
         lines.push(format!("    columns      {columns}"));
+        if resource.shape.has_child_tables {
+            let tables = child_tables(resource).map_or_else(|| "as lists come".to_owned(), |names| list(&names));
+            lines.push(format!("    child tables {tables}"));
+        }
     }
     lines.join("\n") + "\n"
+}
+
+/// The tables of the lists of a resource, where its schema file says which there are.
+fn child_tables(resource: &ResourceSpec) -> Option<Vec<String>> {
+    let records = resource.schema.as_ref().filter(|_| resource.shape.has_child_tables)?;
+    let whole = resource.shape.table_of(records).ok()?;
+    let parts = Parts::of(&resource.table_name, &whole, &resource.primary_key).ok()?;
+    Some(parts.children.into_iter().map(|child| child.name).collect())
 }
 
 /// How a resource merges, where it does.

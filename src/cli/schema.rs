@@ -14,10 +14,10 @@ use super::table::grid::Side::Left;
 use super::table::grid::grid;
 use super::table::{missing, open};
 use crate::error::{Error, Result};
-use crate::lake::Snapshot;
+use crate::lake::{Lake, Snapshot};
 use crate::pipeline::{self, Components, Sample};
-use crate::schema::{RecordSchema, record_schema_of, to_json_schema};
-use crate::spec::{PipelineSpec, ResourceSpec};
+use crate::schema::{RecordSchema, record_schema_of, to_json_schema, whole_of};
+use crate::spec::{DestinationSpec, PipelineSpec, ResourceSpec};
 use crate::telemetry::LogObserver;
 
 /// Does what a command about schemas says.
@@ -99,7 +99,9 @@ async fn show(arguments: ShowSchemaArguments, printer: Printer) -> Result<()> {
     match arguments.output {
         // A schema file speaks of the records, whatever their columns are called.
         Output::Json => {
-            let records = record_schema_of(schema).map_err(|error| {
+            let children = Lake::open_existing(&DestinationSpec::at(&arguments.lake))?.child_tables(schema).await?;
+            let whole = whole_of(schema, &|name| children.get(name)?.record_schema());
+            let records = whole.and_then(|whole| record_schema_of(&whole)).map_err(|error| {
                 Error::schema(format!("the schema of the table {} is damaged", arguments.table)).with_source(error)
             })?;
             printer.data(&format!("{:#}\n", to_json_schema(&records, &arguments.table)));

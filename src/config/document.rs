@@ -52,6 +52,8 @@ pub(super) struct ResourceDocument {
 pub(super) struct NestedDocument {
     /// Whether fields of objects become columns.
     pub(super) flattens: bool,
+    /// Whether lists become tables; fields of objects become columns then.
+    pub(super) has_child_tables: bool,
     /// Levels of objects and lists that stay what they are; all of them when `None`.
     pub(super) levels: Option<u32>,
 }

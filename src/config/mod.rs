@@ -20,6 +20,7 @@ mod problems;
 mod resource_document;
 mod validate;
 mod validate_auth;
+mod validate_child_tables;
 mod validate_client;
 mod validate_endpoint;
 mod validate_merge;

@@ -215,24 +215,26 @@ fn read_contract(fields: &mut Fields<'_>) -> ContractDocument {
     read
 }
 
-/// `nested`: `native`, `flatten` or `json`, how many levels stay native, or a mapping of a mode and levels.
+/// `nested`: `native`, `flatten`, `child_tables` or `json`, how many levels stay native, or a mapping of a mode and levels.
 fn read_nested(fields: &mut Fields<'_>) -> NestedDocument {
+    const NATIVE: NestedDocument = NestedDocument { flattens: false, has_child_tables: false, levels: None };
     const MODES: &[(&str, NestedDocument)] = &[
-        ("native", NestedDocument { flattens: false, levels: None }),
-        ("flatten", NestedDocument { flattens: true, levels: None }),
-        ("json", NestedDocument { flattens: false, levels: Some(0) }),
+        ("native", NATIVE),
+        ("flatten", NestedDocument { flattens: true, ..NATIVE }),
+        ("child_tables", NestedDocument { flattens: true, has_child_tables: true, levels: None }),
+        ("json", NestedDocument { levels: Some(0), ..NATIVE }),
     ];
     let levels = |levels: u64| u32::try_from(levels).unwrap_or(u32::MAX);
     match fields.value("nested") {
         Some(Value::Object(_)) => {
             let Some(mut nested) = fields.object("nested") else { return NestedDocument::default() };
-            let mode = nested.choice("mode", &MODES[..2]).unwrap_or_default();
+            let mode = nested.choice("mode", &MODES[..3]).unwrap_or_default();
             let read = NestedDocument { levels: nested.whole("levels").map(levels), ..mode };
             nested.finish();
             read
         }
         Some(Value::String(text)) if text.parse::<u32>().is_err() => fields.choice("nested", MODES).unwrap_or_default(),
-        _ => NestedDocument { flattens: false, levels: fields.whole("nested").map(levels) },
+        _ => NestedDocument { levels: fields.whole("nested").map(levels), ..NATIVE },
     }
 }
 

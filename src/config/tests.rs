@@ -54,6 +54,16 @@ fn sources() -> Listed {
             r#"{"properties": {"eventId": {"type": "string"}, "startTime": {"type": "string", "format": "date-time"}, "theDay": {"type": "string", "format": "date"},
                 "theOwner": {"properties": {"displayName": {"type": "string"}, "seat": {"type": "integer"}}}, "aB": {"type": "string"}}}"#,
         ),
+        (
+            "lists.json",
+            r#"{"properties": {"id": {"type": "string"}, "rev": {"type": "integer"}, "day": {"type": "string"},
+                "tags": {"type": "array", "items": {"type": "string"}}}}"#,
+        ),
+        (
+            "renamed.json",
+            r#"{"properties": {"id": {"type": "string"},
+                "labels": {"x-aliases": "tags", "type": "array", "items": {"type": "string"}}}}"#,
+        ),
         ("broken.json", r#"{"properties": {"a": {"type": "text"}}}"#),
     ]))
 }

@@ -8,6 +8,7 @@ use super::document::{Document, LimitsDocument, ResourceDocument};
 use super::graph::check_graph;
 use super::names::name_columns;
 use super::problems::Problems;
+use super::validate_child_tables::refuse_names_of_child_tables;
 use super::validate_client::{duration, validate_client};
 use super::validate_endpoint::Client;
 use super::validate_merge::spare_incremental;
@@ -27,6 +28,7 @@ pub(super) fn validate(
 ) -> Option<PipelineSpec> {
     let client = validate_client(&document.client, &document.resources, problems);
     refuse_duplicates(&document.resources, problems);
+    refuse_names_of_child_tables(&document.resources, problems);
     let around = Client {
         base_url: client.as_ref().map(|client| &client.base_url),
         has_base: !document.client.has_empty_base(),

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use super::document::{ContractDocument, PartitionDocument, ResourceDocument};
+use super::document::{ContractDocument, NestedDocument, PartitionDocument, ResourceDocument};
 use super::problems::{Problems, nearest};
 use super::validate::Schemas;
+use super::validate_child_tables::check_child_tables;
 use super::validate_endpoint::{Client, validate_endpoint};
 use super::validate_merge::validate_merge;
 use crate::schema::{
-    ColumnType, FieldRules, LOADED_AT, OnError, RUN_ID, RecordSchema, RuleStep, TableShape, nested_to, require,
-    source_of,
+    ColumnType, FieldRules, LOADED_AT, OnError, RUN_ID, RecordSchema, RuleStep, TableShape, is_folder_name,
+    is_for_folders, nested_to, require, source_of,
 };
 use crate::spec::{PartitionField, ResourceSpec, SchemaContract, WriteDisposition};
-
-const NAME_BYTES_MAX: usize = 200;
 
 pub(super) fn validate_resource(
     resource: &ResourceDocument,
@@ -44,6 +43,7 @@ pub(super) fn validate_resource(
         }
     }
     let merge = validate_merge(resource, schema.as_deref(), problems);
+    check_child_tables(resource, shape_of(resource), &merge, schema.as_deref(), problems);
     if let Some(schema) = &schema {
         for problem in merge.deep_keys(&resource.primary_key, schema) {
             problems.add(&resource.place, problem);
@@ -92,17 +92,9 @@ pub(super) fn table_name(resource: &ResourceDocument) -> String {
     resource.table_name.clone().unwrap_or_else(|| own(resource.name.trim_start_matches('/')))
 }
 
-fn is_for_folders(character: char) -> bool {
-    !character.is_control() && !"/\\:*?\"<>|=%#~".contains(character)
-}
-
 /// Tables and partition levels are folders; a name must be one, on every store.
 fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
-    let refused = name.is_empty()
-        || name.len() > NAME_BYTES_MAX
-        || name.starts_with(['.', '_'])
-        || !name.chars().all(is_for_folders);
-    if refused {
+    if !is_folder_name(name) {
         let shown: String = name.chars().take(60).collect();
         problems.add(
             place,
@@ -115,7 +107,8 @@ fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
 
 /// How the table of a resource comes of its records.
 pub(super) fn shape_of(resource: &ResourceDocument) -> TableShape {
-    TableShape { naming: resource.naming, flattens: resource.nested.flattens }
+    let NestedDocument { flattens, has_child_tables, .. } = resource.nested;
+    TableShape { naming: resource.naming, flattens, has_child_tables }
 }
 
 /// The schema of the records, and that of the table that is made of them.

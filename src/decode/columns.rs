@@ -38,6 +38,8 @@ use super::timestamp::{date, instant, local_without_offset, time_of_day};
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) unknown: UnknownFields,
+    /// Lists and objects that hold nothing say no more of a field than null does.
+    pub(super) passes_hollow: bool,
     /// Whether some field takes null in place of what does not fit it, or fails the run.
     pub(super) has_rules: bool,
     /// The values of the record at hand that null stands for.
@@ -138,7 +140,7 @@ impl ObjectBuffer {
         let mut expected = 0;
         let mut more = scanner.enter_object()?;
         while more {
-            match self.key(scanner, reading.unknown, &mut expected)? {
+            match self.key(scanner, reading, &mut expected)? {
                 Some(index) => {
                     if let (Some(member), Some(name)) = (self.members.get_mut(index), self.names.get(index)) {
                         if member.len() > row {
@@ -177,11 +179,11 @@ impl ObjectBuffer {
     fn key(
         &mut self,
         scanner: &mut Scanner<'_>,
-        unknown: UnknownFields,
+        reading: &Reading,
         expected: &mut usize,
     ) -> Result<Option<usize>, Stop> {
         if let Some((column, length)) = self.keys.guess(scanner.rest(), expected)
-            && (column.is_some() || unknown == UnknownFields::Ignore)
+            && (column.is_some() || reading.unknown == UnknownFields::Ignore)
         {
             scanner.advance(length);
             scanner.colon()?;
@@ -191,7 +193,11 @@ impl ObjectBuffer {
         // A key that is no Unicode text cannot be the name of a column.
         let column = key.decoded().ok().and_then(|name| self.keys.look_up(&name));
         // A null says nothing of the field.
-        if column.is_none() && unknown != UnknownFields::Ignore && scanner.peek() != Some(b'n') {
+        if column.is_none()
+            && reading.unknown != UnknownFields::Ignore
+            && scanner.peek() != Some(b'n')
+            && !(reading.passes_hollow && scanner.holds_nothing())
+        {
             return Err(unknown_field(key));
         }
         if !key.escaped {

@@ -32,6 +32,7 @@ const EXACT_IN_DOUBLE_MAX: u64 = 1 << 53;
 
 /// Looks at pages and proposes a schema.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 pub struct Inferrer {
     selector: Selector,
     lookups: Vec<JsonPath>,
@@ -44,6 +45,7 @@ pub struct Inferrer {
     has_cells: bool,
     /// Values of another kind than the first one at their place are passed over.
     keeps_kinds: bool,
+    passes_hollow: bool,
     root: Guess,
 }
 
@@ -61,6 +63,7 @@ impl Inferrer {
             records: 0,
             has_cells: false,
             keeps_kinds: false,
+            passes_hollow: false,
             root: Guess::default(),
         }
     }
@@ -70,6 +73,12 @@ impl Inferrer {
     #[must_use]
     pub fn keeping_kinds(self, keeps_kinds: bool) -> Self {
         Self { keeps_kinds, ..self }
+    }
+
+    /// Lists and objects that hold nothing say no more of their fields than null does, instead of making them JSON.
+    #[must_use]
+    pub fn passing_over_hollow(self, passes_hollow: bool) -> Self {
+        Self { passes_hollow, ..self }
     }
 
     /// Takes the records of a page into account. A record that is not an object is passed over: decoding will refuse it.
@@ -150,13 +159,16 @@ impl Inferrer {
     ///
     /// # Errors
     /// When the records have no usable field, more than 1,000 of them, or lack a column of the primary key.
-    pub fn finish(self) -> Result<Option<RecordSchema>> {
+    pub fn finish(mut self) -> Result<Option<RecordSchema>> {
         if self.records == 0 {
             return Ok(None);
         }
         if self.root.is_map {
             return Err(Error::schema(format!("the records have more than {FIELDS_MAX} different fields"))
                 .with_hint("give the resource a schema"));
+        }
+        if self.passes_hollow {
+            self.root.fields.values_mut().for_each(Guess::forget_hollow);
         }
         let mut columns = self.root.columns();
         if self.has_cells {
@@ -346,6 +358,19 @@ impl Guess {
             Kind::Array => self.array,
         };
         !known && (self.booleans || self.numbers.seen || self.texts.seen || self.object || self.array)
+    }
+
+    /// Forgets lists and objects, where no value of a known type was found in any, and none beside them.
+    fn forget_hollow(&mut self) {
+        self.fields.values_mut().for_each(Self::forget_hollow);
+        if let Some(elements) = &mut self.elements {
+            elements.forget_hollow();
+        }
+        if self.booleans || self.numbers.seen || self.texts.seen || self.is_map || (self.object && self.array) {
+            return;
+        }
+        self.object &= !self.columns().is_empty();
+        self.array &= self.elements.as_ref().is_some_and(|elements| elements.column_type().is_some());
     }
 
     fn columns(&self) -> Vec<Column> {

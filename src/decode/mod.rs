@@ -69,6 +69,7 @@ pub const REJECT_RAW_BYTES_MAX: usize = 64 * 1024;
 
 /// Turns pages into batches of one schema.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 pub struct PageDecoder {
     root: ObjectBuffer,
     /// Whether some field does something else about a value that does not fit than to refuse its record.
@@ -87,6 +88,7 @@ pub struct PageDecoder {
     misfits: Misfits,
     /// Columns whose values do not go to variants.
     fixed: Vec<String>,
+    passes_hollow: bool,
 }
 
 /// How to decode.
@@ -183,6 +185,7 @@ impl PageDecoder {
             options,
             misfits: Misfits::Reject,
             fixed: Vec::new(),
+            passes_hollow: false,
         }
     }
 
@@ -190,6 +193,12 @@ impl PageDecoder {
     pub fn treat(&mut self, unknown_fields: UnknownFields, misfits: Misfits) {
         self.options.unknown_fields = unknown_fields;
         self.misfits = misfits;
+    }
+
+    /// Where the schema lacks a field, lists and objects that hold nothing say no more of it than null does.
+    #[must_use]
+    pub fn passing_over_hollow(self, passes_hollow: bool) -> Self {
+        Self { passes_hollow, ..self }
     }
 
     /// The values at these places of the record, such as `$.id`, are never moved to variants.
@@ -283,7 +292,8 @@ impl PageDecoder {
         let hints =
             if self.wants_hints { Some(Box::new(hints::hints(scanner.clone(), selector.path())?)) } else { None };
         let variants = VariantRules { fields: self.schema.fields(), fixed: &self.fixed };
-        let treatment = Treatment { misfits: self.misfits, has_rules: self.has_rules, variants };
+        let treatment =
+            Treatment { misfits: self.misfits, has_rules: self.has_rules, passes_hollow: self.passes_hollow, variants };
         let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, treatment, gate, page);
         let Walked { values, content } =
             selector.explain(walk(&mut scanner, selector.path(), &self.lookups, &mut sink))?;
@@ -296,7 +306,8 @@ impl PageDecoder {
     /// A page of lines, each a record.
     fn decode_lines(&mut self, page: u64, bytes: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<Decoded> {
         let variants = VariantRules { fields: self.schema.fields(), fixed: &self.fixed };
-        let treatment = Treatment { misfits: self.misfits, has_rules: self.has_rules, variants };
+        let treatment =
+            Treatment { misfits: self.misfits, has_rules: self.has_rules, passes_hollow: self.passes_hollow, variants };
         let mut sink = RowSink::new(&mut self.root, &mut self.deletes, self.options, treatment, gate, page);
         let content = if is_blank(bytes) {
             None

@@ -341,6 +341,42 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Whether the value at the cursor is null, or a list or an object in which nothing else is. Stays where it is; what is no JSON will be found when it is passed.
+    pub(super) fn holds_nothing(&mut self) -> bool {
+        let here = self.bookmark();
+        let holds_nothing = self.pass_nothing().unwrap_or(false);
+        self.return_to(here);
+        holds_nothing
+    }
+
+    fn pass_nothing(&mut self) -> PageResult<bool> {
+        match self.peek() {
+            Some(b'n') => self.literal("null").map(|()| true),
+            Some(b'[') => {
+                let mut more = self.enter_array()?;
+                while more {
+                    if !self.pass_nothing()? {
+                        return Ok(false);
+                    }
+                    more = self.next_element()?;
+                }
+                Ok(true)
+            }
+            Some(b'{') => {
+                let mut more = self.enter_object()?;
+                while more {
+                    self.pass_key()?;
+                    if !self.pass_nothing()? {
+                        return Ok(false);
+                    }
+                    more = self.next_member()?;
+                }
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Passes the array at the cursor, checks it and counts its elements.
     pub(super) fn skip_elements(&mut self) -> PageResult<usize> {
         let mut elements = 0;

@@ -22,6 +22,7 @@ pub(super) struct Treatment<'d> {
     pub(super) misfits: Misfits,
     /// Whether some field does something else about it.
     pub(super) has_rules: bool,
+    pub(super) passes_hollow: bool,
     pub(super) variants: VariantRules<'d>,
 }
 
@@ -103,8 +104,8 @@ impl<'d, 'g> RowSink<'d, 'g> {
         gate: Option<&'g mut dyn RecordGate>,
         page: u64,
     ) -> Self {
-        let Treatment { misfits, has_rules, variants: variant_rules } = treatment;
-        let reading = Reading { unknown: options.unknown_fields, has_rules, nulled: Vec::new() };
+        let Treatment { misfits, has_rules, passes_hollow, variants: variant_rules } = treatment;
+        let reading = Reading { unknown: options.unknown_fields, passes_hollow, has_rules, nulled: Vec::new() };
         Self {
             root,
             deletes,

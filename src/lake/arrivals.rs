@@ -140,6 +140,17 @@ impl Arrivals {
         Ok(Fingerprints { keys, rows, ranks })
     }
 
+    /// Takes note that the groups of these rows have come.
+    ///
+    /// # Errors
+    /// When the rows lack the columns of the group.
+    pub(super) fn speak_for(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        if self.compares {
+            self.groups.extend(self.lens.groups(batch)?.unwrap_or_default());
+        }
+        Ok(())
+    }
+
     /// Takes note of the rows of a batch, in the order in which they arrived; `places` has where each of those is staged that
     /// do not delete. How many rows others have replaced.
     pub(super) fn arrive(

@@ -31,6 +31,9 @@ pub struct CommitSummary {
     pub merge: Option<StoredMerge>,
     /// What it was for.
     pub operation: Operation,
+    /// Whether it built the table anew, whatever the disposition says.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub full_refresh: bool,
     /// What became of the rows.
     pub rows: RowCounts,
     /// What it changed of the table's schema, in words.
@@ -77,6 +80,7 @@ fn summary(commit: &CommitDocument, before: &Snapshot) -> CommitSummary {
         disposition: commit.disposition,
         merge: commit.merge.clone(),
         operation: commit.operation,
+        full_refresh: commit.full_refresh,
         rows: commit.counts,
         schema_changes: commit.schema_changes.clone(),
         files: commit.file_changes(before),

@@ -77,7 +77,7 @@ impl Agreed {
         // Objects may have fields that only the table knows; where they come from is of use, their ids are the table's.
         let mut notes = records.notes().clone();
         for (place, note) in self.schema.notes().iter().filter(|(_, note)| note.source.is_some()) {
-            let source = || Note { source: note.source.clone(), ..Note::default() };
+            let source = || Note { source: note.source.clone(), child: note.child.clone(), ..Note::default() };
             notes.entry(place.clone()).or_insert_with(source);
         }
         // A part of a schema is one, too.

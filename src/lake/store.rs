@@ -1,5 +1,6 @@
 //! Opening a destination: from a [`DestinationSpec`] to an object store.
 
+use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,11 @@ use url::{Host, Url};
 use super::fold::FOLD_EVERY;
 use super::layout::Layout;
 use super::medium::{LocalMedium, Medium};
+use super::snapshot::Snapshot;
 use super::storage::{Storage, failed};
 use super::table::Table;
 use crate::error::{Error, Result};
+use crate::schema::{RecordSchema, child_tables_of};
 use crate::spec::DestinationSpec;
 
 /// Tries after the first of a request to the store.
@@ -143,6 +146,23 @@ impl Lake {
         }
         tables.sort_by(|left, right| left.0.cmp(&right.0));
         Ok(tables)
+    }
+
+    /// The tables of the lists of a table whose rows have the shape `own`, and of the lists in those, by name, as their last commits left them.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a commit is damaged.
+    pub async fn child_tables(&self, own: &RecordSchema) -> Result<BTreeMap<String, Snapshot>> {
+        let names =
+            |schema: &RecordSchema| child_tables_of(schema).map(|(_, name)| name.to_owned()).collect::<Vec<_>>();
+        let mut found = BTreeMap::new();
+        let mut pending = names(own);
+        while let Some(name) = pending.pop() {
+            let snapshot = self.table(&name).snapshot().await?;
+            pending.extend(snapshot.schema.as_deref().map(names).unwrap_or_default());
+            found.insert(name, snapshot);
+        }
+        Ok(found)
     }
 
     fn open_folder(folder: &FilePath, written: &str) -> Result<Self> {

@@ -13,6 +13,7 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use chrono::{DateTime, Utc};
 
 use self::stamp::Stamp;
 use super::arrivals::Arrivals;
@@ -110,6 +111,8 @@ struct Staging {
     batches: SchemaRef,
     /// Every record that there is has come.
     is_whole: bool,
+    /// Data files whose rows leave, where rows are appended.
+    taken_back: Vec<String>,
     /// A write failed, so rows are missing and there must be no commit.
     broken: bool,
 }
@@ -146,6 +149,11 @@ impl TableWriter {
     /// The checkpoint of the table's last commit, if it has one.
     pub fn last_checkpoint(&self) -> Option<&Checkpoint> {
         self.session.snapshot.checkpoint.as_ref()
+    }
+
+    /// When the table's last commit was made, if it has one.
+    pub fn last_commit_at(&self) -> Option<DateTime<Utc>> {
+        self.session.snapshot.committed_at
     }
 
     #[cfg(test)]
@@ -208,6 +216,12 @@ impl TableWriter {
             writer.write(storage, &rejects).await?;
         }
         Ok(())
+    }
+
+    /// Takes the data files of these paths out with the commit, as far as they are there. Only where rows are appended.
+    pub fn take_back(&mut self, mut files: Vec<String>) {
+        files.retain(|path| self.session.snapshot.files.contains_key(path));
+        self.staging.taken_back = files;
     }
 
     /// Says that every record that there is has come, as was proven: what did not come is gone, where history is kept and
@@ -288,6 +302,10 @@ impl TableWriter {
     }
 }
 
+fn unfit(error: ArrowError) -> Error {
+    Error::schema("a batch does not fit its table").with_source(error)
+}
+
 fn broken() -> Error {
     Error::storage("an earlier write of this run failed, so it cannot go on")
 }
@@ -320,6 +338,7 @@ impl Staging {
             rows: 0,
             batches: batch_schema(write),
             is_whole: false,
+            taken_back: Vec::new(),
             broken: false,
         })
     }
@@ -334,8 +353,7 @@ impl Staging {
         let deletes = takes_deletes(&session.write).then(|| batch.columns().last()).flatten().map(AsArray::as_boolean);
         let prints = match &mut self.arrivals {
             Some(arrivals) => {
-                let seen = conform(batch, &self.seen)
-                    .map_err(|error| Error::schema("a batch does not fit its table").with_source(error))?;
+                let seen = conform(batch, &self.seen).map_err(unfit)?;
                 Some(arrivals.fingerprints(&seen, deletes)?)
             }
             None => None,
@@ -418,6 +436,7 @@ impl Staging {
             mut counts,
             rows,
             is_whole,
+            taken_back,
             ..
         } = self;
         let mut staged = if arrivals.is_some() { rolling.finish_holding().await? } else { rolling.finish().await? };
@@ -447,7 +466,9 @@ impl Staging {
             Box::pin(merge_exec::merge(merge, into, &Slots::of(snapshot, replaces), &mut counts)).await?
         } else {
             counts.inserted = rows;
-            Changes { adds: place(&area, &staged, Slots::of(snapshot, replaces)), removes: Vec::new() }
+            let left = taken_back.iter().filter_map(|path| snapshot.files.get(path));
+            counts.deleted = left.map(|file| file.rows).sum();
+            Changes { adds: place(&area, &staged, Slots::of(snapshot, replaces)), removes: taken_back }
         };
         if session.agreed.rewrites {
             widen_table(&area, snapshot, &mut changes).await?;

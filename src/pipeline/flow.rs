@@ -6,8 +6,8 @@ use arrow::record_batch::RecordBatch;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::writers::Writers;
 use crate::error::{Error, Result};
-use crate::lake::TableWriter;
 use crate::reject::Reject;
 use crate::schema::RecordSchema;
 
@@ -18,7 +18,7 @@ const BATCHES_IN_FLIGHT_MAX: usize = 2;
 #[derive(Debug)]
 pub(super) struct WriterTask {
     sender: mpsc::Sender<Message>,
-    task: JoinHandle<(TableWriter, Result<()>)>,
+    task: JoinHandle<(Writers, Result<()>)>,
 }
 
 enum Message {
@@ -29,15 +29,15 @@ enum Message {
 }
 
 impl WriterTask {
-    pub(super) fn spawn(mut writer: TableWriter) -> Self {
+    pub(super) fn spawn(mut writer: Writers) -> Self {
         let (sender, mut receiver) = mpsc::channel(BATCHES_IN_FLIGHT_MAX);
         let task = tokio::spawn(async move {
             while let Some(message) = receiver.recv().await {
                 let result = match message {
                     Message::Rows(batch) => writer.write(batch).await,
-                    Message::Rejects(rejects) => writer.reject(rejects).await,
+                    Message::Rejects(rejects) => writer.own.reject(rejects).await,
                     Message::Schema(schema) => writer.evolve(schema).await,
-                    Message::Nulled(nulled) => writer.note_nulled(nulled).await,
+                    Message::Nulled(nulled) => writer.own.note_nulled(nulled).await,
                 };
                 if result.is_err() {
                     return (writer, result);
@@ -70,7 +70,7 @@ impl WriterTask {
     }
 
     /// Waits until everything is written. The writer comes back with the result, so that it can be committed or aborted.
-    pub(super) async fn finish(self) -> Result<(TableWriter, Result<()>)> {
+    pub(super) async fn finish(self) -> Result<(Writers, Result<()>)> {
         drop(self.sender);
         self.task.await.map_err(|error| {
             Error::storage("the writer stopped unexpectedly; nothing was committed")

@@ -53,7 +53,8 @@ pub(super) async fn look(
     let key = if resource.shape.is_plain() { resource.primary_key.as_slice() } else { &[] };
     let selector = resource.endpoint.data_selector.clone();
     let mut inferrer = Inferrer::new(selector, Vec::new(), key, run.limits.nesting_depth_max)
-        .keeping_kinds(resource.schema_contract.conflicts == Conflicts::Variant);
+        .keeping_kinds(resource.schema_contract.conflicts == Conflicts::Variant)
+        .passing_over_hollow(resource.shape.has_child_tables);
     let mut sampled = Vec::new();
     if let Err(error) = read_sample(run, pages, bounds, gate, &mut inferrer, &mut sampled).await {
         // They will not be decoded any more, so this is the time to say that they were read.

@@ -3,12 +3,14 @@
 //! The stages do not know each other; they hand on values. What happened is told as [`RunEvent`](crate::event::RunEvent)s, so nothing here
 //! prints, logs or counts.
 
+mod child_tables;
 mod drift;
 mod family;
 mod flow;
 mod gate;
 mod inference;
 mod opening;
+mod overhang;
 mod pages;
 mod parents;
 mod resource;
@@ -17,7 +19,9 @@ mod retry;
 mod sampling;
 mod shaping;
 mod typing;
+mod versions;
 mod waiting;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
+use super::child_tables::KnownTables;
 use super::gate::Gate;
 use super::inference;
 use super::pages::Pages;
-use super::resource::{ResourceRun, abort};
+use super::resource::ResourceRun;
 use super::shaping::Shapes;
 use super::typing::Rules;
+use super::writers::Writers;
 use crate::checkpoint::CursorRun;
 use crate::error::{Error, Result};
-use crate::lake::{Table, TableWriter, WriteSpec};
+use crate::lake::{Table, WriteSpec};
 use crate::spec::ContractMode;
 
 /// A table that is this run's, and what its rows are made of.
 pub(super) struct Opened {
     pub(super) rules: Rules,
     pub(super) shapes: Shapes,
-    pub(super) writer: TableWriter,
+    pub(super) writers: Writers,
 }
 
 impl ResourceRun<'_> {
@@ -35,8 +37,14 @@ impl ResourceRun<'_> {
         let contract = self.resource.schema_contract;
         let evolves = contract.columns == ContractMode::Evolve || contract.data_type == ContractMode::Evolve;
         let needs_stored = self.resource.schema.is_none() || evolves || contract.tables != ContractMode::Evolve;
-        let stored =
-            if needs_stored && !self.options.full_refresh { table.snapshot().await?.record_schema() } else { None };
+        let needs_stored = needs_stored || self.resource.shape.has_child_tables;
+        let stored = if needs_stored { table.snapshot().await?.record_schema() } else { None };
+        let known = match &stored {
+            Some(own) if self.resource.shape.has_child_tables => KnownTables::of(self.lake, own).await?,
+            _ => KnownTables::default(),
+        };
+        let stored = stored.filter(|_| !self.options.full_refresh);
+        let stored = stored.map(|own| known.whole(self.resource, &own)).transpose()?;
         if !self.may_be_created(table, stored.is_some()).await? {
             return Ok(None);
         }
@@ -63,10 +71,10 @@ impl ResourceRun<'_> {
             limits: *self.limits,
             clock: Arc::clone(&self.components.clock),
         };
-        let writer = table.begin(write).await?;
-        match shapes.agreed(self.resource, writer.record_schema()) {
-            Ok(shapes) => Ok(Some(Opened { rules, shapes, writer })),
-            Err(error) => Err(abort(writer, error).await),
+        let mut writers = Box::pin(Writers::begin(self, table, write, known)).await?;
+        match writers.agreed(self, &shapes) {
+            Ok(shapes) => Ok(Some(Opened { rules, shapes, writers })),
+            Err(error) => Err(writers.abort(error).await),
         }
     }
 

@@ -14,6 +14,7 @@ use super::pages::{Pages, SlicedPage, Slices};
 use super::parents::ParentRows;
 use super::shaping::ShapedDecoder;
 use super::typing::Typing;
+use super::writers::Writers;
 use super::{Components, RunOptions, resume, retry};
 use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::client::{ApiRequest, Client};
@@ -49,7 +50,7 @@ pub(super) struct Pass<'p> {
 
 /// A pass that was read to its end and not committed yet.
 pub(super) struct Staged {
-    writer: Option<TableWriter>,
+    writers: Option<Writers>,
     tally: Tally,
     schema_changes: Vec<String>,
     cursor: Option<CursorRun>,
@@ -58,14 +59,14 @@ pub(super) struct Staged {
 
 /// A pass that was not read to its end.
 struct Stopped {
-    /// It still holds the table.
-    writer: Option<TableWriter>,
+    /// They still hold the tables.
+    writers: Option<Writers>,
     error: Error,
 }
 
 impl From<Error> for Stopped {
     fn from(error: Error) -> Self {
-        Self { writer: None, error }
+        Self { writers: None, error }
     }
 }
 
@@ -154,7 +155,7 @@ impl ResourceRun<'_> {
         }
         match result {
             Ok(staged) => Ok(staged),
-            Err(Stopped { writer, error }) => Err(give_up(writer, error).await),
+            Err(Stopped { writers, error }) => Err(give_up(writers, error).await),
         }
     }
 
@@ -168,44 +169,44 @@ impl ResourceRun<'_> {
         }
         let shapes = opened.as_ref().map(|opened| &opened.shapes);
         let mut gate = Gate::new(self.resource, shapes, cursor, children);
-        let Some(Opened { rules, mut shapes, mut writer }) = opened else {
+        let Some(Opened { rules, mut shapes, mut writers }) = opened else {
             let tally = self.read_without_table(pages, &mut gate).await?;
             let (cursor, children) = gate.into_parts();
-            return Ok(Staged { writer: None, tally, schema_changes: Vec::new(), cursor, children });
+            return Ok(Staged { writers: None, tally, schema_changes: Vec::new(), cursor, children });
         };
-        if let Some(commit) = writer.recovered() {
+        if let Some(commit) = writers.own.recovered() {
             self.emit(&RunEvent::Recovered { resource: self.name(), commit });
         }
-        if let Some(error) = self.overtaken(gate.cursor(), &writer) {
-            return Err(Stopped { writer: Some(writer), error });
+        if let Some(error) = self.overtaken(gate.cursor(), &writers.own) {
+            return Err(Stopped { writers: Some(writers), error });
         }
         if self.options.retry_rejects {
-            match retry::retry(self, rules, shapes, &mut writer).await {
+            match retry::retry(self, rules, shapes, &mut writers).await {
                 Ok(grown) => shapes = grown,
-                Err(error) => return Err(Stopped { writer: Some(writer), error }),
+                Err(error) => return Err(Stopped { writers: Some(writers), error }),
             }
         }
         let typing = match Typing::new(self, shapes, rules) {
             Ok(typing) => typing,
-            Err(error) => return Err(Stopped { writer: Some(writer), error }),
+            Err(error) => return Err(Stopped { writers: Some(writers), error }),
         };
-        let task = WriterTask::spawn(writer);
+        let task = WriterTask::spawn(writers);
         let extracted = self.extract(pages, typing, &task, &mut gate).await;
-        let (mut writer, written) = task.finish().await?;
+        let (mut writers, written) = task.finish().await?;
         let checked = written.and(extracted).and_then(|(tally, outcome)| {
-            self.refuse_drift(&mut writer, outcome.as_ref())?;
+            self.refuse_drift(&mut writers.own, outcome.as_ref())?;
             self.refuse_rejects(&tally, true)?;
-            let outcome = outcome.map(|outcome| self.retire_absent(outcome, &tally, &mut writer));
+            let outcome = outcome.map(|outcome| self.retire_absent(outcome, &tally, &mut writers.own));
             self.end_listing(outcome);
             Ok(tally)
         });
         match checked {
             Ok(tally) => {
                 let (cursor, children) = gate.into_parts();
-                let schema_changes = writer.schema_changes().to_vec();
-                Ok(Staged { writer: Some(writer), tally, schema_changes, cursor, children })
+                let schema_changes = writers.own.schema_changes().to_vec();
+                Ok(Staged { writers: Some(writers), tally, schema_changes, cursor, children })
             }
-            Err(error) => Err(Stopped { writer: Some(writer), error }),
+            Err(error) => Err(Stopped { writers: Some(writers), error }),
         }
     }
 
@@ -442,19 +443,20 @@ impl ResourceRun<'_> {
 
     /// Makes a staged pass the table's.
     pub(super) async fn commit(&self, staged: Staged) -> Result<()> {
-        let Staged { writer, tally, schema_changes, cursor, .. } = staged;
-        let checkpoint = match self.checkpoint(cursor.as_ref(), writer.as_ref()) {
+        let Staged { writers, tally, schema_changes, cursor, .. } = staged;
+        let checkpoint = match self.checkpoint(cursor.as_ref(), writers.as_ref().map(|writers| &writers.own)) {
             Ok(checkpoint) => checkpoint,
-            Err(error) => return Err(give_up(writer, error).await),
+            Err(error) => return Err(give_up(writers, error).await),
         };
-        let Some(writer) = writer else {
+        let Some(writers) = writers else {
             let rows = RowCounts { read: tally.records, ..RowCounts::default() };
             self.emit(&RunEvent::NothingChanged { resource: self.name(), rows, checkpoint });
             return Ok(());
         };
         if self.components.interrupt.is_raised() {
-            return Err(abort(writer, Error::interrupted()).await);
+            return Err(writers.abort(Error::interrupted()).await);
         }
+        let writer = Box::pin(self.commit_children(writers)).await?;
         let outcome = Box::pin(writer.commit(checkpoint.clone())).await?;
         if !schema_changes.is_empty() && outcome.commit.is_some() {
             self.emit(&RunEvent::SchemaChanged { resource: self.name(), changes: schema_changes });
@@ -507,13 +509,13 @@ impl ResourceRun<'_> {
 impl Staged {
     /// Gives the table back as it was, because of `error`.
     pub(super) async fn abort(self, error: Error) -> Error {
-        give_up(self.writer, error).await
+        give_up(self.writers, error).await
     }
 }
 
-async fn give_up(writer: Option<TableWriter>, error: Error) -> Error {
-    match writer {
-        Some(writer) => abort(writer, error).await,
+async fn give_up(writers: Option<Writers>, error: Error) -> Error {
+    match writers {
+        Some(writers) => writers.abort(error).await,
         None => error,
     }
 }

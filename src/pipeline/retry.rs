@@ -10,16 +10,17 @@ use super::gate::Gate;
 use super::resource::ResourceRun;
 use super::shaping::{ShapedDecoder, Shapes};
 use super::typing::{Rules, final_decoder, grown_by_variants, grown_for};
+use super::writers::Writers;
 use crate::decode::RecordGate;
 use crate::error::{Error, Result};
 use crate::event::{RetriedRejects, RunEvent};
-use crate::lake::{KeptReject, Overtaken, RejectPlace, RejectState, TableWriter};
+use crate::lake::{KeptReject, Overtaken, RejectPlace, RejectState};
 
 /// Rejects on their way to the writer.
 struct Retry<'r, 'a> {
     run: &'r ResourceRun<'a>,
     rules: Rules,
-    writer: &'r mut TableWriter,
+    writers: &'r mut Writers,
     decoder: ShapedDecoder<'r, 'a>,
     gate: Gate,
     /// Whose rows the decoder holds, in their order.
@@ -35,15 +36,16 @@ pub(super) async fn retry(
     run: &ResourceRun<'_>,
     rules: Rules,
     shapes: Shapes,
-    writer: &mut TableWriter,
+    writers: &mut Writers,
 ) -> Result<Shapes> {
-    let rejects = writer.open_rejects().await?;
+    let rejects = writers.own.open_rejects().await?;
     let gate = Gate::of_steps(run.resource, Some(&shapes));
     let decoder = final_decoder(run, rules, shapes)?;
-    let mut retry = Retry { run, rules, writer, decoder, gate, pending: Vec::new(), counts: RetriedRejects::default() };
+    let mut retry =
+        Retry { run, rules, writers, decoder, gate, pending: Vec::new(), counts: RetriedRejects::default() };
     for file in rejects.files() {
         let overtaken = match file.commit {
-            Some(commit) => retry.writer.overtaken_since(commit).await?,
+            Some(commit) => retry.writers.own.overtaken_since(commit).await?,
             None => None,
         };
         let mut batches = rejects.read(file).await?;
@@ -79,7 +81,7 @@ impl Retry<'_, '_> {
                 }
                 Ok(decoded) if decoded.rejects.is_empty() => {
                     self.counts.dropped += 1;
-                    self.writer.settle(&reject.place);
+                    self.writers.own.settle(&reject.place);
                     return Ok(());
                 }
                 Ok(decoded) if self.rules.let_grow(&decoded.rejects) => {
@@ -98,8 +100,8 @@ impl Retry<'_, '_> {
                 return Ok(());
             };
             self.hand_on(overtaken).await?;
-            self.writer.evolve(Arc::clone(&grown.table)).await?;
-            self.decoder.become_of(grown.agreed(self.run.resource, self.writer.record_schema())?)?;
+            self.writers.evolve(Arc::clone(&grown.table)).await?;
+            self.decoder.become_of(self.writers.agreed(self.run, &grown)?)?;
         }
     }
 
@@ -118,13 +120,13 @@ impl Retry<'_, '_> {
         };
         let in_time = late.iter().map(|late| Some(!late)).collect();
         let batch = arrow::compute::filter_record_batch(&batch, &in_time).map_err(failed)?;
-        self.writer.write(batch).await?;
+        self.writers.write(batch).await?;
         for (place, late) in self.pending.drain(..).zip(late) {
             if late {
                 self.counts.overtaken += 1;
             } else {
                 self.counts.accepted += 1;
-                self.writer.settle(&place);
+                self.writers.own.settle(&place);
             }
         }
         Ok(())

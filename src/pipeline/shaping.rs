@@ -47,6 +47,14 @@ impl Shapes {
         Ok(Self { records: Arc::new(records.with_notes(self.records.notes().clone())), table })
     }
 
+    /// The same with what the tables have into which `whole` is taken apart.
+    pub(super) fn agreed_in_parts(&self, resource: &ResourceSpec, whole: &RecordSchema) -> Result<Self> {
+        let mut columns = records_of(whole);
+        with_nullability_of(&mut columns, self.records.columns());
+        let records = RecordSchema::new(columns).map_err(|error| unusable(resource, &error))?;
+        Self::of(resource, Arc::new(records.with_notes(self.records.notes().clone())))
+    }
+
     /// The keys that lead to the field of a record which is meant by the column `name`.
     pub(super) fn path_of(&self, name: &str) -> Vec<String> {
         source_of(&self.table, name)
@@ -72,7 +80,7 @@ impl Shapes {
     }
 }
 
-fn unusable(resource: &ResourceSpec, error: &SchemaError) -> Error {
+pub(super) fn unusable(resource: &ResourceSpec, error: &SchemaError) -> Error {
     Error::schema(format!("resource {}: {error}", resource.name)).with_hint(
         "naming and nested say what columns are called; a map of processing_steps can give a field another key",
     )
@@ -142,6 +150,7 @@ impl<'r, 'a> ShapedDecoder<'r, 'a> {
         let options = DecodeOptions { depth_max: run.limits.nesting_depth_max, unknown_fields: UnknownFields::Reject };
         let rules = rules(run.resource, &shapes.records);
         let pages = PageDecoder::with_rules(&shapes.records, &rules, selector, Vec::new(), options);
+        let pages = pages.passing_over_hollow(run.resource.shape.has_child_tables);
         let mut pages = pages.keeping(shapes.fixed(run.resource));
         if takes_deletes(run.resource) {
             pages = pages.with_deletes(&shapes.records, &shapes.key(run.resource));

@@ -222,7 +222,9 @@ impl<'r, 'a> Typing<'r, 'a> {
         let depth_max = self.run.limits.nesting_depth_max;
         let keeps_kinds = self.rules.contract.conflicts == Conflicts::Variant;
         let selector = self.decoder.pages.selector().cloned();
-        let mut inferrer = Inferrer::new(selector, Vec::new(), &[], depth_max).keeping_kinds(keeps_kinds);
+        let passes_hollow = self.run.resource.shape.has_child_tables;
+        let inferrer = Inferrer::new(selector, Vec::new(), &[], depth_max).keeping_kinds(keeps_kinds);
+        let mut inferrer = inferrer.passing_over_hollow(passes_hollow);
         inferrer.expect(format);
         let mut repeated = gate.map(Recorded::repeated);
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
@@ -249,7 +251,8 @@ pub(super) fn grown_for(
     raw: &str,
     path: &str,
 ) -> Option<Arc<RecordSchema>> {
-    let mut inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], run.limits.nesting_depth_max);
+    let inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], run.limits.nesting_depth_max);
+    let mut inferrer = inferrer.passing_over_hollow(run.resource.shape.has_child_tables);
     let mut gate = Gate::of_steps(run.resource, Some(shapes));
     let gate = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
     // A record that was cut when it was kept is no JSON any more, and stays what it is.

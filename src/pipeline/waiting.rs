@@ -26,10 +26,18 @@ impl ResourceRun<'_> {
     /// The resource's table, which is waited for as the operator wants.
     pub(super) fn table(&self) -> Table {
         let table = self.lake.table(&self.resource.table_name);
-        let Some(limit) = self.options.wait else { return table };
+        match self.patience() {
+            Some(patience) => table.waiting(patience),
+            None => table,
+        }
+    }
+
+    /// How long tables are waited for, as the operator wants.
+    pub(super) fn patience(&self) -> Option<Patience> {
+        let limit = self.options.wait?;
         let listener =
             Arc::new(Told { resource: self.resource.name.clone(), observer: Arc::clone(&self.components.observer) });
-        table.waiting(Patience { limit, listener })
+        Some(Patience { limit, listener })
     }
 
     /// Waits until no other run holds the table, where the operator wants that. The cursor is read after this, since it moves with the other run's commit.

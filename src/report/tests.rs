@@ -141,3 +141,9 @@ fn the_committed_json_schema_is_fresh() {
     let committed = std::fs::read_to_string(&path).unwrap();
     assert!(committed == json_schema(), "rewrite {} with UPDATE_SCHEMAS=1 cargo test --lib", path.display());
 }
+
+#[test]
+fn a_child_table_has_items_and_no_pages() {
+    let text = render_text(&report(&[started(), committed()], None));
+    assert!(text.contains("  read      1,234 items of lists, 0.0 s"), "{text}");
+}

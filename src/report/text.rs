@@ -25,13 +25,18 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
     // Writing to a String cannot fail.
     let mut line = |content: String| writeln!(text, "{content}").unwrap_or_default();
     line(format!("{} → {}: {outcome}", report.name, report.table));
-    line(format!(
-        "  read      {} records in {} pages, {}, {:.1} s",
-        number(rows.read),
-        number(report.pages),
-        bytes(report.bytes.read),
-        report.seconds
-    ));
+    // What has rows and no page is a child table.
+    line(if report.pages == 0 && rows.read > 0 {
+        format!("  read      {} items of lists, {:.1} s", number(rows.read), report.seconds)
+    } else {
+        format!(
+            "  read      {} records in {} pages, {}, {:.1} s",
+            number(rows.read),
+            number(report.pages),
+            bytes(report.bytes.read),
+            report.seconds
+        )
+    });
     if report.status == Status::Ok {
         line(format!(
             "  rows      {} inserted, {} updated ({} of them moved), {} unchanged, {} deleted",

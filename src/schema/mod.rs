@@ -3,7 +3,9 @@
 //! A [`RecordSchema`] comes from a JSON Schema file ([`parse_json_schema`]), or from records themselves (`decode` infers it). It is stored
 //! with the table, so it is a serialisable, versionless value; order of columns is the order of the file.
 
+mod child_tables;
 mod deletes;
+mod explode;
 mod grow;
 mod hints;
 mod json_schema;
@@ -23,7 +25,11 @@ mod variant;
 mod widen;
 mod write;
 
+pub use child_tables::{
+    ChildTable, Parts, child_tables_of, have_items_alike, is_folder_name, is_for_folders, whole_of,
+};
 pub use deletes::DELETES_COLUMN;
+pub use explode::Items;
 pub use grow::{Growth, grow, member_path};
 pub use hints::ColumnHint;
 pub use json_schema::{SchemaFile, SchemaProblem, UNIX_TIMES, parse_json_schema, read_json_schema, read_openapi};

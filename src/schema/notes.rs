@@ -24,6 +24,9 @@ pub struct Note {
     /// ([`TableShape`](super::TableShape)).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Vec<String>>,
+    /// The table that the field became: it is a list, and no column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub child: Option<String>,
 }
 
 /// Notes by the JSON path of their field: `$.a.b`; the elements of a list are at `$.a[]`.
@@ -167,7 +170,10 @@ pub fn identified(schema: &RecordSchema, known: Option<&RecordSchema>) -> Notes 
         });
         let description = own.description.or_else(|| before.and_then(|note| note.description.clone()));
         let source = own.source.or_else(|| before.filter(|_| is_shaped)?.source.clone());
-        notes.insert(place.to_owned(), Note { id: Some(id), description, aliases: own.aliases, source });
+        notes.insert(
+            place.to_owned(),
+            Note { id: Some(id), description, aliases: own.aliases, source, child: own.child },
+        );
     };
     for column in schema.columns() {
         let place = member_path("$", &column.name);
@@ -176,9 +182,9 @@ pub fn identified(schema: &RecordSchema, known: Option<&RecordSchema>) -> Notes 
         name(&place, was);
         within(&place, &column.column_type, &mut |place| name(place, None));
     }
-    // Fields that are not in the schema any more say where they came from all the same.
+    // Fields that are not in the schema any more say where they came from all the same, and so do lists that are tables.
     for (place, note) in schema.notes().iter().chain(known).filter(|(_, note)| is_shaped && note.source.is_some()) {
-        let source = || Note { source: note.source.clone(), ..Note::default() };
+        let source = || Note { source: note.source.clone(), child: note.child.clone(), ..Note::default() };
         notes.entry(place.clone()).or_insert_with(source);
     }
     notes

@@ -168,6 +168,22 @@ pub enum SchemaError {
         /// The fields, as JSON paths.
         fields: [String; 2],
     },
+    /// Two lists of the records would be one table.
+    #[error("the lists {} and {} of the records would both be the table {table}", .fields[0], .fields[1])]
+    TableCollision {
+        /// The name of the table.
+        table: String,
+        /// The lists, as JSON paths.
+        fields: [String; 2],
+    },
+    /// A list would be a table that no folder can be called after.
+    #[error("the list {field} of the records would be the table {table:?}, and no folder can be called so")]
+    TableName {
+        /// The name of the table.
+        table: String,
+        /// The list, as a JSON path.
+        field: String,
+    },
     /// Two columns of one level share a name.
     #[error("{place} is defined twice")]
     Duplicate {

@@ -64,9 +64,15 @@ fn place_of(fields: &Fields, path: &[String]) -> Option<Vec<usize>> {
 fn taken(batch: &RecordBatch, place: &[usize]) -> Result<ArrayRef, ArrowError> {
     let foreign = || ArrowError::SchemaError("a batch does not have the shape of its records".to_owned());
     let (first, rest) = place.split_first().ok_or_else(foreign)?;
-    let mut array = Arc::clone(batch.columns().get(*first).ok_or_else(foreign)?);
+    within(batch.columns().get(*first).ok_or_else(foreign)?, rest)
+}
+
+/// What is at `place` within objects, null where an object around it is; the array itself where it is nowhere within.
+pub(super) fn within(array: &ArrayRef, place: &[usize]) -> Result<ArrayRef, ArrowError> {
+    let foreign = || ArrowError::SchemaError("a batch does not have the shape of its records".to_owned());
+    let mut array = Arc::clone(array);
     let mut above: Option<NullBuffer> = None;
-    for member in rest {
+    for member in place {
         let object = array.as_struct_opt().ok_or_else(foreign)?;
         above = NullBuffer::union(above.as_ref(), object.nulls());
         let member = Arc::clone(object.columns().get(*member).ok_or_else(foreign)?);
@@ -79,7 +85,7 @@ fn taken(batch: &RecordBatch, place: &[usize]) -> Result<ArrayRef, ArrowError> {
 }
 
 /// The same values with the names that `field` has.
-fn relabelled(array: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
+pub(super) fn relabelled(array: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
     if array.data_type() == field.data_type() {
         return Ok(Arc::clone(array));
     }
@@ -138,7 +144,8 @@ mod tests {
         let inner = object(innermost, Arc::new(Int64Array::from(vec![1, 2, 3, 4])), [true, false, true, true]);
         let batch =
             RecordBatch::try_new(Arc::clone(&schema), vec![object(outer, inner, [true, true, false, true])]).unwrap();
-        let table = TableShape { naming: Naming::AsIs, flattens: true }.table_of(&records).unwrap();
+        let table =
+            TableShape { naming: Naming::AsIs, flattens: true, has_child_tables: false }.table_of(&records).unwrap();
         let reshaper = Reshaper::new(&batch.schema(), &table, table.to_arrow()).unwrap();
         let column = Arc::clone(reshaper.reshape(&batch).unwrap().column(0));
         assert_eq!(column.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None, None, Some(4)]);

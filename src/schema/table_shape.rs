@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Column, ColumnType, Naming, Note, Notes, RecordSchema, SchemaError, member_path};
+use super::{Column, ColumnType, Naming, Note, Notes, RecordSchema, SchemaError, child_tables_of, member_path};
 
 /// What stands between the names of an object and its field in the name of a column.
 pub const SEPARATOR: &str = "__";
@@ -17,6 +17,8 @@ pub struct TableShape {
     pub naming: Naming,
     /// Whether fields of objects are columns of their own: `a__b`.
     pub flattens: bool,
+    /// Whether lists are tables of their own ([`Parts`](super::Parts)); then it flattens, too.
+    pub has_child_tables: bool,
 }
 
 impl TableShape {
@@ -207,7 +209,7 @@ fn source_path(notes: &Notes, place: &str, name: &str) -> Vec<String> {
     known.filter(|source| !source.is_empty()).unwrap_or_else(|| vec![name.to_owned()])
 }
 
-fn put(columns: &mut Vec<Column>, path: &[String], column_type: ColumnType, nullable: bool) {
+pub(super) fn put(columns: &mut Vec<Column>, path: &[String], column_type: ColumnType, nullable: bool) {
     let Some((name, rest)) = path.split_first() else { return };
     let known = columns.iter_mut().find(|column| column.name == *name);
     match (known, rest) {
@@ -227,7 +229,7 @@ fn put(columns: &mut Vec<Column>, path: &[String], column_type: ColumnType, null
 }
 
 /// A type with the keys that its fields have in the records.
-fn keyed(notes: &Notes, place: &str, column_type: &ColumnType) -> ColumnType {
+pub(super) fn keyed(notes: &Notes, place: &str, column_type: &ColumnType) -> ColumnType {
     match column_type {
         ColumnType::Struct(members) => {
             let member = |member: &Column| {
@@ -287,7 +289,24 @@ pub fn moved(stored: &RecordSchema, wanted: &RecordSchema) -> Vec<String> {
         let is = now.get(field).or_else(|| (!has_sources(wanted)).then_some(field)).filter(|is| *is != was)?;
         Some(format!("the field {field} of the records is at {was} in the table and at {is} in the run"))
     };
-    before.iter().filter_map(change).collect()
+    before.iter().filter_map(change).chain(moved_lists(stored, wanted)).collect()
+}
+
+/// Lists that are a table in the one and a column in the other, as sentences.
+fn moved_lists(stored: &RecordSchema, wanted: &RecordSchema) -> Vec<String> {
+    let is_column = |table: &RecordSchema, source: &[String]| {
+        table.columns().iter().any(|column| source_of(table, &column.name) == source)
+    };
+    let field = |source: &[String]| source.iter().fold("$".to_owned(), |field, key| member_path(&field, key));
+    let now = child_tables_of(stored).filter(|(source, _)| is_column(wanted, source));
+    let now = now.map(|(source, child)| {
+        format!("the field {} of the records is the table {child}, and a column in the run", field(source))
+    });
+    let before = child_tables_of(wanted).filter(|(source, _)| is_column(stored, source));
+    let before = before.map(|(source, child)| {
+        format!("the field {} of the records is a column of the table, and the table {child} in the run", field(source))
+    });
+    now.chain(before).collect()
 }
 
 /// The places that the fields of the records have in the table.

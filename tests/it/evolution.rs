@@ -456,5 +456,5 @@ async fn objects_and_lists_are_native_as_deep_as_the_pipeline_wants_them() {
     run(&api, "nested: json").await;
     assert_eq!(api.column("late"), [Value::Null, json!("{\"b\":[true]}")]);
     let refused = api.run("nested: flat", "", &[], &[]).await;
-    assert!(refused.code == 2 && refused.stderr.contains("native, flatten, json"), "{refused:?}");
+    assert!(refused.code == 2 && refused.stderr.contains("native, flatten, child_tables, json"), "{refused:?}");
 }

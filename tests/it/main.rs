@@ -6,6 +6,7 @@
 
 mod bad_input; // what goes wrong, what the operator reads, and that the lake stays as it was
 mod cassette; // a run that is recorded and played again without a network
+mod child_tables; // lists of records as tables of their own, against an oracle and as readers join them
 mod compat; // lakes that earlier versions wrote
 mod conformance; // what a declarative REST source must do, as data
 mod crash; // kill -9 at every step of a commit, then again
@@ -13,6 +14,7 @@ mod evolution; // schemas that evolve, contracts, readers of old and new files t
 mod examples; // the pipelines for public APIs, each against a server that answers as the API's documentation says
 mod formats; // the same pipeline as YAML, JSON, TOML and a dlt dictionary
 mod fuzz; // the body of a fuzz target over pages that are changed at random
+mod lists; // lists of records as tables of their own: readers that join, contracts, rejects
 mod main_job; // the calendar API into a lake, read back by DuckDB, pyarrow and Polars
 mod merging; // strategies of merging: partitions, tombstones, counts, proofs
 mod oauth; // tokens of a real OAuth2 server: how a client proves itself, expiry, rotation

@@ -70,23 +70,29 @@ fn a_name_is_that_of_the_field_or_of_its_column() {
 
 #[test]
 fn what_nested_may_be() {
-    for (nested, flattens, levels) in [
-        (json!("native"), false, None),
-        (json!("json"), false, Some(0)),
-        (json!("flatten"), true, None),
-        (json!(2), false, Some(2)),
-        (json!("2"), false, Some(2)),
-        (json!({"mode": "flatten", "levels": 1}), true, Some(1)),
-        (json!({"levels": 3}), false, Some(3)),
+    for (nested, flattens, has_child_tables, levels) in [
+        (json!("native"), false, false, None),
+        (json!("json"), false, false, Some(0)),
+        (json!("flatten"), true, false, None),
+        (json!("child_tables"), true, true, None),
+        (json!(2), false, false, Some(2)),
+        (json!("2"), false, false, Some(2)),
+        (json!({"mode": "flatten", "levels": 1}), true, false, Some(1)),
+        (json!({"mode": "child_tables", "levels": 1}), true, true, Some(1)),
+        (json!({"levels": 3}), false, false, Some(3)),
     ] {
         let spec = spec(&json!("events.json"), &json!({"nested": nested}));
-        assert_eq!((spec.shape.flattens, spec.nested_levels), (flattens, levels), "{nested}");
+        let found = (spec.shape.flattens, spec.shape.has_child_tables, spec.nested_levels);
+        assert_eq!(found, (flattens, has_child_tables, levels), "{nested}");
     }
     assert_refused([
-        (resource(|r| r["nested"] = json!("flat")), "'flat' is not known (accepted: native, flatten, json)"),
+        (
+            resource(|r| r["nested"] = json!("flat")),
+            "'flat' is not known (accepted: native, flatten, child_tables, json)",
+        ),
         (
             resource(|r| r["nested"] = json!({"mode": "json"})),
-            "./resources[0]/nested/mode: 'json' is not known (accepted: native, flatten)",
+            "./resources[0]/nested/mode: 'json' is not known (accepted: native, flatten, child_tables)",
         ),
         (resource(|r| r["nested"] = json!({"depth": 1})), "./resources[0]/nested: received unexpected field 'depth'"),
         (
@@ -132,4 +138,61 @@ fn collisions_and_keys_that_cannot_be_are_named() {
     ] {
         assert!(found.contains(expected), "{expected}\n{found}");
     }
+}
+
+#[test]
+fn what_child_tables_cannot_follow_is_refused() {
+    let merge = |strategy: &str, more: Value| {
+        let mut disposition = json!({"disposition": "merge", "strategy": strategy});
+        disposition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"write_disposition": disposition})
+    };
+    for (more, expected) in [
+        (json!({}), None),
+        (json!({"write_disposition": "replace"}), None),
+        (merge("upsert", json!({})), None),
+        (merge("delete-insert", json!({})), None),
+        (json!({"write_disposition": "merge", "deletes": {"when": "false"}}), None),
+        (json!({"primary_key": null}), Some("nested child_tables needs a primary_key")),
+        (json!({"primary_key": "tags"}), Some("primary_key 'tags' is nested")),
+        (merge("scd2", json!({})), Some("nested child_tables cannot go with the strategy scd2")),
+        (merge("insert-only", json!({})), Some("nested child_tables cannot go with the strategy insert-only")),
+        (merge("upsert", json!({"newer_by": "rev"})), Some("nested child_tables cannot go with newer_by")),
+        (
+            json!({"write_disposition": "merge", "columns": {"rev": {"dedup_sort": "desc"}}}),
+            Some("nested child_tables cannot go with dedup_sort"),
+        ),
+        (
+            json!({"write_disposition": "merge", "merge_key": "day"}),
+            Some("nested child_tables cannot go with a merge_key"),
+        ),
+        (
+            json!({"write_disposition": "merge", "deletes": {"when": "false", "mode": "soft"}}),
+            Some("nested child_tables cannot go with deletes of mode soft"),
+        ),
+    ] {
+        let mut all = json!({"nested": "child_tables", "primary_key": "id", "schema": "lists.json"});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let pipeline = pipeline(|pipeline| {
+            let resource = pipeline["resources"][0].as_object_mut().unwrap();
+            resource.extend(all.as_object().unwrap().clone());
+        });
+        match expected {
+            None => drop(read(&pipeline).unwrap_or_else(|error| panic!("{more}: {error}"))),
+            Some(expected) => assert!(problems(&pipeline).contains(expected), "{expected}\n{}", problems(&pipeline)),
+        }
+    }
+    let found = problems(&shaped(&json!("renamed.json"), &json!({"nested": "child_tables", "primary_key": "id"})));
+    assert!(found.contains("cannot rename the list 'labels'"), "{found}");
+    let named = |table: &str| {
+        pipeline(|pipeline| {
+            pipeline["resources"][0]["nested"] = json!("child_tables");
+            pipeline["resources"][0]["primary_key"] = json!("event_id");
+            let first = pipeline["resources"][0]["name"].as_str().unwrap().to_owned();
+            let other = json!({"name": "other", "endpoint": "other", "schema": "events.json", "table_name": format!("{first}{table}")});
+            pipeline["resources"].as_array_mut().unwrap().push(other);
+        })
+    };
+    assert!(problems(&named("__tags")).contains("could be a child table of"), "{}", problems(&named("__tags")));
+    assert!(read(&named("_tags")).is_ok());
 }

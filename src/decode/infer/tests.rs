@@ -112,3 +112,30 @@ fn the_first_kind_can_be_kept() {
         assert_eq!(schema.column("v").unwrap().column_type, expected, "{values}");
     }
 }
+
+#[test]
+fn what_holds_nothing_says_nothing_where_it_is_passed_over() {
+    let list = |element| Some(ColumnType::List(Box::new(element)));
+    for (values, usual, passed_over) in [
+        ("[]", Some(ColumnType::Json), None),
+        ("[];null;[null]", Some(ColumnType::Json), None),
+        ("[[],[null]]", list(ColumnType::Json), None),
+        ("{}", Some(ColumnType::Json), None),
+        ("{\"a\":[]}", Some(ColumnType::Struct(vec![json_column("a")])), None),
+        ("[{}]", list(ColumnType::Json), None),
+        ("[];[1]", list(ColumnType::Int64), list(ColumnType::Int64)),
+        ("[];1", Some(ColumnType::Json), Some(ColumnType::Json)),
+        ("{};[]", Some(ColumnType::Json), Some(ColumnType::Json)),
+    ] {
+        assert_eq!(type_of(values), usual, "{values}");
+        let records: Vec<_> = values.split(';').map(|value| format!("{{\"id\":1,\"v\":{value}}}")).collect();
+        let mut inferrer = Inferrer::new(None, Vec::new(), &[], 64).passing_over_hollow(true);
+        inferrer.observe(format!("[{}]", records.join(",")).as_bytes()).unwrap();
+        let schema = inferrer.finish().unwrap().unwrap();
+        assert_eq!(schema.column("v").map(|column| column.column_type.clone()), passed_over, "{values}");
+    }
+}
+
+fn json_column(name: &str) -> Column {
+    Column { name: name.to_owned(), column_type: ColumnType::Json, nullable: true }
+}

@@ -259,3 +259,31 @@ fn a_field_that_fails_the_run_does_so_behind_one_that_null_stands_for() {
     assert!(matches!(error, DecodeError::Refused { .. }), "{error}");
     assert_eq!(decoder.rows(), 1);
 }
+
+#[test]
+fn unknown_fields_that_hold_nothing_are_passed_over_where_that_is_wanted() {
+    for (value, holds_nothing) in [
+        ("null", true),
+        ("[]", true),
+        ("[ null , [ ] ]", true),
+        ("{}", true),
+        (r#"{"a": [], "b": {"c": null}}"#, true),
+        ("0", false),
+        ("\"\"", false),
+        ("false", false),
+        ("[null, 0]", false),
+        (r#"{"a": [], "b": {"c": "x"}}"#, false),
+    ] {
+        let text = format!(r#"[{{"event_id": "a", "x": {value}, "summary": "s"}}]"#);
+        for passes in [false, true] {
+            let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Reject };
+            let decoder = PageDecoder::new(&events(), Some(JsonPath::root()), Vec::new(), options);
+            let mut decoder = decoder.passing_over_hollow(passes);
+            let rejects = decoder.decode(0, text.as_bytes()).unwrap().rejects;
+            let is_taken = value == "null" || (passes && holds_nothing);
+            assert_eq!((rejects.is_empty(), decoder.rows()), (is_taken, usize::from(is_taken)), "{value} {passes}");
+            let broken = text.replacen('}', "", 1);
+            assert!(decoder.decode(1, broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+}

@@ -9,9 +9,9 @@ use crate::decode::{DecodeOptions, PageDecoder, UnknownFields};
 use crate::schema::{Column, ColumnType, Naming, RecordSchema, Reshaper, TableShape, parse_json_schema, source_of};
 use crate::spec::JsonPath;
 
-const SNAKE: TableShape = TableShape { naming: Naming::SnakeCase, flattens: false };
-const FLAT: TableShape = TableShape { naming: Naming::AsIs, flattens: true };
-const BOTH: TableShape = TableShape { naming: Naming::SnakeCase, flattens: true };
+const SNAKE: TableShape = TableShape { naming: Naming::SnakeCase, flattens: false, has_child_tables: false };
+const FLAT: TableShape = TableShape { naming: Naming::AsIs, flattens: true, has_child_tables: false };
+const BOTH: TableShape = TableShape { naming: Naming::SnakeCase, flattens: true, has_child_tables: false };
 
 fn of_file(properties: &Value) -> RecordSchema {
     parse_json_schema(&json!({"properties": properties}).to_string()).unwrap().schema

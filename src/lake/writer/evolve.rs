@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use arrow::array::RecordBatch;
+
 use super::super::page::Grid;
 use super::super::parquet::{data_file_options, reserved_bytes};
 use super::super::partition::Partitioner;
 use super::super::rolling::{StagingArea, cannot_encode};
-use super::super::schema::reconcile;
+use super::super::schema::{conform, reconcile};
 use super::super::strategy::{batch_schema, rows_schema};
-use super::{Session, Staging, TableWriter, broken, relaxed};
+use super::{Session, Staging, TableWriter, broken, relaxed, unfit};
 use crate::error::Result;
 use crate::schema::RecordSchema;
 
@@ -17,6 +19,25 @@ impl TableWriter {
     /// The shape that batches must have: that of the run, with the types of the table where those are wider.
     pub fn record_schema(&self) -> Arc<RecordSchema> {
         Arc::clone(&self.session.write.schema)
+    }
+
+    /// The rows of `batch` in the shape that batches must have, where they are of a narrower one.
+    ///
+    /// # Errors
+    /// When they do not fit.
+    pub fn fitted(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        conform(batch, &self.staging.batches).map_err(unfit)
+    }
+
+    /// Takes note that the groups of these rows, of which the columns of the `merge_key` will do, have come, also those of which there is no other row: what the table
+    /// has of them leaves with the commit, as far as it does not come again.
+    ///
+    /// # Errors
+    /// When they have another shape.
+    pub fn came(&mut self, groups: &RecordBatch) -> Result<()> {
+        let Some(arrivals) = &mut self.staging.arrivals else { return Ok(()) };
+        let groups = conform(groups, &self.staging.seen).map_err(unfit)?;
+        arrivals.speak_for(&groups).map_err(unfit)
     }
 
     /// From now on batches are of `schema`, which has the columns of the one before, and of the table. Rows that are staged already take the new

@@ -3,9 +3,9 @@ use serde_json::{Value, json};
 use super::super::{identified, parse_json_schema};
 use super::*;
 
-const SNAKE: TableShape = TableShape { naming: Naming::SnakeCase, flattens: false };
-const FLAT: TableShape = TableShape { naming: Naming::AsIs, flattens: true };
-const BOTH: TableShape = TableShape { naming: Naming::SnakeCase, flattens: true };
+const SNAKE: TableShape = TableShape { naming: Naming::SnakeCase, flattens: false, has_child_tables: false };
+const FLAT: TableShape = TableShape { naming: Naming::AsIs, flattens: true, has_child_tables: false };
+const BOTH: TableShape = TableShape { naming: Naming::SnakeCase, flattens: true, has_child_tables: false };
 
 fn of_file(properties: &Value) -> RecordSchema {
     parse_json_schema(&json!({"properties": properties}).to_string()).unwrap().schema

@@ -1,0 +1,146 @@
+//! The table of a resource, and where its lists are tables those as well, as one thing to write to.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+
+use super::child_tables::{ChildTables, ChildWriter, KnownTables};
+use super::resource::{ResourceRun, abort};
+use super::shaping::{Shapes, unusable};
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::event::{ErrorFacts, RowCounts, RunEvent};
+use crate::lake::{CommitOutcome, Table, TableWriter, WriteSpec};
+use crate::schema::{Parts, RecordSchema};
+
+/// The table of a resource, and those of its lists. All of them are this run's.
+#[derive(Debug)]
+pub(super) struct Writers {
+    /// The table of the records.
+    pub(super) own: TableWriter,
+    children: Option<Box<ChildTables>>,
+}
+
+impl Writers {
+    /// Takes the table of a resource, and those of the lists of its records. `write` speaks of whole records.
+    pub(super) async fn begin(
+        run: &ResourceRun<'_>,
+        table: &Table,
+        write: WriteSpec,
+        known: KnownTables,
+    ) -> Result<Self> {
+        if !run.resource.shape.has_child_tables {
+            return Ok(Self { own: table.begin(write).await?, children: None });
+        }
+        let parts = Parts::of(&run.resource.table_name, &write.schema, &write.primary_key);
+        let parts = parts.map_err(|error| unusable(run.resource, &error))?;
+        let write = WriteSpec { schema: Arc::clone(&parts.own), ..write };
+        let own = Box::pin(table.begin(write.clone())).await?;
+        let known = (known, own.last_commit_at());
+        match Box::pin(ChildTables::begin(run, write, parts, known)).await {
+            Ok(children) => Ok(Self { own, children: Some(Box::new(children)) }),
+            Err((begun, error)) => {
+                let error = error.at(format_args!("resource {}", run.resource.name));
+                Err(abort(own, abandon(begun, error).await).await)
+            }
+        }
+    }
+
+    /// The shapes of the run with what is agreed with the tables. Batches are of these from now on.
+    pub(super) fn agreed(&mut self, run: &ResourceRun<'_>, shapes: &Shapes) -> Result<Shapes> {
+        let own = self.own.record_schema();
+        let Some(children) = &mut self.children else { return shapes.agreed(run.resource, own) };
+        let whole = children.whole(run.resource, &own)?;
+        let shapes = shapes.agreed_in_parts(run.resource, &whole)?;
+        children.take_apart(&shapes.table)?;
+        Ok(shapes)
+    }
+
+    /// Stages a batch of records.
+    pub(super) async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let Some(children) = &mut self.children else { return self.own.write(batch).await };
+        let rows = self.own.fitted(&children.own_rows(&batch)?)?;
+        self.own.write(rows).await?;
+        children.write(&batch).await
+    }
+
+    /// From the next batch on, records are of the shape `schema`.
+    pub(super) async fn evolve(&mut self, schema: Arc<RecordSchema>) -> Result<()> {
+        let own = match &mut self.children {
+            Some(children) => children.evolve(&schema).await?,
+            None => schema,
+        };
+        self.own.evolve(own).await
+    }
+
+    /// Gives every table back as it was, because of `error`, which is what the operator needs to see.
+    pub(super) async fn abort(self, error: Error) -> Error {
+        let Self { own, children } = self;
+        let children = children.map(|children| children.into_writers()).unwrap_or_default();
+        abort(own, abandon(children, error).await).await
+    }
+}
+
+/// Gives child tables back as they were.
+async fn abandon(children: Vec<ChildWriter>, error: Error) -> Error {
+    let mut shown = error;
+    for child in children {
+        if let Err(second) = child.writer.abort().await {
+            shown =
+                shown.with_hint(format!("cleaning up {} failed too ({second}); the next run sweeps it", child.name));
+        }
+    }
+    shown
+}
+
+impl ResourceRun<'_> {
+    /// Commits the tables of the lists; that of the records is left to be committed.
+    pub(super) async fn commit_children(&self, writers: Writers) -> Result<TableWriter> {
+        let Writers { own, children } = writers;
+        let mut children = children.map(|children| children.into_writers()).unwrap_or_default().into_iter();
+        while let Some(child) = children.next() {
+            if let Err(error) = Box::pin(self.commit_child(child)).await {
+                return Err(abort(own, abandon(children.collect(), error).await).await);
+            }
+        }
+        Ok(own)
+    }
+
+    async fn commit_child(&self, child: ChildWriter) -> Result<()> {
+        let ChildWriter { name, url, writer, items, .. } = child;
+        let started = self.components.clock.monotonic();
+        let resource = || name.clone();
+        let disposition = self.resource.write_disposition;
+        self.emit(&RunEvent::ResourceStarted { resource: resource(), table: url, disposition });
+        if let Some(commit) = writer.recovered() {
+            self.emit(&RunEvent::Recovered { resource: resource(), commit });
+        }
+        let changes = writer.schema_changes().to_vec();
+        let checkpoint = Checkpoint::full_listing(&name);
+        let committed = Box::pin(writer.commit(checkpoint.clone())).await;
+        if let Ok(CommitOutcome { commit, rows, files, .. }) = &committed {
+            // What is taken back of a record that came again is nobody's delete.
+            let rows = RowCounts { read: items, missed: 0, ..*rows };
+            if let Some(commit) = *commit {
+                if !changes.is_empty() {
+                    self.emit(&RunEvent::SchemaChanged { resource: resource(), changes });
+                }
+                self.emit(&RunEvent::Committed {
+                    resource: resource(),
+                    commit,
+                    rows,
+                    files: files.clone(),
+                    checkpoint,
+                });
+            } else {
+                self.emit(&RunEvent::NothingChanged { resource: resource(), rows, checkpoint });
+            }
+        }
+        self.emit(&RunEvent::ResourceFinished {
+            resource: resource(),
+            elapsed: self.components.clock.monotonic().saturating_sub(started),
+            error: committed.as_ref().err().map(ErrorFacts::from),
+        });
+        committed.map(drop)
+    }
+}
