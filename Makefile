@@ -30,7 +30,8 @@ instructions-baseline: ## make the counts of now the baseline
 soak: $(VENV)/.installed ## ten thousand random histories against an oracle, 300 kills; LAKEFEED_SIMULATION_SEEDS=17..18 plays one history again
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) LAKEFEED_KILLS=$${LAKEFEED_KILLS:-300} \
 	LAKEFEED_SIMULATION_SEEDS=$${LAKEFEED_SIMULATION_SEEDS:-0..10000} LAKEFEED_S3_SIMULATION_SEEDS=$${LAKEFEED_S3_SIMULATION_SEEDS:-0..200} \
-	$(CARGO) test --locked --test it -- simulation:: crash::the_command_survives
+	LAKEFEED_CHILD_TABLES_SEEDS=$${LAKEFEED_CHILD_TABLES_SEEDS:-0..1000} \
+	$(CARGO) test --locked --test it -- simulation:: crash::the_command_survives child_tables::random_histories
 
 test-ceph: $(VENV)/.installed ## the S3 tests on Ceph's radosgw, which checks signatures (root, Debian packages)
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) LAKEFEED_S3_SIMULATION_SEEDS=$${LAKEFEED_S3_SIMULATION_SEEDS:-0..100} \
