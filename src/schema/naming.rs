@@ -120,6 +120,17 @@ mod tests {
         }
     }
 
+    /// What dlt 1.31 has made of keys that were put together at random.
+    #[test]
+    fn keys_of_plain_letters_are_called_as_dlt_calls_them() {
+        let names = include_str!("../../tests/names/snake_case.json");
+        let names: Vec<(String, String)> = serde_json::from_str(names).unwrap();
+        assert!(names.len() > 300);
+        for (key, name) in names {
+            assert_eq!(snake_case(&key), name, "{key:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_name_stays_as_it_is(key in "\\PC{0,12}") {
