@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lakefeed::client::{SendLimits, Transport, TransportError};
 use lakefeed::clock::ManualClock;
-use lakefeed::config::{self, Format, Sources};
+use lakefeed::config::{self, Format};
 use lakefeed::error::Error;
 use lakefeed::event::{Observer, RunEvent};
 use lakefeed::interrupt::Interrupt;
@@ -19,6 +19,7 @@ use object_store::memory::InMemory;
 use serde_json::{Map, Value, json};
 
 use crate::fault_store::{Death, FaultStore, Fuse};
+use crate::support::OnlyFile;
 use crate::support::json_rows::json_rows_in;
 
 const SCHEMA: &str = r#"{"properties": {
@@ -101,18 +102,6 @@ impl Transport for Api {
     }
 }
 
-struct Files;
-
-impl Sources for Files {
-    fn env(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn file(&self, _: &str) -> std::io::Result<String> {
-        Ok(SCHEMA.to_owned())
-    }
-}
-
 /// Counts, by table, what the last run said.
 #[derive(Debug, Default)]
 struct Heard(Mutex<Vec<RunEvent>>);
@@ -142,7 +131,7 @@ fn document(disposition: &str, has_file: bool, merge_index_bytes: u64) -> Value 
 }
 
 fn parsed(pipeline: &Value) -> PipelineSpec {
-    config::parse("children.json", &pipeline.to_string(), Format::Json, &Files).unwrap()
+    config::parse("children.json", &pipeline.to_string(), Format::Json, &OnlyFile(SCHEMA)).unwrap()
 }
 
 /// What the tables of a record are, by walking through it.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use futures::TryStreamExt as _;
 use lakefeed::client::ReqwestTransport;
 use lakefeed::clock::ManualClock;
-use lakefeed::config::{self, Format, Sources};
+use lakefeed::config::{self, Format};
 use lakefeed::event::{Completeness, Observer, RowCounts, RunEvent};
 use lakefeed::interrupt::Interrupt;
 use lakefeed::lake::Lake;
@@ -21,7 +21,7 @@ use crate::support::api::Api;
 use crate::support::expectations::same_rows;
 use crate::support::json_rows::json_rows_in;
 use crate::support::script_server::ScriptServer;
-use crate::support::{output_of, python};
+use crate::support::{OnlyFile, output_of, python};
 
 const SCHEMA: &str = r#"{
   "type": "object",
@@ -33,18 +33,6 @@ const SCHEMA: &str = r#"{
     "gone": {"type": "boolean"}
   }
 }"#;
-
-struct Files;
-
-impl Sources for Files {
-    fn env(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn file(&self, _: &str) -> std::io::Result<String> {
-        Ok(SCHEMA.to_owned())
-    }
-}
 
 /// What a run said about its rows and its listing.
 #[derive(Debug, Default)]
@@ -90,7 +78,7 @@ impl Play {
         self.runs += 1;
         self.clock.advance(std::time::Duration::from_secs(3_600));
         let text = json!({"client": {"base_url": "{{BASE}}"}, "resources": [self.resource]}).to_string();
-        let spec = config::parse("p.json", &self.server.fill_in(&text), Format::Json, &Files).unwrap();
+        let spec = config::parse("p.json", &self.server.fill_in(&text), Format::Json, &OnlyFile(SCHEMA)).unwrap();
         let heard = Arc::new(Heard::default());
         let components = Components {
             clock: Arc::<ManualClock>::clone(&self.clock),

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lakefeed::client::{SendLimits, Transport, TransportError, TransportErrorKind};
 use lakefeed::clock::ManualClock;
-use lakefeed::config::{self, Format, Sources};
+use lakefeed::config::{self, Format};
 use lakefeed::error::{Error, ErrorKind};
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
@@ -27,6 +27,7 @@ use object_store::prefix::PrefixStore;
 use serde_json::{Value, json};
 
 use crate::fault_store::{Death, FaultStore, Fuse};
+use crate::support::OnlyFile;
 use crate::support::json_rows::json_rows_in;
 use crate::support::s3::S3Server;
 
@@ -123,18 +124,6 @@ impl Transport for Api {
     }
 }
 
-struct Files;
-
-impl Sources for Files {
-    fn env(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn file(&self, _: &str) -> std::io::Result<String> {
-        Ok(SCHEMA.to_owned())
-    }
-}
-
 /// A pipeline whose runs go on from kept pages or not; and whose keys fit into memory or not.
 fn spec(resumes: bool, merge_index_bytes: u32) -> PipelineSpec {
     let pipeline = json!({
@@ -150,7 +139,7 @@ fn spec(resumes: bool, merge_index_bytes: u32) -> PipelineSpec {
             "endpoint": {"data_selector": "items", "paginator": {"type": "offset", "limit": PAGE}},
         }],
     });
-    config::parse("simulation.json", &pipeline.to_string(), Format::Json, &Files).unwrap()
+    config::parse("simulation.json", &pipeline.to_string(), Format::Json, &OnlyFile(SCHEMA)).unwrap()
 }
 
 /// One history.
