@@ -79,6 +79,12 @@ fn at(pieces: &[Vec<(Fingerprint, Entry)>], position: u32) -> Option<&(Fingerpri
     pieces.get(position / PIECE)?.get(position % PIECE)
 }
 
+/// Whether a slot is that of `key`.
+fn is_of(pieces: &[Vec<(Fingerprint, Entry)>], key: Fingerprint) -> impl Fn(&Slot) -> bool + '_ {
+    let hash = hash_of(key);
+    move |slot| slot.hash == hash && at(pieces, slot.position).is_some_and(|(known, _)| *known == key)
+}
+
 impl Entry {
     /// A row that is staged at `place`.
     pub(super) fn put(row: Fingerprint, place: Place) -> Self {
@@ -102,9 +108,7 @@ impl KeyIndex {
         self.deletes += u64::from(entry.op == Op::Delete);
         let Self { places, pieces, .. } = self;
         let hash = hash_of(key);
-        let is_it =
-            |slot: &Slot| slot.hash == hash && at(pieces, slot.position).is_some_and(|(known, _)| *known == key);
-        let position = match places.entry(spread(hash), is_it, |slot| slot.hash()) {
+        let position = match places.entry(spread(hash), is_of(pieces, key), |slot| slot.hash()) {
             hash_table::Entry::Occupied(slot) => slot.get().position,
             hash_table::Entry::Vacant(place) => {
                 let full = pieces.last().is_none_or(|piece| piece.len() == PIECE);
@@ -124,10 +128,7 @@ impl KeyIndex {
     }
 
     fn find(&self, key: Fingerprint) -> Option<u32> {
-        let hash = hash_of(key);
-        let is_it =
-            |slot: &Slot| slot.hash == hash && at(&self.pieces, slot.position).is_some_and(|(known, _)| *known == key);
-        self.places.find(spread(hash), is_it).map(|slot| slot.position)
+        self.places.find(spread(hash_of(key)), is_of(&self.pieces, key)).map(|slot| slot.position)
     }
 
     fn at_mut(&mut self, position: u32) -> Option<&mut Entry> {
