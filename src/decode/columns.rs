@@ -10,7 +10,7 @@ mod other;
 
 use std::sync::Arc;
 
-use arrow::array::builder::{BooleanBufferBuilder, NullBufferBuilder};
+use arrow::array::builder::BooleanBufferBuilder;
 use arrow::array::types::{Date32Type, Time64MicrosecondType};
 use arrow::array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow::array::{ArrayRef, BooleanArray, ListArray, StructArray};
@@ -20,7 +20,7 @@ use arrow::error::ArrowError;
 use crate::reject::RejectCode;
 use crate::schema::{Column, ColumnType, FieldRule, FieldRules, OnError, RuleStep, TimeUnit};
 
-use self::buffers::{TextBuffer, last_offset, primitive, push_offset, push_same, take_offsets};
+use self::buffers::{TextBuffer, Validity, last_offset, primitive, push_offset, push_same, take_offsets};
 pub(super) use self::coerce::as_number;
 
 use self::coerce::{DATE, INSTANT, INTEGER, LOCAL, TIME_OF_DAY, coerce, read_decimal, read_time};
@@ -65,7 +65,7 @@ struct ColumnBuffer {
     on_error: OnError,
     /// What a number counts, where a date and time or a length of time is written as one.
     counts: Option<TimeUnit>,
-    validity: NullBufferBuilder,
+    validity: Validity,
     values: Values,
 }
 
@@ -284,7 +284,7 @@ impl ColumnBuffer {
             | ColumnType::Duration(_) => Values::Other(Box::new(OtherBuffer::new(column_type))),
         };
         let FieldRule { on_error, counts } = rules.of(place);
-        Self { nullable, on_error, counts, validity: NullBufferBuilder::new(0), values }
+        Self { nullable, on_error, counts, validity: Validity::default(), values }
     }
 
     /// The values of a list or a map.
@@ -448,7 +448,7 @@ impl ColumnBuffer {
 
     /// Takes the values out as an array of `data_type`, which is the Arrow form of the column's own type.
     fn take(&mut self, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        let nulls = self.validity.finish();
+        let nulls = self.validity.take();
         Ok(match &mut self.values {
             Values::Boolean(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
             Values::Int64(values) => primitive::<Int64Type>(values, nulls, data_type)?,

@@ -58,7 +58,7 @@ pub(super) fn walk<S: RecordSink>(
     walker.scanner.end()?;
     match walker.problem {
         Some(problem) => Err(problem),
-        None => Ok(Walked { values: walker.values, content: walker.seen.content }),
+        None => Ok(Walked { values: walker.values, content: walker.seen.content() }),
     }
 }
 
@@ -68,11 +68,13 @@ pub(super) fn walk<S: RecordSink>(
 /// When a line is not valid JSON; the last one, which may be cut, included.
 pub(super) fn walk_lines<S: RecordSink>(scanner: &mut Scanner<'_>, sink: &mut S) -> PageResult<Option<Content>> {
     let mut seen = Seen::default();
+    let start = scanner.bookmark();
     while scanner.peek().is_some() {
         seen.record(scanner, sink)?;
         scanner.skip_whitespace();
     }
-    Ok(seen.content)
+    seen.note(scanner.text_from(start));
+    Ok(seen.content())
 }
 
 /// Makes a hash depend on the order of what it is made of (FNV, 128 bits).
@@ -82,21 +84,31 @@ const FNV_PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013B;
 #[derive(Default)]
 struct Seen<'a> {
     first: Option<&'a str>,
-    content: Option<Content>,
+    is_varied: bool,
+    hash: u128,
 }
 
 impl<'a> Seen<'a> {
     /// Hands on the record at the cursor.
     #[inline]
     fn record<S: RecordSink>(&mut self, scanner: &mut Scanner<'a>, sink: &mut S) -> PageResult<()> {
+        if self.is_varied {
+            return sink.record(scanner);
+        }
         let start = scanner.bookmark();
         sink.record(scanner)?;
         let text = scanner.text_from(start);
-        let first = *self.first.get_or_insert(text);
-        let content = self.content.get_or_insert(Content { hash: 0, is_varied: false });
-        content.is_varied = content.is_varied || text != first;
-        content.hash = (content.hash ^ XxHash3_128::oneshot(text.as_bytes())).wrapping_mul(FNV_PRIME);
+        self.is_varied = text != *self.first.get_or_insert(text);
         Ok(())
+    }
+
+    /// Takes note of `text`, which is records one after another and nothing else: one hash of many records costs a third of as many hashes.
+    fn note(&mut self, text: &str) {
+        self.hash = (self.hash ^ XxHash3_128::oneshot(text.as_bytes())).wrapping_mul(FNV_PRIME);
+    }
+
+    fn content(&self) -> Option<Content> {
+        self.first.map(|_| Content { hash: self.hash, is_varied: self.is_varied })
     }
 }
 
@@ -229,6 +241,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
 
     /// Hands on the records at the cursor.
     fn records(&mut self) -> PageResult<()> {
+        let start = self.scanner.bookmark();
         match self.scanner.kind()? {
             Kind::Array => {
                 let mut more = self.scanner.enter_array()?;
@@ -236,9 +249,14 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
                     self.seen.record(self.scanner, self.sink)?;
                     more = self.scanner.next_element()?;
                 }
+                self.seen.note(self.scanner.text_from(start));
                 Ok(())
             }
-            Kind::Object => self.seen.record(self.scanner, self.sink),
+            Kind::Object => {
+                self.seen.record(self.scanner, self.sink)?;
+                self.seen.note(self.scanner.text_from(start));
+                Ok(())
+            }
             Kind::Null => self.scanner.literal("null"),
             Kind::Boolean | Kind::Number | Kind::Text => {
                 let found = describe(self.scanner.value_text()?);

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use wide::u8x16;
+
 /// A checked string as it is written between its quotes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text<'a> {
@@ -37,32 +39,28 @@ impl<'a> Text<'a> {
     }
 }
 
-const LOW_BITS: u128 = u128::from_ne_bytes([0x01; 16]);
-const HIGH_BITS: u128 = u128::from_ne_bytes([0x80; 16]);
-
 /// The number of bytes before the first quote, backslash or control character; all of them when there is none.
 #[inline]
 pub(super) fn find_special(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let Some((chunk, after)) = rest.split_first_chunk::<16>() {
-        let hits = special_bytes(u128::from_le_bytes(*chunk));
+        let hits = special_bytes(*chunk);
         if hits != 0 {
-            return bytes.len() - rest.len() + (hits.trailing_zeros() / 8) as usize;
+            return bytes.len() - rest.len() + hits.trailing_zeros() as usize;
         }
         rest = after;
     }
     bytes.len() - rest.len() + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
 }
 
-/// The high bit of each byte that is special. Bits above the lowest hit may be wrong; the lowest one is exact.
+/// A bit for each byte that is special, the lowest for the first one.
 #[inline]
-fn special_bytes(word: u128) -> u128 {
-    let quotes = word ^ (LOW_BITS * u128::from(b'"'));
-    let backslashes = word ^ (LOW_BITS * u128::from(b'\\'));
-    let quote_hits = quotes.wrapping_sub(LOW_BITS) & !quotes;
-    let backslash_hits = backslashes.wrapping_sub(LOW_BITS) & !backslashes;
-    let control_hits = word.wrapping_sub(LOW_BITS * 0x20) & !word;
-    (quote_hits | backslash_hits | control_hits) & HIGH_BITS
+fn special_bytes(chunk: [u8; 16]) -> u32 {
+    let bytes = u8x16::new(chunk);
+    let quotes = bytes.simd_eq(u8x16::splat(b'"'));
+    let backslashes = bytes.simd_eq(u8x16::splat(b'\\'));
+    let controls = bytes.min(u8x16::splat(0x1F)).simd_eq(bytes);
+    (quotes | backslashes | controls).to_bitmask()
 }
 
 fn is_special(byte: u8) -> bool {

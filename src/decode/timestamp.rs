@@ -89,9 +89,9 @@ fn local<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, (i64, i64)> {
     if !matches!(separator, b'T' | b't' | b' ') || colon != b':' {
         return Err(TimeFault::Form);
     }
-    let date = digits([y1, y2, y3, y4, d1, m1, m2, d2], *b"0000-00-")?;
-    let time = digits([t1, t2, b'T', h1, h2, c1, n1, n2], *b"00T00:00")?;
-    let second = digits([s1, s2, b' ', b' ', b' ', b' ', b' ', b' '], *b"00      ")?;
+    let date = pairs(digits([y1, y2, y3, y4, d1, m1, m2, d2], *b"0000-00-")?);
+    let time = pairs(digits([t1, t2, b'T', h1, h2, c1, n1, n2], *b"00T00:00")?);
+    let second = pairs(digits([s1, s2, b' ', b' ', b' ', b' ', b' ', b' '], *b"00      ")?);
     let day = days(pair(date, 0) * 100 + pair(date, 2), pair(date, 5), pair(time, 0))?;
     let seconds = i64::from(day) * SECONDS_PER_DAY + seconds_of_day(pair(time, 3), pair(time, 6), pair(second, 0))?;
     let (fraction, rest) = fraction::<DIGITS>(rest)?;
@@ -119,8 +119,8 @@ pub(super) fn local_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
 pub(super) fn date(text: &[u8]) -> Prefix<'_, i32> {
     let (start, rest) = text.split_first_chunk::<10>().ok_or(TimeFault::Form)?;
     let [y1, y2, y3, y4, d1, m1, m2, d2, t1, t2] = *start;
-    let month = digits([y1, y2, y3, y4, d1, m1, m2, d2], *b"0000-00-")?;
-    let day = digits([t1, t2, b' ', b' ', b' ', b' ', b' ', b' '], *b"00      ")?;
+    let month = pairs(digits([y1, y2, y3, y4, d1, m1, m2, d2], *b"0000-00-")?);
+    let day = pairs(digits([t1, t2, b' ', b' ', b' ', b' ', b' ', b' '], *b"00      ")?);
     Ok((days(pair(month, 0) * 100 + pair(month, 2), pair(month, 5), pair(day, 0))?, rest))
 }
 
@@ -135,7 +135,7 @@ pub(super) fn time_of_day(text: &[u8]) -> Prefix<'_, i64> {
 #[inline]
 pub(super) fn time_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     let (start, rest) = text.split_first_chunk::<8>().ok_or(TimeFault::Form)?;
-    let time = digits(*start, *b"00:00:00")?;
+    let time = pairs(digits(*start, *b"00:00:00")?);
     let seconds = seconds_of_day(pair(time, 0), pair(time, 3), pair(time, 6))?;
     let (fraction, suffix) = fraction::<DIGITS>(rest)?;
     let value = join::<DIGITS>(seconds, fraction)?;
@@ -158,11 +158,17 @@ fn digits(text: [u8; 8], pattern: [u8; 8]) -> Result<u64, TimeFault> {
     if (values | values.wrapping_add(limits)) & HIGH_BITS == 0 { Ok(values) } else { Err(TimeFault::Form) }
 }
 
+/// The numbers of two digits that begin at each byte of [`digits`]: at most 99, so that none runs into the next byte.
+#[inline]
+fn pairs(digits: u64) -> u64 {
+    digits * 10 + (digits >> 8)
+}
+
 /// The number of the two digits from byte `place` on.
 #[inline]
-fn pair(digits: u64, place: u32) -> u32 {
-    let [tens, ones, ..] = (digits >> (8 * place)).to_le_bytes();
-    u32::from(tens) * 10 + u32::from(ones)
+fn pair(pairs: u64, place: u32) -> u32 {
+    let [number, ..] = (pairs >> (8 * place)).to_le_bytes();
+    u32::from(number)
 }
 
 /// The fraction at the start of `text` in the column's unit, 0 if there is none.
@@ -187,7 +193,7 @@ fn offset_seconds(text: &[u8]) -> Prefix<'_, Option<i64>> {
     match *text {
         [b'Z' | b'z', ref rest @ ..] => Ok((Some(0), rest)),
         [sign @ (b'+' | b'-'), h1, h2, colon, m1, m2, ref rest @ ..] => {
-            let offset = digits([h1, h2, colon, m1, m2, b' ', b' ', b' '], *b"00:00   ")?;
+            let offset = pairs(digits([h1, h2, colon, m1, m2, b' ', b' ', b' '], *b"00:00   ")?);
             let seconds = i64::from(seconds_of_hours(pair(offset, 0), pair(offset, 3))?);
             Ok((Some(if sign == b'-' { -seconds } else { seconds }), rest))
         }

@@ -3,6 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
+use arrow::array::builder::BooleanBufferBuilder;
 use arrow::array::types::ArrowPrimitiveType;
 use arrow::array::{Array as _, ArrayRef, PrimitiveArray, StringArray};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
@@ -13,6 +14,56 @@ use super::super::error::DecodeError;
 use super::super::refusal::{Stop, lone_surrogate};
 use super::super::scanner::Scanner;
 use super::super::text::Text;
+
+/// Which values are null. Most columns of most batches have no null, and are counted only.
+#[derive(Debug, Default)]
+pub(super) struct Validity {
+    len: usize,
+    /// A bit for each value, set for those that are not null; none before the first null.
+    bits: Option<BooleanBufferBuilder>,
+}
+
+impl Validity {
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(super) fn append_non_null(&mut self) {
+        self.len += 1;
+        if let Some(bits) = &mut self.bits {
+            bits.append(true);
+        }
+    }
+
+    pub(super) fn append_null(&mut self) {
+        let before = self.len;
+        let bits = self.bits.get_or_insert_with(|| {
+            let mut bits = BooleanBufferBuilder::new(before + 1);
+            bits.append_n(before, true);
+            bits
+        });
+        bits.append(false);
+        self.len += 1;
+    }
+
+    pub(super) fn truncate(&mut self, length: usize) {
+        if length < self.len {
+            self.len = length;
+            if let Some(bits) = &mut self.bits {
+                bits.truncate(length);
+            }
+        }
+    }
+
+    /// Takes the nulls out, if there are any, which leaves no values.
+    pub(super) fn take(&mut self) -> Option<NullBuffer> {
+        self.len = 0;
+        let nulls = NullBuffer::new(self.bits.take()?.build());
+        (nulls.null_count() > 0).then_some(nulls)
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct TextBuffer {
@@ -113,4 +164,39 @@ pub(super) fn primitive<T: ArrowPrimitiveType>(
     // The type's parameters, such as the zone, come from the schema.
     let data = array.into_data().into_builder().data_type(data_type.clone()).build()?;
     Ok(Arc::new(PrimitiveArray::<T>::from(data)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn validity_is_a_list_of_flags(steps in prop::collection::vec((any::<bool>(), 0_usize..5, 0_usize..40), 0..40)) {
+            let (mut validity, mut flags) = (Validity::default(), Vec::new());
+            for (is_valid, step, length) in steps {
+                match step {
+                    0 => {
+                        validity.truncate(length);
+                        flags.truncate(length);
+                    }
+                    1 => {
+                        let taken = validity.take().map_or_else(|| vec![true; flags.len()], |nulls| nulls.iter().collect());
+                        prop_assert_eq!(taken, std::mem::take(&mut flags));
+                    }
+                    _ if is_valid => {
+                        validity.append_non_null();
+                        flags.push(true);
+                    }
+                    _ => {
+                        validity.append_null();
+                        flags.push(false);
+                    }
+                }
+                prop_assert_eq!(validity.len(), flags.len());
+            }
+        }
+    }
 }
