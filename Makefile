@@ -12,8 +12,9 @@ READERS := tests/readers/requirements.txt
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Built as tests are: that takes half as long as a release, and `make test` need not build it again.
 demo: ## build, start the embedded calendar API with OAuth2, run the pipeline, show the table
-	$(CARGO) run --release --locked --quiet -- demo
+	$(CARGO) run --locked -- demo
 
 test: check $(VENV)/.installed ## everything: format, lints, docs, unit and integration tests with real servers and readers, counts of instructions
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) $(CARGO) test --locked

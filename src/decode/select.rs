@@ -102,7 +102,7 @@ impl<'a> Seen<'a> {
         Ok(())
     }
 
-    /// Takes note of `text`, which is records one after another and nothing else: one hash of many records costs a third of as many hashes.
+    /// Takes note of `text`, which is records one after another and nothing else: one hash of many records costs a third of what as many hashes do.
     fn note(&mut self, text: &str) {
         self.hash = (self.hash ^ XxHash3_128::oneshot(text.as_bytes())).wrapping_mul(FNV_PRIME);
     }

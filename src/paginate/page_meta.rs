@@ -22,7 +22,7 @@ pub struct PageMeta {
 /// The records of a page, as far as it takes to know them again. What stands beside them, such as a token, plays no part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Content {
-    /// A hash of their text.
+    /// A hash of their text, and of the commas and the whitespace between them.
     pub hash: u128,
     /// Whether not all of them are equal.
     pub is_varied: bool,
