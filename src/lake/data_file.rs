@@ -1,19 +1,24 @@
 //! Writes one data file: the encoder of the Parquet crate, with every page sealed ([`super::page`]) and every part on the grid of its commit.
 //!
+//! A row group can also be taken over from another file, with other values in some of its columns: pages of the others are copied as they are (`copy`).
+//!
 //! Columns are encoded in parallel. The crate hands over the pages of a row group when it is full (`PageStore`); they are sealed then, one column at
 //! a time, and go to the file without being copied together.
 
+mod copy;
+
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
-    ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, PageKey, PageStore, PageStoreArgs,
-    PageStoreFactory, compute_leaves,
+    ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, ArrowWriterOptions, PageKey, PageStore,
+    PageStoreArgs, PageStoreFactory, compute_leaves,
 };
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
@@ -24,6 +29,9 @@ use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
     IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
+
+use self::copy::Chunk;
+pub(super) use self::copy::Original;
 
 use super::page::{Grid, is_dictionary, seal};
 
@@ -81,15 +89,69 @@ impl DataFileWriter {
         Ok(())
     }
 
+    /// Rows that a row group has at most.
+    pub(super) fn row_group_rows(&self) -> usize {
+        self.row_group_rows
+    }
+
+    /// Rows of the row group that is being filled.
+    pub(super) fn open_rows(&self) -> usize {
+        self.row_group.as_ref().map_or(0, |row_group| row_group.rows)
+    }
+
+    /// Whether chunks of `original` can be chunks of this file.
+    pub(super) fn takes(&self, original: &Original) -> bool {
+        original.is_of(self.file.schema_descr())
+    }
+
+    /// Appends the row group at `position` of `original`, which [`Self::takes`], with other values in some columns: of those there are as many
+    /// as the row group has rows. The others are copied.
+    pub(super) fn write_changed(
+        &mut self,
+        original: &Original,
+        position: usize,
+        changed: Vec<Option<Vec<ArrayRef>>>,
+    ) -> Result<()> {
+        self.flush()?;
+        let mut leaves = changed
+            .into_iter()
+            .zip(self.schema.fields())
+            .map(|(values, field)| Some(values?.iter().map(|values| compute_leaves(field, values)).collect()))
+            .map(|leaves: Option<Result<Vec<_>>>| Ok(leaves.transpose()?.map(by_leaf)))
+            .collect::<Result<Vec<_>>>()?;
+        let schema = self.file.schema_descr();
+        let mut work = Vec::with_capacity(schema.num_columns());
+        for (leaf, (writer, shelf)) in self.begin_row_group()?.columns.into_iter().enumerate() {
+            let values = leaves.get_mut(schema.get_column_root_idx(leaf)).and_then(Option::as_mut);
+            work.push((leaf, writer, shelf, values.and_then(VecDeque::pop_front)));
+        }
+        let chunks = work.into_par_iter().map(|(leaf, mut writer, shelf, values)| {
+            let Some(values) = values else {
+                let Chunk { blobs, close } = original.chunk(position, leaf)?;
+                return Ok((close, blobs));
+            };
+            values.iter().try_for_each(|values| writer.write(values))?;
+            Ok((writer.close()?.close().clone(), shelf.take_all()))
+        });
+        let chunks = chunks.collect::<Result<Vec<_>>>()?;
+        self.append(chunks)
+    }
+
     /// Finishes the row group, if there is one.
     pub(super) fn flush(&mut self) -> Result<()> {
         let Some(row_group) = self.row_group.take() else { return Ok(()) };
+        let closed = row_group.columns.into_par_iter();
+        let closed = closed.map(|(column, shelf)| Ok((column.close()?.close().clone(), shelf.take_all())));
+        let closed = closed.collect::<Result<Vec<_>>>()?;
+        self.append(closed)
+    }
+
+    /// Appends a row group of these chunks.
+    fn append(&mut self, chunks: Vec<(ColumnCloseResult, Vec<Bytes>)>) -> Result<()> {
         let mut offset = self.file.bytes_written() as u64;
         let mut writer = self.file.next_row_group()?;
-        let closed = row_group.columns.into_par_iter();
-        let closed = closed.map(|(column, shelf)| Ok((column.close()?.close().clone(), shelf)));
-        for (close, shelf) in closed.collect::<Result<Vec<_>>>()? {
-            let (pages, close) = seal_chunk(&shelf.take_all(), close, offset, self.grid)?;
+        for (close, blobs) in chunks {
+            let (pages, close) = seal_chunk(&blobs, close, offset, self.grid)?;
             offset += pages.len();
             writer.append_column(&pages, close)?;
         }
@@ -161,6 +223,18 @@ impl RowGroup {
         self.rows += rows.num_rows();
         Ok(())
     }
+}
+
+/// The leaves of a column, batch by batch, as the batches of each leaf.
+fn by_leaf(batches: Vec<Vec<ArrowLeafColumn>>) -> VecDeque<Vec<ArrowLeafColumn>> {
+    let mut leaves = VecDeque::new();
+    for batch in batches {
+        leaves.resize_with(batch.len(), Vec::new);
+        for (leaf, values) in leaves.iter_mut().zip(batch) {
+            leaf.push(values);
+        }
+    }
+    leaves
 }
 
 /// Seals the pages of a column chunk that begins at `offset`, and has its metadata say so. `blobs` are headers and pages by turns.

@@ -8,20 +8,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::JoinSet;
 
 use super::arrivals::Occurrences;
 use super::fate::Tally;
+use super::in_place::{Arriving, AtHand, InPlace};
 use super::index::RowSet;
 use super::layout::slot_of;
-use super::merge::{plan_partition, small_bytes};
+use super::merge::{PartitionPlan, plan_partition, small_bytes};
 use super::merge_exec::{Changes, Judge, Resolved, existing, files_in_flight, incoming, spawn};
 use super::needles::Needles;
 use super::reader::Source;
-use super::rewrite::{HeldRows, Rewrite, changes_of, keep_rows};
-use super::rolling::StagedFile;
+use super::rewrite::{Rewrite, changes_of};
+use super::rolling::{StagedFile, StagingArea};
 use super::search::{Search, find_hits, look_at_hand};
 use super::slots::{Free, Slots};
 use super::snapshot::{DataFile, KeyRange, Snapshot};
@@ -125,33 +125,24 @@ async fn run(
     Ok(())
 }
 
-/// The rows of a file that stay.
-struct AtHand {
+/// The rows of a file, as far as there is room for them.
+struct Keeping {
     /// `None` once they did not fit.
     rows: Option<Vec<RecordBatch>>,
     /// Bytes that are free.
     room: usize,
 }
 
-impl AtHand {
-    /// Keeps the rows of a batch that are not among `gone`; its first one is at `first` of the file.
-    fn keep(&mut self, batch: &RecordBatch, first: u32, gone: Option<&RowSet>) -> Result<(), ArrowError> {
-        let Some(rows) = &mut self.rows else { return Ok(()) };
-        let kept = match gone {
-            Some(gone) => keep_rows(batch, u64::from(first), gone)?,
-            None => batch.clone(),
-        };
-        if kept.num_rows() == 0 {
-            return Ok(());
-        }
-        match self.room.checked_sub(kept.get_array_memory_size()) {
+impl Keeping {
+    fn keep(&mut self, batch: RecordBatch) {
+        let Some(rows) = &mut self.rows else { return };
+        match self.room.checked_sub(batch.get_array_memory_size()) {
             Some(room) => {
                 self.room = room;
-                rows.push(kept);
+                rows.push(batch);
             }
             None => self.rows = None,
         }
-        Ok(())
     }
 }
 
@@ -189,6 +180,12 @@ impl Alone {
         let Some(plan) = plan_partition(&folder, &existing, &incoming, free, small) else {
             return Ok((Changes::default(), tally));
         };
+        let target = area.limits.file_bytes_target;
+        if let Some(in_place) = in_place(area, &plan, (&files, &resolved.gone, &held), &staged, &dropped, target)
+            && let Some(written) = in_place.run().await?
+        {
+            return Ok((changes_of(area, plan, &staged, vec![written]), tally));
+        }
         let rewrite = Rewrite::of(area, &plan, &files, &staged, (&mut resolved.gone, &mut dropped), &mut held)?;
         // What is not rewritten is not needed any more.
         drop(held);
@@ -201,7 +198,7 @@ impl Alone {
         &self,
         judge: &mut Judge<'_>,
         resolved: &mut Resolved,
-        held: &mut HashMap<String, HeldRows>,
+        held: &mut HashMap<String, AtHand>,
     ) -> Result<()> {
         let mut room = AT_HAND_BYTES_MAX;
         for (path, file) in self.candidates() {
@@ -216,17 +213,44 @@ impl Alone {
                 judge.judge(path, &found, resolved);
                 continue;
             }
-            let mut at_hand = AtHand { rows: Some(Vec::new()), room };
-            let judged = look_at_hand(&self.search, &source, self.reads_ahead, |batch, first, found| {
+            let mut keeping = Keeping { rows: Some(Vec::new()), room: room.saturating_sub(source.bytes_in_memory()) };
+            resolved.replaced = Some(Vec::new());
+            let judged = look_at_hand(&self.search, &source, self.reads_ahead, |batch, found| {
                 judge.judge(path, found, resolved);
-                at_hand.keep(&batch, first, resolved.gone.get(path))
+                keeping.keep(batch);
             });
-            judged.await?;
-            if let Some(rows) = at_hand.rows {
-                room = at_hand.room;
-                held.insert(path.clone(), rows.into());
+            let content = judged.await?;
+            let replaced = resolved.replaced.take().unwrap_or_default();
+            if let Some(rows) = keeping.rows {
+                room = keeping.room;
+                held.insert(path.clone(), AtHand { content, rows, replaced });
             }
         }
         Ok(())
     }
+}
+
+/// The one file that a plan rewrites, where all that it takes is in memory and what comes of it is one file.
+fn in_place<'a>(
+    area: &'a StagingArea,
+    plan: &PartitionPlan,
+    (files, gone, held): (&'a BTreeMap<String, DataFile>, &'a BTreeMap<String, RowSet>, &'a HashMap<String, AtHand>),
+    staged: &'a [StagedFile],
+    dropped: &'a HashMap<u32, RowSet>,
+    bytes_max: u64,
+) -> Option<InPlace<'a>> {
+    let ([path], []) = (plan.rewritten.as_slice(), plan.adopted.as_slice()) else { return None };
+    let (file, at_hand, gone) = (files.get(path)?, held.get(path)?, gone.get(path)?);
+    let merged = || staged.iter().filter(|file| plan.merged.contains(&file.number));
+    let bytes = file.bytes + merged().map(|file| file.bytes).sum::<u64>();
+    if at_hand.replaced.is_empty() || bytes > bytes_max {
+        return None;
+    }
+    let arriving = merged().map(|file| {
+        let rows = file.held.as_deref()?;
+        Some(Arriving { number: file.number, rows, dropped: dropped.get(&file.number) })
+    });
+    let arriving = arriving.collect::<Option<Vec<_>>>()?;
+    let partition = Arc::clone(&staged.first()?.partition);
+    Some(InPlace { area, partition, file, at_hand, gone, arriving })
 }

@@ -22,7 +22,7 @@ use super::commit::AddedFile;
 use super::ending::Ending;
 use super::fate::{Fate, Met, Op, RowFate, Rules, Tally, decide, decide_absent};
 use super::hash::Fingerprint;
-use super::index::{Entry, KeyIndex, RowSet};
+use super::index::{Entry, KeyIndex, Place, RowSet};
 use super::layout::slot_of;
 use super::lens::Identity;
 use super::merge::{Existing, Incoming, PartitionPlan, plan};
@@ -84,6 +84,8 @@ impl Changes {
 pub(super) struct Resolved {
     pub(super) gone: BTreeMap<String, RowSet>,
     ended: BTreeMap<String, RowSet>,
+    /// Which rows of the file at hand make room for which incoming rows of the same partition; `None` where nobody wants to know.
+    pub(super) replaced: Option<Vec<(u32, Place)>>,
 }
 
 /// Merges the staged rows into the table; counts what became of them.
@@ -101,7 +103,7 @@ pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, coun
         tally.count(puts, deletes, counts);
         return Ok(changes);
     }
-    let Resolved { gone, ended } = if has_work {
+    let Resolved { gone, ended, .. } = if has_work {
         resolve(&search, range.as_ref(), snapshot, &staged, spilled, &mut dropped, &mut tally).await?
     } else {
         Resolved::default()
@@ -230,7 +232,14 @@ impl Judge<'_> {
                 Identity::Occurrence => self.occurrences.next(hit.row, |key| is_met(&index, key)),
             };
             let fate = match index.get_mut(key) {
-                Some(entry) => self.meet(folder, key, entry, *hit, found.ranks.get(position)),
+                Some(entry) => {
+                    let before = entry.fate;
+                    let row = self.meet(folder, key, entry, *hit, found.ranks.get(position));
+                    if let (Some(replaced), Fate::Fresh, Fate::Updated) = (&mut resolved.replaced, before, entry.fate) {
+                        replaced.push((hit.position, entry.place));
+                    }
+                    row
+                }
                 None => self.absent(),
             };
             resolved.note(path, hit.position, fate);

@@ -29,6 +29,7 @@ mod upload;
 
 mod ending;
 mod fate;
+mod in_place;
 mod merge;
 mod merge_alone;
 mod merge_exec;

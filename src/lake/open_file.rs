@@ -88,7 +88,8 @@ impl OpenFile {
         self.number
     }
 
-    pub(super) async fn append(&mut self, batch: &RecordBatch, area: &StagingArea) -> Result<()> {
+    /// Adds rows, which are encoded when there are enough of them, or, if they `may_wait`, later.
+    pub(super) async fn append(&mut self, batch: &RecordBatch, area: &StagingArea, may_wait: bool) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
@@ -98,7 +99,8 @@ impl OpenFile {
         }
         self.rows += batch.num_rows() as u64;
         self.waiting.push(batch.clone());
-        if self.waiting.rows >= WAITING_ROWS_MAX || self.waiting.bytes >= WAITING_BYTES_MAX {
+        let is_enough = self.waiting.rows >= WAITING_ROWS_MAX || self.waiting.bytes >= WAITING_BYTES_MAX;
+        if is_enough && !may_wait {
             self.begin_to_encode(area).await?;
         }
         self.count_held_bytes();

@@ -90,11 +90,104 @@ pub(super) fn seal(header: &[u8], data: &[u8], offset: u64, grid: Grid) -> Resul
     Ok(sealed.into())
 }
 
+/// A page as it was before [`seal`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unsealed {
+    pub(super) header: Vec<u8>,
+    /// How many bytes of the page its sealed header takes.
+    pub(super) sealed_bytes: usize,
+}
+
+/// Takes the seal off a page, which is a header and what it says comes next; one that was never sealed is as it is.
+///
+/// # Errors
+/// When this is no page that this crate has written, or its checksum is not that of its bytes.
+pub(super) fn unseal(page: &[u8]) -> Result<Unsealed, ParquetError> {
+    let unknown = || ParquetError::General("a page header has a form that lakefeed does not know".to_owned());
+    let (header, checksum, data) = unsealed(page).ok_or_else(unknown)?;
+    if checksum.is_some_and(|checksum| checksum != zigzag(crc32fast::hash(data).cast_signed())) {
+        return Err(ParquetError::General("the CRC of a page is not that of its bytes".to_owned()));
+    }
+    Ok(Unsealed { header, sealed_bytes: page.len() - data.len() })
+}
+
+/// The bare header, the checksum as it is written, and the bytes that follow.
+fn unsealed(page: &[u8]) -> Option<(Vec<u8>, Option<u32>, &[u8])> {
+    let mut rest = page;
+    for _ in 0..2 {
+        rest = skip_i32(rest)?;
+    }
+    let compressed_bytes = varint(rest.get(1..)?)? >> 1;
+    rest = skip_i32(rest)?;
+    let mut bare = page.get(..page.len() - rest.len())?.to_vec();
+    let mut checksum = None;
+    if rest.first() == Some(&NEXT_I32) {
+        checksum = Some(varint(rest.get(1..)?)?);
+        rest = skip_i32(rest)?;
+    }
+    let (kind, body) = rest.split_first()?;
+    if kind & 0x0F != STRUCT {
+        return None;
+    }
+    let after = skip_struct(body, NESTING_MAX)?;
+    bare.push(if checksum.is_some() { kind + 0x10 } else { *kind });
+    bare.extend_from_slice(body.get(..body.len() - after.len())?);
+    bare.push(STOP);
+    let after = match after {
+        [UNKNOWN_FIELD, length, after @ ..] => after.get(usize::from(*length)..)?,
+        after => after,
+    };
+    let (stop, data) = after.split_first()?;
+    (*stop == STOP && data.len() == compressed_bytes as usize).then_some((bare, checksum, data))
+}
+
+/// Structs in each other, more than any page header has.
+const NESTING_MAX: u32 = 8;
+
+/// What comes after the fields of a struct and its end, in Thrift's compact protocol.
+fn skip_struct(bytes: &[u8], nesting: u32) -> Option<&[u8]> {
+    let mut rest = bytes;
+    loop {
+        let (field, after) = rest.split_first()?;
+        if *field == STOP {
+            return Some(after);
+        }
+        // A field's number is a step from the one before, or stands on its own.
+        let value = if field >> 4 == 0 { skip_varint(after)? } else { after };
+        rest = match field & 0x0F {
+            // What a boolean says is its type.
+            1 | 2 => value,
+            3 => value.get(1..)?,
+            4..=6 => skip_varint(value)?,
+            7 => value.get(8..)?,
+            8 => {
+                let length = varint(value)?;
+                skip_varint(value)?.get(length as usize..)?
+            }
+            STRUCT if nesting > 0 => skip_struct(value, nesting - 1)?,
+            // Lists, sets and maps are in no page header.
+            _ => return None,
+        };
+    }
+}
+
+/// The number at the start of `bytes`, of at most 32 bits.
+fn varint(bytes: &[u8]) -> Option<u32> {
+    let last = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let digits = bytes.iter().take(last + 1).rev();
+    let value = digits.take(10).fold(0_u64, |value, byte| value << 7 | u64::from(byte & 0x7F));
+    u32::try_from(value).ok().filter(|_| last < 5)
+}
+
 /// What comes after a field that [`NEXT_I32`] begins.
 fn skip_i32(bytes: &[u8]) -> Option<&[u8]> {
     let [NEXT_I32, rest @ ..] = bytes else { return None };
-    let last = rest.iter().position(|byte| byte & 0x80 == 0)?;
-    rest.get(last + 1..)
+    skip_varint(rest)
+}
+
+fn skip_varint(bytes: &[u8]) -> Option<&[u8]> {
+    let last = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    bytes.get(last + 1..)
 }
 
 fn zigzag(value: i32) -> u32 {
@@ -142,7 +235,48 @@ mod tests {
         }
     }
 
+    /// A page of these bytes, and its bare header.
+    fn page(data: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let mut header = HEADER[..5].to_vec();
+        push_varint(&mut header, zigzag(i32::try_from(data.len()).unwrap()));
+        header.extend_from_slice(&HEADER[7..]);
+        let sealed = seal(&header, data, 3, Grid::of_commit(9)).unwrap();
+        ([&sealed[..], data].concat(), header)
+    }
+
+    #[test]
+    fn what_is_no_sealed_page_is_not_unsealed() {
+        let (sealed, bare) = page(b"data");
+        let unsealed = Unsealed { header: bare.clone(), sealed_bytes: sealed.len() - 4 };
+        assert_eq!(unseal(&sealed).unwrap(), unsealed);
+        assert_eq!(unseal(&[&bare[..], b"data"].concat()).unwrap(), Unsealed { sealed_bytes: bare.len(), ..unsealed });
+        for length in 0..sealed.len() {
+            assert!(unseal(&sealed[..length]).is_err(), "{length}");
+        }
+        let longer = [&sealed[..], b"x"].concat();
+        let of_a_list = [&HEADER[..8], &[0x19, 0x00, 0x00, 0x00]].concat();
+        for page in [&longer, &of_a_list] {
+            assert!(unseal(page).is_err(), "{page:?}");
+        }
+        let mut damaged = sealed;
+        *damaged.last_mut().unwrap() ^= 1;
+        assert!(unseal(&damaged).unwrap_err().to_string().contains("CRC"));
+    }
+
     proptest! {
+        #[test]
+        fn a_page_is_unsealed_as_it_was_and_nothing_panics(
+            data in prop::collection::vec(any::<u8>(), 0..300),
+            (place, byte) in (0_usize..40, any::<u8>()),
+        ) {
+            let (mut sealed, bare) = page(&data);
+            prop_assert_eq!(unseal(&sealed).unwrap().header, bare);
+            if let Some(target) = sealed.get_mut(place) {
+                *target = byte;
+            }
+            let _ = unseal(&sealed).is_ok();
+        }
+
         #[test]
         fn a_page_ends_on_the_grid_wherever_it_begins(
             offset in 0_u64..1 << 40,

@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 use parquet::bloom_filter::Sbbf;
@@ -34,6 +34,13 @@ const FOOTER_BYTES: usize = 64 * 1024;
 pub(super) struct Source {
     pub(super) path: Path,
     pub(super) bytes: u64,
+}
+
+impl Source {
+    /// What its bytes take where they are kept.
+    pub(super) fn bytes_in_memory(&self) -> usize {
+        usize::try_from(self.bytes).unwrap_or(usize::MAX)
+    }
 }
 
 /// Which part of a file is wanted.
@@ -90,28 +97,51 @@ pub(super) async fn read<'a>(
     Ok(stream.map(move |batch| batch.map_err(&fails)).boxed())
 }
 
-/// All batches of a file, of which the next ones are decoded while the caller works on one.
-pub(super) fn read_ahead(storage: &Storage, source: &Source) -> BoxStream<'static, Result<RecordBatch>> {
+/// All bytes of a file.
+pub(super) async fn fetch(storage: &Storage, source: &Source) -> Result<Bytes> {
+    let fails = |error| storage.failed("read", &source.path, error);
+    storage.store.get(&source.path).await.map_err(fails)?.bytes().await.map_err(fails)
+}
+
+/// All batches of a file whose bytes are `content`. With `ahead`, the next one is decoded while the caller works on one.
+pub(super) fn decode(
+    storage: &Storage,
+    source: &Source,
+    content: Bytes,
+    ahead: bool,
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    let (storage, path) = (storage.clone(), source.path.clone());
+    let fails = move |error: ParquetError| {
+        storage
+            .failed("read", &path, error)
+            .with_hint("if the file is damaged, restore it or reload with --full-refresh")
+    };
+    let builder = ParquetRecordBatchReaderBuilder::try_new(content).map_err(&fails)?;
+    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(&fails)?;
+    let batches = reader.map(move |batch| batch.map_err(|error| fails(error.into())));
+    Ok(if ahead { in_advance(batches) } else { stream::iter(batches).boxed() })
+}
+
+/// Batches of which some are made before they are asked for.
+fn in_advance(
+    batches: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
+) -> BoxStream<'static, Result<RecordBatch>> {
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
-    let (storage, source) = (storage.clone(), source.clone());
     let mut reading = JoinSet::new();
     reading.spawn(async move {
-        let mut batches = read(&storage, &source, Part::Whole).await?;
-        while let Some(batch) = batches.next().await {
+        for batch in batches {
             if sender.send(batch).await.is_err() {
                 break;
             }
         }
-        Ok(())
     });
-    let next = |(mut receiver, mut reading): (mpsc::Receiver<Result<RecordBatch>>, JoinSet<Result<()>>)| async {
+    let next = |(mut receiver, mut reading): (mpsc::Receiver<Result<RecordBatch>>, JoinSet<()>)| async {
         if let Some(batch) = receiver.recv().await {
             return Some((batch, (receiver, reading)));
         }
         // That nothing more comes is the end of the file only when the reading says so.
         let error = match reading.join_next().await? {
-            Ok(Ok(())) => return None,
-            Ok(Err(error)) => error,
+            Ok(()) => return None,
             Err(error) => Error::storage("the reading of a file ended unexpectedly").with_source(error),
         };
         Some((Err(error), (receiver, reading)))

@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::commit::{AddedFile, staged_name};
+use super::in_place::AtHand;
 use super::index::RowSet;
 use super::layout::data_file;
 use super::merge::PartitionPlan;
@@ -21,14 +22,11 @@ use super::schema::{conform, misfit};
 use super::snapshot::DataFile;
 use crate::error::{Error, Result};
 
-/// Rows in memory, batch by batch, in the shape of their table.
-pub(super) type HeldRows = Arc<[RecordBatch]>;
-
 /// Where the rows of a source are.
 #[derive(Debug)]
 enum Rows {
     File(Source),
-    Held(HeldRows),
+    Held(Vec<RecordBatch>),
 }
 
 /// What a rewrite reads: rows, and which of them it leaves out.
@@ -41,28 +39,29 @@ pub(super) struct Rewrite {
 
 impl Rewrite {
     /// What a plan has to be rewritten: files of the table without the rows of `leaving.0`, staged ones without those of `leaving.1`. Of what is
-    /// in `held`, the rows that stay are at hand.
+    /// in `held`, the rows are at hand.
     pub(super) fn of(
         area: &StagingArea,
         plan: &PartitionPlan,
         files: &BTreeMap<String, DataFile>,
         staged: &[StagedFile],
         leaving: (&mut BTreeMap<String, RowSet>, &mut HashMap<u32, RowSet>),
-        held: &mut HashMap<String, HeldRows>,
+        held: &mut HashMap<String, AtHand>,
     ) -> Result<Self> {
         let (deleted, dropped) = leaving;
         let mut sources = Vec::new();
         for path in &plan.rewritten {
             let bytes = files.get(path).map_or(0, |file| file.bytes);
             let leaving = deleted.remove(path).unwrap_or_default();
-            sources.push(match held.remove(path) {
-                Some(rows) => (Rows::Held(rows), RowSet::default()),
-                None => (Rows::File(Source { path: area.storage.resolve(path)?, bytes }), leaving),
-            });
+            let rows = match held.remove(path) {
+                Some(at_hand) => Rows::Held(at_hand.rows),
+                None => Rows::File(Source { path: area.storage.resolve(path)?, bytes }),
+            };
+            sources.push((rows, leaving));
         }
         for file in staged.iter().filter(|file| plan.merged.contains(&file.number)) {
             let rows = if let Some(rows) = &file.held {
-                Rows::Held(Arc::clone(rows))
+                Rows::Held(rows.to_vec())
             } else {
                 let path = area.storage.layout.staged_file(&area.run_id, file.number);
                 Rows::File(Source { path, bytes: file.bytes })
@@ -85,7 +84,7 @@ impl Rewrite {
         let mut writer = RollingWriter::new(area.clone());
         for (rows, leaving) in sources {
             let (mut batches, name) = match rows {
-                Rows::Held(batches) => (stream::iter(batches.to_vec()).map(Ok).boxed(), None),
+                Rows::Held(batches) => (stream::iter(batches).map(Ok).boxed(), None),
                 Rows::File(source) => (read(&area.storage, &source, Part::Whole).await?, Some(source.path)),
             };
             let fails = |error: ArrowError| match &name {

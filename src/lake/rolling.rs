@@ -29,6 +29,9 @@ use crate::spec::Limits;
 
 /// A file that holds less than this is closed rather than flushed: a flush would leave as much in its upload.
 const FLUSH_BYTES_MIN: usize = 2 * PART_BYTES;
+/// What may wait in memory before any of it is encoded, where it is going to be put together with rows of the table: a quarter of the budget, and no
+/// more than this.
+const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows of one file at most, so that a position always fits 32 bits.
 const FILE_ROWS_MAX: u64 = 1 << 30;
 
@@ -70,11 +73,19 @@ pub(super) struct RollingWriter {
     open: HashMap<String, OpenFile>,
     closed: Vec<StagedFile>,
     held_bytes: usize,
+    /// As long as no more is held, nothing is encoded.
+    waiting_bytes_max: usize,
 }
 
 impl RollingWriter {
     pub(super) fn new(area: StagingArea) -> Self {
-        Self { area, open: HashMap::new(), closed: Vec::new(), held_bytes: 0 }
+        Self { area, open: HashMap::new(), closed: Vec::new(), held_bytes: 0, waiting_bytes_max: 0 }
+    }
+
+    /// A writer whose rows are going to be put together with others: files of a small run need never be written.
+    pub(super) fn waiting(area: StagingArea) -> Self {
+        let waiting_bytes_max = WAITING_BYTES_MAX.min(area.limits.writer_buffer_bytes / 4);
+        Self { waiting_bytes_max, ..Self::new(area) }
     }
 
     /// Appends a batch to the partition's open file; where its first row is.
@@ -88,8 +99,9 @@ impl RollingWriter {
         };
         let first = u32::try_from(file.rows).map_err(|_| Error::storage("a staged file has too many rows"))?;
         let place = Place { file: file.number(), row: first };
+        let may_wait = self.held_bytes < self.waiting_bytes_max;
         self.held_bytes -= file.held_bytes;
-        file.append(batch, &self.area).await?;
+        file.append(batch, &self.area, may_wait).await?;
         if file.estimated_bytes() >= self.area.limits.file_bytes_target {
             file.encode(&self.area).await?;
         }
@@ -183,7 +195,7 @@ impl StagingArea {
                 conform(&batch, &self.schema).map_err(|error| misfit(&self.storage, "rewrite", &source.path, error))?;
             let row = u32::try_from(file.rows).map_err(|_| Error::storage("a data file has too many rows"))?;
             each(&batch, Place { file: file.number(), row })?;
-            file.append(&batch, self).await?;
+            file.append(&batch, self, false).await?;
             if file.held_bytes > self.limits.writer_buffer_bytes {
                 file.flush(self).await?;
             }
@@ -192,7 +204,12 @@ impl StagingArea {
     }
 
     fn open(&self, partition: Arc<Partition>) -> OpenFile {
-        OpenFile::new(self.next_number.fetch_add(1, Ordering::Relaxed), partition)
+        OpenFile::new(self.next_number(), partition)
+    }
+
+    /// The number of a staged file that nobody else has.
+    pub(super) fn next_number(&self) -> u32 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
     }
 }
 

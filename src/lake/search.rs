@@ -5,6 +5,7 @@ use std::sync::{PoisonError, RwLock};
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 
 use super::arrivals::Groups;
@@ -13,7 +14,7 @@ use super::hash::Fingerprint;
 use super::index::{KeyIndex, RowSet};
 use super::lens::{Identity, Lens};
 use super::rank::{Rank, Ranks};
-use super::reader::{Part, Source, ranges, read, read_ahead};
+use super::reader::{Part, Source, decode, fetch, ranges, read};
 use super::rolling::StagingArea;
 use super::schema::{conform, misfit};
 use super::snapshot::Snapshot;
@@ -100,29 +101,29 @@ pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
     Ok(found)
 }
 
-/// Looks through a file batch by batch while its rows are at hand, in the shape of the table: `each` sees the rows, the position of the first of them,
-/// and what the run touches of them. The file is read once.
+/// Looks through a file batch by batch while its rows are at hand, in the shape of the table: `each` sees the rows, and what the run touches
+/// of them. The file is read once; its bytes come back.
 pub(super) async fn look_at_hand(
     search: &Search,
     source: &Source,
     reads_ahead: bool,
-    mut each: impl FnMut(RecordBatch, u32, &Found) -> Result<(), ArrowError>,
-) -> Result<()> {
+    mut each: impl FnMut(RecordBatch, &Found),
+) -> Result<Bytes> {
     let storage = &search.area.storage;
     let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
     let mut first = 0_u32;
-    let mut batches =
-        if reads_ahead { read_ahead(storage, source) } else { read(storage, source, Part::Whole).await? };
+    let content = fetch(storage, source).await?;
+    let mut batches = decode(storage, source, content.clone(), reads_ahead)?;
     while let Some(batch) = batches.try_next().await? {
         let batch = conform(&batch, &search.area.schema).map_err(fails)?;
         let mut found = Found::default();
         search.pick(&batch, first, &mut found).map_err(fails)?;
         search.fill(&batch, first, &mut found.hits).map_err(fails)?;
         let rows = u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
-        each(batch, first, &found).map_err(fails)?;
+        each(batch, &found);
         first += rows;
     }
-    Ok(())
+    Ok(content)
 }
 
 impl Search {

@@ -315,16 +315,20 @@ impl Staging {
         let Session { write, snapshot, agreed, .. } = session;
         let partitioner = Partitioner::new(&write.partition_by, &agreed.schema)?;
         let area = session.area(Arc::new(AtomicU32::new(0)))?;
+        let compares = !write.replaces() && !snapshot.files.is_empty();
         let arrivals = match write.disposition {
             WriteDisposition::Merge => {
                 let lens = Lens::new(write, &agreed.schema)?;
-                let compares = !write.replaces() && !snapshot.files.is_empty();
                 Some(Arrivals::new(lens, area.key_column, compares, write.limits.merge_index_bytes))
             }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
         Ok(Self {
-            rolling: RollingWriter::new(area.clone()),
+            rolling: if arrivals.is_some() && compares {
+                RollingWriter::waiting(area.clone())
+            } else {
+                RollingWriter::new(area.clone())
+            },
             seen: relaxed(&area.schema),
             area,
             partitioner,

@@ -184,7 +184,7 @@ mod tests {
                     }
                     1 => {
                         let taken = validity.take().map_or_else(|| vec![true; flags.len()], |nulls| nulls.iter().collect());
-                        prop_assert_eq!(taken, std::mem::take(&mut flags));
+                        prop_assert_eq!(taken, mem::take(&mut flags));
                     }
                     _ if is_valid => {
                         validity.append_non_null();

@@ -125,6 +125,85 @@ fn a_footer_of_another_version_finds_no_page() {
     }
 }
 
+fn read(bytes: &Bytes) -> RecordBatch {
+    let batches = open(bytes).build().unwrap().map(|batch| batch.unwrap()).collect::<Vec<_>>();
+    arrow::compute::concat_batches(batches[0].schema_ref(), &batches).unwrap()
+}
+
+/// The pages of a column without their headers.
+fn payloads(bytes: &Bytes, column: usize) -> Vec<Bytes> {
+    let file = Original::open(bytes.clone()).unwrap();
+    let chunks = (0..file.row_groups().len()).flat_map(|position| file.chunk(position, column).unwrap().blobs);
+    chunks.skip(1).step_by(2).collect()
+}
+
+#[test]
+fn a_row_group_is_copied_but_for_the_columns_that_changed() {
+    for (old, new, options) in [(file_of(3, 1), file_of(9, 500), None), {
+        let (old, new) = (nested(), nested().slice(0, 1_000));
+        let options = ArrowWriterOptions::new();
+        let turned =
+            arrow::compute::take(new.column(1), &arrow::array::UInt32Array::from_iter_values((0..1_000).rev()), None);
+        let columns = vec![Arc::clone(new.column(0)), turned.unwrap(), Arc::clone(new.column(2))];
+        let new = RecordBatch::try_new(old.schema(), columns).unwrap();
+        let written = |batch: &RecordBatch, commit| write(batch.schema(), options.clone(), commit, batch);
+        (written(&old, 3), written(&new, 9), Some(options.clone()))
+    }] {
+        let (wanted, original) = (read(&new), Original::open(old.clone()).unwrap());
+        let limits = Limits { row_group_rows: 300, ..Limits::default() };
+        let options = options.unwrap_or_else(|| data_file_options(&schema(), &["id".to_owned()], &limits).unwrap());
+        let mut writer = DataFileWriter::new(wanted.schema(), options, Grid::of_commit(9)).unwrap();
+        assert!(writer.takes(&original));
+        let (changed, mut first) =
+            (if wanted.num_columns() == 3 && nested().schema() == wanted.schema() { 1 } else { 2 }, 0);
+        for (position, row_group) in original.row_groups().iter().enumerate() {
+            let rows = usize::try_from(row_group.num_rows()).unwrap();
+            let values = wanted.column(changed).slice(first, rows);
+            let pieces = vec![values.slice(0, rows / 3), values.slice(rows / 3, rows - rows / 3)];
+            let columns = (0..3).map(|column| (column == changed).then(|| pieces.clone()));
+            writer.write_changed(&original, position, columns.collect()).unwrap();
+            first += rows;
+        }
+        writer.finish().unwrap();
+        let made: Bytes = writer.take_bytes().unwrap().into();
+        assert_eq!(read(&made), wanted);
+        assert!(parts(&made).iter().all(|offset| offset % STRIDE == 9));
+        let leaves = original.row_groups()[0].num_columns();
+        let is_changed = |leaf: usize| original.row_groups()[0].schema_descr().get_column_root_idx(leaf) == changed;
+        for leaf in (0..leaves).filter(|leaf| !is_changed(*leaf)) {
+            assert_eq!(payloads(&made, leaf), payloads(&old, leaf), "{leaf}");
+        }
+        let made = open(&made);
+        for (made, old) in made.metadata().row_groups().iter().zip(original.row_groups()) {
+            for (made, old) in made
+                .columns()
+                .iter()
+                .zip(old.columns())
+                .filter(|(made, _)| made.column_path().parts()[0] != wanted.schema().field(changed).name().as_str())
+            {
+                assert_eq!(made.statistics(), old.statistics());
+                assert_eq!(made.bloom_filter_offset().is_some(), old.bloom_filter_offset().is_some());
+                assert!(made.column_index_offset().is_some() && made.offset_index_offset().is_some());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_of_another_shape_is_not_copied_from() {
+    let original = Original::open(file_of(3, 1)).unwrap();
+    let writer = DataFileWriter::new(nested().schema(), ArrowWriterOptions::new(), Grid::of_commit(9)).unwrap();
+    assert!(!writer.takes(&original));
+    let foreign = {
+        let mut writer = ArrowWriter::try_new(Vec::new(), nested().schema(), None).unwrap();
+        writer.write(&nested()).unwrap();
+        Bytes::from(writer.into_inner().unwrap())
+    };
+    // What others have written of the same shape is as good, once it is sealed.
+    assert!(writer.takes(&Original::open(foreign).unwrap()));
+    assert!(Original::open(Bytes::from_static(b"PAR1 no file PAR1")).is_err());
+}
+
 /// A changed byte of a page is noticed when the page is read.
 #[test]
 fn a_changed_byte_is_noticed() {

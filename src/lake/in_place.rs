@@ -1,0 +1,323 @@
+//! Writes a file of the table anew with rows replaced where they are, which leaves most of it as it was: row groups keep their rows, and of those
+//! only columns in which a value changed are encoded. Pages of the others are copied.
+//!
+//! A row group that loses rows is written like any other rows; so is the last one when rows are added, unless it is full, since every merge would
+//! leave a small row group otherwise.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::result::Result as StdResult;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, MutableArrayData, RecordBatch, make_array};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{filter_record_batch, interleave};
+use arrow::error::ArrowError;
+use bytes::Bytes;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+
+use super::data_file::{DataFileWriter, Original};
+use super::index::{Place, RowSet};
+use super::partition::Partition;
+use super::rewrite::keep_rows;
+use super::rolling::{StagedFile, StagingArea, key_range};
+use super::snapshot::{DataFile, KeyRange};
+use super::upload::Upload;
+use crate::error::Result;
+
+/// A file of the table in memory.
+#[derive(Debug, Default)]
+pub(super) struct AtHand {
+    /// The file as it is.
+    pub(super) content: Bytes,
+    /// Its rows, in the shape of the table.
+    pub(super) rows: Vec<RecordBatch>,
+    /// Which of them are replaced by which incoming rows of the same partition.
+    pub(super) replaced: Vec<(u32, Place)>,
+}
+
+/// One file that is written anew.
+#[derive(Debug)]
+pub(super) struct InPlace<'a> {
+    pub(super) area: &'a StagingArea,
+    pub(super) partition: Arc<Partition>,
+    /// What the table knows of the file.
+    pub(super) file: &'a DataFile,
+    pub(super) at_hand: &'a AtHand,
+    /// The rows that leave it, those that are replaced included.
+    pub(super) gone: &'a RowSet,
+    pub(super) arriving: Vec<Arriving<'a>>,
+}
+
+/// Incoming rows of a partition that wait in memory.
+#[derive(Debug)]
+pub(super) struct Arriving<'a> {
+    pub(super) number: u32,
+    pub(super) rows: &'a [RecordBatch],
+    /// Those that are not needed.
+    pub(super) dropped: Option<&'a RowSet>,
+}
+
+/// What is to be done, in the terms of rows.
+struct Work {
+    rows: Vec<RecordBatch>,
+    /// Ascending positions and what comes there, as batch and row of `incoming`.
+    replaced: Vec<(usize, (usize, usize))>,
+    incoming: Vec<RecordBatch>,
+    /// Rows that leave and are not replaced.
+    leaving: RowSet,
+    /// Incoming rows that replace none.
+    new: Vec<RecordBatch>,
+}
+
+impl InPlace<'_> {
+    /// Writes the file to staging; `None` when its pages are of another shape than the table has now.
+    pub(super) async fn run(self) -> Result<Option<StagedFile>> {
+        let Self { area, partition, file, at_hand, gone, arriving } = self;
+        let number = area.next_number();
+        let path = area.storage.layout.staged_file(&area.run_id, number);
+        let fails = |error: ParquetError| area.storage.failed("encode", &path, error);
+        let original = Original::open(at_hand.content.clone()).map_err(fails)?;
+        let mut writer =
+            DataFileWriter::new(Arc::clone(&area.schema), area.options.clone(), area.grid).map_err(fails)?;
+        if !writer.takes(&original) {
+            return Ok(None);
+        }
+        let work = Work::of(at_hand, gone, &arriving).map_err(|error| fails(error.into()))?;
+        let keys = work.keys(area, file);
+        work.write(&original, &mut writer).map_err(fails)?;
+        let metadata = writer.finish().map_err(fails)?;
+        let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
+        let content = writer.take_bytes().map_err(|error| fails(error.into()))?;
+        let mut upload = Upload::new(Arc::clone(&area.storage.store), path.clone());
+        let fails = |error| area.storage.failed("stage", &path, error);
+        upload.write(content).await.map_err(fails)?;
+        let bytes = upload.finish().await.map_err(fails)?;
+        Ok(Some(StagedFile { number, partition, rows, bytes, keys, held: None }))
+    }
+}
+
+impl Work {
+    fn of(at_hand: &AtHand, gone: &RowSet, arriving: &[Arriving<'_>]) -> StdResult<Self, ArrowError> {
+        // Where the rows of each staged file begin among the incoming batches.
+        let (mut incoming, mut firsts) = (Vec::new(), HashMap::new());
+        for file in arriving {
+            let mut first = 0;
+            let mut starts = Vec::with_capacity(file.rows.len());
+            for batch in file.rows {
+                starts.push((first, incoming.len()));
+                first += batch.num_rows();
+                incoming.push(batch.clone());
+            }
+            firsts.insert(file.number, starts);
+        }
+        let place = |place: Place| {
+            let starts = firsts.get(&place.file)?;
+            let row = place.row as usize;
+            let (first, batch) = starts.get(starts.partition_point(|(first, _)| *first <= row).checked_sub(1)?)?;
+            Some((*batch, row - first))
+        };
+        let (mut replaced, mut used) = (Vec::with_capacity(at_hand.replaced.len()), HashMap::<u32, RowSet>::new());
+        for (position, at) in at_hand.replaced.iter().copied() {
+            let lost = || ArrowError::ComputeError("an incoming row is not where it was staged".to_owned());
+            replaced.push((position as usize, place(at).ok_or_else(lost)?));
+            used.entry(at.file).or_default().insert(at.row);
+        }
+        replaced.sort_unstable();
+        let mut leaving = RowSet::default();
+        for position in gone.positions() {
+            if replaced.binary_search_by_key(&position, |(position, _)| *position).is_err() {
+                leaving.insert(u32::try_from(position).unwrap_or(u32::MAX));
+            }
+        }
+        let mut new = Vec::new();
+        for file in arriving {
+            let used = used.remove(&file.number).unwrap_or_default();
+            let mut first = 0;
+            for batch in file.rows {
+                let is_new = |row: usize| {
+                    let row = first + row as u64;
+                    !file.dropped.is_some_and(|dropped| dropped.contains(row)) && !used.contains(row)
+                };
+                let mask = BooleanArray::new(BooleanBuffer::collect_bool(batch.num_rows(), is_new), None);
+                let batch_rows = batch.num_rows() as u64;
+                if mask.true_count() > 0 {
+                    new.push(filter_record_batch(batch, &mask)?);
+                }
+                first += batch_rows;
+            }
+        }
+        Ok(Self { rows: at_hand.rows.clone(), replaced, incoming, leaving, new })
+    }
+
+    /// The range of the keys that the file has then.
+    fn keys(&self, area: &StagingArea, file: &DataFile) -> Option<KeyRange> {
+        let column = area.key_column?;
+        let ranges = |batches: &[RecordBatch]| batches.iter().map(|batch| key_range(batch, column)).collect::<Vec<_>>();
+        let mut known = if self.leaving.len() == 0 {
+            // Rows that are replaced have the keys that they had.
+            vec![KeyRange::new(file.key_min.clone(), file.key_max.clone())]
+        } else {
+            let kept = self.rows.iter().scan(0, |first, batch| {
+                let kept = keep_rows(batch, *first, &self.leaving);
+                *first += batch.num_rows() as u64;
+                Some(kept)
+            });
+            ranges(
+                &kept
+                    .collect::<StdResult<Vec<_>, _>>()
+                    .ok()?
+                    .into_iter()
+                    .filter(|batch| batch.num_rows() > 0)
+                    .collect::<Vec<_>>(),
+            )
+        };
+        known.extend(ranges(&self.new));
+        known.into_iter().reduce(KeyRange::union).flatten()
+    }
+
+    fn write(&self, original: &Original, writer: &mut DataFileWriter) -> ParquetResult<()> {
+        let mut first = 0;
+        let count = original.row_groups().len();
+        for (position, row_group) in original.row_groups().iter().enumerate() {
+            let rows = usize::try_from(row_group.num_rows())?;
+            let range = first..first + rows;
+            first = range.end;
+            let pieces = pieces(&self.rows, &range);
+            let replaced = self.replaced_in(&range);
+            let (new, changed) = self.changes(&pieces, replaced, range.start)?;
+            let loses = (range.clone()).any(|row| self.leaving.contains(row as u64));
+            let grows = position + 1 == count && !self.new.is_empty() && rows < writer.row_group_rows();
+            let is_between = writer.open_rows() > 0 && writer.open_rows() < writer.row_group_rows() / 2;
+            if !loses && !grows && !is_between {
+                let columns = changed.iter().zip(0..).map(|(changed, column)| {
+                    changed.then(|| patched(&pieces, column, replaced, range.start, &new)).transpose()
+                });
+                writer.write_changed(original, position, columns.collect::<StdResult<_, _>>()?)?;
+                continue;
+            }
+            let mut columns = Vec::with_capacity(changed.len());
+            for (changed, column) in changed.iter().zip(0..) {
+                let unchanged = || pieces.iter().map(|piece| Arc::clone(piece.column(column))).collect::<Vec<_>>();
+                columns.push(if *changed {
+                    patched(&pieces, column, replaced, range.start, &new)?
+                } else {
+                    unchanged()
+                });
+            }
+            let mut start = range.start as u64;
+            for (number, piece) in pieces.iter().enumerate() {
+                let values = columns.iter().filter_map(|column| column.get(number).cloned()).collect();
+                let batch = RecordBatch::try_new(piece.schema(), values)?;
+                writer.write(&keep_rows(&batch, start, &self.leaving)?)?;
+                start += piece.num_rows() as u64;
+            }
+        }
+        self.new.iter().try_for_each(|batch| writer.write(batch))
+    }
+
+    fn replaced_in(&self, range: &Range<usize>) -> &[(usize, (usize, usize))] {
+        let place = |row: usize| self.replaced.partition_point(|(position, _)| *position < row);
+        self.replaced.get(place(range.start)..place(range.end)).unwrap_or_default()
+    }
+
+    /// The values that come to a row group which begins at `first`, column by column, and in which columns there is another one than before.
+    fn changes(
+        &self,
+        pieces: &[RecordBatch],
+        replaced: &[(usize, (usize, usize))],
+        first: usize,
+    ) -> StdResult<(Vec<ArrayRef>, Vec<bool>), ArrowError> {
+        let columns = pieces.first().map_or(0, RecordBatch::num_columns);
+        if replaced.is_empty() {
+            return Ok((Vec::new(), vec![false; columns]));
+        }
+        let mut before = Vec::with_capacity(replaced.len());
+        let (mut piece, mut start) = (0, first);
+        for (position, _) in replaced {
+            while let Some(batch) = pieces.get(piece)
+                && *position >= start + batch.num_rows()
+            {
+                start += batch.num_rows();
+                piece += 1;
+            }
+            before.push((piece, position - start));
+        }
+        let after = replaced.iter().map(|(_, place)| *place).collect::<Vec<_>>();
+        let (mut new, mut changed) = (Vec::with_capacity(columns), Vec::with_capacity(columns));
+        for column in 0..columns {
+            let old = interleave(&arrays(pieces, column), &before)?;
+            let values = interleave(&arrays(&self.incoming, column), &after)?;
+            changed.push(old.as_ref() != values.as_ref());
+            new.push(values);
+        }
+        Ok((new, changed))
+    }
+}
+
+fn arrays(batches: &[RecordBatch], column: usize) -> Vec<&dyn Array> {
+    batches.iter().map(|batch| batch.column(column).as_ref()).collect()
+}
+
+/// The rows of a range, batch by batch.
+fn pieces(batches: &[RecordBatch], range: &Range<usize>) -> Vec<RecordBatch> {
+    let (mut pieces, mut first) = (Vec::new(), 0);
+    for batch in batches {
+        let (start, end) = (range.start.max(first), range.end.min(first + batch.num_rows()));
+        if start < end {
+            pieces.push(batch.slice(start - first, end - start));
+        }
+        first += batch.num_rows();
+    }
+    pieces
+}
+
+/// A column of `pieces`, which begin at `first`, with the values of `new` in the places that are replaced.
+fn patched(
+    pieces: &[RecordBatch],
+    column: usize,
+    replaced: &[(usize, (usize, usize))],
+    first: usize,
+    new: &[ArrayRef],
+) -> StdResult<Vec<ArrayRef>, ArrowError> {
+    let lost = || ArrowError::ComputeError(format!("column {column} has no values"));
+    let new = new.get(column).ok_or_else(lost)?;
+    let (mut columns, mut start, mut next) = (Vec::with_capacity(pieces.len()), first, 0);
+    for piece in pieces {
+        let end = start + piece.num_rows();
+        let here = replaced.iter().skip(next).take_while(|(position, _)| *position < end);
+        let positions = here.map(|(position, _)| position - start).collect::<Vec<_>>();
+        columns.push(replace(piece.column(column), &positions, &new.slice(next, positions.len()))?);
+        next += positions.len();
+        start = end;
+    }
+    Ok(columns)
+}
+
+/// `values` with those of `new` at `positions`, which ascend.
+fn replace(values: &ArrayRef, positions: &[usize], new: &ArrayRef) -> StdResult<ArrayRef, ArrowError> {
+    if positions.is_empty() {
+        return Ok(Arc::clone(values));
+    }
+    if positions.len() == values.len() {
+        return Ok(Arc::clone(new));
+    }
+    let (old, new) = (values.to_data(), new.to_data());
+    let mut data = MutableArrayData::new(vec![&old, &new], false, values.len());
+    let (mut done, mut used) = (0, 0);
+    while let Some(start) = positions.get(used).copied() {
+        if done < start {
+            data.try_extend(0, done, start)?;
+        }
+        let run =
+            positions.iter().skip(used).zip(start..).take_while(|(position, expected)| *position == expected).count();
+        data.try_extend(1, used, used + run)?;
+        used += run;
+        done = start + run;
+    }
+    data.try_extend(0, done, values.len())?;
+    Ok(make_array(data.freeze()))
+}
+
+#[cfg(test)]
+mod tests;
