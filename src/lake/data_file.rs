@@ -2,15 +2,16 @@
 //!
 //! A row group can also be taken over from another file, with other values in some of its columns: pages of the others are copied as they are (`copy`).
 //!
-//! Columns are encoded in parallel. The crate hands over the pages of a row group when it is full (`PageStore`); they are sealed then, one column at
-//! a time, and go to the file without being copied together.
+//! Columns are encoded in parallel. The crate hands over each page as it is finished (`PageStore`), and it is compressed then, by the one compressor of its thread. Pages are
+//! sealed when the row group is full, one column at a time, and go to the file without being copied together.
 
 mod copy;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -20,6 +21,7 @@ use parquet::arrow::arrow_writer::{
     ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, ArrowWriterOptions, PageKey, PageStore,
     PageStoreArgs, PageStoreFactory, compute_leaves,
 };
+use parquet::basic::CompressionCodec;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
@@ -29,11 +31,12 @@ use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
     IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
+use zstd::bulk::Compressor;
 
 use self::copy::Chunk;
 pub(super) use self::copy::Original;
 
-use super::page::{Grid, is_dictionary, seal};
+use super::page::{Grid, is_dictionary, seal, with_compressed_size};
 
 /// With fewer rows than this, handing a column to another core costs more than it spares.
 const PARALLEL_ROWS_MIN: usize = 1_024;
@@ -41,13 +44,50 @@ const PARALLEL_ROWS_MIN: usize = 1_024;
 /// One data file on its way; its finished bytes wait in memory until [`Self::take_bytes`].
 #[derive(Debug)]
 pub(super) struct DataFileWriter {
-    file: SerializedFileWriter<Vec<u8>>,
+    file: SerializedFileWriter<Pieces>,
     factory: ArrowRowGroupWriterFactory,
     shelves: Arc<Shelves>,
     schema: SchemaRef,
     row_group: Option<RowGroup>,
     row_group_rows: usize,
     grid: Grid,
+}
+
+/// Finished bytes in pieces: one growing vector would leave holes of megabytes in the allocator's memory, row group by row group.
+#[derive(Debug, Default)]
+struct Pieces {
+    full: Vec<Bytes>,
+    last: Vec<u8>,
+}
+
+const PIECE_BYTES: usize = 64 * 1024;
+
+impl Pieces {
+    fn finish(mut self) -> Vec<Bytes> {
+        if !self.last.is_empty() {
+            self.last.shrink_to_fit();
+            self.full.push(self.last.into());
+        }
+        self.full
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.last.capacity() == 0 {
+            self.last.reserve_exact(PIECE_BYTES);
+        }
+        let taken = bytes.len().min(PIECE_BYTES - self.last.len());
+        self.last.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        if self.last.len() == PIECE_BYTES {
+            self.full.push(mem::take(&mut self.last).into());
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The row group that is being filled.
@@ -61,7 +101,7 @@ impl DataFileWriter {
     pub(super) fn new(schema: SchemaRef, options: ArrowWriterOptions, grid: Grid) -> Result<Self> {
         let shelves = Arc::new(Shelves::default());
         let options = options.with_page_store_factory(Arc::<Shelves>::clone(&shelves));
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
+        let writer = ArrowWriter::try_new_with_options(Pieces::default(), Arc::clone(&schema), options)?;
         let (file, factory) = writer.into_serialized_writer()?;
         let row_group_rows = file.properties().max_row_group_row_count().unwrap_or(usize::MAX).max(1);
         let mut writer = Self { file, factory, shelves, schema, row_group: None, row_group_rows, grid };
@@ -131,7 +171,7 @@ impl DataFileWriter {
                 return Ok((close, blobs));
             };
             values.iter().try_for_each(|values| writer.write(values))?;
-            Ok((writer.close()?.close().clone(), shelf.take_all()))
+            closed(writer, &shelf)
         });
         let chunks = chunks.collect::<Result<Vec<_>>>()?;
         self.append(chunks)
@@ -140,10 +180,9 @@ impl DataFileWriter {
     /// Finishes the row group, if there is one.
     pub(super) fn flush(&mut self) -> Result<()> {
         let Some(row_group) = self.row_group.take() else { return Ok(()) };
-        let closed = row_group.columns.into_par_iter();
-        let closed = closed.map(|(column, shelf)| Ok((column.close()?.close().clone(), shelf.take_all())));
-        let closed = closed.collect::<Result<Vec<_>>>()?;
-        self.append(closed)
+        let chunks = row_group.columns.into_par_iter().map(|(column, shelf)| closed(column, &shelf));
+        let chunks = chunks.collect::<Result<Vec<_>>>()?;
+        self.append(chunks)
     }
 
     /// Appends a row group of these chunks.
@@ -166,28 +205,26 @@ impl DataFileWriter {
     }
 
     /// The bytes that were finished since the last call.
-    pub(super) fn take_bytes(&mut self) -> io::Result<Vec<u8>> {
+    pub(super) fn take_bytes(&mut self) -> io::Result<Vec<Bytes>> {
         self.file.flush()?;
-        Ok(mem::take(self.file.inner_mut()))
+        Ok(mem::take(self.file.inner_mut()).finish())
     }
 
     /// Memory that the open row group takes, in bytes; an estimate.
     pub(super) fn memory_size(&self) -> usize {
-        self.columns().map(ArrowColumnWriter::memory_size).sum()
+        let columns = self.row_group.iter().flat_map(|row_group| &row_group.columns);
+        columns.map(|(column, _)| column.memory_size()).sum()
     }
 
     /// How large the open row group would be if it were finished now.
     pub(super) fn in_progress_size(&self) -> usize {
-        self.columns().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
+        let columns = self.row_group.iter().flat_map(|row_group| &row_group.columns);
+        columns.map(|(column, shelf)| column.get_estimated_total_bytes().saturating_sub(shelf.spared_bytes())).sum()
     }
 
     /// Bytes that were finished, taken or not.
     pub(super) fn bytes_written(&self) -> usize {
         self.file.bytes_written()
-    }
-
-    fn columns(&self) -> impl Iterator<Item = &ArrowColumnWriter> {
-        self.row_group.iter().flat_map(|row_group| &row_group.columns).map(|(column, _)| column)
     }
 
     fn begin_row_group(&self) -> Result<RowGroup> {
@@ -223,6 +260,13 @@ impl RowGroup {
         self.rows += rows.num_rows();
         Ok(())
     }
+}
+
+/// What a column was encoded to.
+fn closed(column: ArrowColumnWriter, shelf: &Shelf) -> Result<(ColumnCloseResult, Vec<Bytes>)> {
+    let mut close = column.close()?.close().clone();
+    close.metadata = close.metadata.into_builder().set_compression_codec(CompressionCodec::ZSTD).build()?;
+    Ok((close, shelf.take_all()))
 }
 
 /// The leaves of a column, batch by batch, as the batches of each leaf.
@@ -286,19 +330,53 @@ fn signed(bytes: u64) -> Result<i64> {
 
 /// What the encoder of one column has finished of the open row group.
 #[derive(Debug, Clone, Default)]
-struct Shelf(Arc<Mutex<Vec<Bytes>>>);
+struct Shelf(Arc<Mutex<Pages>>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    /// Headers and pages by turns; pages are compressed.
+    blobs: Vec<Bytes>,
+    bytes: usize,
+    /// What came, before it was compressed.
+    raw_bytes: usize,
+}
 
 impl Shelf {
     fn take_all(&self) -> Vec<Bytes> {
-        mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.pages()).blobs
+    }
+
+    /// How many bytes less there are than came.
+    fn spared_bytes(&self) -> usize {
+        let pages = self.pages();
+        pages.raw_bytes.saturating_sub(pages.bytes)
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl PageStore for Shelf {
     fn put(&mut self, value: Bytes) -> Result<PageKey> {
-        let mut blobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        blobs.push(value);
-        Ok(PageKey::new(blobs.len() as u64 - 1))
+        let mut pages = self.pages();
+        pages.raw_bytes += value.len();
+        let is_page = pages.blobs.len() % 2 == 1;
+        let value = match pages.blobs.last_mut() {
+            Some(header) if is_page => {
+                let page = compress(&value)?;
+                let of_page = with_compressed_size(header, page.len())?;
+                let before = mem::replace(header, of_page.into());
+                pages.bytes -= before.len();
+                pages.bytes += pages.blobs.last().map_or(0, Bytes::len);
+                page
+            }
+            // It comes in memory that is many times as large.
+            _ => Bytes::copy_from_slice(&value),
+        };
+        pages.bytes += value.len();
+        pages.blobs.push(value);
+        Ok(PageKey::new(pages.blobs.len() as u64 - 1))
     }
 
     /// Not called: the writer takes all of them at once.
@@ -307,8 +385,30 @@ impl PageStore for Shelf {
     }
 
     fn memory_size(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Bytes::len).sum()
+        self.pages().bytes
     }
+}
+
+/// The level of zstd that pages are compressed at.
+const ZSTD_LEVEL: i32 = 1;
+
+thread_local! {
+    /// A compressor takes half a megabyte. The crate would have one for each column of each open file; one for each thread is enough.
+    static COMPRESSOR: RefCell<Option<(Compressor<'static>, Vec<u8>)>> = const { RefCell::new(None) };
+}
+
+/// A page, compressed.
+fn compress(page: &[u8]) -> Result<Bytes> {
+    COMPRESSOR.with_borrow_mut(|cell| {
+        let (compressor, buffer) = match cell {
+            Some(used) => used,
+            None => cell.insert((Compressor::new(ZSTD_LEVEL)?, Vec::new())),
+        };
+        buffer.clear();
+        buffer.reserve(zstd::zstd_safe::compress_bound(page.len()));
+        compressor.compress_to_buffer(page, buffer)?;
+        Ok(Bytes::copy_from_slice(buffer))
+    })
 }
 
 /// Shelves that were made and not yet taken, in the order of their columns.

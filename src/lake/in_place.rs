@@ -91,7 +91,9 @@ impl InPlace<'_> {
         let content = writer.take_bytes().map_err(|error| fails(error.into()))?;
         let mut upload = Upload::new(Arc::clone(&area.storage.store), path.clone());
         let fails = |error| area.storage.failed("stage", &path, error);
-        upload.write(content).await.map_err(fails)?;
+        for piece in content {
+            upload.write(piece).await.map_err(fails)?;
+        }
         let bytes = upload.finish().await.map_err(fails)?;
         Ok(Some(StagedFile { number, partition, rows, bytes, keys, held: None }))
     }

@@ -19,8 +19,8 @@ use super::snapshot::KeyRange;
 use super::upload::Upload;
 use crate::error::{Error, Result};
 
-/// What an open file holds besides what its encoder counts: compressors, metadata. An estimate.
-const ENCODER_OVERHEAD_BYTES: usize = 64 * 1024;
+/// What an open file holds besides what its encoder counts: pages in the making, metadata. An estimate.
+const ENCODER_OVERHEAD_BYTES: usize = 256 * 1024;
 /// Rows that are waited for before any are encoded, and bytes of them.
 const WAITING_ROWS_MAX: usize = 4_096;
 const WAITING_BYTES_MAX: usize = 512 * 1024;
@@ -231,8 +231,8 @@ impl Encoder {
     /// Moves finished bytes from the encoder to the upload.
     async fn drain(&mut self, area: &StagingArea) -> Result<()> {
         let bytes = self.writer.take_bytes().map_err(|error| self.fails(area, error))?;
-        if !bytes.is_empty() {
-            let written = self.upload.write(bytes).await;
+        for piece in bytes {
+            let written = self.upload.write(piece).await;
             written.map_err(|error| area.storage.failed("stage", self.upload.path(), error))?;
         }
         Ok(())
@@ -241,7 +241,7 @@ impl Encoder {
     fn encoded(&self, area: &StagingArea) -> Encoded {
         let in_progress = self.writer.in_progress_size();
         // The encoder counts buffers that it has reserved; what they hold so far is what costs memory.
-        let encoder = self.writer.memory_size().saturating_sub(area.reserved_bytes) + in_progress;
+        let encoder = self.writer.memory_size().saturating_sub(area.reserved_bytes).max(in_progress);
         Encoded {
             held_bytes: encoder + self.upload.buffered_bytes() + ENCODER_OVERHEAD_BYTES,
             file_bytes: self.writer.bytes_written() + in_progress,

@@ -55,6 +55,21 @@ pub(super) fn is_dictionary(header: &[u8]) -> bool {
     header.starts_with(&DICTIONARY_PAGE)
 }
 
+/// The header of a page that takes so many bytes in the file.
+///
+/// # Errors
+/// When `header` is not what the Parquet crate writes today, or the page has 2 GiB.
+pub(super) fn with_compressed_size(header: &[u8], bytes: usize) -> Result<Vec<u8>, ParquetError> {
+    let unknown = || ParquetError::General("a page header has a form that lakefeed does not know".to_owned());
+    let from_size = skip_i32(header).and_then(skip_i32).ok_or_else(unknown)?;
+    let rest = skip_i32(from_size).ok_or_else(unknown)?;
+    let mut changed = header.get(..header.len() - from_size.len()).unwrap_or_default().to_vec();
+    changed.push(NEXT_I32);
+    push_varint(&mut changed, zigzag(i32::try_from(bytes)?));
+    changed.extend_from_slice(rest);
+    Ok(changed)
+}
+
 /// The header of a page at `offset`, with a checksum, and as long as it takes for the page to end on the grid.
 ///
 /// # Errors
@@ -237,9 +252,7 @@ mod tests {
 
     /// A page of these bytes, and its bare header.
     fn page(data: &[u8]) -> (Vec<u8>, Vec<u8>) {
-        let mut header = HEADER[..5].to_vec();
-        push_varint(&mut header, zigzag(i32::try_from(data.len()).unwrap()));
-        header.extend_from_slice(&HEADER[7..]);
+        let header = with_compressed_size(&HEADER, data.len()).unwrap();
         let sealed = seal(&header, data, 3, Grid::of_commit(9)).unwrap();
         ([&sealed[..], data].concat(), header)
     }

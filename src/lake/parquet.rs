@@ -33,13 +33,16 @@ pub(super) fn reserved_bytes(schema: &SchemaRef) -> Result<usize, ParquetError> 
     Ok(delta * DELTA_RESERVED_BYTES)
 }
 
+/// Pages of data files are compressed when the crate hands them over (`data_file`).
+const BY_US: Compression = Compression::UNCOMPRESSED;
+
 /// The options of data files of a table.
 pub(super) fn data_file_options(
     record_schema: &RecordSchema,
     primary_key: &[String],
     limits: &Limits,
 ) -> Result<ArrowWriterOptions, ParquetError> {
-    properties(&record_schema.to_arrow(), primary_key, limits, described(record_schema)?)
+    properties(&record_schema.to_arrow(), primary_key, limits, described(record_schema)?, BY_US)
 }
 
 /// The options of data files of a table whose rows are in an order.
@@ -51,7 +54,7 @@ pub(super) fn sorted_file_options(
 ) -> Result<ArrowWriterOptions, ParquetError> {
     let mut entries = described(record_schema)?;
     entries.push(KeyValue::new(SORTED_KEY.to_owned(), order));
-    properties(&record_schema.to_arrow(), primary_key, limits, entries)
+    properties(&record_schema.to_arrow(), primary_key, limits, entries, BY_US)
 }
 
 fn described(record_schema: &RecordSchema) -> Result<Vec<KeyValue>, ParquetError> {
@@ -62,7 +65,7 @@ fn described(record_schema: &RecordSchema) -> Result<Vec<KeyValue>, ParquetError
 
 /// The options of a file of any other shape.
 pub(super) fn plain_options(schema: &SchemaRef, limits: &Limits) -> Result<ArrowWriterOptions, ParquetError> {
-    properties(schema, &[], limits, Vec::new())
+    properties(schema, &[], limits, Vec::new(), Compression::ZSTD(ZstdLevel::try_new(1)?))
 }
 
 fn properties(
@@ -70,9 +73,10 @@ fn properties(
     primary_key: &[String],
     limits: &Limits,
     metadata: Vec<KeyValue>,
+    compression: Compression,
 ) -> Result<ArrowWriterOptions, ParquetError> {
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_compression(compression)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(limits.row_group_rows.max(1)))
         .set_key_value_metadata((!metadata.is_empty()).then_some(metadata));

@@ -91,7 +91,7 @@ impl RejectsWriter {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.upload.write(bytes).await.map_err(|error| storage.failed("stage", &path, error))
+        self.upload.write(bytes.into()).await.map_err(|error| storage.failed("stage", &path, error))
     }
 
     fn batch(&self, rejects: &[Reject]) -> Result<RecordBatch, arrow::error::ArrowError> {

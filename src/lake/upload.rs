@@ -1,10 +1,11 @@
 //! One staged object, written as its bytes come: small ones as one put, large ones in parts.
 
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 
 /// Bytes of a part. S3 wants at least 5 MiB and at most 10,000 parts.
 pub(super) const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -15,13 +16,15 @@ pub(super) struct Upload {
     store: Arc<dyn ObjectStore>,
     path: Path,
     parts: Option<Box<dyn MultipartUpload>>,
-    buffered: Vec<u8>,
+    /// What waits for its part to be full, piece by piece.
+    buffered: Vec<Bytes>,
+    buffered_bytes: usize,
     bytes: u64,
 }
 
 impl Upload {
     pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
-        Self { store, path, parts: None, buffered: Vec::new(), bytes: 0 }
+        Self { store, path, parts: None, buffered: Vec::new(), buffered_bytes: 0, bytes: 0 }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -30,41 +33,41 @@ impl Upload {
 
     /// Bytes that wait for their part to be full.
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.buffered.len()
+        self.buffered_bytes
     }
 
-    /// Takes the next bytes; sends what makes full parts.
-    pub(super) async fn write(&mut self, bytes: Vec<u8>) -> object_store::Result<()> {
+    /// Takes the next bytes; sends what makes full parts. All parts but the last are of one size, since some stores want that.
+    pub(super) async fn write(&mut self, bytes: Bytes) -> object_store::Result<()> {
         self.bytes += bytes.len() as u64;
-        if self.buffered.is_empty() {
-            self.buffered = bytes;
-        } else {
-            self.buffered.extend_from_slice(&bytes);
+        let mut rest = bytes;
+        while self.buffered_bytes + rest.len() >= PART_BYTES {
+            self.buffered.push(rest.split_to(PART_BYTES - self.buffered_bytes));
+            let part = self.take_buffered();
+            let mut parts = match self.parts.take() {
+                Some(parts) => parts,
+                None => self.store.put_multipart(&self.path).await?,
+            };
+            parts.put_part(part).await?;
+            self.parts = Some(parts);
         }
-        if self.buffered.len() < PART_BYTES {
-            return Ok(());
-        }
-        let mut parts = match self.parts.take() {
-            Some(parts) => parts,
-            None => self.store.put_multipart(&self.path).await?,
-        };
-        let mut ready = Bytes::from(std::mem::take(&mut self.buffered));
-        while ready.len() >= PART_BYTES {
-            parts.put_part(ready.split_to(PART_BYTES).into()).await?;
-        }
-        self.buffered = ready.to_vec();
-        self.parts = Some(parts);
+        self.buffered_bytes += rest.len();
+        self.buffered.push(rest);
         Ok(())
+    }
+
+    fn take_buffered(&mut self) -> PutPayload {
+        self.buffered_bytes = 0;
+        mem::take(&mut self.buffered).into_iter().collect()
     }
 
     /// Makes the object exist; how many bytes it has.
     pub(super) async fn finish(mut self) -> object_store::Result<u64> {
-        let rest = Bytes::from(std::mem::take(&mut self.buffered));
+        let rest = self.take_buffered();
         match self.parts.take() {
-            None => self.store.put(&self.path, rest.into()).await.map(drop)?,
+            None => self.store.put(&self.path, rest).await.map(drop)?,
             Some(mut parts) => {
-                if !rest.is_empty() {
-                    parts.put_part(rest.into()).await?;
+                if rest.content_length() > 0 {
+                    parts.put_part(rest).await?;
                 }
                 parts.complete().await.map(drop)?;
             }
@@ -96,7 +99,7 @@ mod tests {
             for chunk in 0..chunks {
                 let bytes = vec![u8::try_from(chunk % 251).unwrap(); 10_007];
                 expected.extend_from_slice(&bytes);
-                upload.write(bytes).await.unwrap();
+                upload.write(bytes.into()).await.unwrap();
                 assert!(upload.buffered_bytes() < PART_BYTES);
             }
             assert!(store.head(&path).await.is_err(), "{name}");

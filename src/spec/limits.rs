@@ -86,7 +86,7 @@ impl Default for Limits {
             nesting_depth_max: 64,
             batch_rows: 8_192,
             batch_bytes: 8 * 1024 * 1024,
-            writer_buffer_bytes: 64 * 1024 * 1024,
+            writer_buffer_bytes: 32 * 1024 * 1024,
             merge_index_bytes: 32 * 1024 * 1024,
             file_bytes_target: 128 * 1024 * 1024,
             row_group_rows: 131_072,

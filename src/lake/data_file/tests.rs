@@ -26,11 +26,11 @@ fn write(schema: SchemaRef, options: ArrowWriterOptions, commit: u64, batch: &Re
     let mut bytes = Vec::new();
     for first in (0..batch.num_rows()).step_by(70) {
         writer.write(&batch.slice(first, 70.min(batch.num_rows() - first))).unwrap();
-        bytes.extend(writer.take_bytes().unwrap());
+        bytes.extend(writer.take_bytes().unwrap().concat());
     }
     let metadata = writer.finish().unwrap();
     assert_eq!(metadata.file_metadata().num_rows(), i64::try_from(batch.num_rows()).unwrap());
-    bytes.extend(writer.take_bytes().unwrap());
+    bytes.extend(writer.take_bytes().unwrap().concat());
     assert_eq!(bytes.len(), writer.bytes_written());
     bytes.into()
 }
@@ -165,7 +165,7 @@ fn a_row_group_is_copied_but_for_the_columns_that_changed() {
             first += rows;
         }
         writer.finish().unwrap();
-        let made: Bytes = writer.take_bytes().unwrap().into();
+        let made: Bytes = writer.take_bytes().unwrap().concat().into();
         assert_eq!(read(&made), wanted);
         assert!(parts(&made).iter().all(|offset| offset % STRIDE == 9));
         let leaves = original.row_groups()[0].num_columns();

@@ -42,7 +42,7 @@ fn writer(row_group_rows: usize, commit: u64) -> DataFileWriter {
 
 fn finished(mut writer: DataFileWriter) -> Bytes {
     writer.finish().unwrap();
-    writer.take_bytes().unwrap().into()
+    writer.take_bytes().unwrap().concat().into()
 }
 
 fn in_batches(rows: &[Row], batch_rows: usize) -> Vec<RecordBatch> {
