@@ -266,6 +266,12 @@ pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 
+/// What a column is called, or was, in files.
+pub(super) fn names_of(field: &Field) -> Vec<String> {
+    let former = field.metadata().get(FORMER_NAME_KEY).cloned();
+    std::iter::once(field.name().clone()).chain(former).collect()
+}
+
 /// Where the batch has the column, by its name or by the one that it had.
 fn place_of(batch: &RecordBatch, field: &Field) -> Option<usize> {
     let schema = batch.schema_ref();
