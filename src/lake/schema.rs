@@ -221,7 +221,7 @@ impl Comparison {
         }
         if column_type != old.column_type {
             let (was, is) = (&old.column_type, &column_type);
-            self.changes.push(format!("column {} is {is} now, was {was}", old.name));
+            self.changes.push(format!("column {} is {is} now, was {was}", new.name));
             self.rewrites |= !is_bridged(&old.column_type, &column_type);
         }
         if old.nullable && !new.nullable {
@@ -313,7 +313,7 @@ fn is_as_written(found: &Field, expected: &Field) -> bool {
 pub(super) fn misfit(storage: &Storage, action: &str, path: &object_store::path::Path, error: ArrowError) -> Error {
     match error {
         ArrowError::CastError(what) => Error::schema(format!("{}: {what}", storage.show(path)))
-            .with_hint("the table stays as it was; keep the column's type with a schema file, or let it become JSON with schema_contract.conflicts: json")
+            .with_hint("the table stays as it was; keep the column's type with a schema file, or let it become JSON there, too: x-arrow: json, with schema_contract.conflicts: json")
             .with_hint("or load everything anew with --full-refresh"),
         error => storage.failed(action, path, error),
     }

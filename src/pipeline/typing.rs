@@ -17,7 +17,7 @@ use crate::extract::Page;
 use crate::paginate::PageMeta;
 use crate::reject::Reject;
 use crate::schema::{
-    Column, Conflicts, Growth, Places, RecordSchema, TableShape, Variant, add_source, grow, new_doubles,
+    Column, Conflicts, Growth, Places, RecordSchema, TableShape, Variant, add_source, grow, member_path, new_doubles,
     with_doubles_at, with_variants, without_load_metadata,
 };
 use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract};
@@ -65,7 +65,8 @@ impl Rules {
             |error| Error::schema("the schema file and the table's columns do not go together").with_source(error);
         let known = self.shape.table_of(file).map_err(failed)?;
         let mut columns = file.columns().to_vec();
-        for column in without_load_metadata(stored).into_iter().filter(|column| known.column(&column.name).is_none()) {
+        let is_evolved = |column: &Column| known.column(&column.name).is_none() && !is_renamed(column, &known, stored);
+        for column in without_load_metadata(stored).into_iter().filter(is_evolved) {
             add_source(&mut columns, stored, &Column { nullable: true, ..column });
         }
         RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone()))).map_err(failed)
@@ -127,6 +128,16 @@ impl Rules {
         let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
         (grown.columns() != schema.columns()).then(|| Arc::new(grown))
     }
+}
+
+/// Whether the table's column gets the name of one of `known` that the table does not have.
+fn is_renamed(column: &Column, known: &RecordSchema, stored: &RecordSchema) -> bool {
+    known.columns().iter().filter(|new| stored.column(&new.name).is_none()).any(|new| {
+        let note = known.notes().get(&member_path("$", &new.name));
+        let mut aliases = note.iter().flat_map(|note| &note.aliases);
+        let former = aliases.find(|alias| known.column(alias).is_none() && stored.column(alias).is_some());
+        former == Some(&column.name)
+    })
 }
 
 /// The schema with columns for `variants`, where the contract lets them come and it lacks one.

@@ -576,6 +576,64 @@ async fn a_renamed_column_keeps_its_values_and_its_id_and_files_say_what_they_ar
     }
 }
 
+/// A column that is renamed is none that the table got by evolving, and may grow in the same run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_is_renamed_also_where_the_contract_lets_the_table_evolve() {
+    const FIRST: &str = r#"{"properties": {"id": {"type": "integer"}, "old": {"type": "integer"}}}"#;
+    const SECOND: &str =
+        r#"{"properties": {"id": {"type": "integer"}, "new": {"type": "integer", "x-aliases": ["older", "old"]}}}"#;
+    for (conflicts, value, changes, rows) in [
+        (
+            "reject",
+            5,
+            json!(["column new is called so now, was old", "column new is float64 now, was int64"]),
+            json!([{"id": 1, "new": 5.0, "late": 1}, {"id": 2, "new": 1.5, "late": null}]),
+        ),
+        (
+            "reject",
+            NO_DOUBLE,
+            json!(["column new is called so now, was old"]),
+            json!([{"id": 1, "new": NO_DOUBLE, "late": 1}]),
+        ),
+        (
+            "json",
+            NO_DOUBLE,
+            json!(["column new is called so now, was old", "column new is json now, was int64"]),
+            json!([{"id": 1, "new": "9007199254740993", "late": 1}, {"id": 2, "new": "1.5", "late": null}]),
+        ),
+        (
+            "variant",
+            NO_DOUBLE,
+            json!(["column new is called so now, was old", "added column new__v_double: float64"]),
+            json!([
+                {"id": 1, "new": NO_DOUBLE, "late": 1, "new__v_double": null},
+                {"id": 2, "new": null, "late": null, "new__v_double": 1.5},
+            ]),
+        ),
+    ] {
+        for resource in KEYED {
+            let resource = format!(
+                "schema: schema.json\n    {resource}\n    schema_contract: {{columns: evolve, data_type: evolve, conflicts: {conflicts}}}"
+            );
+            let api = Api::new(vec![json!([{"id": 1, "old": value, "late": 1}])]).await;
+            let ran = api.run(&resource, "", &[("schema.json", FIRST)], &[]).await;
+            assert_eq!(ran.code, 0, "{ran:?}");
+            // The row that is there has no newer version, so nothing but the fraction makes a difference.
+            api.set_pages(vec![json!([{"id": 2, "new": 1.5}]), json!([{"id": 3, "new": 3}])]);
+            let ran = api.run(&resource, "", &[("schema.json", SECOND)], &[]).await;
+            let found = ran.resource()["schema_changes"].clone();
+            let (mut found, mut changes): (Vec<Value>, Vec<Value>) =
+                (serde_json::from_value(found).unwrap(), serde_json::from_value(changes.clone()).unwrap());
+            found.sort_by_key(ToString::to_string);
+            changes.sort_by_key(ToString::to_string);
+            assert_eq!((ran.code, found), (0, changes), "{conflicts}, {value}: {ran:?}");
+            let mut seen: Vec<Value> = serde_json::from_value(read_as_one(&api.table()).await).unwrap();
+            assert_eq!(seen.pop().map(|row| row["id"].clone()), Some(json!(3)));
+            assert_eq!(json!(seen), rows, "{conflicts}, {value}, {resource}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_and_lists_are_native_as_deep_as_the_pipeline_wants_them() {
     const SCHEMA: &str =
