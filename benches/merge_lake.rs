@@ -83,9 +83,16 @@ async fn merge(lake: &str, changes: &Path) {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(changes).unwrap()).unwrap();
     let reader = reader.with_batch_size(usize::try_from(BATCH_ROWS).unwrap()).build().unwrap();
     let schema = schema().to_arrow();
-    let batches =
-        reader.map(|batch| RecordBatch::try_new(Arc::clone(&schema), batch.unwrap().columns().to_vec()).unwrap());
-    let outcome = write(lake, batches).await;
+    // As in a pipeline, the next rows are decoded while some are taken in.
+    let (sender, batches) = std::sync::mpsc::sync_channel(2);
+    let reading = std::thread::spawn(move || {
+        for batch in reader {
+            let columns = batch.unwrap().columns().to_vec();
+            sender.send(RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()).unwrap();
+        }
+    });
+    let outcome = write(lake, batches.into_iter()).await;
+    reading.join().unwrap();
     let seconds = clock.monotonic().saturating_sub(began).as_secs_f64();
     let report = serde_json::json!({
         "seconds": seconds,

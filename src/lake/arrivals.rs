@@ -118,7 +118,9 @@ impl Arrivals {
         let rows = || {
             if self.compares || lens.needs_rows() { lens.rows(batch) } else { Ok(vec![0; batch.num_rows()]) }
         };
-        let (keys, rows) = (lens.keys(batch).map_err(fails)?, rows().map_err(fails)?);
+        // What makes a row known again and what it holds are told apart on two processors.
+        let (keys, rows) = rayon::join(|| lens.keys(batch), rows);
+        let (keys, rows) = (keys.map_err(fails)?, rows.map_err(fails)?);
         let ranks = lens.ranking.as_ref().map(|ranking| ranking.of(batch)).transpose().map_err(fails)?;
         if let Some(groups) = lens.groups(batch).map_err(fails)? {
             // A delete that has no more than its key speaks for no group.

@@ -15,6 +15,9 @@ use twox_hash::XxHash3_128;
 /// The fingerprint of a key or a row.
 pub(super) type Fingerprint = u128;
 
+/// Rows that are encoded before their fingerprints are taken.
+const ROWS_AT_ONCE: usize = 512;
+
 /// Takes fingerprints of rows of one list of column types.
 #[derive(Debug)]
 pub(super) struct Fingerprinter {
@@ -40,8 +43,18 @@ impl Fingerprinter {
             };
             return Ok(texts.iter().map(of_text).collect());
         }
-        let rows = self.converter.convert_columns(columns)?;
-        Ok(rows.iter().map(|row| XxHash3_128::oneshot_with_seed(self.seed, row.data())).collect())
+        // Rows are encoded a few at a time, into memory that stays close to the processor.
+        let count = columns.first().map_or(0, |column| column.len());
+        let mut prints = Vec::with_capacity(count);
+        let mut rows = self.converter.empty_rows(0, 0);
+        for first in (0..count).step_by(ROWS_AT_ONCE) {
+            let length = ROWS_AT_ONCE.min(count - first);
+            let columns = columns.iter().map(|column| column.slice(first, length)).collect::<Vec<_>>();
+            rows.clear();
+            self.converter.append(&mut rows, &columns)?;
+            prints.extend(rows.iter().map(|row| XxHash3_128::oneshot_with_seed(self.seed, row.data())));
+        }
+        Ok(prints)
     }
 }
 
@@ -100,6 +113,25 @@ mod tests {
         let (plain, with_null) = (prints(vec![Some("a"), Some("")]), prints(vec![None, Some("a"), Some("")]));
         assert_eq!(plain, with_null[1..]);
         assert_eq!(with_null.iter().collect::<std::collections::HashSet<_>>().len(), 3);
+    }
+
+    #[test]
+    fn fingerprints_of_many_rows_are_those_of_each() {
+        let numbers = || (0..2_000_i64).map(|number| (number % 7 > 0).then_some(number % 600));
+        let columns: [ArrayRef; 2] = [
+            Arc::new(numbers().collect::<Int64Array>()),
+            Arc::new(
+                numbers()
+                    .map(|number| number.map(|number| "x".repeat(usize::try_from(number % 40).unwrap())))
+                    .collect::<StringArray>(),
+            ),
+        ];
+        let printer = Fingerprinter::new([DataType::Int64, DataType::Utf8], 7).unwrap();
+        let all = printer.of(&columns).unwrap();
+        assert_eq!(all.len(), 2_000);
+        for row in (0..2_000).step_by(37) {
+            assert_eq!(printer.of(&columns.each_ref().map(|column| column.slice(row, 1))).unwrap(), all[row..=row]);
+        }
     }
 
     #[test]

@@ -4,17 +4,17 @@
 //! A row group that loses rows is written like any other rows; so is the last one when rows are added, unless it is full, since every merge would
 //! leave a small row group otherwise.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::result::Result as StdResult;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, MutableArrayData, RecordBatch, make_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, MutableArrayData, RecordBatch, UInt64Array, make_array};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{filter_record_batch, interleave};
+use arrow::compute::{filter_record_batch, interleave, take};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::data_file::{DataFileWriter, Original};
 use super::index::{Place, RowSet};
@@ -97,54 +97,73 @@ impl InPlace<'_> {
     }
 }
 
+/// Where the rows of a staged file are among all that arrive.
+struct Staged {
+    number: u32,
+    /// The first row of each of its batches, and which of all batches that is.
+    starts: Vec<(usize, usize)>,
+    /// The rows that replace others.
+    used: RowSet,
+    /// Which of its batches had the last row; the next one is mostly there, too.
+    last: usize,
+}
+
+impl Staged {
+    fn new(file: &Arriving<'_>, incoming: &mut Vec<RecordBatch>) -> Self {
+        let (mut starts, mut first) = (Vec::with_capacity(file.rows.len() + 1), 0);
+        for batch in file.rows {
+            starts.push((first, incoming.len()));
+            first += batch.num_rows();
+            incoming.push(batch.clone());
+        }
+        starts.push((first, incoming.len()));
+        Self { number: file.number, starts, used: RowSet::default(), last: 0 }
+    }
+
+    /// Uses a row: its batch, and its place there; `None` where there is no such row.
+    fn take(&mut self, row: u32) -> Option<(usize, usize)> {
+        self.used.insert(row);
+        let row = row as usize;
+        let has = |batch: &[(usize, usize)]| matches!(batch, [(first, _), (end, _)] if (*first..*end).contains(&row));
+        if !self.starts.get(self.last..self.last + 2).is_some_and(has) {
+            self.last = self.starts.windows(2).position(has)?;
+        }
+        let (first, batch) = self.starts.get(self.last)?;
+        Some((*batch, row - first))
+    }
+}
+
 impl Work {
     fn of(at_hand: &AtHand, gone: &RowSet, arriving: &[Arriving<'_>]) -> StdResult<Self, ArrowError> {
-        // Where the rows of each staged file begin among the incoming batches.
-        let (mut incoming, mut firsts) = (Vec::new(), HashMap::new());
-        for file in arriving {
-            let mut first = 0;
-            let mut starts = Vec::with_capacity(file.rows.len());
-            for batch in file.rows {
-                starts.push((first, incoming.len()));
-                first += batch.num_rows();
-                incoming.push(batch.clone());
-            }
-            firsts.insert(file.number, starts);
-        }
-        let place = |place: Place| {
-            let starts = firsts.get(&place.file)?;
-            let row = place.row as usize;
-            let (first, batch) = starts.get(starts.partition_point(|(first, _)| *first <= row).checked_sub(1)?)?;
-            Some((*batch, row - first))
-        };
-        let (mut replaced, mut used) = (Vec::with_capacity(at_hand.replaced.len()), HashMap::<u32, RowSet>::new());
-        for (position, at) in at_hand.replaced.iter().copied() {
+        let mut incoming = Vec::new();
+        let mut staged = arriving.iter().map(|file| Staged::new(file, &mut incoming)).collect::<Vec<_>>();
+        let mut replaced = Vec::with_capacity(at_hand.replaced.len());
+        for (position, place) in at_hand.replaced.iter().copied() {
+            let taken = staged.iter_mut().find(|file| file.number == place.file).and_then(|file| file.take(place.row));
             let lost = || ArrowError::ComputeError("an incoming row is not where it was staged".to_owned());
-            replaced.push((position as usize, place(at).ok_or_else(lost)?));
-            used.entry(at.file).or_default().insert(at.row);
+            replaced.push((position as usize, taken.ok_or_else(lost)?));
         }
         replaced.sort_unstable();
         let mut leaving = RowSet::default();
+        let mut next = replaced.iter().map(|(position, _)| *position).peekable();
         for position in gone.positions() {
-            if replaced.binary_search_by_key(&position, |(position, _)| *position).is_err() {
+            if next.next_if(|next| *next == position).is_none() {
                 leaving.insert(u32::try_from(position).unwrap_or(u32::MAX));
             }
         }
         let mut new = Vec::new();
-        for file in arriving {
-            let used = used.remove(&file.number).unwrap_or_default();
+        for (file, staged) in arriving.iter().zip(&staged) {
             let mut first = 0;
             for batch in file.rows {
                 let is_new = |row: usize| {
                     let row = first + row as u64;
-                    !file.dropped.is_some_and(|dropped| dropped.contains(row)) && !used.contains(row)
+                    !file.dropped.is_some_and(|dropped| dropped.contains(row)) && !staged.used.contains(row)
                 };
                 let mask = BooleanArray::new(BooleanBuffer::collect_bool(batch.num_rows(), is_new), None);
-                let batch_rows = batch.num_rows() as u64;
                 if mask.true_count() > 0 {
                     new.push(filter_record_batch(batch, &mask)?);
                 }
-                first += batch_rows;
+                first += batch.num_rows() as u64;
             }
         }
         Ok(Self { rows: at_hand.rows.clone(), replaced, incoming, leaving, new })
@@ -232,27 +251,46 @@ impl Work {
         if replaced.is_empty() {
             return Ok((Vec::new(), vec![false; columns]));
         }
-        let mut before = Vec::with_capacity(replaced.len());
-        let (mut piece, mut start) = (0, first);
-        for (position, _) in replaced {
-            while let Some(batch) = pieces.get(piece)
-                && *position >= start + batch.num_rows()
-            {
-                start += batch.num_rows();
-                piece += 1;
-            }
-            before.push((piece, position - start));
-        }
         let after = replaced.iter().map(|(_, place)| *place).collect::<Vec<_>>();
-        let (mut new, mut changed) = (Vec::with_capacity(columns), Vec::with_capacity(columns));
-        for column in 0..columns {
-            let old = interleave(&arrays(pieces, column), &before)?;
+        let columns = (0..columns).into_par_iter().map(|column| {
             let values = interleave(&arrays(&self.incoming, column), &after)?;
-            changed.push(old.as_ref() != values.as_ref());
-            new.push(values);
-        }
-        Ok((new, changed))
+            let is_changed = differs(pieces, column, replaced, first, &values)?;
+            Ok((values, is_changed))
+        });
+        Ok(columns.collect::<StdResult<Vec<_>, ArrowError>>()?.into_iter().unzip())
     }
+}
+
+/// Whether one of the values of a column that are replaced is another one than that of `new` which comes there.
+fn differs(
+    pieces: &[RecordBatch],
+    column: usize,
+    replaced: &[(usize, (usize, usize))],
+    first: usize,
+    new: &ArrayRef,
+) -> StdResult<bool, ArrowError> {
+    let (mut start, mut next) = (first, 0);
+    for piece in pieces {
+        let positions = positions_in(replaced, next, start, piece.num_rows());
+        let before = if positions.len() == piece.num_rows() {
+            Arc::clone(piece.column(column))
+        } else {
+            let positions = positions.iter().map(|position| *position as u64);
+            take(piece.column(column), &UInt64Array::from_iter_values(positions), None)?
+        };
+        if before.as_ref() != new.slice(next, positions.len()).as_ref() {
+            return Ok(true);
+        }
+        next += positions.len();
+        start += piece.num_rows();
+    }
+    Ok(false)
+}
+
+/// The rows of a piece that are replaced, from the one with number `next` on, as positions in the piece, which begins at `start`.
+fn positions_in(replaced: &[(usize, (usize, usize))], next: usize, start: usize, rows: usize) -> Vec<usize> {
+    let here = replaced.iter().skip(next).take_while(|(position, _)| *position < start + rows);
+    here.map(|(position, _)| position - start).collect()
 }
 
 fn arrays(batches: &[RecordBatch], column: usize) -> Vec<&dyn Array> {
@@ -284,12 +322,10 @@ fn patched(
     let new = new.get(column).ok_or_else(lost)?;
     let (mut columns, mut start, mut next) = (Vec::with_capacity(pieces.len()), first, 0);
     for piece in pieces {
-        let end = start + piece.num_rows();
-        let here = replaced.iter().skip(next).take_while(|(position, _)| *position < end);
-        let positions = here.map(|(position, _)| position - start).collect::<Vec<_>>();
+        let positions = positions_in(replaced, next, start, piece.num_rows());
         columns.push(replace(piece.column(column), &positions, &new.slice(next, positions.len()))?);
         next += positions.len();
-        start = end;
+        start += piece.num_rows();
     }
     Ok(columns)
 }

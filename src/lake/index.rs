@@ -140,6 +140,20 @@ impl KeyIndex {
         at(&self.pieces, self.find(key)?).map(|(_, entry)| entry)
     }
 
+    /// As [`Self::get`], with what finds the entry again at once.
+    pub(super) fn get_at(&self, key: Fingerprint) -> Option<(u32, &Entry)> {
+        let position = self.find(key)?;
+        at(&self.pieces, position).map(|(_, entry)| (position, entry))
+    }
+
+    /// As [`Self::get_mut`], of a key that was at `position` when it was last looked for.
+    pub(super) fn get_mut_at(&mut self, position: u32, key: Fingerprint) -> Option<&mut Entry> {
+        match at(&self.pieces, position) {
+            Some((known, _)) if *known == key => self.at_mut(position),
+            _ => self.get_mut(key),
+        }
+    }
+
     pub(super) fn get_mut(&mut self, key: Fingerprint) -> Option<&mut Entry> {
         let position = self.find(key)?;
         self.at_mut(position)
@@ -284,6 +298,8 @@ mod tests {
             for number in 0..300 {
                 prop_assert_eq!(index.get(key(number)), model.get(&key(number)));
                 prop_assert_eq!(index.get_mut(key(number)).copied(), model.get(&key(number)).copied());
+                let at = index.get_at(key(number)).map(|(position, _)| position);
+                prop_assert_eq!(index.get_mut_at(at.unwrap_or(number), key(number)).copied(), model.get(&key(number)).copied());
             }
             let deletes = model.values().filter(|entry| entry.op == Op::Delete).count() as u64;
             prop_assert_eq!((index.deletes(), index.puts()), (deletes, model.len() as u64 - deletes));

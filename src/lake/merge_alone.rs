@@ -180,8 +180,9 @@ impl Alone {
         let Some(plan) = plan_partition(&folder, &existing, &incoming, free, small) else {
             return Ok((Changes::default(), tally));
         };
-        let target = area.limits.file_bytes_target;
-        if let Some(in_place) = in_place(area, &plan, (&files, &resolved.gone, &held), &staged, &dropped, target)
+        let judged =
+            Judged { area, files: &files, staged: &staged, gone: &resolved.gone, dropped: &dropped, held: &held };
+        if let Some(in_place) = judged.in_place(&plan)
             && let Some(written) = in_place.run().await?
         {
             return Ok((changes_of(area, plan, &staged, vec![written]), tally));
@@ -230,27 +231,34 @@ impl Alone {
     }
 }
 
-/// The one file that a plan rewrites, where all that it takes is in memory and what comes of it is one file.
-fn in_place<'a>(
+/// A partition about which everything is decided.
+struct Judged<'a> {
     area: &'a StagingArea,
-    plan: &PartitionPlan,
-    (files, gone, held): (&'a BTreeMap<String, DataFile>, &'a BTreeMap<String, RowSet>, &'a HashMap<String, AtHand>),
+    files: &'a BTreeMap<String, DataFile>,
     staged: &'a [StagedFile],
+    gone: &'a BTreeMap<String, RowSet>,
     dropped: &'a HashMap<u32, RowSet>,
-    bytes_max: u64,
-) -> Option<InPlace<'a>> {
-    let ([path], []) = (plan.rewritten.as_slice(), plan.adopted.as_slice()) else { return None };
-    let (file, at_hand, gone) = (files.get(path)?, held.get(path)?, gone.get(path)?);
-    let merged = || staged.iter().filter(|file| plan.merged.contains(&file.number));
-    let bytes = file.bytes + merged().map(|file| file.bytes).sum::<u64>();
-    if at_hand.replaced.is_empty() || bytes > bytes_max {
-        return None;
+    held: &'a HashMap<String, AtHand>,
+}
+
+impl<'a> Judged<'a> {
+    /// The one file that a plan writes anew, where all that it takes is in memory and what comes of it is one file.
+    fn in_place(&self, plan: &PartitionPlan) -> Option<InPlace<'a>> {
+        let Self { area, files, staged, gone, dropped, held } = *self;
+        // A file of which every row is replaced counts as one that goes away.
+        let ([path], []) = (plan.leaving.as_slice(), plan.adopted.as_slice()) else { return None };
+        let (file, at_hand, gone) = (files.get(path)?, held.get(path)?, gone.get(path)?);
+        let merged = || staged.iter().filter(|file| plan.merged.contains(&file.number));
+        let bytes = file.bytes + merged().map(|file| file.bytes).sum::<u64>();
+        if at_hand.replaced.is_empty() || bytes > area.limits.file_bytes_target {
+            return None;
+        }
+        let arriving = merged().map(|file| {
+            let rows = file.held.as_deref()?;
+            Some(Arriving { number: file.number, rows, dropped: dropped.get(&file.number) })
+        });
+        let arriving = arriving.collect::<Option<Vec<_>>>()?;
+        let partition = Arc::clone(&staged.first()?.partition);
+        Some(InPlace { area, partition, file, at_hand, gone, arriving })
     }
-    let arriving = merged().map(|file| {
-        let rows = file.held.as_deref()?;
-        Some(Arriving { number: file.number, rows, dropped: dropped.get(&file.number) })
-    });
-    let arriving = arriving.collect::<Option<Vec<_>>>()?;
-    let partition = Arc::clone(&staged.first()?.partition);
-    Some(InPlace { area, partition, file, at_hand, gone, arriving })
 }

@@ -88,6 +88,13 @@ pub(super) struct Resolved {
     pub(super) replaced: Option<Vec<(u32, Place)>>,
 }
 
+/// The same of one file.
+#[derive(Debug, Default)]
+struct ResolvedRows {
+    gone: RowSet,
+    ended: RowSet,
+}
+
 /// Merges the staged rows into the table; counts what became of them.
 pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
     let Merge { area, rules, arrivals, retires_absent, ending, partitioner, mut staged } = merge;
@@ -224,6 +231,9 @@ impl Judge<'_> {
     pub(super) fn judge(&mut self, path: &str, found: &Found, resolved: &mut Resolved) {
         let search = self.search;
         let folder = slot_of(path).map_or("", |(folder, _)| folder);
+        let mut rows = resolved.rows_of(path);
+        // Rows that are met one after another are often staged in one file.
+        let mut home = None;
         let mut index = search.index.write().unwrap_or_else(PoisonError::into_inner);
         for (position, hit) in found.hits.iter().enumerate() {
             let key = match search.lens.identity {
@@ -231,33 +241,35 @@ impl Judge<'_> {
                 // The first row of the table meets the first one that came, the second the second, and so on.
                 Identity::Occurrence => self.occurrences.next(hit.row, |key| is_met(&index, key)),
             };
-            let fate = match index.get_mut(key) {
-                Some(entry) => {
-                    let before = entry.fate;
-                    let row = self.meet(folder, key, entry, *hit, found.ranks.get(position));
-                    if let (Some(replaced), Fate::Fresh, Fate::Updated) = (&mut resolved.replaced, before, entry.fate) {
-                        replaced.push((hit.position, entry.place));
-                    }
-                    row
-                }
-                None => self.absent(),
+            let Some(entry) = index.get_mut_at(hit.place, key) else {
+                rows.note(hit.position, self.absent());
+                continue;
             };
-            resolved.note(path, hit.position, fate);
+            let is_home = match home {
+                Some((file, is_home)) if file == entry.place.file => is_home,
+                _ => self.folders.get(&entry.place.file) == Some(&folder),
+            };
+            home = Some((entry.place.file, is_home));
+            let before = entry.fate;
+            rows.note(hit.position, self.meet(is_home, key, entry, *hit, found.ranks.get(position)));
+            if let (Some(replaced), Fate::Fresh, Fate::Updated) = (&mut resolved.replaced, before, entry.fate) {
+                replaced.push((hit.position, entry.place));
+            }
         }
         for position in found.absent.positions() {
-            let fate = self.absent();
-            resolved.note(path, u32::try_from(position).unwrap_or(u32::MAX), fate);
+            rows.note(u32::try_from(position).unwrap_or(u32::MAX), self.absent());
         }
+        resolved.put_back(path, rows);
     }
 
     /// A row of the table meets what the run has of its key.
-    fn meet(&mut self, folder: &str, key: Fingerprint, entry: &mut Entry, hit: Hit, rank: Option<&Rank>) -> RowFate {
+    fn meet(&mut self, is_home: bool, key: Fingerprint, entry: &mut Entry, hit: Hit, rank: Option<&Rank>) -> RowFate {
         let Search { rules, lens, ranks, .. } = self.search.as_ref();
         let guards = |(ranking, rank): (&Ranking, &Rank)| ranking.guards(rank, (entry.op, ranks.get(key)));
         let met = Met {
             is_same: entry.op == Op::Put && entry.row == hit.row,
             // A version stays where it is when the next one opens.
-            is_in_place: rules.strategy == StrategyName::Scd2 || self.folders.get(&entry.place.file) == Some(&folder),
+            is_in_place: rules.strategy == StrategyName::Scd2 || is_home,
             is_live: hit.is_live,
             is_newer: lens.ranking.as_ref().zip(rank).is_some_and(guards),
         };
@@ -282,18 +294,29 @@ impl Judge<'_> {
 }
 
 impl Resolved {
-    fn note(&mut self, path: &str, position: u32, fate: RowFate) {
-        let sets = match fate {
-            RowFate::Stays => [None, None],
-            RowFate::Leaves => [Some(&mut self.gone), None],
-            RowFate::Ends => [Some(&mut self.gone), Some(&mut self.ended)],
-        };
-        for set in sets.into_iter().flatten() {
-            if let Some(rows) = set.get_mut(path) {
-                rows.insert(position);
-            } else {
-                set.entry(path.to_owned()).or_default().insert(position);
+    /// What is known of the rows of a file, which is to be put back.
+    fn rows_of(&mut self, path: &str) -> ResolvedRows {
+        let [gone, ended] = [&mut self.gone, &mut self.ended].map(|files| files.remove(path).unwrap_or_default());
+        ResolvedRows { gone, ended }
+    }
+
+    fn put_back(&mut self, path: &str, rows: ResolvedRows) {
+        let ResolvedRows { gone, ended } = rows;
+        for (files, rows) in [(&mut self.gone, gone), (&mut self.ended, ended)] {
+            if rows.len() > 0 {
+                files.insert(path.to_owned(), rows);
             }
+        }
+    }
+}
+
+impl ResolvedRows {
+    fn note(&mut self, position: u32, fate: RowFate) {
+        if fate != RowFate::Stays {
+            self.gone.insert(position);
+        }
+        if fate == RowFate::Ends {
+            self.ended.insert(position);
         }
     }
 }

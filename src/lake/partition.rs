@@ -71,7 +71,7 @@ pub(super) struct Partitioner {
     levels: Vec<Level>,
     /// Turns the buckets of a row into a map key; `None` for a table of one folder.
     converter: Option<RowConverter>,
-    known: HashMap<Box<[u8]>, PartitionId>,
+    known: HashMap<Box<[u8]>, PartitionId, ahash::RandomState>,
     partitions: Vec<Partition>,
 }
 
@@ -108,7 +108,7 @@ impl Partitioner {
             None => vec![Partition { path: String::new(), values: Vec::new() }],
             Some(_) => Vec::new(),
         };
-        Ok(Self { levels, converter, known: HashMap::new(), partitions })
+        Ok(Self { levels, converter, known: HashMap::default(), partitions })
     }
 
     pub(super) fn partition(&self, id: PartitionId) -> Option<&Partition> {
@@ -123,19 +123,32 @@ impl Partitioner {
         let buckets = self.levels.iter().map(|level| level.buckets(batch)).collect::<Result<Vec<_>>>()?;
         let keys = converter.convert_columns(&buckets).map_err(|error| cannot_partition(&error))?;
         let mut groups: Vec<(PartitionId, Vec<u32>)> = Vec::new();
-        let mut places: HashMap<PartitionId, usize> = HashMap::new();
+        // By the number of a partition, one more than the place of its group.
+        let mut places: Vec<usize> = vec![0; self.partitions.len()];
+        // Rows that come one after another are often of one partition.
+        let mut last = None;
         for (position, key) in keys.iter().enumerate() {
-            let id = if let Some(id) = self.known.get(key.data()) {
-                *id
-            } else {
-                self.partitions.push(describe(&self.levels, &buckets, position)?);
-                self.known.insert(key.data().into(), self.partitions.len() - 1);
-                self.partitions.len() - 1
+            let place = match last {
+                Some((same, place)) if same == key => place,
+                _ => {
+                    let id = if let Some(id) = self.known.get(key.data()) {
+                        *id
+                    } else {
+                        self.partitions.push(describe(&self.levels, &buckets, position)?);
+                        self.known.insert(key.data().into(), self.partitions.len() - 1);
+                        places.push(0);
+                        self.partitions.len() - 1
+                    };
+                    if places.get(id) == Some(&0) {
+                        groups.push((id, Vec::new()));
+                        if let Some(place) = places.get_mut(id) {
+                            *place = groups.len();
+                        }
+                    }
+                    places.get(id).map_or(0, |place| place - 1)
+                }
             };
-            let place = *places.entry(id).or_insert_with(|| {
-                groups.push((id, Vec::new()));
-                groups.len() - 1
-            });
+            last = Some((key, place));
             if let Some((_, rows)) = groups.get_mut(place) {
                 rows.push(u32::try_from(position).unwrap_or(u32::MAX));
             }

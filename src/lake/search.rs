@@ -38,6 +38,8 @@ pub(super) struct Search {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hit {
     pub(super) key: Fingerprint,
+    /// Where the index had the key.
+    pub(super) place: u32,
     /// Its present content, where that matters.
     pub(super) row: Fingerprint,
     pub(super) position: u32,
@@ -188,7 +190,7 @@ impl Search {
                         None if !self.touches_absent(group) => {}
                         // Rows without a key are told apart by their content.
                         None if self.lens.identity == Identity::Occurrence => {
-                            found.hits.push(Hit { key: 0, row: 0, position, is_live: true, needs_row: true });
+                            found.hits.push(Hit { key: 0, place: 0, row: 0, position, is_live: true, needs_row: true });
                         }
                         None => {
                             found.absent.insert(position);
@@ -202,7 +204,7 @@ impl Search {
 
     /// A row whose key the run has.
     fn keyed(&self, index: &KeyIndex, position: u32, key: Fingerprint) -> Option<Hit> {
-        let entry = index.get(key)?;
+        let (place, entry) = index.get_at(key)?;
         let needs_row = match (self.rules.strategy, entry.op) {
             (StrategyName::InsertOnly, _) => false,
             (_, Op::Put) => true,
@@ -210,7 +212,7 @@ impl Search {
                 self.lens.has_mark() || self.lens.ranking.as_ref().is_some_and(|ranking| ranking.guards_table)
             }
         };
-        Some(Hit { key, row: 0, position, is_live: true, needs_row })
+        Some(Hit { key, place, row: 0, position, is_live: true, needs_row })
     }
 
     /// Whether the run touches a row of this group though its key did not come: for its group, or for being absent.

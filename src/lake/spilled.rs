@@ -66,9 +66,9 @@ pub(super) async fn judge_spilled(
 fn found(index: &KeyIndex, rows: &[Record]) -> Found {
     let mut found = Found::default();
     for Record { kind, key, row, place, .. } in rows {
-        if index.get(*key).is_some() {
+        if let Some((at, _)) = index.get_at(*key) {
             let is_live = matches!(kind, Kind::Live | Kind::LiveTouched);
-            found.hits.push(Hit { key: *key, row: *row, position: place.row, is_live, needs_row: true });
+            found.hits.push(Hit { key: *key, place: at, row: *row, position: place.row, is_live, needs_row: true });
         } else if matches!(kind, Kind::LiveTouched | Kind::DeadTouched) {
             found.absent.insert(place.row);
         }

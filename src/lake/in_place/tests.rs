@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use parquet::file::metadata::RowGroupMetaData;
 use proptest::prelude::*;
 
 use super::super::page::Grid;
@@ -53,9 +54,17 @@ fn read(content: Bytes) -> Vec<Row> {
     reader.build().unwrap().flat_map(|batch| rows_of(&batch.unwrap())).collect()
 }
 
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap()
+}
+
+fn day(number: usize) -> i64 {
+    i64::from(small(number % 5))
+}
+
 /// Plays a story: the file that is written, and the rows that it should have.
 fn play(story: &Story) -> (Bytes, Vec<Row>) {
-    let before = (0..story.rows).map(|i| row(format!("{i:03}"), i as i64 % 5, 1)).collect::<Vec<_>>();
+    let before = (0..story.rows).map(|i| row(format!("{i:03}"), day(i), 1)).collect::<Vec<_>>();
     let mut old = writer(story.row_group_rows, 1);
     old.write(&batch(&before)).unwrap();
     let content = finished(old);
@@ -66,20 +75,18 @@ fn play(story: &Story) -> (Bytes, Vec<Row>) {
     for (position, old) in before.iter().enumerate() {
         let fate = story.fates.get(&position);
         if fate.is_some() {
-            gone.insert(position as u32);
+            gone.insert(small(position));
         }
         let value = match fate {
             None => Some(old.clone()),
             Some(0) => None,
             // Only the day, only the value, or nothing but the key is another one.
-            Some(fate) => Some(row(
-                format!("{position:03}"),
-                position as i64 % 5 + i64::from(*fate == 1),
-                1 + i64::from(*fate % 3),
-            )),
+            Some(fate) => {
+                Some(row(format!("{position:03}"), day(position) + i64::from(*fate == 1), 1 + i64::from(*fate % 3)))
+            }
         };
         if let (Some(row), Some(_)) = (&value, fate) {
-            replaced.push((position as u32, Place { file: 7, row: arriving.len() as u32 }));
+            replaced.push((small(position), Place { file: 7, row: small(arriving.len()) }));
             arriving.push(row.clone());
         }
         after.extend(value);
@@ -88,7 +95,7 @@ fn play(story: &Story) -> (Bytes, Vec<Row>) {
             if *is_needed {
                 new.push(row.clone());
             } else {
-                dropped.insert(arriving.len() as u32);
+                dropped.insert(small(arriving.len()));
             }
             arriving.push(row);
         }
@@ -110,7 +117,7 @@ proptest! {
     fn rows_are_replaced_where_they_are(story in story()) {
         let (content, expected) = play(&story);
         let original = Original::open(content.clone()).unwrap();
-        prop_assert!(original.row_groups().iter().all(|group| group.num_rows() as usize <= story.row_group_rows));
+        prop_assert!(original.row_groups().iter().all(|group| usize::try_from(group.num_rows()).unwrap() <= story.row_group_rows));
         prop_assert_eq!(read(content), expected);
     }
 }
@@ -127,7 +134,8 @@ fn merge_after_merge_leaves_no_more_row_groups_than_rows_need() {
     };
     let (content, expected) = play(&story);
     assert_eq!(expected.len(), 90);
-    let groups = Original::open(content).unwrap().row_groups().iter().map(|group| group.num_rows()).collect::<Vec<_>>();
+    let groups =
+        Original::open(content).unwrap().row_groups().iter().map(RowGroupMetaData::num_rows).collect::<Vec<_>>();
     assert_eq!(groups, [39, 40, 11]);
 }
 
