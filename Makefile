@@ -41,6 +41,7 @@ test-ceph: $(VENV)/.installed ## the S3 tests on Ceph's radosgw, which checks si
 test-spark: $(VENV)-spark/.installed ## Spark reads a lake as the other readers do, also while it is being merged (Java 17 or newer)
 	$(CARGO) build --locked
 	$(VENV)-spark/bin/python tests/readers/compare_spark.py target/debug/lakefeed
+	$(VENV)-spark/bin/python tests/readers/compare_spark_evolved.py target/debug/lakefeed
 	$(VENV)-spark/bin/python tests/readers/reader_race.py target/debug/lakefeed --storage local --reader spark --seconds 60 --pause 5
 
 test-adversaries: $(VENV)/.installed ## stores that break their promises: refused, or safe (npm)

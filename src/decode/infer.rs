@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use crate::error::{Error, Result};
 use crate::paginate::{Lookup, PageMeta};
-use crate::schema::{Column, ColumnType, RecordSchema};
+use crate::schema::{Column, ColumnType, Places, RecordSchema, member_path};
 use crate::spec::{JsonPath, RecordFormat};
 
 use super::delimited::as_lines;
@@ -155,6 +155,13 @@ impl Inferrer {
         paths
     }
 
+    /// The places, lists' indexes left out, with a whole number that a double may not hold.
+    pub fn beyond_doubles(&self) -> Places {
+        let mut places = Places::new();
+        self.root.collect_beyond_doubles("$", &mut places);
+        places
+    }
+
     /// The schema; none when no record was seen. The columns of the primary key must have a value.
     ///
     /// # Errors
@@ -269,7 +276,7 @@ struct Guess {
     elements: Option<Box<Self>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 struct Numbers {
     seen: bool,
@@ -303,7 +310,7 @@ impl Guess {
                 scanner.skip_value()
             }
             Kind::Number => {
-                self.numbers.observe(scanner.number()?);
+                self.numbers.observe_kind(scanner.number()?, keeps_kinds);
                 Ok(())
             }
             Kind::Text => {
@@ -411,7 +418,30 @@ impl Guess {
     }
 }
 
+impl Guess {
+    fn collect_beyond_doubles(&self, place: &str, places: &mut Places) {
+        if self.numbers.beyond_double {
+            places.insert(place.to_owned());
+        }
+        if let Some(elements) = &self.elements {
+            elements.collect_beyond_doubles(place, places);
+        }
+        for (name, field) in &self.fields {
+            field.collect_beyond_doubles(&member_path(place, name), places);
+        }
+    }
+}
+
 impl Numbers {
+    /// Takes a number into account; with `keeps_kinds`, none that no double is where there are fractions, and no fraction where there is such a one.
+    fn observe_kind(&mut self, number: NumberText<'_>, keeps_kinds: bool) {
+        let mut with = *self;
+        with.observe(number);
+        if !(keeps_kinds && with.fractions && with.beyond_double) {
+            *self = with;
+        }
+    }
+
     fn observe(&mut self, number: NumberText<'_>) {
         self.seen = true;
         if !number.is_integer {
@@ -428,7 +458,7 @@ impl Numbers {
         }
     }
 
-    fn column_type(&self) -> ColumnType {
+    fn column_type(self) -> ColumnType {
         match self {
             Self { beyond_all: true, .. } | Self { fractions: true, beyond_double: true, .. } => ColumnType::Json,
             Self { fractions: true, .. } => ColumnType::Float64,

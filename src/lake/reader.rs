@@ -13,9 +13,12 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::basic::{LogicalType, Type};
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnDescriptor;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -179,6 +182,35 @@ pub(super) async fn metadata_entry(storage: &Storage, source: &Source, key: &str
     let metadata = object.get_metadata(None).await.map_err(|error| storage.failed("read", &source.path, error))?;
     let entries = metadata.file_metadata().key_value_metadata().into_iter().flatten();
     Ok(entries.filter(|entry| entry.key == key).find_map(|entry| entry.value.clone()))
+}
+
+/// Up to here, every whole number is a double.
+const DOUBLES_MAX: u64 = 1 << 53;
+
+/// Whether the statistics of a file say that every whole number in these columns is a double.
+pub(super) async fn are_all_doubles(storage: &Storage, source: &Source, columns: &[String]) -> Result<bool> {
+    let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
+    let metadata = object.get_metadata(None).await.map_err(|error| storage.failed("read", &source.path, error))?;
+    let chunks = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let mut chunks =
+        chunks.filter(|chunk| chunk.column_path().parts().first().is_some_and(|root| columns.contains(root)));
+    Ok(chunks.all(|chunk| match (chunk.column_type(), chunk.statistics()) {
+        // Numbers of 64 bits without a sign beyond those with one are negative here.
+        (Type::INT64, Some(Statistics::Int64(range))) => match (range.min_opt(), range.max_opt()) {
+            (Some(min), Some(max)) => {
+                min <= max && min.unsigned_abs().max(max.unsigned_abs()) <= DOUBLES_MAX && {
+                    !is_unsigned(chunk.column_descr()) || *min >= 0
+                }
+            }
+            (None, _) | (_, None) => range.null_count_opt() == u64::try_from(chunk.num_values()).ok(),
+        },
+        (Type::INT64, _) => false,
+        _ => true,
+    }))
+}
+
+fn is_unsigned(column: &ColumnDescriptor) -> bool {
+    matches!(column.logical_type_ref(), Some(LogicalType::Integer(kind)) if !kind.is_signed)
 }
 
 /// Positions as ranges; they must ascend.

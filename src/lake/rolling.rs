@@ -136,6 +136,12 @@ impl RollingWriter {
         Ok(self.closed.iter().map(|file| file.number))
     }
 
+    /// Closes every open file; all that are closed.
+    pub(super) async fn settle(&mut self) -> Result<&[StagedFile]> {
+        self.close_all().await?;
+        Ok(&self.closed)
+    }
+
     async fn close_all(&mut self) -> Result<()> {
         let mut partitions = self.open.keys().cloned().collect::<Vec<_>>();
         partitions.sort();

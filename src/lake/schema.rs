@@ -221,7 +221,7 @@ impl Comparison {
         }
         if column_type != old.column_type {
             let (was, is) = (&old.column_type, &column_type);
-            self.changes.push(format!("column {} is {is} now, was {was}", old.name));
+            self.changes.push(format!("column {} is {is} now, was {was}", new.name));
             self.rewrites |= !is_bridged(&old.column_type, &column_type);
         }
         if old.nullable && !new.nullable {
@@ -266,6 +266,12 @@ pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 
+/// What a column is called, or was, in files.
+pub(super) fn names_of(field: &Field) -> Vec<String> {
+    let former = field.metadata().get(FORMER_NAME_KEY).cloned();
+    std::iter::once(field.name().clone()).chain(former).collect()
+}
+
 /// Where the batch has the column, by its name or by the one that it had.
 fn place_of(batch: &RecordBatch, field: &Field) -> Option<usize> {
     let schema = batch.schema_ref();
@@ -307,7 +313,7 @@ fn is_as_written(found: &Field, expected: &Field) -> bool {
 pub(super) fn misfit(storage: &Storage, action: &str, path: &object_store::path::Path, error: ArrowError) -> Error {
     match error {
         ArrowError::CastError(what) => Error::schema(format!("{}: {what}", storage.show(path)))
-            .with_hint("the table stays as it was; keep the column's type with a schema file, or let it become JSON with schema_contract.conflicts: json")
+            .with_hint("the table stays as it was; keep the column's type with a schema file, or let it become JSON there, too: x-arrow: json, with schema_contract.conflicts: json")
             .with_hint("or load everything anew with --full-refresh"),
         error => storage.failed(action, path, error),
     }

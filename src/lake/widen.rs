@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::arrivals::Arrivals;
@@ -11,10 +13,12 @@ use super::index::Place;
 use super::layout::slot_of;
 use super::merge_exec::{Changes, files_in_flight, spawn};
 use super::partition::Partition;
-use super::reader::Source;
+use super::reader::{Part, Source, are_all_doubles, read};
 use super::rewrite::added_file;
 use super::rolling::{StagedFile, StagingArea};
+use super::schema::{conform, misfit, names_of};
 use super::snapshot::Snapshot;
+use super::storage::Storage;
 use crate::error::{Error, Result};
 
 /// Writes the staged files with the numbers `narrower` anew, row by row at the same position.
@@ -68,6 +72,39 @@ pub(super) async fn widen_table(area: &StagingArea, snapshot: &Snapshot, changes
         changes.adds.push(added);
     }
     Ok(())
+}
+
+/// Whether the rows of all files fit the columns of `shape`, as far as the files have them.
+pub(super) async fn hold(storage: &Storage, sources: Vec<Source>, shape: &SchemaRef) -> Result<bool> {
+    let checks = sources.into_iter().map(|source| {
+        let (storage, shape) = (storage.clone(), Arc::clone(shape));
+        spawn(async move { holds(&storage, &source, &shape).await })
+    });
+    let checks = checks.collect::<Vec<_>>();
+    let mut checks = stream::iter(checks).buffered(files_in_flight());
+    while let Some(holds) = checks.try_next().await? {
+        if !holds {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Only the columns in question are read, and those only where the statistics of the file do not tell.
+async fn holds(storage: &Storage, source: &Source, shape: &SchemaRef) -> Result<bool> {
+    let names = shape.fields().iter().flat_map(|field| names_of(field)).collect::<Vec<_>>();
+    if are_all_doubles(storage, source, &names).await? {
+        return Ok(true);
+    }
+    let mut batches = read(storage, source, Part::Columns(&names)).await?;
+    while let Some(batch) = batches.try_next().await? {
+        match conform(&batch, shape) {
+            Ok(_) => {}
+            Err(ArrowError::CastError(_)) => return Ok(false),
+            Err(error) => return Err(misfit(storage, "read", &source.path, error)),
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

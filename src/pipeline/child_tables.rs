@@ -157,6 +157,20 @@ impl ChildTables {
         Ok(Arc::clone(&self.parts.own))
     }
 
+    /// The shape of the rows of the records' own table, if those of the others fit records of the shape `whole`.
+    pub(super) async fn holds(&mut self, whole: &RecordSchema) -> Result<Option<Arc<RecordSchema>>> {
+        let Opener { table, write, .. } = &self.opener;
+        let unusable = |error| Error::schema(format!("resource {}: {error}", write.resource));
+        let parts = Parts::of(table, whole, &write.primary_key).map_err(unusable)?;
+        for writer in self.writers.iter_mut().filter(|writer| writer.stated.is_some()) {
+            let Some(child) = parts.children.iter().find(|child| child.name == writer.name) else { continue };
+            if !writer.writer.holds(&child.schema).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(parts.own))
+    }
+
     /// What is agreed with the table of the records and with these, as one.
     pub(super) fn whole(&self, resource: &ResourceSpec, own: &RecordSchema) -> Result<Arc<RecordSchema>> {
         let find = |name: &str| match self.writers.iter().find(|writer| writer.name == name) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::writers::Writers;
@@ -26,6 +26,8 @@ enum Message {
     Rejects(Vec<Reject>),
     Schema(Arc<RecordSchema>),
     Nulled(Vec<Reject>),
+    /// Whether what is there fits the schema.
+    Question(Arc<RecordSchema>, oneshot::Sender<bool>),
 }
 
 impl WriterTask {
@@ -38,6 +40,10 @@ impl WriterTask {
                     Message::Rejects(rejects) => writer.own.reject(rejects).await,
                     Message::Schema(schema) => writer.evolve(schema).await,
                     Message::Nulled(nulled) => writer.own.note_nulled(nulled).await,
+                    // Who asked may be gone: then the run is being stopped.
+                    Message::Question(schema, asker) => {
+                        writer.holds(&schema).await.map(|holds| asker.send(holds).unwrap_or_default())
+                    }
                 };
                 if result.is_err() {
                     return (writer, result);
@@ -62,6 +68,13 @@ impl WriterTask {
     /// Says that the batches that follow are of another schema, likewise.
     pub(super) async fn evolve(&self, schema: Arc<RecordSchema>) -> bool {
         self.sender.send(Message::Schema(schema)).await.is_ok()
+    }
+
+    /// Whether the values of all rows that were handed on, and of the table's, fit `schema`. `None` when the writer takes no more.
+    pub(super) async fn holds(&self, schema: Arc<RecordSchema>) -> Option<bool> {
+        let (asker, answer) = oneshot::channel();
+        self.sender.send(Message::Question(schema, asker)).await.ok()?;
+        answer.await.ok()
     }
 
     /// Hands on values that null stands for, likewise.

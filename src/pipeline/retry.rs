@@ -9,12 +9,13 @@ use futures::TryStreamExt as _;
 use super::gate::Gate;
 use super::resource::ResourceRun;
 use super::shaping::{ShapedDecoder, Shapes};
-use super::typing::{Rules, final_decoder, grown_by_variants, grown_for};
+use super::typing::{Rules, doubled, final_decoder, grown_by_variants, grown_for};
 use super::writers::Writers;
 use crate::decode::RecordGate;
 use crate::error::{Error, Result};
 use crate::event::{RetriedRejects, RunEvent};
 use crate::lake::{KeptReject, Overtaken, RejectPlace, RejectState};
+use crate::schema::{Places, new_doubles};
 
 /// Rejects on their way to the writer.
 struct Retry<'r, 'a> {
@@ -26,6 +27,8 @@ struct Retry<'r, 'a> {
     /// Whose rows the decoder holds, in their order.
     pending: Vec<RejectPlace>,
     counts: RetriedRejects,
+    /// Where there are whole numbers that no double is.
+    undoubled: Places,
 }
 
 /// Tries the open rejects of the table again, by the writer's schema, which grows for them where the contract lets it. A table that is built anew has
@@ -41,8 +44,9 @@ pub(super) async fn retry(
     let rejects = writers.own.open_rejects().await?;
     let gate = Gate::of_steps(run.resource, Some(&shapes));
     let decoder = final_decoder(run, rules, shapes)?;
-    let mut retry =
-        Retry { run, rules, writers, decoder, gate, pending: Vec::new(), counts: RetriedRejects::default() };
+    let counts = RetriedRejects::default();
+    let undoubled = Places::new();
+    let mut retry = Retry { run, rules, writers, decoder, gate, pending: Vec::new(), counts, undoubled };
     for file in rejects.files() {
         let overtaken = match file.commit {
             Some(commit) => retry.writers.own.overtaken_since(commit).await?,
@@ -91,7 +95,7 @@ impl Retry<'_, '_> {
             };
             let shapes = &self.decoder.shapes;
             let grown = again.and_then(|(path, lacked)| {
-                grown_for(self.run, self.rules, shapes, &reject.raw, &path)
+                grown_for(self.run, self.rules, shapes, (&reject.raw, &path), &self.undoubled)
                     .or_else(|| grown_by_variants(self.rules, &shapes.records, lacked))
             });
             // Two fields for one column are no reason to fail the others.
@@ -100,9 +104,24 @@ impl Retry<'_, '_> {
                 return Ok(());
             };
             self.hand_on(overtaken).await?;
+            if !self.may_be_doubles(&grown).await? {
+                continue;
+            }
             self.writers.evolve(Arc::clone(&grown.table)).await?;
             self.decoder.become_of(self.writers.agreed(self.run, &grown)?)?;
         }
+    }
+
+    /// Whether whole numbers that are doubles in `grown` are so in all rows so far, and in the table's. Notes where they are not.
+    async fn may_be_doubles(&mut self, grown: &Shapes) -> Result<bool> {
+        let before = self.undoubled.len();
+        for place in new_doubles(self.decoder.shapes.records.columns(), grown.records.columns()) {
+            let shapes = doubled(self.run, &self.decoder.shapes, &place)?;
+            if !self.writers.holds(&shapes.table).await? {
+                self.undoubled.insert(place);
+            }
+        }
+        Ok(self.undoubled.len() == before)
     }
 
     /// Gives the rows to the writer, but for those of which the table may have a newer version.

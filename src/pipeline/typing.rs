@@ -5,21 +5,20 @@
 //! answers are repeated. So records keep their order, and nothing is asked of the API again.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::flow::WriterTask;
 use super::gate::Gate;
 use super::resource::ResourceRun;
-use super::shaping::{ShapedDecoder, Shapes};
+use super::shaping::{ShapedDecoder, Shapes, unusable};
 use crate::decode::{Admission, Decoded, Inferrer, Misfits, PageDecoder, RawRecord, RecordGate, UnknownFields};
 use crate::error::{Error, Result};
 use crate::extract::Page;
 use crate::paginate::PageMeta;
 use crate::reject::Reject;
 use crate::schema::{
-    Column, Conflicts, Growth, RecordSchema, TableShape, Variant, add_source, grow, with_variants,
-    without_load_metadata,
+    Column, Conflicts, Growth, Places, RecordSchema, TableShape, Variant, add_source, grow, member_path, new_doubles,
+    with_doubles_at, with_variants, without_load_metadata,
 };
 use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract};
 
@@ -32,6 +31,8 @@ pub(super) struct Typing<'r, 'a> {
     run: &'r ResourceRun<'a>,
     pub(super) decoder: ShapedDecoder<'r, 'a>,
     rules: Rules,
+    /// Where there are whole numbers that no double is.
+    undoubled: Places,
 }
 
 /// What the contract means for this pass.
@@ -64,7 +65,8 @@ impl Rules {
             |error| Error::schema("the schema file and the table's columns do not go together").with_source(error);
         let known = self.shape.table_of(file).map_err(failed)?;
         let mut columns = file.columns().to_vec();
-        for column in without_load_metadata(stored).into_iter().filter(|column| known.column(&column.name).is_none()) {
+        let is_evolved = |column: &Column| known.column(&column.name).is_none() && !is_renamed(column, &known, stored);
+        for column in without_load_metadata(stored).into_iter().filter(is_evolved) {
             add_source(&mut columns, stored, &Column { nullable: true, ..column });
         }
         RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone()))).map_err(failed)
@@ -111,7 +113,8 @@ impl Rules {
         run: &ResourceRun<'_>,
         shapes: &Shapes,
         seen: &RecordSchema,
-        misfits: &BTreeSet<String>,
+        misfits: &Places,
+        undoubled: &Places,
     ) -> Option<Arc<RecordSchema>> {
         let schema = &shapes.records;
         let fixed = shapes.fixed(run.resource);
@@ -119,11 +122,22 @@ impl Rules {
             columns: self.columns_grow,
             types: self.types_grow.then_some(self.contract.conflicts),
             fixed: &fixed,
+            undoubled,
         };
         let columns = grow(schema.columns(), &run.shaped(seen.columns()), growth, misfits);
         let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
         (grown.columns() != schema.columns()).then(|| Arc::new(grown))
     }
+}
+
+/// Whether the table's column gets the name of one of `known` that the table does not have.
+fn is_renamed(column: &Column, known: &RecordSchema, stored: &RecordSchema) -> bool {
+    known.columns().iter().filter(|new| stored.column(&new.name).is_none()).any(|new| {
+        let note = known.notes().get(&member_path("$", &new.name));
+        let mut aliases = note.iter().flat_map(|note| &note.aliases);
+        let former = aliases.find(|alias| known.column(alias).is_none() && stored.column(alias).is_some());
+        former == Some(&column.name)
+    })
 }
 
 /// The schema with columns for `variants`, where the contract lets them come and it lacks one.
@@ -140,7 +154,7 @@ pub(super) fn grown_by_variants(
 impl<'r, 'a> Typing<'r, 'a> {
     pub(super) fn new(run: &'r ResourceRun<'a>, shapes: Shapes, rules: Rules) -> Result<Self> {
         let decoder = ShapedDecoder::new(run, shapes, run.resource.endpoint.data_selector.clone())?;
-        Ok(Self { run, decoder, rules })
+        Ok(Self { run, decoder, rules, undoubled: Places::new() })
     }
 
     /// Types the records of a page. `None` when the writer takes no more.
@@ -166,6 +180,16 @@ impl<'r, 'a> Typing<'r, 'a> {
             looks += 1;
             self.decoder.pages.truncate(rows);
             let Some(grown) = self.grown(page, format, is_gated.then_some(&recorded), &rejects) else { break };
+            let doubles = new_doubles(self.decoder.shapes.records.columns(), grown.columns());
+            if !doubles.is_empty() {
+                rows = 0;
+                match self.may_be_doubles(&doubles, task).await? {
+                    None => return Ok(None),
+                    // It grows otherwise, or not.
+                    Some(false) => continue,
+                    Some(true) => {}
+                }
+            }
             if !self.become_of(grown, task).await? {
                 return Ok(None);
             }
@@ -193,6 +217,24 @@ impl<'r, 'a> Typing<'r, 'a> {
         // What the paginator wants to know is in the page, whatever becomes of its records.
         let meta = PageMeta { records: last.meta.records, ..first.meta };
         Ok(Some(Decoded { meta, ..last }))
+    }
+
+    /// Whether the whole numbers at `places` are doubles in all rows so far, which go to the writer, and in the table's. Notes where they are not. `None`
+    /// when the writer takes no more.
+    async fn may_be_doubles(&mut self, places: &Places, task: &WriterTask) -> Result<Option<bool>> {
+        if !self.run.hand_on(&mut self.decoder, task).await? {
+            return Ok(None);
+        }
+        let before = self.undoubled.len();
+        for place in places {
+            let shapes = doubled(self.run, &self.decoder.shapes, place)?;
+            match task.holds(shapes.table).await {
+                None => return Ok(None),
+                Some(true) => {}
+                Some(false) => drop(self.undoubled.insert(place.clone())),
+            }
+        }
+        Ok(Some(self.undoubled.len() == before))
     }
 
     /// Goes on with a schema that has grown; the rows before go to the writer. `false` when that takes no more.
@@ -229,18 +271,27 @@ impl<'r, 'a> Typing<'r, 'a> {
         let mut repeated = gate.map(Recorded::repeated);
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
         inferrer.observe_with(&page.body, gate).ok()?;
+        let mut undoubled = inferrer.beyond_doubles();
+        undoubled.extend(self.undoubled.iter().cloned());
         let seen = inferrer.finish().ok()??;
         let misfits = rejects.iter().filter(|reject| reject.code.is_about_a_value());
         let paths = misfits.clone().map(|reject| without_indexes(&reject.path)).collect();
         let mut shapes = self.decoder.shapes.clone();
-        let mut grown = self.rules.grown(self.run, &shapes, &seen, &paths);
+        let mut grown = self.rules.grown(self.run, &shapes, &seen, &paths, &undoubled);
         // One value that fits nothing must not keep others from widening their column.
         for reject in misfits {
             shapes.records = grown.clone().unwrap_or(shapes.records);
-            grown = grown_for(self.run, self.rules, &shapes, &reject.raw, &reject.path).or(grown);
+            grown = grown_for(self.run, self.rules, &shapes, (&reject.raw, &reject.path), &undoubled).or(grown);
         }
         grown
     }
+}
+
+/// The shapes with doubles where whole numbers are at `place`.
+pub(super) fn doubled(run: &ResourceRun<'_>, shapes: &Shapes, place: &str) -> Result<Shapes> {
+    let columns = with_doubles_at(place, shapes.records.columns());
+    let records = RecordSchema::new(columns).map_err(|error| unusable(run.resource, &error))?;
+    Shapes::of(run.resource, Arc::new(records.with_notes(shapes.records.notes().clone())))
 }
 
 /// The schema of records that also holds one that was refused for what is at `path`, as far as the contract lets it, where it differs.
@@ -248,8 +299,8 @@ pub(super) fn grown_for(
     run: &ResourceRun<'_>,
     rules: Rules,
     shapes: &Shapes,
-    raw: &str,
-    path: &str,
+    (raw, path): (&str, &str),
+    undoubled: &Places,
 ) -> Option<Arc<RecordSchema>> {
     let inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], run.limits.nesting_depth_max);
     let mut inferrer = inferrer.passing_over_hollow(run.resource.shape.has_child_tables);
@@ -258,7 +309,7 @@ pub(super) fn grown_for(
     // A record that was cut when it was kept is no JSON any more, and stays what it is.
     inferrer.observe_with(format!("[{raw}]").as_bytes(), gate).ok()?;
     let seen = inferrer.finish().ok()??;
-    rules.grown(run, shapes, &seen, &BTreeSet::from([without_indexes(path)]))
+    rules.grown(run, shapes, &seen, &Places::from([without_indexes(path)]), undoubled)
 }
 
 /// A decoder that treats what does not fit as the contract says in the end.

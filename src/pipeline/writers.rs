@@ -73,6 +73,17 @@ impl Writers {
         self.own.evolve(own).await
     }
 
+    /// Whether the values of all rows so far, and of the tables', fit records of the shape `schema`.
+    pub(super) async fn holds(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
+        match &mut self.children {
+            Some(children) => match children.holds(schema).await? {
+                Some(own) => self.own.holds(&own).await,
+                None => Ok(false),
+            },
+            None => self.own.holds(schema).await,
+        }
+    }
+
     /// Gives every table back as it was, because of `error`, which is what the operator needs to see.
     pub(super) async fn abort(self, error: Error) -> Error {
         let Self { own, children } = self;

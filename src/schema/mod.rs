@@ -30,7 +30,7 @@ pub use child_tables::{
 };
 pub use deletes::DELETES_COLUMN;
 pub use explode::Items;
-pub use grow::{Growth, grow, member_path};
+pub use grow::{Growth, Places, grow, member_path, new_doubles, with_doubles_at};
 pub use hints::ColumnHint;
 pub use json_schema::{SchemaFile, SchemaProblem, UNIX_TIMES, parse_json_schema, read_json_schema, read_openapi};
 pub use load_metadata::{LOADED_AT, RUN_ID, is_load_metadata, with_load_metadata, without_load_metadata};

@@ -236,6 +236,149 @@ async fn a_value_of_another_kind_goes_to_a_column_beside_its_own() {
     assert_eq!(json!(api.rows()), json!([{"id": 1, "n": 1}, {"id": 2, "m": 1, "n__v_text": "two"}]));
 }
 
+/// The first whole number that no double is.
+const NO_DOUBLE: i64 = 9_007_199_254_740_993;
+
+/// A record with `n` at its top, in an object, in a list and in a list's objects.
+fn deep(id: i64, n: &Value) -> Value {
+    json!({"id": id, "n": n, "o": {"n": n}, "l": [n, null], "lo": [{"n": n}]})
+}
+
+/// The same as readers see it, where no list has variants, and objects in lists have those in `more`.
+fn with(id: i64, n: &Value, l: &Value, more: &Value) -> Value {
+    let mut object = json!({"n": n});
+    object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let mut row = json!({"id": id, "o": object, "l": l, "lo": [object]});
+    row.as_object_mut().unwrap().extend(object.as_object().unwrap().clone());
+    row
+}
+
+/// A reject that is tried again is no reason to fail, either, and another contract takes it.
+async fn retry_the_fraction(api: &Api, resource: &str) {
+    api.set_pages(vec![json!([])]);
+    let retried = api.run(resource, "", &[], &["--retry-rejects"]).await;
+    assert_eq!((retried.code, &retried.resource()["retried"]["refused"]), (0, &json!(1)), "{retried:?}");
+    let resource = "primary_key: id\n    write_disposition: append\n    schema_contract: {conflicts: variant}";
+    let retried = api.run(resource, "", &[], &["--retry-rejects"]).await;
+    assert_eq!((retried.code, &retried.resource()["retried"]["accepted"]), (0, &json!(1)), "{retried:?}");
+    assert_eq!(api.column("n__v_double"), [Value::Null, Value::Null, json!(1.5)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fraction_among_whole_numbers_that_no_double_is_goes_where_the_contract_says() {
+    let (big, fraction) = (|| deep(2, &json!(NO_DOUBLE)), || deep(3, &json!(1.5)));
+    // Each element is a run after the first one, and has its pages.
+    let histories = [
+        ("earlier run", vec![vec![json!([big()])], vec![json!([fraction()])]]),
+        ("earlier page", vec![vec![json!([big()]), json!([fraction()])]]),
+        ("same page", vec![vec![json!([big(), fraction()])]]),
+        ("same page, later", vec![vec![json!([fraction(), big()])]]),
+    ];
+    let whole = [json!(7), json!(NO_DOUBLE)];
+    let (none, is_null) = (json!({}), Value::Null);
+    let plain = |id: usize, n: &Value| with(i64::try_from(id).unwrap() + 1, n, &json!([n, null]), &none);
+    let stays = || whole.iter().enumerate().map(|(id, n)| plain(id, n)).collect::<Vec<_>>();
+    let variant = |n: &Value, l: &Value, v: &Value| {
+        let mut row = with(0, n, l, &json!({"n__v_double": v}));
+        row["l__v_json"] = if l.is_null() { json!("[1.5,null]") } else { Value::Null };
+        row
+    };
+    for (conflicts, rejected, expected) in [
+        ("reject", 1, stays()),
+        ("text", 1, stays()),
+        ("json", 0, ["7", "9007199254740993", "1.5"].iter().enumerate().map(|(id, n)| plain(id, &json!(n))).collect()),
+        (
+            "variant",
+            0,
+            vec![
+                variant(&whole[0], &json!([7, null]), &is_null),
+                variant(&whole[1], &json!([NO_DOUBLE, null]), &is_null),
+                variant(&is_null, &is_null, &json!(1.5)),
+            ],
+        ),
+    ] {
+        // Of variants, the first value on a page decides: then the whole number goes beside doubles, as below.
+        for (history, runs) in
+            histories.iter().filter(|(history, _)| (conflicts, *history) != ("variant", "same page, later"))
+        {
+            for resource in KEYED {
+                let resource = format!("{resource}\n    schema_contract: {{conflicts: {conflicts}}}");
+                let api = Api::new(vec![json!([deep(1, &json!(7))])]).await;
+                run(&api, &resource).await;
+                let mut refused = 0;
+                for pages in runs {
+                    api.set_pages(pages.clone());
+                    refused += run(&api, &resource).await.resource()["rows"]["rejected"].as_u64().unwrap();
+                }
+                let rows = read_as_one(&api.table()).await;
+                let mut expected = expected.clone();
+                for (id, row) in (1..).zip(&mut expected) {
+                    row["id"] = json!(id);
+                }
+                assert_eq!((refused, &rows), (rejected, &json!(expected)), "{conflicts}, {history}, {resource}");
+                let sound = api.lakefeed(&["table", "verify", "lake", "events"]).await;
+                assert_eq!(sound.code, 0, "{sound:?}");
+                if rejected > 0 && resource.contains("append") {
+                    retry_the_fraction(&api, &resource).await;
+                }
+            }
+        }
+    }
+}
+
+/// The other way round, and in tables of another shape than their records.
+#[tokio::test(flavor = "multi_thread")]
+async fn whole_numbers_that_no_double_is_never_fail_a_run() {
+    for (conflicts, n) in [
+        ("reject", json!([7.0, 1.5])),
+        ("json", json!(["7", "1.5", "9007199254740993"])),
+        ("variant", json!([7.0, 1.5, null])),
+    ] {
+        let resource = format!("primary_key: id\n    schema_contract: {{conflicts: {conflicts}}}");
+        let api = Api::new(vec![json!([{"id": 1, "n": 7}])]).await;
+        run(&api, &resource).await;
+        api.set_pages(vec![json!([{"id": 2, "n": 1.5}]), json!([{"id": 3, "n": NO_DOUBLE}])]);
+        run(&api, &resource).await;
+        read_as_one(&api.table()).await;
+        assert_eq!(json!(api.column("n")).to_string().replace("7.0", "7"), n.to_string().replace("7.0", "7"));
+        if conflicts == "variant" {
+            assert_eq!(api.column("n__v_bigint"), [Value::Null, Value::Null, json!(NO_DOUBLE)]);
+        }
+    }
+    for (nested, pages) in [
+        ("nested: flatten", [json!({"id": 2, "o": {"n": NO_DOUBLE}}), json!({"id": 3, "o": {"n": 1.5}})]),
+        ("nested: child_tables", [json!({"id": 2, "l": [{"n": NO_DOUBLE}]}), json!({"id": 3, "l": [{"n": 1.5}]})]),
+    ] {
+        for earlier_runs in [true, false] {
+            let resource = format!(
+                "primary_key: id\n    write_disposition: append\n    {nested}\n    schema_contract: {{conflicts: variant}}"
+            );
+            let api = Api::new(vec![json!([{"id": 1, "o": {"n": 7}, "l": [{"n": 7}]}])]).await;
+            run(&api, &resource).await;
+            let [big, fraction] = pages.clone().map(|record| json!([record]));
+            if earlier_runs {
+                api.set_pages(vec![big]);
+                run(&api, &resource).await;
+                api.set_pages(vec![fraction]);
+            } else {
+                api.set_pages(vec![big, fraction]);
+            }
+            run(&api, &resource).await;
+            let (table, columns) = match nested {
+                "nested: flatten" => ("events", "o__n AS n, o__n__v_double AS v"),
+                _ => ("events__l", "n, n__v_double AS v"),
+            };
+            let sql = format!(
+                "SELECT * FROM (SELECT {columns} FROM {table}) WHERE n IS NOT NULL OR v IS NOT NULL ORDER BY n NULLS LAST"
+            );
+            let ran = api.lakefeed(&["table", "query", "lake", &sql, "--output", "json"]).await;
+            let rows = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+            let expected = json!([{"n": 7, "v": null}, {"n": NO_DOUBLE, "v": null}, {"n": null, "v": 1.5}]);
+            assert_eq!(json!(rows), expected, "{nested}: {ran:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contract_says_whether_a_table_may_come_to_be() {
     for (mode, code, words) in
@@ -425,6 +568,64 @@ async fn a_renamed_column_keeps_its_values_and_its_id_and_files_say_what_they_ar
         let snapshot = api.lakefeed(&["schema", "show", "lake", "events", "--output", "json"]).await;
         let shown: Value = serde_json::from_str(&snapshot.stdout).unwrap();
         assert_eq!(shown["properties"]["title"]["description"], "what it is called", "{shown}");
+    }
+}
+
+/// A column that is renamed is none that the table got by evolving, and may grow in the same run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_is_renamed_also_where_the_contract_lets_the_table_evolve() {
+    const FIRST: &str = r#"{"properties": {"id": {"type": "integer"}, "old": {"type": "integer"}}}"#;
+    const SECOND: &str =
+        r#"{"properties": {"id": {"type": "integer"}, "new": {"type": "integer", "x-aliases": ["older", "old"]}}}"#;
+    for (conflicts, value, changes, rows) in [
+        (
+            "reject",
+            5,
+            json!(["column new is called so now, was old", "column new is float64 now, was int64"]),
+            json!([{"id": 1, "new": 5.0, "late": 1}, {"id": 2, "new": 1.5, "late": null}]),
+        ),
+        (
+            "reject",
+            NO_DOUBLE,
+            json!(["column new is called so now, was old"]),
+            json!([{"id": 1, "new": NO_DOUBLE, "late": 1}]),
+        ),
+        (
+            "json",
+            NO_DOUBLE,
+            json!(["column new is called so now, was old", "column new is json now, was int64"]),
+            json!([{"id": 1, "new": "9007199254740993", "late": 1}, {"id": 2, "new": "1.5", "late": null}]),
+        ),
+        (
+            "variant",
+            NO_DOUBLE,
+            json!(["column new is called so now, was old", "added column new__v_double: float64"]),
+            json!([
+                {"id": 1, "new": NO_DOUBLE, "late": 1, "new__v_double": null},
+                {"id": 2, "new": null, "late": null, "new__v_double": 1.5},
+            ]),
+        ),
+    ] {
+        for resource in KEYED {
+            let resource = format!(
+                "schema: schema.json\n    {resource}\n    schema_contract: {{columns: evolve, data_type: evolve, conflicts: {conflicts}}}"
+            );
+            let api = Api::new(vec![json!([{"id": 1, "old": value, "late": 1}])]).await;
+            let ran = api.run(&resource, "", &[("schema.json", FIRST)], &[]).await;
+            assert_eq!(ran.code, 0, "{ran:?}");
+            // The row that is there has no newer version, so nothing but the fraction makes a difference.
+            api.set_pages(vec![json!([{"id": 2, "new": 1.5}]), json!([{"id": 3, "new": 3}])]);
+            let ran = api.run(&resource, "", &[("schema.json", SECOND)], &[]).await;
+            let found = ran.resource()["schema_changes"].clone();
+            let (mut found, mut changes): (Vec<Value>, Vec<Value>) =
+                (serde_json::from_value(found).unwrap(), serde_json::from_value(changes.clone()).unwrap());
+            found.sort_by_key(ToString::to_string);
+            changes.sort_by_key(ToString::to_string);
+            assert_eq!((ran.code, found), (0, changes), "{conflicts}, {value}: {ran:?}");
+            let mut seen: Vec<Value> = serde_json::from_value(read_as_one(&api.table()).await).unwrap();
+            assert_eq!(seen.pop().map(|row| row["id"].clone()), Some(json!(3)));
+            assert_eq!(json!(seen), rows, "{conflicts}, {value}, {resource}");
+        }
     }
 }
 

@@ -99,11 +99,16 @@ fn a_page_that_fails_teaches_nothing() {
 #[test]
 fn the_first_kind_can_be_kept() {
     for (values, expected) in [
+        ("1;9007199254740993;1.5", ColumnType::Int64),
+        ("9007199254740993;1e999", ColumnType::Int64),
+        ("1;1.5;9007199254740993", ColumnType::Float64),
+        ("1;1.5;9007199254740992", ColumnType::Float64),
+        ("18446744073709551616;1.5", ColumnType::Decimal128 { precision: 38, scale: 0 }),
         ("1;\"a\";2.5", ColumnType::Float64),
         ("\"a\";1", ColumnType::Utf8),
         ("null;true;{}", ColumnType::Boolean),
         ("[1,\"a\"];{}", ColumnType::List(Box::new(ColumnType::Int64))),
-        ("9007199254740993;2.5", ColumnType::Json),
+        ("9007199254740993;2.5", ColumnType::Int64),
     ] {
         let records = values.split(';').map(|value| format!("{{\"v\":{value}}}")).collect::<Vec<_>>().join(",");
         let mut inferrer = Inferrer::new(None, Vec::new(), &[], 64).keeping_kinds(true);
@@ -138,4 +143,12 @@ fn what_holds_nothing_says_nothing_where_it_is_passed_over() {
 
 fn json_column(name: &str) -> Column {
     Column { name: name.to_owned(), column_type: ColumnType::Json, nullable: true }
+}
+
+#[test]
+fn the_places_of_whole_numbers_that_no_double_is_are_known() {
+    let page = r#"[{"a": 9007199254740993, "b": 9007199254740992, "o": {"x y": [[-9007199254740993, 1.5]], "z": 1.5}},
+        {"l": [{"n": 1}, {"n": 9223372036854775808}], "text": "9007199254740993", "f": 9007199254740993.0}]"#;
+    let places = infer(&[page], &[]).beyond_doubles();
+    assert_eq!(places.into_iter().collect::<Vec<_>>(), ["$.a", "$.l.n", "$.o['x y']"]);
 }

@@ -97,7 +97,7 @@ async fn write(world: &World, name: &str, disposition: WriteDisposition, run: &R
 
 /// The rows as the writer wants them: with the table's types, where those are wider.
 fn conformed(stage: Stage, writer: &TableWriter, ids: &[i64]) -> RecordBatch {
-    super::super::schema::conform(&stage.batch(ids), &writer.record_schema().to_arrow()).unwrap()
+    conform(&stage.batch(ids), &writer.record_schema().to_arrow()).unwrap()
 }
 
 /// Every row that a reader who globs finds: its number, its instant and its note, by id. All files have the types of `stage`.
@@ -224,4 +224,56 @@ async fn a_number_that_would_lose_digits_keeps_the_table_as_it_was() {
     assert_eq!(error.kind(), crate::error::ErrorKind::Schema);
     assert!(error.to_string().contains("9007199254740993 is not exact"), "{error}");
     assert_eq!(world.table().snapshot().await.unwrap().version, 1);
+}
+
+/// Whether whole numbers, staged or in the table, may become doubles is asked before they do.
+#[tokio::test]
+async fn a_writer_knows_whether_numbers_that_are_there_are_doubles() {
+    const EXACT: i64 = 1 << 53;
+    let floats = Stage { floats: true, ..Stage::default() };
+    for (staged, stored, expected) in [
+        (vec![5], vec![], true),
+        (vec![5, EXACT, -EXACT], vec![-EXACT], true),
+        // Beyond what statistics tell of, and a double all the same.
+        (vec![EXACT * 4], vec![-EXACT * 2], true),
+        (vec![5, EXACT + 1], vec![], false),
+        (vec![-EXACT - 1], vec![], false),
+        (vec![5], vec![7, i64::MAX], false),
+        (vec![], vec![i64::MIN + 1], false),
+        (vec![], vec![i64::MIN], true),
+    ] {
+        for disposition in [Append, Merge, WriteDisposition::Replace] {
+            let world = World::in_memory();
+            let batch = |numbers: &[i64], first: i64| {
+                let ids = (first..).take(numbers.len()).collect::<Vec<_>>();
+                let batch = Stage::default().batch(&ids);
+                let mut columns = batch.columns().to_vec();
+                columns[0] =
+                    Arc::new(numbers.iter().copied().map(Some).chain([None]).take(ids.len()).collect::<Int64Array>());
+                RecordBatch::try_new(batch.schema(), columns).unwrap()
+            };
+            let spec = |run| WriteSpec {
+                schema: Stage::default().schema(),
+                partition_by: Vec::new(),
+                ..world.spec(run, disposition)
+            };
+            let mut writer = world.table().begin(spec("one")).await.unwrap();
+            writer.write(batch(&stored, 1)).await.unwrap();
+            writer.commit(Checkpoint::full_listing(TABLE)).await.unwrap();
+            let mut writer = world.table().begin(spec("two")).await.unwrap();
+            writer.write(batch(&staged, 100)).await.unwrap();
+            // What a run replaces need not fit.
+            let is_replaced = disposition == WriteDisposition::Replace && staged.iter().all(|number| *number == 5);
+            let holds = writer.holds(&floats.schema()).await.unwrap();
+            assert_eq!(holds, expected || is_replaced, "{staged:?} beside {stored:?}, {disposition:?}");
+            // Having asked changes nothing.
+            assert!(writer.holds(&Stage::default().schema()).await.unwrap());
+            writer.write(batch(&[1, 2], 200)).await.unwrap();
+            if holds {
+                writer.evolve(floats.schema()).await.unwrap();
+            }
+            let outcome = writer.commit(Checkpoint::full_listing(TABLE)).await.unwrap();
+            assert_eq!(outcome.rows.inserted, staged.len() as u64 + 2);
+        }
+    }
 }

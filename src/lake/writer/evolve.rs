@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{FieldRef, Schema};
 
 use super::super::page::Grid;
 use super::super::parquet::{data_file_options, reserved_bytes};
 use super::super::partition::Partitioner;
+use super::super::reader::Source;
 use super::super::rolling::{StagingArea, cannot_encode};
 use super::super::schema::{conform, reconcile};
 use super::super::strategy::{batch_schema, rows_schema};
+use super::super::{WriteSpec, widen};
 use super::{Session, Staging, TableWriter, broken, relaxed, unfit};
 use crate::error::Result;
 use crate::schema::RecordSchema;
@@ -38,6 +41,38 @@ impl TableWriter {
         let Some(arrivals) = &mut self.staging.arrivals else { return Ok(()) };
         let groups = conform(groups, &self.staging.seen).map_err(unfit)?;
         arrivals.speak_for(&groups).map_err(unfit)
+    }
+
+    /// Whether every value fits `schema` that is staged, or in the table and stays there: a whole number is not always a double.
+    ///
+    /// # Errors
+    /// When the values cannot be read; then only [`Self::abort`] is left.
+    pub async fn holds(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
+        if self.staging.broken {
+            return Err(broken());
+        }
+        self.staging.broken = true;
+        let Session { storage, snapshot, write, agreed: now, .. } = self.session.as_ref();
+        let wanted = WriteSpec { schema: Arc::clone(schema), ..write.clone() };
+        let rows = rows_schema(&wanted)?;
+        let agreed = reconcile(&storage.url, snapshot, wanted.wanted(&rows))?;
+        let (was, shape) = (now.arrow_schema(), agreed.arrow_schema());
+        let is_new =
+            |field: &&FieldRef| was.field_with_name(field.name()).is_ok_and(|was| was.data_type() != field.data_type());
+        let shape = Arc::new(Schema::new(shape.fields().iter().filter(is_new).cloned().collect::<Vec<_>>()));
+        let staged = self.staging.rolling.settle().await?;
+        let mut sources = staged
+            .iter()
+            .map(|file| Source { path: storage.layout.staged_file(&write.run_id, file.number), bytes: file.bytes })
+            .collect::<Vec<_>>();
+        if agreed.rewrites {
+            for (path, file) in &snapshot.files {
+                sources.push(Source { path: storage.resolve(path)?, bytes: file.bytes });
+            }
+        }
+        let holds = widen::hold(storage, sources, &shape).await?;
+        self.staging.broken = false;
+        Ok(holds)
     }
 
     /// From now on batches are of `schema`, which has the columns of the one before, and of the table. Rows that are staged already take the new
