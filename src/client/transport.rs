@@ -104,10 +104,8 @@ impl ReqwestTransport {
     /// When TLS cannot be set up.
     pub fn new() -> Result<Self> {
         let transport = Self { clients: Mutex::default() };
-        let second = std::time::Duration::from_secs(1);
-        transport
-            .client(Timeouts { connect: second, read: second, total: second })
-            .map_err(|error| Error::config(format!("cannot set up TLS: {error}")))?;
+        // Nearly every pipeline is content with these, so it is the client of its requests, too.
+        transport.client(Timeouts::default()).map_err(|error| Error::config(format!("cannot set up TLS: {error}")))?;
         Ok(transport)
     }
 

@@ -31,17 +31,18 @@ pub(super) fn validate_client(
         }
         url => url.as_ref().and_then(|url| http_url(url, "./client/base_url", problems)),
     };
-    let seconds = |value: Option<f64>, default: f64, place: &str| {
-        let seconds = value.unwrap_or(default);
+    let seconds = |value: Option<f64>, usual: Duration, place: &str| {
+        let Some(seconds) = value else { return usual };
         if seconds <= 0.0 {
             problems.add(place, "must be more than 0");
         }
         duration(seconds)
     };
+    let usual = Timeouts::default();
     let timeouts = Timeouts {
-        connect: seconds(client.connect_seconds, 10.0, "./client/timeouts/connect_seconds"),
-        read: seconds(client.read_seconds, 60.0, "./client/timeouts/read_seconds"),
-        total: seconds(client.total_seconds, 300.0, "./client/timeouts/total_seconds"),
+        connect: seconds(client.connect_seconds, usual.connect, "./client/timeouts/connect_seconds"),
+        read: seconds(client.read_seconds, usual.read, "./client/timeouts/read_seconds"),
+        total: seconds(client.total_seconds, usual.total, "./client/timeouts/total_seconds"),
     };
     if client.requests_per_second.is_some_and(|rate| rate <= 0.0) {
         problems.add("./client/rate_limit/requests_per_second", "must be more than 0");

@@ -99,3 +99,9 @@ pub struct Timeouts {
     /// For the whole exchange, body included.
     pub total: Duration,
 }
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), read: Duration::from_secs(60), total: Duration::from_secs(300) }
+    }
+}
