@@ -257,6 +257,22 @@ def grow(options):
     return "\n".join(lines) + "\n"
 
 
+def size_of(options):
+    """How large the files of flat rows are, beside those that pyarrow makes of the same rows."""
+    case = GROWING[0]
+    case.rows = options.rows
+    with Server(options.program, options.rows) as server, tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        folder = pathlib.Path(folder)
+        measure([str(part) for part in command_of("lakefeed", options.program, case, folder)], server.environment)
+        output = subprocess.run([sys.executable, HERE / "compare_sizes.py", folder / "lake"], check=True, stdout=subprocess.PIPE).stdout
+    sizes = json.loads(output)
+    ours, theirs = sizes["lakefeed"], sizes["pyarrow"]
+    return (
+        f"{case.title}: files take {ours:.1f} bytes a row without their bloom filters; pyarrow makes {theirs:.1f} of the same rows "
+        f"(zstd level 1, plain keys, delta-encoded timestamps): {ours / theirs - 1:+.1%}.\n"
+    )
+
+
 def open_tables(options):
     """How long it takes to open a table of some commits, and of a hundred times as many."""
     few = max(options.rows // 50_000, 2)
@@ -300,6 +316,7 @@ def main():
     results = compare(options)
     sections = [table_of(results), *latency_of(results)]
     if not is_part:
+        sections.append(size_of(options))
         sections.append(f"## {TIMES_ROWS} times the rows\n\n{grow(options)}")
         if options.merge_lake:
             sections.append(f"## {TIMES_COMMITS} times the commits\n\n{open_tables(options)}")
