@@ -40,7 +40,7 @@ fn pipeline(api: &DemoServer, page: usize, disposition: &str, partitioned: bool)
 async fn run(spec: &PipelineSpec, folder: &Path) {
     let components = Components {
         clock: SystemClock::shared(),
-        transport: Arc::new(ReqwestTransport::new().unwrap()),
+        transport: Arc::new(ReqwestTransport::new()),
         observer: Arc::new(Silent),
         run_id: "bench".to_owned(),
         interrupt: Interrupt::never(),

@@ -252,6 +252,28 @@ pub struct RowCounts {
     pub duplicate: u64,
 }
 
+impl RowCounts {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            read: self.read + other.read,
+            written: self.written + other.written,
+            inserted: self.inserted + other.inserted,
+            updated: self.updated + other.updated,
+            moved: self.moved + other.moved,
+            unchanged: self.unchanged + other.unchanged,
+            deleted: self.deleted + other.deleted,
+            retired: self.retired + other.retired,
+            kept: self.kept + other.kept,
+            missed: self.missed + other.missed,
+            rejected: self.rejected + other.rejected,
+            nulled: self.nulled + other.nulled,
+            duplicate: self.duplicate + other.duplicate,
+        }
+    }
+}
+
 /// What became of the rejects of earlier runs that a run tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RetriedRejects {

@@ -50,7 +50,7 @@
 //! let spec = config::parse("events.json", &pipeline.to_string(), Format::Json, &sources)?;
 //! let components = Components {
 //!     clock: SystemClock::shared(),
-//!     transport: Arc::new(ReqwestTransport::new()?),
+//!     transport: Arc::new(ReqwestTransport::new()),
 //!     observer: Arc::new(Silent),
 //!     run_id: "first".to_owned(),
 //!     interrupt: Interrupt::never(),

@@ -32,7 +32,7 @@ async fn infer(arguments: InferArguments, printer: Printer) -> Result<()> {
     start_logging(printer);
     let spec = crate::config::load(&arguments.pipeline)?;
     let resource = chosen(&spec, arguments.resource.as_deref())?;
-    let World { clock, transport } = World::real()?;
+    let World { clock, transport } = World::real();
     let components = Components {
         clock,
         transport,

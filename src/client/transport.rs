@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 
-use crate::error::{Error, Result};
-use crate::spec::Timeouts;
+use crate::error::Result;
+use crate::spec::{Timeouts, is_loopback};
 
 const REDIRECTS_MAX: usize = 10;
 
@@ -91,26 +91,21 @@ impl fmt::Display for TransportError {
 impl StdError for TransportError {}
 
 /// The transport over real sockets. Keeps connections open between requests.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ReqwestTransport {
-    /// One client per pair of connect and read timeout, since those are fixed when a client is built.
-    clients: Mutex<HashMap<(u128, u128), reqwest::Client>>,
+    /// One client per pair of connect and read timeout, with TLS and without, since those are fixed when a client is built.
+    clients: Mutex<HashMap<(u128, u128, bool), reqwest::Client>>,
 }
 
 impl ReqwestTransport {
-    /// A transport that trusts Mozilla's roots, which are built in, and uses the proxies of the usual environment variables.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn new() -> Result<Self> {
-        let transport = Self { clients: Mutex::default() };
-        // Nearly every pipeline is content with these, so it is the client of its requests, too.
-        transport.client(Timeouts::default()).map_err(|error| Error::config(format!("cannot set up TLS: {error}")))?;
-        Ok(transport)
+    /// A transport that trusts Mozilla's roots, which are built in, and those of the system, and uses the proxies of the usual environment variables.
+    pub fn new() -> Self {
+        Self { clients: Mutex::default() }
     }
 
-    fn client(&self, timeouts: Timeouts) -> Result<reqwest::Client, TransportError> {
-        let key = (timeouts.connect.as_nanos(), timeouts.read.as_nanos());
+    /// The client for addresses with or without TLS. The roots of trust are read when the first address wants them: that takes milliseconds.
+    fn client(&self, timeouts: Timeouts, with_tls: bool) -> Result<reqwest::Client, TransportError> {
+        let key = (timeouts.connect.as_nanos(), timeouts.read.as_nanos(), with_tls);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
@@ -120,6 +115,7 @@ impl ReqwestTransport {
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.read)
             .redirect(reqwest::redirect::Policy::none())
+            .tls_built_in_root_certs(with_tls)
             .build()
             .map_err(|error| classify(error, false))?;
         clients.insert(key, client.clone());
@@ -151,10 +147,12 @@ impl ReqwestTransport {
         mut request: http::Request<Bytes>,
         limits: SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let client = self.client(limits.timeouts)?;
         for _ in 0..=REDIRECTS_MAX {
             let outgoing = reqwest::Request::try_from(request.clone()).map_err(|error| classify(error, false))?;
             let from = outgoing.url().clone();
+            // Nothing is between a process and its own machine.
+            let is_plain = from.scheme() == "http" && is_loopback(&from);
+            let client = self.client(limits.timeouts, !is_plain)?;
             let response = client.execute(outgoing).await.map_err(|error| classify(error, false))?;
             match redirected(request.method(), &from, &response)? {
                 None => return whole(response, limits.body_bytes_max).await,

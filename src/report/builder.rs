@@ -1,7 +1,7 @@
 //! Folds events into a report.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::{Bytes, ResourceReport, RunReport, Status};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
-use crate::event::{Completeness, ErrorFacts, FileChange, Observer, RowCounts, RunEvent, Verdict};
+use crate::event::{Completeness, ErrorFacts, FileChange, FileChangeKind, Observer, RowCounts, RunEvent, Verdict};
 
 /// Retries that a report lists; the others are counted.
 const RETRIES_MAX: usize = 100;
@@ -22,7 +22,15 @@ pub struct ReportBuilder {
     clock: Arc<dyn Clock>,
     started_at: DateTime<Utc>,
     started: Duration,
-    resources: Mutex<Vec<ResourceReport>>,
+    resources: Mutex<Vec<Resource>>,
+}
+
+/// One resource so far.
+#[derive(Debug)]
+struct Resource {
+    report: ResourceReport,
+    /// What became of the rows of its commits; those of the listing under way, such as that of a next window, come on top.
+    settled: RowCounts,
 }
 
 impl ReportBuilder {
@@ -38,6 +46,10 @@ impl ReportBuilder {
         }
     }
 
+    fn resources(&self) -> MutexGuard<'_, Vec<Resource>> {
+        self.resources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The report of a run that ended now, with `error` or well.
     pub fn finish(&self, error: Option<&Error>) -> RunReport {
         RunReport {
@@ -48,20 +60,20 @@ impl ReportBuilder {
             error: error.map(ErrorFacts::from),
             started_at: self.started_at,
             seconds: seconds(self.clock.monotonic().saturating_sub(self.started)),
-            resources: self.resources.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            resources: self.resources().iter().map(|resource| resource.report.clone()).collect(),
         }
     }
 }
 
 impl Observer for ReportBuilder {
     fn observe(&self, event: &RunEvent) {
-        let mut resources = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resources = self.resources();
         if let RunEvent::ResourceStarted { resource, table, .. } = event {
-            resources.push(begin(resource, table));
+            resources.push(Resource { report: begin(resource, table), settled: RowCounts::default() });
             return;
         }
-        if let Some(report) = resources.iter_mut().rev().find(|report| report.name == event.resource()) {
-            apply(report, event);
+        if let Some(resource) = resources.iter_mut().rev().find(|known| known.report.name == event.resource()) {
+            apply(resource, event);
         }
     }
 }
@@ -93,7 +105,7 @@ fn begin(resource: &str, table: &str) -> ResourceReport {
     }
 }
 
-fn apply(report: &mut ResourceReport, event: &RunEvent) {
+fn apply(Resource { report, settled }: &mut Resource, event: &RunEvent) {
     match event {
         RunEvent::ResourceStarted { .. }
         | RunEvent::TableAwaited { .. }
@@ -105,7 +117,7 @@ fn apply(report: &mut ResourceReport, event: &RunEvent) {
         RunEvent::StartedAgain { .. } => {
             report.resumed_pages = 0;
             report.pages = 0;
-            report.rows = RowCounts::default();
+            report.rows = *settled;
             report.rejected_by_reason.clear();
             report.values_discarded = 0;
             report.bytes.read = 0;
@@ -137,13 +149,17 @@ fn apply(report: &mut ResourceReport, event: &RunEvent) {
         RunEvent::SchemaChanged { changes, .. } => report.schema_changes.clone_from(changes),
         RunEvent::Committed { commit, rows, files, checkpoint, .. } => {
             report.commit = Some(*commit);
-            report.rows = *rows;
-            report.bytes.written = files.iter().map(|file: &FileChange| file.bytes).sum();
-            report.files.clone_from(files);
+            *settled = settled.and(*rows);
+            report.rows = *settled;
+            report.bytes.written += files.iter().map(|file| file.bytes).sum::<u64>();
+            for file in files {
+                change(&mut report.files, file);
+            }
             report.checkpoint = Some(checkpoint.clone());
         }
         RunEvent::NothingChanged { rows, checkpoint, .. } => {
-            report.rows = *rows;
+            *settled = settled.and(*rows);
+            report.rows = *settled;
             report.checkpoint = Some(checkpoint.clone());
         }
         RunEvent::ResourceFinished { elapsed, error, .. } => {
@@ -155,6 +171,25 @@ fn apply(report: &mut ResourceReport, event: &RunEvent) {
             report.error.clone_from(error);
         }
     }
+}
+
+/// Takes note of what happened to a file that an earlier commit of the run may have touched, too.
+fn change(files: &mut Vec<FileChange>, file: &FileChange) {
+    let Some(position) = files.iter().position(|known| known.path == file.path) else {
+        files.push(file.clone());
+        return;
+    };
+    let Some(known) = files.get_mut(position) else { return };
+    let change = match (known.change, file.change) {
+        (FileChangeKind::Added, FileChangeKind::Removed) => {
+            files.remove(position);
+            return;
+        }
+        (FileChangeKind::Added, _) => FileChangeKind::Added,
+        (FileChangeKind::Removed, FileChangeKind::Added) => FileChangeKind::Replaced,
+        (_, change) => change,
+    };
+    *known = FileChange { change, ..file.clone() };
 }
 
 /// What is known of a listing that did not end well.

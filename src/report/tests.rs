@@ -94,6 +94,49 @@ fn events_fold_into_counts() {
     assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), report);
 }
 
+/// A run over windows commits one after the other, and reads the next one in between.
+#[test]
+fn commits_of_one_run_add_up() {
+    let file = |path: &str, change, bytes| FileChange { path: path.to_owned(), change, rows: 1, bytes };
+    let commit = |commit, inserted, files| RunEvent::Committed {
+        resource: resource(),
+        commit,
+        rows: RowCounts { read: 10, inserted, rejected: 1, ..RowCounts::default() },
+        files,
+        checkpoint: Checkpoint::full_listing(resource()),
+    };
+    let windows = [
+        started(),
+        page(10),
+        commit(3, 9, vec![file("a", FileChangeKind::Added, 5), file("b", FileChangeKind::Removed, 0)]),
+        page(10),
+        commit(
+            4,
+            7,
+            vec![
+                file("a", FileChangeKind::Replaced, 8),
+                file("b", FileChangeKind::Added, 2),
+                file("c", FileChangeKind::Added, 1),
+            ],
+        ),
+        page(4),
+    ];
+    let of = |events: &[RunEvent]| report(events, None).resources.remove(0);
+    let committed = of(&windows[..5]);
+    assert_eq!((committed.rows.read, committed.rows.inserted, committed.rows.rejected), (20, 16, 2));
+    assert_eq!((committed.commit, committed.bytes.written), (Some(4), 16));
+    let files = [
+        file("a", FileChangeKind::Added, 8),
+        file("b", FileChangeKind::Replaced, 2),
+        file("c", FileChangeKind::Added, 1),
+    ];
+    assert_eq!(committed.files, files);
+    // What a third window has read so far comes on top, and is forgotten when it is read again.
+    assert_eq!(of(&windows).rows.read, 24);
+    let again = [&windows[..], &[RunEvent::StartedAgain { resource: resource(), reason: String::new() }]].concat();
+    assert_eq!(of(&again).rows.read, 20);
+}
+
 #[test]
 fn a_good_run_reads_well() {
     insta::assert_snapshot!(render_text(&good_run()), @r"

@@ -68,7 +68,7 @@ impl Fixture {
         let spec = lakefeed::config::load(&file).unwrap();
         let components = Components {
             clock: SystemClock::shared(),
-            transport: Arc::new(lakefeed::client::ReqwestTransport::new().unwrap()),
+            transport: Arc::new(lakefeed::client::ReqwestTransport::new()),
             observer: Arc::new(Silent),
             run_id: "run-of-today".to_owned(),
             interrupt: Interrupt::never(),

@@ -61,7 +61,7 @@ async fn hold(case: &Value) -> Result<(), String> {
     for run in 0..case["runs"].as_u64().unwrap_or(1) {
         let components = Components {
             clock: Arc::<ManualClock>::clone(&clock),
-            transport: Arc::new(ReqwestTransport::new().unwrap()),
+            transport: Arc::new(ReqwestTransport::new()),
             observer: Arc::new(Silent),
             run_id: format!("run-{run}"),
             interrupt: Interrupt::never(),

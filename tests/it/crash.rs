@@ -53,7 +53,7 @@ async fn killed_run() {
     let spec = lakefeed::config::load(Path::new(plan["pipeline"].as_str().unwrap())).unwrap();
     let components = Components {
         clock: SystemClock::shared(),
-        transport: Arc::new(lakefeed::client::ReqwestTransport::new().unwrap()),
+        transport: Arc::new(lakefeed::client::ReqwestTransport::new()),
         observer: Arc::new(Silent),
         run_id: plan["run_id"].as_str().unwrap().to_owned(),
         interrupt: Interrupt::never(),

@@ -82,7 +82,7 @@ impl Play {
         let heard = Arc::new(Heard::default());
         let components = Components {
             clock: Arc::<ManualClock>::clone(&self.clock),
-            transport: Arc::new(ReqwestTransport::new().unwrap()),
+            transport: Arc::new(ReqwestTransport::new()),
             observer: Arc::<Heard>::clone(&heard),
             run_id: format!("run-{}", self.runs),
             interrupt: Interrupt::never(),

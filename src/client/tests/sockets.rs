@@ -47,7 +47,7 @@ async fn send_request(request: http::Request<Bytes>) -> Result<http::Response<By
         },
         body_bytes_max: 1_000,
     };
-    let transport = ReqwestTransport::new().unwrap();
+    let transport = ReqwestTransport::new();
     transport.send(request, limits).await.map_err(|error| (error.kind, error.to_string()))
 }
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use arrow::array::Float64Array;
 use parquet::file::metadata::RowGroupMetaData;
 use proptest::prelude::*;
 
@@ -144,4 +145,18 @@ fn a_place_that_nobody_staged_is_an_error() {
     let rows = in_batches(&[row(1, 1, 1)], 1);
     let at_hand = AtHand { content: Bytes::new(), rows, replaced: vec![(0, Place { file: 8, row: 0 })] };
     assert!(Work::of(&at_hand, &RowSet::default(), &[]).is_err());
+}
+
+#[test]
+fn a_value_is_another_one_when_its_bits_are() {
+    let batch = |value: f64| {
+        RecordBatch::try_from_iter([("x", Arc::new(Float64Array::from(vec![1.0, value])) as ArrayRef)]).unwrap()
+    };
+    let comes = [(1, (0, 0))];
+    for (before, after, is_changed) in
+        [(0.0, -0.0, true), (f64::NAN, f64::NAN, false), (2.0, 2.0, false), (f64::NAN, 1.0, true)]
+    {
+        let new: ArrayRef = Arc::new(Float64Array::from(vec![after]));
+        assert_eq!(differs(&[batch(before)], 0, &comes, 0, &new).unwrap(), is_changed, "{before} {after}");
+    }
 }
