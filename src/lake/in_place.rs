@@ -210,26 +210,21 @@ impl Work {
             let loses = (range.clone()).any(|row| self.leaving.contains(row as u64));
             let grows = position + 1 == count && !self.new.is_empty() && rows < writer.row_group_rows();
             let is_between = writer.open_rows() > 0 && writer.open_rows() < writer.row_group_rows() / 2;
+            let columns = changed.iter().zip(0..).map(|(changed, column)| {
+                changed.then(|| patched(&pieces, column, replaced, range.start, &new)).transpose()
+            });
+            let columns = columns.collect::<StdResult<Vec<_>, _>>()?;
             if !loses && !grows && !is_between {
-                let columns = changed.iter().zip(0..).map(|(changed, column)| {
-                    changed.then(|| patched(&pieces, column, replaced, range.start, &new)).transpose()
-                });
-                writer.write_changed(original, position, columns.collect::<StdResult<_, _>>()?)?;
+                writer.write_changed(original, position, columns)?;
                 continue;
-            }
-            let mut columns = Vec::with_capacity(changed.len());
-            for (changed, column) in changed.iter().zip(0..) {
-                let unchanged = || pieces.iter().map(|piece| Arc::clone(piece.column(column))).collect::<Vec<_>>();
-                columns.push(if *changed {
-                    patched(&pieces, column, replaced, range.start, &new)?
-                } else {
-                    unchanged()
-                });
             }
             let mut start = range.start as u64;
             for (number, piece) in pieces.iter().enumerate() {
-                let values = columns.iter().filter_map(|column| column.get(number).cloned()).collect();
-                let batch = RecordBatch::try_new(piece.schema(), values)?;
+                let values = piece.columns().iter().zip(&columns).map(|(before, changed)| {
+                    let changed = changed.as_ref().and_then(|pieces| pieces.get(number));
+                    Arc::clone(changed.unwrap_or(before))
+                });
+                let batch = RecordBatch::try_new(piece.schema(), values.collect())?;
                 writer.write(&keep_rows(&batch, start, &self.leaving)?)?;
                 start += piece.num_rows() as u64;
             }

@@ -60,7 +60,6 @@ pub(super) fn is_dictionary(header: &[u8]) -> bool {
 /// # Errors
 /// When `header` is not what the Parquet crate writes today, or the page has 2 GiB.
 pub(super) fn with_compressed_size(header: &[u8], bytes: usize) -> Result<Vec<u8>, ParquetError> {
-    let unknown = || ParquetError::General("a page header has a form that lakefeed does not know".to_owned());
     let from_size = skip_i32(header).and_then(skip_i32).ok_or_else(unknown)?;
     let rest = skip_i32(from_size).ok_or_else(unknown)?;
     let mut changed = header.get(..header.len() - from_size.len()).unwrap_or_default().to_vec();
@@ -75,7 +74,6 @@ pub(super) fn with_compressed_size(header: &[u8], bytes: usize) -> Result<Vec<u8
 /// # Errors
 /// When `header` is not what the Parquet crate writes today.
 pub(super) fn seal(header: &[u8], data: &[u8], offset: u64, grid: Grid) -> Result<Bytes, ParquetError> {
-    let unknown = || ParquetError::General("a page header has a form that lakefeed does not know".to_owned());
     let mut rest = header;
     for _ in 0..3 {
         rest = skip_i32(rest).ok_or_else(unknown)?;
@@ -118,7 +116,6 @@ pub(super) struct Unsealed {
 /// # Errors
 /// When this is no page that this crate has written, or its checksum is not that of its bytes.
 pub(super) fn unseal(page: &[u8]) -> Result<Unsealed, ParquetError> {
-    let unknown = || ParquetError::General("a page header has a form that lakefeed does not know".to_owned());
     let (header, checksum, data) = unsealed(page).ok_or_else(unknown)?;
     if checksum.is_some_and(|checksum| checksum != zigzag(crc32fast::hash(data).cast_signed())) {
         return Err(ParquetError::General("the CRC of a page is not that of its bytes".to_owned()));
@@ -154,6 +151,10 @@ fn unsealed(page: &[u8]) -> Option<(Vec<u8>, Option<u32>, &[u8])> {
     };
     let (stop, data) = after.split_first()?;
     (*stop == STOP && data.len() == compressed_bytes as usize).then_some((bare, checksum, data))
+}
+
+fn unknown() -> ParquetError {
+    ParquetError::General("a page header has a form that lakefeed does not know".to_owned())
 }
 
 /// Structs in each other, more than any page header has.

@@ -69,11 +69,7 @@ pub(super) async fn read<'a>(
     let object = ObjectReader { store: Arc::clone(&storage.store), path: path.clone(), bytes: source.bytes };
     let fails = {
         let path = path.clone();
-        move |error: ParquetError| {
-            storage
-                .failed("read", &path, error)
-                .with_hint("if the file is damaged, restore it or reload with --full-refresh")
-        }
+        move |error| unreadable(storage, &path, error)
     };
     let (rows, names) = match part {
         Part::Whole => (None, None),
@@ -114,15 +110,15 @@ pub(super) fn decode(
     ahead: bool,
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
     let (storage, path) = (storage.clone(), source.path.clone());
-    let fails = move |error: ParquetError| {
-        storage
-            .failed("read", &path, error)
-            .with_hint("if the file is damaged, restore it or reload with --full-refresh")
-    };
+    let fails = move |error| unreadable(&storage, &path, error);
     let builder = ParquetRecordBatchReaderBuilder::try_new(content).map_err(&fails)?;
     let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(&fails)?;
     let batches = reader.map(move |batch| batch.map_err(|error| fails(error.into())));
     Ok(if ahead { in_advance(batches) } else { stream::iter(batches).boxed() })
+}
+
+fn unreadable(storage: &Storage, path: &Path, error: ParquetError) -> Error {
+    storage.failed("read", path, error).with_hint("if the file is damaged, restore it or reload with --full-refresh")
 }
 
 /// Batches of which some are made before they are asked for.

@@ -5,15 +5,14 @@ usage: compare_spark_evolved.py LAKEFEED      the binary; loads from an API of i
 
 import datetime
 import decimal
-import http.server
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
-import threading
 
 import evolution
+from json_api import JsonApi, serve
 from read_spark import session
 
 BIG = 2**53 + 1
@@ -98,19 +97,11 @@ HISTORIES = {
 }  # fmt: skip
 
 
-class Api(http.server.BaseHTTPRequestHandler):
+class Api(JsonApi):
     records = []
 
-    def do_GET(self):
-        body = json.dumps(self.records).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+    def answer(self, _):
+        return self.records
 
 
 def load(lakefeed, folder, base, says, generations, disposition):
@@ -181,8 +172,7 @@ def compare(lakefeed, folder, base, history, disposition):
 
 def main():
     lakefeed = str(pathlib.Path(sys.argv[1]).resolve())
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve(Api)
     for history in HISTORIES:
         for disposition in ("append", "merge"):
             with tempfile.TemporaryDirectory() as folder:

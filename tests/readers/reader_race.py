@@ -22,7 +22,6 @@ not: the worst case for fixed names.
 """
 
 import argparse
-import http.server
 import json
 import multiprocessing
 import os
@@ -33,7 +32,8 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.parse
+
+from json_api import JsonApi, serve
 
 PARTITIONS = 3
 ROWS = 4_000
@@ -58,21 +58,12 @@ def records(version):
     return made
 
 
-class Api(http.server.BaseHTTPRequestHandler):
+class Api(JsonApi):
     rows = []
 
-    def do_GET(self):
-        query = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query)
+    def answer(self, query):
         offset = int(query["offset"][0])
-        body = json.dumps({"items": Api.rows[offset : offset + PAGE], "total": len(Api.rows)}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        return {"items": Api.rows[offset : offset + PAGE], "total": len(Api.rows)}
 
 
 SCHEMA = {
@@ -90,8 +81,7 @@ SCHEMA = {
 
 def make_versions(lakefeed, folder):
     """Runs the real program once per version; keeps the data files of each. Returns their sizes."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve(Api)
     (folder / "schema.json").write_text(json.dumps(SCHEMA))
     pipeline = {
         "name": "race",

@@ -17,30 +17,22 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlparse
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "readers"))
+from json_api import JsonApi, serve
 
 ROWS = 60
 PAGE = 20
 
 
-class Api(BaseHTTPRequestHandler):
+class Api(JsonApi):
     version = 1
 
-    def do_GET(self):
-        offset = int(parse_qs(urlparse(self.path).query)["offset"][0])
+    def answer(self, query):
+        offset = int(query["offset"][0])
         numbers = range(offset, min(offset + PAGE, ROWS))
         items = [{"id": f"e{n}", "day": f"2026-11-{(n + Api.version) % 9 + 1:02}", "rev": Api.version} for n in numbers]
-        body = json.dumps({"items": items, "total": ROWS}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        return {"items": items, "total": ROWS}
 
 
 SCHEMA = {
@@ -117,8 +109,7 @@ def main():
     bucket = boto3.resource("s3", endpoint_url=arguments.endpoint, region_name="us-east-1").Bucket("lake")
     if bucket.creation_date is None:
         bucket.create()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve(Api)
     outcomes = {}
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
