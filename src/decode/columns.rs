@@ -29,7 +29,7 @@ use super::UnknownFields;
 use super::keys::KeyOrder;
 use super::number::{to_f64, to_i64};
 use super::refusal::{Refusal, Step, Stop, bad_number};
-use super::scanner::Scanner;
+use super::scanner::{Bookmark, Scanner};
 use super::spelling::{any_date, any_instant, any_local, any_time_of_day};
 use super::text::Text;
 use super::timestamp::{date, instant, local_without_offset, time_of_day};
@@ -44,6 +44,29 @@ pub(super) struct Reading {
     pub(super) has_rules: bool,
     /// The values of the record at hand that null stands for.
     pub(super) nulled: Vec<Refusal>,
+    /// What fails the run, while a record that is refused is read once more for that alone: all else that does not fit is passed over, and noted
+    /// in `nulled`.
+    pub(super) looks_for: Option<Frozen>,
+}
+
+/// What fails the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Frozen {
+    /// A field that the schema does not have.
+    pub(super) unknown: bool,
+    /// A value that does not fit.
+    pub(super) misfit: bool,
+}
+
+impl Frozen {
+    /// Whether `refusal` fails the run.
+    pub(super) fn fails(self, refusal: &Refusal) -> bool {
+        let by_contract = match refusal.code {
+            RejectCode::UnknownField => self.unknown,
+            code => self.misfit && code.is_about_a_value(),
+        };
+        by_contract || refusal.is_fatal
+    }
 }
 
 /// The columns of an object's members. The root of the tree is one.
@@ -99,6 +122,11 @@ struct ListBuffer {
 }
 
 impl Reading {
+    /// Whether the value that `refusal` is about is passed over, since it is not what is looked for.
+    fn passes_over(&self, refusal: &Refusal) -> bool {
+        self.looks_for.is_some_and(|frozen| !frozen.fails(refusal))
+    }
+
     /// Says of the notes from `first` on that their values are below `step`.
     fn place(&mut self, first: usize, step: impl Fn() -> Step) {
         for note in self.nulled.iter_mut().skip(first) {
@@ -374,18 +402,49 @@ impl ColumnBuffer {
                 Ok(())
             }
             (Err(Stop::Record(refusal)), OnError::Null) if self.nullable && !refusal.is_fatal => {
-                self.truncate(row);
-                scanner.return_to(start);
-                scanner.skip_value()?;
-                self.push_null();
+                self.pass_over(row, start, scanner)?;
                 reading.nulled.truncate(noted);
                 reading.nulled.push(*refusal);
                 reading.place(noted, || Step::Key(name.to_owned()));
                 Ok(())
             }
             (Err(stop), OnError::Fail) => Err(stop.fatal().below_key(name)),
+            (Err(Stop::Record(refusal)), _) if reading.passes_over(&refusal) => {
+                self.pass_over(row, start, scanner)?;
+                reading.nulled.push(*refusal);
+                reading.place(noted, || Step::Key(name.to_owned()));
+                Ok(())
+            }
             (Err(stop), _) => Err(stop.below_key(name)),
         }
+    }
+
+    /// As [`Self::read`] of what is in a list or a map: what does not fit is passed over where something else is looked for.
+    #[inline]
+    fn read_within(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
+        if reading.looks_for.is_none() { self.read(scanner, reading) } else { self.read_looking(scanner, reading) }
+    }
+
+    #[cold]
+    fn read_looking(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
+        let (start, row) = (scanner.bookmark(), self.len());
+        match self.read(scanner, reading) {
+            Err(Stop::Record(refusal)) if reading.passes_over(&refusal) => {
+                self.pass_over(row, start, scanner)?;
+                reading.nulled.push(*refusal);
+                Ok(())
+            }
+            read => read,
+        }
+    }
+
+    /// Puts null in place of the value at `start`, in the row `row`, of which some may have been read.
+    fn pass_over(&mut self, row: usize, start: Bookmark, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
+        self.truncate(row);
+        scanner.return_to(start);
+        scanner.skip_value()?;
+        self.push_null();
+        Ok(())
     }
 
     fn push_null(&mut self) {
@@ -489,7 +548,7 @@ impl ListBuffer {
         let mut more = scanner.enter_array()?;
         while more {
             let noted = reading.nulled.len();
-            self.elements.read(scanner, reading).map_err(|stop| stop.below_index(index))?;
+            self.elements.read_within(scanner, reading).map_err(|stop| stop.below_index(index))?;
             if reading.nulled.len() > noted {
                 reading.place(noted, || Step::Index(index));
             }

@@ -1,6 +1,6 @@
 //! Types the records of one page: past the gate, into the columns, or aside with the reason.
 
-use super::columns::{ObjectBuffer, Reading};
+use super::columns::{Frozen, ObjectBuffer, Reading};
 use super::discard::with_null_at;
 use super::error::{DecodeError, PageResult};
 use super::record::{Admission, RawRecord, RecordGate};
@@ -105,7 +105,8 @@ impl<'d, 'g> RowSink<'d, 'g> {
         page: u64,
     ) -> Self {
         let Treatment { misfits, has_rules, passes_hollow, variants: variant_rules } = treatment;
-        let reading = Reading { unknown: options.unknown_fields, passes_hollow, has_rules, nulled: Vec::new() };
+        let unknown = options.unknown_fields;
+        let reading = Reading { unknown, passes_hollow, has_rules, nulled: Vec::new(), looks_for: None };
         Self {
             root,
             deletes,
@@ -160,26 +161,68 @@ impl<'d, 'g> RowSink<'d, 'g> {
     /// Does with a refused record, which begins at the cursor, what is to be done with such ones.
     #[cold]
     fn treated(&mut self, scanner: &mut Scanner<'_>, refusal: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
-        let is_misfit = refusal.code.is_about_a_value();
-        let is_unknown = refusal.code == RejectCode::UnknownField;
-        let fails =
-            (is_unknown && self.reading.unknown == UnknownFields::Fail) || (is_misfit && self.misfits == Misfits::Fail);
-        if fails {
-            return self.frozen(refusal.path(), refusal.reason.clone(), is_unknown);
-        }
-        if !is_misfit || !matches!(self.misfits, Misfits::Null | Misfits::Variant) {
-            return Ok(Some(refusal));
-        }
         let start = scanner.bookmark();
         let raw = scanner.value_text()?;
+        self.fail_if_frozen(raw)?;
         let refusal = match self.misfits {
-            Misfits::Variant => self.typed_with_variants(raw, refusal)?,
-            Misfits::Null | Misfits::Reject | Misfits::Fail => self.typed_with_nulls(raw, refusal)?,
+            Misfits::Variant if refusal.code.is_about_a_value() => self.typed_with_variants(raw, refusal)?,
+            Misfits::Null if refusal.code.is_about_a_value() => self.typed_with_nulls(raw, refusal)?,
+            Misfits::Variant | Misfits::Null | Misfits::Reject | Misfits::Fail => Some(refusal),
         };
         if refusal.is_some() {
             scanner.return_to(start);
         }
         Ok(refusal)
+    }
+
+    /// What fails the run.
+    fn contract(&self) -> Frozen {
+        Frozen { unknown: self.reading.unknown == UnknownFields::Fail, misfit: self.misfits == Misfits::Fail }
+    }
+
+    /// Fails when anything in a record that does not fit is to fail the run, in whatever order it comes.
+    fn fail_if_frozen(&mut self, raw: &str) -> PageResult<()> {
+        let frozen = self.contract();
+        if frozen == Frozen::default() && !self.reading.has_rules {
+            return Ok(());
+        }
+        let row = self.root.rows();
+        let mut scanner = Scanner::new(raw.as_bytes(), self.depth_max)?;
+        if scanner.kind()? != Kind::Object {
+            return Ok(());
+        }
+        let unknown = if frozen.unknown { UnknownFields::Fail } else { UnknownFields::Ignore };
+        let mut looking = Reading {
+            unknown,
+            passes_hollow: self.reading.passes_hollow,
+            has_rules: true,
+            nulled: Vec::new(),
+            looks_for: Some(frozen),
+        };
+        let outcome = self.root.read(&mut scanner, &mut looking);
+        self.root.truncate(row);
+        match outcome {
+            Ok(()) => {}
+            Err(Stop::Page(error)) => return Err(error),
+            Err(Stop::Record(refusal)) if refusal.is_fatal => return refused(&refusal),
+            Err(Stop::Record(refusal)) if frozen.fails(&refusal) => {
+                let is_unknown = refusal.code == RejectCode::UnknownField;
+                return self.frozen(refusal.path(), refusal.reason.clone(), is_unknown);
+            }
+            // A field that must be there is missing.
+            Err(Stop::Record(_)) => {}
+        }
+        if !frozen.unknown || self.misfits != Misfits::Variant {
+            return Ok(());
+        }
+        let lacking = looking.nulled.iter().find_map(|refusal| {
+            let moving = Moving::of(self.variant_rules, raw, &refusal.steps)?;
+            (refusal.code.is_about_a_value() && !moving.has_column).then(|| (refusal, moving.variant.name()))
+        });
+        match lacking {
+            Some((refusal, name)) => self.no_column(refusal, &name),
+            None => Ok(()),
+        }
     }
 
     /// Types a record with null in place of every value that does not fit, of which `first` is the first.
@@ -216,6 +259,12 @@ impl<'d, 'g> RowSink<'d, 'g> {
         Err(Box::new(DecodeError::Frozen { position: self.records, path, reason, is_unknown }))
     }
 
+    #[cold]
+    fn no_column<T>(&self, refusal: &Refusal, name: &str) -> PageResult<T> {
+        let reason = format!("{}, and there is no column {name} for it", refusal.reason);
+        self.frozen(refusal.path(), reason, true)
+    }
+
     /// Types a record with every value that does not fit, of which `first` is the first, under the name of its variant. A variant that there is no
     /// column for is treated as any field that the schema does not have; the record is refused for what does not fit then.
     fn typed_with_variants(&mut self, raw: &str, first: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
@@ -228,11 +277,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
             let Some(moving) = moving.filter(|_| refusal.code.is_about_a_value()) else { return Ok(Some(first)) };
             let moved = match self.reading.unknown {
                 _ if moving.has_column => moving.moved_in(&text),
-                UnknownFields::Fail => {
-                    let name = moving.variant.name();
-                    let reason = format!("{}, and there is no column {name} for it", refusal.reason);
-                    return self.frozen(refusal.path(), reason, true);
-                }
+                UnknownFields::Fail => return self.no_column(refusal, &moving.variant.name()),
                 UnknownFields::Ignore => {
                     left_out += 1;
                     moving.left_out_of(&text)
@@ -290,6 +335,9 @@ impl<'d, 'g> RowSink<'d, 'g> {
             }
             Err(Stop::Page(error)) => Err(error),
             Err(Stop::Record(refusal)) if refusal.is_fatal => refused(&refusal),
+            Err(Stop::Record(refusal)) if self.contract().fails(&refusal) => {
+                self.frozen(refusal.path(), refusal.reason.clone(), false)
+            }
             Err(Stop::Record(refusal)) => {
                 self.root.truncate(row);
                 self.reading.nulled.clear();

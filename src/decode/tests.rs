@@ -1,3 +1,4 @@
+mod contracts;
 mod deletes;
 mod differential;
 mod documents;

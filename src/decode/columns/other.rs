@@ -357,7 +357,7 @@ impl MapBuffer {
             } else {
                 self.keys.push_key(key)?;
                 let noted = reading.nulled.len();
-                let read = self.values.read(scanner, reading);
+                let read = self.values.read_within(scanner, reading);
                 let key = self.keys.get(self.keys.len().saturating_sub(1));
                 read.map_err(|stop| stop.below_key(key))?;
                 if reading.nulled.len() > noted {
