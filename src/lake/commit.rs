@@ -318,8 +318,10 @@ async fn create_commit(storage: &Storage, lock: &TableLock, commit: &CommitDocum
     lock.verify(storage).await.map_err(nothing)?;
     let bytes = commit.to_bytes().map_err(nothing)?;
     let path = storage.layout.commit(commit.commit);
-    sync_staged(storage, commit).await.map_err(nothing)?;
-    let outcome = storage.create_durably(&path, &storage.layout.staged_commit(&commit.run_id), bytes).await;
+    // Rules 1 and 8: what the commit relies on is complete, and durable.
+    let relies_on = objects(storage, commit, |staged, _| staged.to_owned()).map_err(nothing)?;
+    let staged = storage.layout.staged_commit(&commit.run_id);
+    let outcome = storage.create_durably(&path, &staged, bytes, &relies_on).await;
     if matches!(outcome, Ok(Created::Yes)) {
         return Ok(());
     }
@@ -363,13 +365,6 @@ fn objects(storage: &Storage, commit: &CommitDocument, name: fn(&str, &str) -> S
     let files = commit.adds.iter().map(|added| (&added.staged, &added.path));
     let rejects = commit.rejects.iter().map(|rejects| (&rejects.staged, &rejects.path));
     files.chain(rejects).map(|(staged, path)| storage.resolve(&name(staged, path))).collect()
-}
-
-/// Rules 1 and 8: what the commit relies on is complete, and durable.
-async fn sync_staged(storage: &Storage, commit: &CommitDocument) -> Result<()> {
-    let staged = objects(storage, commit, |staged, _| staged.to_owned())?;
-    storage.sync_content(&staged).await?;
-    storage.sync_names(&staged).await
 }
 
 async fn copy_files(storage: &Storage, commit: &CommitDocument) -> Result<()> {

@@ -8,9 +8,9 @@ use std::ops::Range;
 use std::result::Result as StdResult;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, MutableArrayData, RecordBatch, UInt64Array, make_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, MutableArrayData, RecordBatch, UInt32Array, make_array};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{filter_record_batch, interleave, take};
+use arrow::compute::{concat, filter_record_batch, interleave, take};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -61,13 +61,61 @@ pub(super) struct Arriving<'a> {
 /// What is to be done, in the terms of rows.
 struct Work {
     rows: Vec<RecordBatch>,
-    /// Ascending positions and what comes there, as batch and row of `incoming`.
-    replaced: Vec<(usize, (usize, usize))>,
+    /// By ascending positions of the file.
+    replaced: Vec<Run>,
     incoming: Vec<RecordBatch>,
     /// Rows that leave and are not replaced.
     leaving: RowSet,
     /// Incoming rows that replace none.
     new: Vec<RecordBatch>,
+}
+
+/// Rows that come one after another to rows that lie one after another. Most rows of a run do: an API mostly lists them in the order in which the table has
+/// them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    /// The first row that makes room: of the file, of a row group, or of a batch of it, as the list says that it is in.
+    at: u32,
+    rows: u32,
+    /// Where the first row comes from, as a batch of `incoming` and a row of that.
+    batch: u32,
+    row: u32,
+}
+
+impl Run {
+    fn at(&self) -> usize {
+        self.at as usize
+    }
+
+    fn rows(&self) -> usize {
+        self.rows as usize
+    }
+
+    /// Whether one row more, which goes to `position`, goes on with it.
+    fn takes(&self, position: u32, (batch, row): (u32, u32)) -> bool {
+        batch == self.batch && position == self.at + self.rows && row == self.row + self.rows
+    }
+
+    /// What of it goes to a range, as places in that.
+    fn within(self, range: &Range<usize>) -> Option<Self> {
+        let (start, end) = (self.at().max(range.start), (self.at() + self.rows()).min(range.end));
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        (start < end).then(|| Self {
+            at: small(start - range.start),
+            rows: small(end - start),
+            batch: self.batch,
+            row: self.row + small(start - self.at()),
+        })
+    }
+}
+
+fn rows_in(runs: &[Run]) -> usize {
+    runs.iter().map(Run::rows).sum()
+}
+
+/// Whether `runs` are so short that their rows are better copied one by one.
+fn are_short(runs: &[Run]) -> bool {
+    runs.len() * RUN_ROWS_MIN > rows_in(runs)
 }
 
 impl InPlace<'_> {
@@ -103,7 +151,7 @@ impl InPlace<'_> {
 struct Staged {
     number: u32,
     /// The first row of each of its batches, and which of all batches that is.
-    starts: Vec<(usize, usize)>,
+    starts: Vec<(u32, u32)>,
     /// The rows that replace others.
     used: RowSet,
     /// Which of its batches had the last row; the next one is mostly there, too.
@@ -113,20 +161,20 @@ struct Staged {
 impl Staged {
     fn new(file: &Arriving<'_>, incoming: &mut Vec<RecordBatch>) -> Self {
         let (mut starts, mut first) = (Vec::with_capacity(file.rows.len() + 1), 0);
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         for batch in file.rows {
-            starts.push((first, incoming.len()));
-            first += batch.num_rows();
+            starts.push((first, small(incoming.len())));
+            first += small(batch.num_rows());
             incoming.push(batch.clone());
         }
-        starts.push((first, incoming.len()));
+        starts.push((first, small(incoming.len())));
         Self { number: file.number, starts, used: RowSet::default(), last: 0 }
     }
 
     /// Uses a row: its batch, and its place there; `None` where there is no such row.
-    fn take(&mut self, row: u32) -> Option<(usize, usize)> {
+    fn take(&mut self, row: u32) -> Option<(u32, u32)> {
         self.used.insert(row);
-        let row = row as usize;
-        let has = |batch: &[(usize, usize)]| matches!(batch, [(first, _), (end, _)] if (*first..*end).contains(&row));
+        let has = |batch: &[(u32, u32)]| matches!(batch, [(first, _), (end, _)] if (*first..*end).contains(&row));
         if !self.starts.get(self.last..self.last + 2).is_some_and(has) {
             self.last = self.starts.windows(2).position(has)?;
         }
@@ -139,23 +187,33 @@ impl Work {
     fn of(at_hand: &AtHand, gone: &RowSet, arriving: &[Arriving<'_>]) -> StdResult<Self, ArrowError> {
         let mut incoming = Vec::new();
         let mut staged = arriving.iter().map(|file| Staged::new(file, &mut incoming)).collect::<Vec<_>>();
-        let mut replaced = Vec::with_capacity(at_hand.replaced.len());
+        let mut replaced: Vec<Run> = Vec::new();
         for (position, place) in at_hand.replaced.iter().copied() {
             let taken = staged.iter_mut().find(|file| file.number == place.file).and_then(|file| file.take(place.row));
             let lost = || ArrowError::ComputeError("an incoming row is not where it was staged".to_owned());
-            replaced.push((position as usize, taken.ok_or_else(lost)?));
+            let (batch, row) = taken.ok_or_else(lost)?;
+            match replaced.last_mut() {
+                Some(run) if run.takes(position, (batch, row)) => run.rows += 1,
+                Some(_) | None => replaced.push(Run { at: position, rows: 1, batch, row }),
+            }
         }
-        replaced.sort_unstable();
+        replaced.sort_unstable_by_key(|run| run.at);
         let mut leaving = RowSet::default();
-        let mut next = replaced.iter().map(|(position, _)| *position).peekable();
-        for position in gone.positions() {
-            if next.next_if(|next| *next == position).is_none() {
-                leaving.insert(u32::try_from(position).unwrap_or(u32::MAX));
+        // Most often none leaves beside those that are replaced.
+        if gone.len() > rows_in(&replaced) as u64 {
+            let mut next = replaced.iter().flat_map(|run| run.at()..run.at() + run.rows()).peekable();
+            for position in gone.positions() {
+                if next.next_if_eq(&position).is_none() {
+                    leaving.insert(u32::try_from(position).unwrap_or(u32::MAX));
+                }
             }
         }
         let mut new = Vec::new();
         for (file, staged) in arriving.iter().zip(&staged) {
             let mut first = 0;
+            if file.rows.iter().map(|batch| batch.num_rows() as u64).sum::<u64>() == staged.used.len() {
+                continue;
+            }
             for batch in file.rows {
                 let is_new = |row: usize| {
                     let row = first + row as u64;
@@ -206,13 +264,15 @@ impl Work {
             first = range.end;
             let pieces = pieces(&self.rows, &range);
             let replaced = self.replaced_in(&range);
-            let (new, changed) = self.changes(&pieces, replaced, range.start)?;
-            let loses = (range.clone()).any(|row| self.leaving.contains(row as u64));
+            let places = places_in(&pieces, &replaced);
+            let (new, changed) = self.changes(&pieces, &replaced, &places)?;
+            let loses = self.leaving.len() > 0 && range.clone().any(|row| self.leaving.contains(row as u64));
             let grows = position + 1 == count && !self.new.is_empty() && rows < writer.row_group_rows();
             let is_between = writer.open_rows() > 0 && writer.open_rows() < writer.row_group_rows() / 2;
-            let columns = changed.iter().zip(0..).map(|(changed, column)| {
-                changed.then(|| patched(&pieces, column, replaced, range.start, &new)).transpose()
-            });
+            let columns = changed
+                .iter()
+                .zip(0..)
+                .map(|(changed, column)| changed.then(|| patched(&pieces, column, &places, &new)).transpose());
             let columns = columns.collect::<StdResult<Vec<_>, _>>()?;
             if !loses && !grows && !is_between {
                 writer.write_changed(original, position, columns)?;
@@ -232,62 +292,83 @@ impl Work {
         self.new.iter().try_for_each(|batch| writer.write(batch))
     }
 
-    fn replaced_in(&self, range: &Range<usize>) -> &[(usize, (usize, usize))] {
-        let place = |row: usize| self.replaced.partition_point(|(position, _)| *position < row);
-        self.replaced.get(place(range.start)..place(range.end)).unwrap_or_default()
+    /// What comes to a range of rows, as places in that.
+    fn replaced_in(&self, range: &Range<usize>) -> Vec<Run> {
+        let first = self.replaced.partition_point(|run| run.at() + run.rows() <= range.start);
+        let runs = self.replaced.iter().skip(first).take_while(|run| run.at() < range.end);
+        runs.filter_map(|run| run.within(range)).collect()
     }
 
-    /// The values that come to a row group which begins at `first`, column by column, and in which columns there is another one than before.
+    /// The values that come to a row group, column by column, and in which columns there is another one than before.
     fn changes(
         &self,
         pieces: &[RecordBatch],
-        replaced: &[(usize, (usize, usize))],
-        first: usize,
+        replaced: &[Run],
+        places: &[Vec<Run>],
     ) -> StdResult<(Vec<ArrayRef>, Vec<bool>), ArrowError> {
         let columns = pieces.first().map_or(0, RecordBatch::num_columns);
         if replaced.is_empty() {
             return Ok((Vec::new(), vec![false; columns]));
         }
-        let after = replaced.iter().map(|(_, place)| *place).collect::<Vec<_>>();
         let columns = (0..columns).into_par_iter().map(|column| {
-            let values = interleave(&arrays(&self.incoming, column), &after)?;
-            let is_changed = differs(pieces, column, replaced, first, &values)?;
+            let values = gathered(&arrays(&self.incoming, column), replaced)?;
+            let is_changed = differs(pieces, column, places, &values)?;
             Ok((values, is_changed))
         });
         Ok(columns.collect::<StdResult<Vec<_>, ArrowError>>()?.into_iter().unzip())
     }
 }
 
-/// Whether one of the values of a column that are replaced is another one than that of `new` which comes there.
-fn differs(
-    pieces: &[RecordBatch],
-    column: usize,
-    replaced: &[(usize, (usize, usize))],
-    first: usize,
-    new: &ArrayRef,
-) -> StdResult<bool, ArrowError> {
-    let (mut start, mut next) = (first, 0);
-    for piece in pieces {
-        let positions = positions_in(replaced, next, start, piece.num_rows());
-        let before = if positions.len() == piece.num_rows() {
-            Arc::clone(piece.column(column))
+/// Rows of a run, on average, from which on it is copied as one.
+const RUN_ROWS_MIN: usize = 32;
+
+/// The values that `runs` bring, one after another.
+fn gathered(arrays: &[&dyn Array], runs: &[Run]) -> StdResult<ArrayRef, ArrowError> {
+    if are_short(runs) {
+        let places =
+            runs.iter().flat_map(|run| (run.row..run.row + run.rows).map(|row| (run.batch as usize, row as usize)));
+        return interleave(arrays, &places.collect::<Vec<_>>());
+    }
+    let lost = || ArrowError::ComputeError("rows come from where none are".to_owned());
+    let slice = |run: &Run| Ok(arrays.get(run.batch as usize).ok_or_else(lost)?.slice(run.row as usize, run.rows()));
+    let slices = runs.iter().map(slice).collect::<StdResult<Vec<_>, ArrowError>>()?;
+    concat(&slices.iter().map(AsRef::as_ref).collect::<Vec<_>>())
+}
+
+/// Whether one of the values of a column that are replaced, at `places` of each piece, is another one than that of `new` which comes there.
+fn differs(pieces: &[RecordBatch], column: usize, places: &[Vec<Run>], new: &ArrayRef) -> StdResult<bool, ArrowError> {
+    let mut next = 0;
+    for (piece, runs) in pieces.iter().zip(places).filter(|(_, runs)| !runs.is_empty()) {
+        let (rows, column) = (rows_in(runs), piece.column(column));
+        let before = if rows == piece.num_rows() {
+            Arc::clone(column)
+        } else if are_short(runs) {
+            let positions = runs.iter().flat_map(|run| run.at..run.at + run.rows);
+            take(column, &UInt32Array::from_iter_values(positions), None)?
         } else {
-            let positions = positions.iter().map(|position| *position as u64);
-            take(piece.column(column), &UInt64Array::from_iter_values(positions), None)?
+            let slices = runs.iter().map(|run| column.slice(run.at(), run.rows())).collect::<Vec<_>>();
+            concat(&slices.iter().map(AsRef::as_ref).collect::<Vec<_>>())?
         };
-        if before.as_ref() != new.slice(next, positions.len()).as_ref() {
+        if before.as_ref() != new.slice(next, rows).as_ref() {
             return Ok(true);
         }
-        next += positions.len();
-        start += piece.num_rows();
+        next += rows;
     }
     Ok(false)
 }
 
-/// The rows of a piece that are replaced, from the one with number `next` on, as positions in the piece, which begins at `start`.
-fn positions_in(replaced: &[(usize, (usize, usize))], next: usize, start: usize, rows: usize) -> Vec<usize> {
-    let here = replaced.iter().skip(next).take_while(|(position, _)| *position < start + rows);
-    here.map(|(position, _)| position - start).collect()
+/// What comes to each piece of a row group, as places in the piece.
+fn places_in(pieces: &[RecordBatch], replaced: &[Run]) -> Vec<Vec<Run>> {
+    let (mut start, mut first) = (0, 0);
+    let places = pieces.iter().map(|piece| {
+        let range = start..start + piece.num_rows();
+        start = range.end;
+        let rest = replaced.get(first..).unwrap_or_default();
+        // The last run may go on in the next piece.
+        first += rest.partition_point(|run| run.at() + run.rows() <= range.end);
+        rest.iter().take_while(|run| run.at() < range.end).filter_map(|run| run.within(&range)).collect()
+    });
+    places.collect()
 }
 
 fn arrays(batches: &[RecordBatch], column: usize) -> Vec<&dyn Array> {
@@ -307,46 +388,42 @@ fn pieces(batches: &[RecordBatch], range: &Range<usize>) -> Vec<RecordBatch> {
     pieces
 }
 
-/// A column of `pieces`, which begin at `first`, with the values of `new` in the places that are replaced.
+/// A column of `pieces` with the values of `new` in the places that are replaced.
 fn patched(
     pieces: &[RecordBatch],
     column: usize,
-    replaced: &[(usize, (usize, usize))],
-    first: usize,
+    places: &[Vec<Run>],
     new: &[ArrayRef],
 ) -> StdResult<Vec<ArrayRef>, ArrowError> {
     let lost = || ArrowError::ComputeError(format!("column {column} has no values"));
     let new = new.get(column).ok_or_else(lost)?;
-    let (mut columns, mut start, mut next) = (Vec::with_capacity(pieces.len()), first, 0);
-    for piece in pieces {
-        let positions = positions_in(replaced, next, start, piece.num_rows());
-        columns.push(replace(piece.column(column), &positions, &new.slice(next, positions.len()))?);
-        next += positions.len();
-        start += piece.num_rows();
+    let (mut columns, mut next) = (Vec::with_capacity(pieces.len()), 0);
+    for (piece, runs) in pieces.iter().zip(places) {
+        let rows = rows_in(runs);
+        columns.push(replace(piece.column(column), runs, &new.slice(next, rows))?);
+        next += rows;
     }
     Ok(columns)
 }
 
-/// `values` with those of `new` at `positions`, which ascend.
-fn replace(values: &ArrayRef, positions: &[usize], new: &ArrayRef) -> StdResult<ArrayRef, ArrowError> {
-    if positions.is_empty() {
+/// `values` with those of `new`, one after another, where `runs` go.
+fn replace(values: &ArrayRef, runs: &[Run], new: &ArrayRef) -> StdResult<ArrayRef, ArrowError> {
+    if runs.is_empty() {
         return Ok(Arc::clone(values));
     }
-    if positions.len() == values.len() {
+    if new.len() == values.len() {
         return Ok(Arc::clone(new));
     }
     let (old, new) = (values.to_data(), new.to_data());
     let mut data = MutableArrayData::new(vec![&old, &new], false, values.len());
     let (mut done, mut used) = (0, 0);
-    while let Some(start) = positions.get(used).copied() {
-        if done < start {
-            data.try_extend(0, done, start)?;
+    for run in runs {
+        if done < run.at() {
+            data.try_extend(0, done, run.at())?;
         }
-        let run =
-            positions.iter().skip(used).zip(start..).take_while(|(position, expected)| *position == expected).count();
-        data.try_extend(1, used, used + run)?;
-        used += run;
-        done = start + run;
+        data.try_extend(1, used, used + run.rows())?;
+        used += run.rows();
+        done = run.at() + run.rows();
     }
     data.try_extend(0, done, values.len())?;
     Ok(make_array(data.freeze()))

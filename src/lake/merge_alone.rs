@@ -107,6 +107,7 @@ async fn run(
     tally: &mut Tally,
 ) -> Result<()> {
     let partitions = partitions.collect::<Vec<_>>();
+    let mut left = partitions.len();
     let reads_ahead = partitions.len() < files_in_flight();
     let work =
         partitions.into_iter().map(|partition| spawn(Alone { reads_ahead, ..partition }.merge())).collect::<Vec<_>>();
@@ -114,8 +115,12 @@ async fn run(
     // The commit wants staged files durable. Disks work on that while processors work on the next ones.
     let mut syncs = JoinSet::new();
     while let Some((changed, counted)) = done.try_next().await? {
-        let (storage, staged) = (storage.clone(), changed.staged_paths(storage)?);
-        syncs.spawn(async move { storage.sync_content(&staged).await });
+        left -= 1;
+        // Beside the last one there is nothing to do any more: the commit makes it durable together with itself.
+        if left > 0 {
+            let (storage, staged) = (storage.clone(), changed.staged_paths(storage)?);
+            syncs.spawn(async move { storage.sync_content(&staged).await });
+        }
         changes.extend(changed);
         tally.add(&counted);
     }

@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 8_192;
 /// Batches that are decoded before they are asked for.
-const BATCHES_AHEAD: usize = 1;
+const BATCHES_AHEAD: usize = 2;
 /// Bytes read at the end of a file in the hope that its metadata is there.
 const FOOTER_BYTES: usize = 64 * 1024;
 
@@ -127,9 +127,10 @@ fn in_advance(
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let mut reading = JoinSet::new();
-    reading.spawn(async move {
+    // On a thread of its own: a task would wait for the one that it is to work beside.
+    reading.spawn_blocking(move || {
         for batch in batches {
-            if sender.send(batch).await.is_err() {
+            if sender.blocking_send(batch).is_err() {
                 break;
             }
         }

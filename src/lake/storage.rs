@@ -96,14 +96,22 @@ impl Storage {
         }
     }
 
-    /// Creates an object that must not exist yet. On a medium, what is in it is durable before its name is there: it is written to `staged` first, and
-    /// given its name then.
-    pub(super) async fn create_durably(&self, path: &Path, staged: &Path, bytes: Bytes) -> Result<Created> {
+    /// Creates an object that must not exist yet. On a medium, what is in it and the objects that it relies on are durable before its name is there: it
+    /// is written to `staged` first, and given its name then.
+    pub(super) async fn create_durably(
+        &self,
+        path: &Path,
+        staged: &Path,
+        bytes: Bytes,
+        relies_on: &[Path],
+    ) -> Result<Created> {
         if self.medium.is_none() {
             return self.create(path, bytes).await;
         }
         self.put(staged, bytes).await?;
-        self.sync_content(std::slice::from_ref(staged)).await?;
+        let content = relies_on.iter().chain([staged]).cloned().collect::<Vec<_>>();
+        // At the same time: to the disk it is one thing to do.
+        tokio::try_join!(self.sync_content(&content), self.sync_names(relies_on))?;
         match self.store.copy_if_not_exists(staged, path).await {
             Ok(()) => Ok(Created::Yes),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),

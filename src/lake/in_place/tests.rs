@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use arrow::array::Float64Array;
+use arrow::array::{Float64Array, StringArray};
 use parquet::file::metadata::RowGroupMetaData;
 use proptest::prelude::*;
 
@@ -19,6 +19,8 @@ struct Story {
     batch_rows: usize,
     /// By position: whether a row is replaced by a row with another value, by the same one, or leaves.
     fates: BTreeMap<usize, u8>,
+    /// Whether rows are replaced from the last one to the first.
+    is_reversed: bool,
     /// By the place among the arriving rows: new rows, and some that are not needed.
     added: Vec<(bool, usize)>,
 }
@@ -26,9 +28,16 @@ struct Story {
 fn story() -> impl Strategy<Value = Story> {
     let sizes = (1_usize..120, 1_usize..60, 1_usize..40);
     sizes.prop_flat_map(|(rows, row_group_rows, batch_rows)| {
-        let fates = prop::collection::btree_map(0..rows, 0_u8..8, 0..rows.min(40));
+        let single = prop::collection::btree_map(0..rows, 0_u8..8, 0..rows.min(40));
+        // Rows that lie one after another.
+        let stretch = prop::option::of((0..rows, 0..rows * 2, 1_u8..8));
         let added = prop::collection::vec((any::<bool>(), 0_usize..50), 0..6);
-        (fates, added).prop_map(move |(fates, added)| Story { rows, row_group_rows, batch_rows, fates, added })
+        (single, stretch, added, any::<bool>()).prop_map(move |(mut fates, stretch, added, is_reversed)| {
+            if let Some((first, length, fate)) = stretch {
+                fates.extend((first..rows.min(first + length)).map(|position| (position, fate)));
+            }
+            Story { rows, row_group_rows, batch_rows, fates, is_reversed, added }
+        })
     })
 }
 
@@ -103,7 +112,9 @@ fn play(story: &Story) -> (Bytes, Vec<Row>) {
     }
     after.extend(new);
     // Neither order nor file of the arriving rows matters.
-    replaced.reverse();
+    if story.is_reversed {
+        replaced.reverse();
+    }
     let at_hand = AtHand { content: content.clone(), rows: in_batches(&before, story.batch_rows), replaced };
     let batches = in_batches(&arriving, story.batch_rows);
     let arriving = [Arriving { number: 7, rows: &batches, dropped: Some(&dropped) }];
@@ -131,6 +142,7 @@ fn merge_after_merge_leaves_no_more_row_groups_than_rows_need() {
         row_group_rows: 40,
         batch_rows: 16,
         fates: BTreeMap::from([(3, 0), (50, 2)]),
+        is_reversed: true,
         added: vec![(true, 0)],
     };
     let (content, expected) = play(&story);
@@ -152,11 +164,37 @@ fn a_value_is_another_one_when_its_bits_are() {
     let batch = |value: f64| {
         RecordBatch::try_from_iter([("x", Arc::new(Float64Array::from(vec![1.0, value])) as ArrayRef)]).unwrap()
     };
-    let comes = [(1, (0, 0))];
     for (before, after, is_changed) in
         [(0.0, -0.0, true), (f64::NAN, f64::NAN, false), (2.0, 2.0, false), (f64::NAN, 1.0, true)]
     {
         let new: ArrayRef = Arc::new(Float64Array::from(vec![after]));
-        assert_eq!(differs(&[batch(before)], 0, &comes, 0, &new).unwrap(), is_changed, "{before} {after}");
+        assert_eq!(
+            differs(&[batch(before)], 0, &[vec![Run { at: 1, rows: 1, batch: 0, row: 0 }]], &new).unwrap(),
+            is_changed,
+            "{before} {after}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn rows_are_gathered_in_runs_as_one_by_one(
+        sizes in proptest::collection::vec(1..200_usize, 1..4),
+        runs in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1..120_usize), 0..12),
+    ) {
+        let texts = |array: usize, rows: usize| (0..rows).map(|row| (row % 7 > 0).then(|| format!("{array}/{row}"))).collect::<StringArray>();
+        let arrays = sizes.iter().enumerate().map(|(array, rows)| texts(array, *rows)).collect::<Vec<_>>();
+        let arrays = arrays.iter().map(|array| array as &dyn Array).collect::<Vec<_>>();
+        let runs = runs.iter().map(|(array, first, rows)| {
+            let array = array.index(sizes.len());
+            let first = first.index(sizes[array]);
+            Run { at: 0, rows: small(*rows.min(&(sizes[array] - first))), batch: small(array), row: small(first) }
+        });
+        let runs = runs.collect::<Vec<_>>();
+        prop_assume!(!runs.is_empty());
+        let places = runs.iter().flat_map(|run| (0..run.rows()).map(|row| (run.batch as usize, run.row as usize + row)));
+        let places = places.collect::<Vec<_>>();
+        let (in_runs, one_by_one) = (gathered(&arrays, &runs).unwrap(), interleave(&arrays, &places).unwrap());
+        prop_assert_eq!(in_runs.as_ref(), one_by_one.as_ref());
     }
 }
