@@ -43,7 +43,7 @@ use crate::event::{FileChange, FileChangeKind, RowCounts};
 use crate::schema::RecordSchema;
 use crate::spec::{PartitionField, WriteDisposition};
 
-/// Copies and removals in flight at the same time.
+/// Copies in flight at the same time.
 const PUBLISH_IN_FLIGHT: usize = 8;
 
 /// One commit, as it is stored.
@@ -402,10 +402,8 @@ async fn remove_files(storage: &Storage, lock: &TableLock, commit: &CommitDocume
         return Ok(());
     }
     lock.verify(storage).await?;
-    let removals = commit.removes.iter().map(|path| async move { storage.delete(&storage.resolve(path)?).await });
-    let removals = removals.collect::<Vec<_>>();
-    stream::iter(removals).buffer_unordered(PUBLISH_IN_FLIGHT).try_collect::<()>().await?;
     let removed = commit.removes.iter().map(|path| storage.resolve(path)).collect::<Result<Vec<_>>>()?;
+    storage.delete_each(removed.iter().cloned()).await?;
     storage.sync_names(&removed).await
 }
 
@@ -418,12 +416,14 @@ async fn mark(storage: &Storage, commit: &CommitDocument) -> Result<()> {
 async fn sweep(storage: &Storage, commit: &CommitDocument) -> Result<()> {
     // Also where an earlier run has put it, and may not have got further.
     storage.sync_names(&[storage.layout.published_marker(commit.commit)]).await?;
-    for marker in storage.list(&storage.layout.published_markers()).await? {
-        if number_of(&marker.location).is_some_and(|number| number < commit.commit) {
-            storage.delete(&marker.location).await?;
-        }
-    }
-    recover::sweep_staging(storage, &BTreeSet::from([commit.run_id.clone()]), commit.commit).await
+    let markers = async {
+        let markers =
+            storage.list(&storage.layout.published_markers()).await?.into_iter().map(|marker| marker.location);
+        let is_old = |marker: &Path| number_of(marker).is_some_and(|number| number < commit.commit);
+        storage.delete_each(markers.filter(is_old)).await
+    };
+    let run = BTreeSet::from([commit.run_id.clone()]);
+    tokio::try_join!(markers, recover::sweep_staging(storage, &run, commit.commit)).map(drop)
 }
 
 /// The path of a staged object as commits name it.

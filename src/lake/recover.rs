@@ -71,7 +71,7 @@ pub(super) async fn sweep_staging(storage: &Storage, runs: &BTreeSet<String>, ta
 /// away what the run has staged for a later one.
 async fn sweep(storage: &Storage, run: &str, taken: u64, keeps_journals: bool) -> Result<bool> {
     let folder = storage.layout.staging_of(run);
-    let (mut has_journals, mut is_empty) = (false, true);
+    let (mut has_journals, mut is_empty, mut gone) = (false, true, Vec::new());
     for object in storage.list(&folder).await? {
         let stays = if is_journal(&object.location) {
             has_journals = true;
@@ -82,9 +82,10 @@ async fn sweep(storage: &Storage, run: &str, taken: u64, keeps_journals: bool) -
         if stays {
             is_empty = false;
         } else {
-            storage.delete(&object.location).await?;
+            gone.push(object.location);
         }
     }
+    storage.delete_each(gone).await?;
     if is_empty {
         storage.remove_local_folder(&folder);
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 
@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 
 /// The second name of a staged file, on its way to its final place.
 const SECOND_NAME_SUFFIX: &str = ".publishing";
+/// Objects that are deleted at the same time.
+const DELETIONS_IN_FLIGHT: usize = 8;
 
 /// The objects of one table.
 #[derive(Debug, Clone)]
@@ -170,11 +172,17 @@ impl Storage {
         first.map(|object| object.is_some()).map_err(|error| self.failed("list", folder, error))
     }
 
+    /// Deletes objects; those that are not there are deleted already.
+    pub(super) async fn delete_each(&self, paths: impl IntoIterator<Item = Path>) -> Result<()> {
+        let deletions = paths.into_iter().map(|path| async move { self.delete(&path).await });
+        let deletions = deletions.collect::<Vec<_>>();
+        stream::iter(deletions).buffer_unordered(DELETIONS_IN_FLIGHT).try_collect().await
+    }
+
     /// Deletes everything below `folder`.
     pub(super) async fn delete_all(&self, folder: &Path) -> Result<()> {
-        for object in self.list(folder).await? {
-            self.delete(&object.location).await?;
-        }
+        let objects = self.list(folder).await?;
+        self.delete_each(objects.into_iter().map(|object| object.location)).await?;
         self.remove_local_folder(folder);
         Ok(())
     }
