@@ -44,9 +44,10 @@ test-spark: $(VENV)-spark/.installed ## Spark reads a lake as the other readers 
 	$(VENV)-spark/bin/python tests/readers/compare_spark_evolved.py target/debug/lakefeed
 	$(VENV)-spark/bin/python tests/readers/reader_race.py target/debug/lakefeed --storage local --reader spark --seconds 60 --pause 5
 
-test-adversaries: $(VENV)/.installed ## stores that break their promises: refused, or safe (npm)
+test-adversaries: $(VENV)/.installed ## stores that break their promises: refused, or safe (npm; compiles Garage, which takes minutes)
 	$(CARGO) build --locked
 	tests/servers/with-s3rver.sh $(TEST_PYTHON) tests/servers/adversary.py target/debug/lakefeed
+	tests/servers/with-garage.sh $(TEST_PYTHON) tests/servers/adversary.py target/debug/lakefeed
 
 reader-race: $(VENV)/.installed ## DuckDB, pyarrow and Polars read a lake while it is being merged; wrong answers are counted
 	$(CARGO) build --locked
