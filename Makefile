@@ -38,11 +38,11 @@ test-ceph: $(VENV)/.installed ## the S3 tests on Ceph's radosgw, which checks si
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) LAKEFEED_S3_SIMULATION_SEEDS=$${LAKEFEED_S3_SIMULATION_SEEDS:-0..100} \
 	tests/servers/with-ceph.sh $(CARGO) test --locked --test it -- --test-threads 1 --skip ignores_conditions storage:: crash::on_s3 simulation::on_s3
 
-test-spark: $(VENV)-spark/.installed ## Spark reads a lake as the other readers do, also while it is being merged (Java 17 or newer)
+test-spark: $(VENV)-spark/.installed ## Spark reads a lake as the other readers do, on disk and on S3, also while it is being merged (Java 17 or newer)
 	$(CARGO) build --locked
 	$(VENV)-spark/bin/python tests/readers/compare_spark.py target/debug/lakefeed
 	$(VENV)-spark/bin/python tests/readers/compare_spark_evolved.py target/debug/lakefeed
-	$(VENV)-spark/bin/python tests/readers/reader_race.py target/debug/lakefeed --storage local --reader spark --seconds 60 --pause 5
+	$(VENV)-spark/bin/python tests/readers/reader_race.py target/debug/lakefeed --reader spark --seconds 60 --pause 5
 
 test-adversaries: $(VENV)/.installed ## stores that break their promises: refused, or safe (npm; compiles Garage, which takes minutes)
 	$(CARGO) build --locked
@@ -92,7 +92,8 @@ $(VENV)/.bench-installed: benches/requirements.txt $(VENV)/.installed
 	touch $@
 
 # The same with Spark, which is large.
-$(VENV)-spark/.installed: $(READERS) tests/readers/requirements-spark.txt
+$(VENV)-spark/.installed: $(READERS) tests/readers/requirements-spark.txt tests/readers/requirements-spark-s3.txt
 	$(PYTHON) -m venv $(VENV)-spark
 	$(VENV)-spark/bin/pip install --quiet --disable-pip-version-check -r $(READERS) -r tests/readers/requirements-spark.txt
+	$(VENV)-spark/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/readers/requirements-spark-s3.txt
 	touch $@

@@ -252,13 +252,13 @@ def polars_reader(url):
 
 
 def spark_reader(url):
-    from read_spark import session
+    from read_spark import as_spark_writes, session
 
     spark = session(url)
 
     def read():
         spark.catalog.clearCache()
-        table = spark.read.parquet(url.replace("s3://", "s3a://")).select("id", "version", "number", "text").toArrow()
+        table = spark.read.parquet(as_spark_writes(url)).select("id", "version", "number", "text").toArrow()
         return from_arrow(table)
 
     return read
