@@ -321,7 +321,8 @@ async fn create_commit(storage: &Storage, lock: &TableLock, commit: &CommitDocum
     // Rules 1 and 8: what the commit relies on is complete, and durable.
     let relies_on = objects(storage, commit, |staged, _| staged.to_owned()).map_err(nothing)?;
     let staged = storage.layout.staged_commit(&commit.run_id);
-    let outcome = storage.create_durably(&path, &staged, bytes, &relies_on).await;
+    storage.prepare(&staged, &bytes, &relies_on).await.map_err(nothing)?;
+    let outcome = storage.create_prepared(&path, &staged, bytes).await;
     if matches!(outcome, Ok(Created::Yes)) {
         return Ok(());
     }

@@ -98,22 +98,22 @@ impl Storage {
         }
     }
 
-    /// Creates an object that must not exist yet. On a medium, what is in it and the objects that it relies on are durable before its name is there: it
-    /// is written to `staged` first, and given its name then.
-    pub(super) async fn create_durably(
-        &self,
-        path: &Path,
-        staged: &Path,
-        bytes: Bytes,
-        relies_on: &[Path],
-    ) -> Result<Created> {
+    /// On a medium: writes `bytes` to `staged`, and makes them and the objects that they rely on durable, so that [`Self::create_prepared`] can follow.
+    pub(super) async fn prepare(&self, staged: &Path, bytes: &Bytes, relies_on: &[Path]) -> Result<()> {
+        if self.medium.is_none() {
+            return Ok(());
+        }
+        self.put(staged, bytes.clone()).await?;
+        let content = relies_on.iter().chain([staged]).cloned().collect::<Vec<_>>();
+        // At the same time: to the disk it is one thing to do.
+        tokio::try_join!(self.sync_content(&content), self.sync_names(relies_on)).map(drop)
+    }
+
+    /// Creates an object that must not exist yet, and that is prepared: on a medium it gets its name, elsewhere it is one single put.
+    pub(super) async fn create_prepared(&self, path: &Path, staged: &Path, bytes: Bytes) -> Result<Created> {
         if self.medium.is_none() {
             return self.create(path, bytes).await;
         }
-        self.put(staged, bytes).await?;
-        let content = relies_on.iter().chain([staged]).cloned().collect::<Vec<_>>();
-        // At the same time: to the disk it is one thing to do.
-        tokio::try_join!(self.sync_content(&content), self.sync_names(relies_on))?;
         match self.store.copy_if_not_exists(staged, path).await {
             Ok(()) => Ok(Created::Yes),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),
