@@ -291,6 +291,36 @@ async fn a_disk_that_ignores_syncs_loses_what_was_promised() {
     assert_eq!(State::found(true).next(), Some(super::commit::Step::Sweep));
 }
 
+/// A disk that can write, and cannot say that anything is durable.
+#[derive(Debug)]
+struct Full;
+
+#[async_trait]
+impl Medium for Full {
+    async fn sync_content(&self, _: &[Path]) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    async fn sync_names(&self, _: &[Path]) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_durable_is_never_committed() {
+    let disk = prepared().await;
+    let old = world(&disk).rows().await;
+    let full = World { medium: Some(Arc::new(Full)), ..world(&disk) };
+    let error = run_on(&full.table(), full.spec("full", Merge), &change()).await.unwrap_err();
+    let said = format!("{error} {:?} {:?}", error.hints(), error.causes());
+    assert!(said.contains("durable") && !said.contains("not known whether"), "{said}");
+    assert_eq!(world(&disk).table().snapshot().await.unwrap().version, 1);
+    assert_eq!(world(&disk).rows().await, old);
+    let left: Vec<ObjectMeta> = disk.list(None).try_collect().await.unwrap();
+    let staged = left.iter().filter(|object| object.location.as_ref().contains("/staging/"));
+    assert_eq!(staged.count(), 0, "what was staged is gone with the run");
+}
+
 /// Listing works as on any store; the disk above relies on it.
 #[tokio::test]
 async fn the_disk_shows_what_programs_see() {
