@@ -46,7 +46,7 @@ test-spark: $(VENV)-spark/.installed ## Spark reads a lake as the other readers 
 
 test-adversaries: $(VENV)/.installed ## stores that break their promises: refused, or safe (npm; compiles Garage, which takes minutes)
 	$(CARGO) build --locked
-	tests/servers/with-s3rver.sh $(TEST_PYTHON) tests/servers/adversary.py target/debug/lakefeed
+	tests/servers/with-s3rver.sh $(TEST_PYTHON) tests/servers/adversary.py target/debug/lakefeed --server-dies
 	tests/servers/with-garage.sh $(TEST_PYTHON) tests/servers/adversary.py target/debug/lakefeed
 
 reader-race: $(VENV)/.installed ## DuckDB, pyarrow and Polars read a lake while it is being merged; wrong answers are counted

@@ -116,7 +116,8 @@ class Server:
 
     def round_trip(self):
         """Seconds from asking for a page to having it, when nothing else is under way: the latency, as timers keep it, and what the server takes."""
-        base, credentials = urllib.parse.urlsplit(self.environment["CALENDAR_BASE_URL"]), {
+        base = urllib.parse.urlsplit(self.environment["CALENDAR_BASE_URL"])
+        credentials = {
             "grant_type": "client_credentials",
             "client_id": self.environment["CLIENT_ID"],
             "client_secret": self.environment["CLIENT_SECRET"],

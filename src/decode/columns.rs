@@ -404,8 +404,11 @@ impl ColumnBuffer {
             (Err(Stop::Record(refusal)), OnError::Null) if self.nullable && !refusal.is_fatal => {
                 self.pass_over(row, start, scanner)?;
                 reading.nulled.truncate(noted);
-                reading.nulled.push(*refusal);
-                reading.place(noted, || Step::Key(name.to_owned()));
+                // What the rule makes null is settled: it needs no column of its own.
+                if reading.looks_for.is_none() {
+                    reading.nulled.push(*refusal);
+                    reading.place(noted, || Step::Key(name.to_owned()));
+                }
                 Ok(())
             }
             (Err(stop), OnError::Fail) => Err(stop.fatal().below_key(name)),

@@ -8,9 +8,9 @@ use std::ops::Range;
 use std::result::Result as StdResult;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, MutableArrayData, RecordBatch, UInt32Array, make_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, MutableArrayData, RecordBatch, make_array};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{concat, filter_record_batch, interleave, take};
+use arrow::compute::{concat, filter_record_batch, interleave};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -74,7 +74,7 @@ struct Work {
 /// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
-    /// The first row that makes room: of the file, of a row group, or of a batch of it, as the list says that it is in.
+    /// The first row that makes room: of the file, or of a piece of it, as the list says that it is in.
     at: u32,
     rows: u32,
     /// Where the first row comes from, as a batch of `incoming` and a row of that.
@@ -99,7 +99,6 @@ impl Run {
     /// What of it goes to a range, as places in that.
     fn within(self, range: &Range<usize>) -> Option<Self> {
         let (start, end) = (self.at().max(range.start), (self.at() + self.rows()).min(range.end));
-        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         (start < end).then(|| Self {
             at: small(start - range.start),
             rows: small(end - start),
@@ -109,13 +108,13 @@ impl Run {
     }
 }
 
-fn rows_in(runs: &[Run]) -> usize {
-    runs.iter().map(Run::rows).sum()
+/// Positions of rows, and batches, fit: a file has fewer.
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Whether `runs` are so short that their rows are better copied one by one.
-fn are_short(runs: &[Run]) -> bool {
-    runs.len() * RUN_ROWS_MIN > rows_in(runs)
+fn rows_in(runs: &[Run]) -> usize {
+    runs.iter().map(Run::rows).sum()
 }
 
 impl InPlace<'_> {
@@ -161,7 +160,6 @@ struct Staged {
 impl Staged {
     fn new(file: &Arriving<'_>, incoming: &mut Vec<RecordBatch>) -> Self {
         let (mut starts, mut first) = (Vec::with_capacity(file.rows.len() + 1), 0);
-        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         for batch in file.rows {
             starts.push((first, small(incoming.len())));
             first += small(batch.num_rows());
@@ -204,16 +202,17 @@ impl Work {
             let mut next = replaced.iter().flat_map(|run| run.at()..run.at() + run.rows()).peekable();
             for position in gone.positions() {
                 if next.next_if_eq(&position).is_none() {
-                    leaving.insert(u32::try_from(position).unwrap_or(u32::MAX));
+                    leaving.insert(small(position));
                 }
             }
         }
         let mut new = Vec::new();
         for (file, staged) in arriving.iter().zip(&staged) {
-            let mut first = 0;
+            // Most often all of them replace one.
             if file.rows.iter().map(|batch| batch.num_rows() as u64).sum::<u64>() == staged.used.len() {
                 continue;
             }
+            let mut first = 0;
             for batch in file.rows {
                 let is_new = |row: usize| {
                     let row = first + row as u64;
@@ -263,9 +262,8 @@ impl Work {
             let range = first..first + rows;
             first = range.end;
             let pieces = pieces(&self.rows, &range);
-            let replaced = self.replaced_in(&range);
-            let places = places_in(&pieces, &replaced);
-            let (new, changed) = self.changes(&pieces, &replaced, &places)?;
+            let places = self.places_in(&pieces, range.start);
+            let (new, changed) = self.changes(&pieces, &places)?;
             let loses = self.leaving.len() > 0 && range.clone().any(|row| self.leaving.contains(row as u64));
             let grows = position + 1 == count && !self.new.is_empty() && rows < writer.row_group_rows();
             let is_between = writer.open_rows() > 0 && writer.open_rows() < writer.row_group_rows() / 2;
@@ -299,19 +297,30 @@ impl Work {
         runs.filter_map(|run| run.within(range)).collect()
     }
 
+    /// What comes to each piece of a row group that begins at `first`, as places in the piece.
+    fn places_in(&self, pieces: &[RecordBatch], first: usize) -> Vec<Vec<Run>> {
+        let mut start = first;
+        let places = pieces.iter().map(|piece| {
+            let range = start..start + piece.num_rows();
+            start = range.end;
+            self.replaced_in(&range)
+        });
+        places.collect()
+    }
+
     /// The values that come to a row group, column by column, and in which columns there is another one than before.
     fn changes(
         &self,
         pieces: &[RecordBatch],
-        replaced: &[Run],
         places: &[Vec<Run>],
     ) -> StdResult<(Vec<ArrayRef>, Vec<bool>), ArrowError> {
         let columns = pieces.first().map_or(0, RecordBatch::num_columns);
+        let replaced = places.concat();
         if replaced.is_empty() {
             return Ok((Vec::new(), vec![false; columns]));
         }
         let columns = (0..columns).into_par_iter().map(|column| {
-            let values = gathered(&arrays(&self.incoming, column), replaced)?;
+            let values = gathered(&arrays(&self.incoming, column), &replaced, |run| (run.batch, run.row))?;
             let is_changed = differs(pieces, column, places, &values)?;
             Ok((values, is_changed))
         });
@@ -322,15 +331,24 @@ impl Work {
 /// Rows of a run, on average, from which on it is copied as one.
 const RUN_ROWS_MIN: usize = 32;
 
-/// The values that `runs` bring, one after another.
-fn gathered(arrays: &[&dyn Array], runs: &[Run]) -> StdResult<ArrayRef, ArrowError> {
-    if are_short(runs) {
-        let places =
-            runs.iter().flat_map(|run| (run.row..run.row + run.rows).map(|row| (run.batch as usize, row as usize)));
+/// The values of `runs`, one after another; each begins at `start`: in which array, and at which row of it.
+fn gathered(
+    arrays: &[&dyn Array],
+    runs: &[Run],
+    start: impl Fn(&Run) -> (u32, u32),
+) -> StdResult<ArrayRef, ArrowError> {
+    if runs.len() * RUN_ROWS_MIN > rows_in(runs) {
+        let places = runs.iter().flat_map(|run| {
+            let (array, first) = start(run);
+            (first..first + run.rows).map(move |row| (array as usize, row as usize))
+        });
         return interleave(arrays, &places.collect::<Vec<_>>());
     }
     let lost = || ArrowError::ComputeError("rows come from where none are".to_owned());
-    let slice = |run: &Run| Ok(arrays.get(run.batch as usize).ok_or_else(lost)?.slice(run.row as usize, run.rows()));
+    let slice = |run: &Run| {
+        let (array, first) = start(run);
+        Ok(arrays.get(array as usize).ok_or_else(lost)?.slice(first as usize, run.rows()))
+    };
     let slices = runs.iter().map(slice).collect::<StdResult<Vec<_>, ArrowError>>()?;
     concat(&slices.iter().map(AsRef::as_ref).collect::<Vec<_>>())
 }
@@ -342,12 +360,8 @@ fn differs(pieces: &[RecordBatch], column: usize, places: &[Vec<Run>], new: &Arr
         let (rows, column) = (rows_in(runs), piece.column(column));
         let before = if rows == piece.num_rows() {
             Arc::clone(column)
-        } else if are_short(runs) {
-            let positions = runs.iter().flat_map(|run| run.at..run.at + run.rows);
-            take(column, &UInt32Array::from_iter_values(positions), None)?
         } else {
-            let slices = runs.iter().map(|run| column.slice(run.at(), run.rows())).collect::<Vec<_>>();
-            concat(&slices.iter().map(AsRef::as_ref).collect::<Vec<_>>())?
+            gathered(&[column.as_ref()], runs, |run| (0, run.at))?
         };
         if before.as_ref() != new.slice(next, rows).as_ref() {
             return Ok(true);
@@ -355,20 +369,6 @@ fn differs(pieces: &[RecordBatch], column: usize, places: &[Vec<Run>], new: &Arr
         next += rows;
     }
     Ok(false)
-}
-
-/// What comes to each piece of a row group, as places in the piece.
-fn places_in(pieces: &[RecordBatch], replaced: &[Run]) -> Vec<Vec<Run>> {
-    let (mut start, mut first) = (0, 0);
-    let places = pieces.iter().map(|piece| {
-        let range = start..start + piece.num_rows();
-        start = range.end;
-        let rest = replaced.get(first..).unwrap_or_default();
-        // The last run may go on in the next piece.
-        first += rest.partition_point(|run| run.at() + run.rows() <= range.end);
-        rest.iter().take_while(|run| run.at() < range.end).filter_map(|run| run.within(&range)).collect()
-    });
-    places.collect()
 }
 
 fn arrays(batches: &[RecordBatch], column: usize) -> Vec<&dyn Array> {

@@ -64,10 +64,8 @@ impl TableJournal {
     /// # Errors
     /// When they cannot be deleted.
     pub async fn forget(&self) -> Result<()> {
-        for object in self.others().await? {
-            self.storage.delete(&object.location).await?;
-        }
-        Ok(())
+        let others = self.others().await?;
+        self.storage.delete_each(others.into_iter().map(|object| object.location)).await
     }
 
     async fn others(&self) -> Result<Vec<ObjectMeta>> {

@@ -19,20 +19,22 @@ enum Fate {
     Failed,
 }
 
-/// A record has `id`; `n`, `at` and those of `o` and of the objects in `l` are whole numbers; `fatal` fails the run.
+/// A record has `id`; `n` and those of `o`, of the objects in `l` and of `m` are whole numbers; `fatal` fails the run, and null stands for a `lax` that does not fit.
 fn fate(unknown_fields: UnknownFields, misfits: Misfits, record: &str) -> Fate {
     let numbers = || ColumnType::Struct(vec![column("x", ColumnType::Int64), required("y", ColumnType::Int64)]);
     let schema = schema(vec![
         required("id", ColumnType::Int64),
         column("n", ColumnType::Int64),
         column("fatal", ColumnType::Int64),
+        column("lax", ColumnType::Int64),
         column("o", numbers()),
         column("l", ColumnType::List(Box::new(numbers()))),
         column("m", ColumnType::Map(Box::new(ColumnType::Int64))),
     ]);
     let mut rules = FieldRules::default();
-    let place = vec![RuleStep::Field("fatal".to_owned())];
-    rules.set(place, FieldRule { on_error: OnError::Fail, ..FieldRule::default() });
+    for (field, on_error) in [("fatal", OnError::Fail), ("lax", OnError::Null)] {
+        rules.set(vec![RuleStep::Field(field.to_owned())], FieldRule { on_error, ..FieldRule::default() });
+    }
     let mut decoder =
         PageDecoder::with_rules(&schema, &rules, Some(path("$")), Vec::new(), options(UnknownFields::Ignore));
     decoder.treat(unknown_fields, misfits);
@@ -54,7 +56,7 @@ fn fate(unknown_fields: UnknownFields, misfits: Misfits, record: &str) -> Fate {
 
 #[test]
 fn what_is_frozen_fails_the_run_behind_what_only_refuses_its_record() {
-    use Misfits::{Fail as MisfitFails, Null, Reject as MisfitRefuses};
+    use Misfits::{Fail as MisfitFails, Null, Reject as MisfitRefuses, Variant};
     use UnknownFields::{Fail, Ignore, Reject};
     let (unknown, value) = (Fate::Frozen { is_unknown: true }, Fate::Frozen { is_unknown: false });
     for (fields, misfits, record, expected) in [
@@ -67,6 +69,8 @@ fn what_is_frozen_fails_the_run_behind_what_only_refuses_its_record() {
         (Fail, MisfitRefuses, r#"{"id":1,"n":"x","new":null}"#, &Fate::Refused),
         (Fail, Null, r#"{"id":1,"n":"x","new":1}"#, &unknown),
         (Fail, Null, r#"{"id":1,"n":"x"}"#, &Fate::Kept),
+        (Fail, Variant, r#"{"id":null,"n":"x"}"#, &unknown),
+        (Fail, Variant, r#"{"id":null,"lax":"x"}"#, &Fate::Refused),
         (Reject, MisfitFails, r#"{"id":1,"new":1,"n":"x"}"#, &value),
         (Reject, MisfitFails, r#"{"new":1,"m":{"a":1,"b":"x"}}"#, &value),
         (Ignore, MisfitFails, r#"{"id":null,"l":[{"y":1},{"y":"x"}]}"#, &value),

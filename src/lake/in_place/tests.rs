@@ -64,10 +64,6 @@ fn read(content: Bytes) -> Vec<Row> {
     reader.build().unwrap().flat_map(|batch| rows_of(&batch.unwrap())).collect()
 }
 
-fn small(number: usize) -> u32 {
-    u32::try_from(number).unwrap()
-}
-
 fn day(number: usize) -> i64 {
     i64::from(small(number % 5))
 }
@@ -194,7 +190,7 @@ proptest! {
         prop_assume!(!runs.is_empty());
         let places = runs.iter().flat_map(|run| (0..run.rows()).map(|row| (run.batch as usize, run.row as usize + row)));
         let places = places.collect::<Vec<_>>();
-        let (in_runs, one_by_one) = (gathered(&arrays, &runs).unwrap(), interleave(&arrays, &places).unwrap());
+        let (in_runs, one_by_one) = (gathered(&arrays, &runs, |run| (run.batch, run.row)).unwrap(), interleave(&arrays, &places).unwrap());
         prop_assert_eq!(in_runs.as_ref(), one_by_one.as_ref());
     }
 }

@@ -105,9 +105,8 @@ async fn vacuum(hold: &mut Hold<'_>, spec: VacuumSpec) -> Result<Vacuumed> {
             deleted = others;
         }
     }
-    for garbage in &deleted {
-        hold.storage.delete(&hold.storage.resolve(&garbage.path)?).await?;
-    }
+    let paths = deleted.iter().map(|garbage| hold.storage.resolve(&garbage.path)).collect::<Result<Vec<_>>>()?;
+    hold.storage.delete_each(paths).await?;
     Ok(Vacuumed { rolled_forward: hold.rolled_forward, deleted, kept, fence })
 }
 
