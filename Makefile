@@ -17,7 +17,7 @@ demo: ## build, start the embedded calendar API with OAuth2, run the pipeline, s
 	$(CARGO) run --locked -- demo
 
 test: check $(VENV)/.installed ## everything: format, lints, docs, unit and integration tests with real servers and readers, counts of instructions
-	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) $(CARGO) test --locked
+	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) $(CARGO) test --locked --workspace
 	@$(MAKE) --no-print-directory instructions
 
 instructions: ## does small fixed work take more instructions than its baseline? (valgrind; Debian's package is fetched where it is missing)
@@ -56,13 +56,13 @@ reader-race: $(VENV)/.installed ## DuckDB, pyarrow and Polars read a lake while 
 check: fmt lint doc ## what needs no test run: format, lints, docs
 
 fmt: ## is the code formatted?
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 
 lint: ## clippy, warnings are errors
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 doc: ## does the documentation build without a warning?
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 
 bench: $(VENV)/.bench-installed ## whole runs beside dlt and a hand-tuned pipeline, writes docs/benchmarks.md; then the hot paths
 	$(CARGO) build --release --locked --bin lakefeed --example merge_lake

@@ -67,24 +67,15 @@
 //! ```
 
 pub mod cassette;
-pub mod checkpoint;
 pub mod cli;
-pub mod client;
-pub mod clock;
 pub mod config;
-pub mod decode;
-pub mod demo;
-pub mod error;
-pub mod event;
 pub mod expression;
-pub mod extract;
-pub mod interrupt;
-pub mod lake;
-pub mod paginate;
 pub mod pipeline;
-pub mod reject;
 pub mod report;
-pub mod schema;
-pub mod secret;
 pub mod spec;
 pub mod telemetry;
+
+pub use lakefeed_demo as demo;
+pub use lakefeed_lake as lake;
+pub use lakefeed_model::{checkpoint, clock, error, event, interrupt, reject, schema, secret};
+pub use lakefeed_source::{client, decode, extract, paginate};

@@ -6,32 +6,33 @@ use super::problems::Problems;
 use super::validate_resource::{check_plain, unknown_column};
 use crate::schema::RecordSchema;
 use crate::spec::{
-    DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, ResourceSpec, SortOrder,
-    StrategyName, WriteDisposition,
+    DeleteEffect, DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, ResourceSpec,
+    SortOrder, StrategyName, WriteDisposition,
 };
 
 /// The columns of a history unless the file names others.
 const VALIDITY_COLUMNS: [&str; 2] = ["valid_from", "valid_to"];
 
-/// Validates how a resource merges; `schema` is that of its schema file.
+/// Validates how a resource merges, and which of its records delete; `schema` is that of its schema file.
 pub(super) fn validate_merge(
     resource: &ResourceDocument,
     schema: Option<&RecordSchema>,
     problems: &Problems,
-) -> MergeSpec {
+) -> (MergeSpec, Option<DeletesSpec>) {
     let said = &resource.merge;
     if said.disposition != Some(WriteDisposition::Merge) {
         refuse_without_merge(resource, problems);
-        return MergeSpec::default();
+        return (MergeSpec::default(), None);
     }
     let by_group = if said.merge_key.is_empty() { StrategyName::Upsert } else { StrategyName::DeleteInsert };
     let name = said.strategy.unwrap_or(by_group);
     check_keys(resource, name, schema, problems);
+    let (deletes, effect) = deletes(resource, name, schema, problems).unzip();
     let merge = MergeSpec {
         strategy: strategy(resource, name, problems),
         merge_key: said.merge_key.clone(),
         precedence: precedence(resource, name, schema, problems),
-        deletes: deletes(resource, name, schema, problems),
+        deletes: effect,
     };
     for own in merge.own_columns() {
         if schema.is_some_and(|schema| schema.column(&own.name).is_some()) {
@@ -43,7 +44,7 @@ pub(super) fn validate_merge(
             problems.add(&resource.place, what);
         }
     }
-    merge
+    (merge, deletes)
 }
 
 /// What only a merge does is not left out silently.
@@ -194,7 +195,7 @@ fn deletes(
     name: StrategyName,
     schema: Option<&RecordSchema>,
     problems: &Problems,
-) -> Option<DeletesSpec> {
+) -> Option<(DeletesSpec, DeleteEffect)> {
     let said = &resource.merge;
     let hint = only(&said.hints, "hard_delete", |hint| hint.hard_delete, problems);
     if said.deletes.is_none() && hint.is_none() {
@@ -216,7 +217,7 @@ fn deletes(
         problems.add(&place, "a delete names its row by the primary_key, and there is none");
     }
     let mut spec = DeletesSpec { column: hint.map(|hint| hint.written.clone()), ..DeletesSpec::default() };
-    let Some(deletes) = &said.deletes else { return Some(spec) };
+    let Some(deletes) = &said.deletes else { return Some((spec, DeleteEffect::Remove)) };
     spec.when.clone_from(&deletes.when);
     if deletes.when.is_none() && hint.is_none() {
         problems.add(&place, "give 'when', or a column with 'hard_delete': without either, nothing is deleted");
@@ -231,11 +232,12 @@ fn deletes(
             MarkKind::Truth => "is_deleted",
         };
         let column = deletes.column.clone().unwrap_or_else(|| default.to_owned());
-        spec.mark = Some(MarkSpec { column, kind });
-    } else if deletes.column.is_some() || deletes.kind.is_some() {
+        return Some((spec, DeleteEffect::Mark(MarkSpec { column, kind })));
+    }
+    if deletes.column.is_some() || deletes.kind.is_some() {
         problems.add(&place, "'column' and 'type' say how deleted rows are marked, which needs mode: soft");
     }
-    Some(spec)
+    Some((spec, DeleteEffect::Remove))
 }
 
 /// Absent keys are gone only where everything is read: not where only what is new is asked for, by the resource itself or by one

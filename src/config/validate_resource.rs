@@ -42,7 +42,7 @@ pub(super) fn validate_resource(
             problems.add(&resource.place, format!("the schema has a column '{reserved}', which load_metadata adds"));
         }
     }
-    let merge = validate_merge(resource, schema.as_deref(), problems);
+    let (merge, deletes) = validate_merge(resource, schema.as_deref(), problems);
     check_child_tables(resource, shape_of(resource), &merge, schema.as_deref(), problems);
     if let Some(schema) = &schema {
         for problem in merge.deep_keys(&resource.primary_key, schema) {
@@ -63,6 +63,7 @@ pub(super) fn validate_resource(
         primary_key: resource.primary_key.clone(),
         write_disposition,
         merge,
+        deletes,
         partition_by,
         parent,
         selected: resource.selected,

@@ -20,7 +20,7 @@ use super::versions::{Extents, Gone, last_ones, records_of};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Patience, Snapshot, Table, TableWriter, WriteSpec};
 use crate::schema::{ChildTable, Items, Parts, RecordSchema, child_tables_of, have_items_alike, whole_of};
-use crate::spec::{ContractMode, DeletesSpec, MergeSpec, MergeStrategy, ResourceSpec, WriteDisposition};
+use crate::spec::{ContractMode, DeleteEffect, MergeSpec, MergeStrategy, ResourceSpec, WriteDisposition};
 
 /// The child tables that a table knows of, as their last commits left them.
 #[derive(Debug, Default)]
@@ -257,7 +257,7 @@ impl Opener {
             strategy: MergeStrategy::DeleteInsert,
             merge_key: child.record_key.clone(),
             precedence: None,
-            deletes: Some(DeletesSpec::default()),
+            deletes: Some(DeleteEffect::Remove),
         };
         let write = WriteSpec {
             resource: child.name.clone(),

@@ -476,7 +476,7 @@ impl ResourceRun<'_> {
 
     pub(super) fn listing(&self, request: ApiRequest) -> Listing {
         let clock = Arc::clone(&self.components.clock);
-        Listing::new(self.resource, request, self.limits, Arc::clone(self.client), clock)
+        Listing::new(self.resource.asked(), request, self.limits, Arc::clone(self.client), clock)
     }
 
     /// How far the resource has got with this pass. A run over a range of its own leaves what the table says.

@@ -3,40 +3,17 @@
 //! These types are built by `config::validate` only, so a value of them is always consistent. They hold no I/O and no
 //! defaults that depend on the environment.
 
-pub mod json_path;
-
-mod auth;
-mod client;
 mod contract;
-mod destination;
-mod incremental;
-mod limits;
-mod merge;
-mod pagination;
+mod deletes;
 mod resource;
-mod template;
 
-pub use auth::{
-    ApiKeyLocation, Auth, ClientAuthentication, JwtAlgorithm, JwtSpec, OAuth2Spec, RefreshTokenSpec, SessionSpec,
-    SessionToken,
-};
-pub use client::{ClientSpec, Header, RateLimitSpec, RetrySpec, Timeouts, is_loopback};
+pub use lakefeed_lake::spec::*;
+pub use lakefeed_model::spec::*;
+pub use lakefeed_source::spec::*;
+
 pub use contract::{ContractMode, SchemaContract};
-pub use destination::DestinationSpec;
-pub use incremental::{
-    CursorFormat, CursorValue, IncrementalSpec, Lag, LagUnit, LastValue, OnMissing, RangeBound, RowOrder,
-};
-pub use json_path::JsonPath;
-pub use limits::{Limits, RejectsMax};
-pub use merge::{
-    DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, SortOrder, StrategyName,
-};
-pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
-pub use resource::{
-    Action, BodySpec, EndpointSpec, EndpointUrl, Method, ParentSpec, PartitionField, ProcessingStep, RecordFormat,
-    ResourceSpec, ResponseAction, Transform, WriteDisposition, join_url,
-};
-pub use template::{IncrementalValue, Placeholder, Template, TemplateError, TemplatePart};
+pub use deletes::DeletesSpec;
+pub use resource::{ParentSpec, ProcessingStep, ResourceSpec};
 
 /// A whole pipeline, ready to be planned and run.
 #[derive(Debug, Clone)]

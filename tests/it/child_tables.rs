@@ -18,9 +18,9 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use serde_json::{Map, Value, json};
 
-use crate::fault_store::{Death, FaultStore, Fuse};
 use crate::support::OnlyFile;
 use crate::support::json_rows::json_rows_in;
+use lakefeed_testing::fault_store::{Death, FaultStore, Fuse};
 
 const SCHEMA: &str = r#"{"properties": {
     "id": {"type": "integer"},

@@ -28,7 +28,3 @@ mod storage; // the same on a real S3-protocol server; stores that lie
 mod support;
 mod table; // the commands that look at a table and look after it, on disk and on S3
 mod types; // every type, its values and its rejects, through a run and read back by DuckDB, pyarrow and Polars
-
-#[path = "../support/fault_store.rs"]
-#[expect(dead_code, reason = "the unit tests of the lake use all of it")]
-mod fault_store;

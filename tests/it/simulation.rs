@@ -26,10 +26,10 @@ use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
 use serde_json::{Value, json};
 
-use crate::fault_store::{Death, FaultStore, Fuse};
 use crate::support::OnlyFile;
 use crate::support::json_rows::json_rows_in;
 use crate::support::s3::S3Server;
+use lakefeed_testing::fault_store::{Death, FaultStore, Fuse};
 
 const TABLE: &str = "events";
 const PAGE: u64 = 3;

@@ -4,11 +4,18 @@ use serde_json::{Value, json};
 
 use super::{assert_refused, pipeline, read, resource};
 use crate::spec::{
-    DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, SortOrder, WriteDisposition,
+    DeleteEffect, DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, SortOrder,
+    WriteDisposition,
 };
 
 fn merge(edit: impl FnOnce(&mut Value)) -> MergeSpec {
     read(&resource(edit)).unwrap().resources.remove(0).merge
+}
+
+/// Which records delete, and what becomes of their rows.
+fn deletes(edit: impl FnOnce(&mut Value)) -> (DeletesSpec, DeleteEffect) {
+    let resource = read(&resource(edit)).unwrap().resources.remove(0);
+    (resource.deletes.unwrap(), resource.merge.deletes.unwrap())
 }
 
 /// A mapping with more members.
@@ -84,24 +91,24 @@ fn versions_and_deletes_are_read() {
         r["write_disposition"] = json!({"disposition": "merge", "newer_by": "start_time"});
     });
     assert_eq!(spec.precedence, precedence(SortOrder::Greatest, true));
-    let spec = merge(|r| r["columns"] = json!({"kind": {"hard_delete": true}}));
+    let told = deletes(|r| r["columns"] = json!({"kind": {"hard_delete": true}}));
     let by_column = DeletesSpec { column: Some("kind".to_owned()), ..DeletesSpec::default() };
-    assert_eq!(spec.deletes, Some(by_column.clone()));
-    let mark = |column: &str, kind| Some(MarkSpec { column: column.to_owned(), kind });
+    assert_eq!(told, (by_column.clone(), DeleteEffect::Remove));
+    let mark = |column: &str, kind| DeleteEffect::Mark(MarkSpec { column: column.to_owned(), kind });
     for (deletes, expected) in [
         (json!({"mode": "soft"}), mark("deleted_at", MarkKind::Time)),
         (json!({"mode": "soft", "type": "boolean"}), mark("is_deleted", MarkKind::Truth)),
         (json!({"mode": "soft", "column": "gone", "type": "timestamp"}), mark("gone", MarkKind::Time)),
-        (json!({"mode": "hard"}), None),
+        (json!({"mode": "hard"}), DeleteEffect::Remove),
     ] {
-        let spec = merge(|r| {
+        let told = self::deletes(|r| {
             r["columns"] = json!({"kind": {"hard_delete": true}});
             r["deletes"] = deletes;
         });
-        assert_eq!(spec.deletes, Some(DeletesSpec { mark: expected, ..by_column.clone() }));
+        assert_eq!(told, (by_column.clone(), expected));
     }
-    let spec = merge(|r| r["deletes"] = json!({"when": "record.kind == 'cancelled'"}));
-    assert!(spec.deletes.is_some_and(|deletes| deletes.when.is_some() && deletes.column.is_none()));
+    let (records, _) = deletes(|r| r["deletes"] = json!({"when": "record.kind == 'cancelled'"}));
+    assert!(records.when.is_some() && records.column.is_none());
     let spec = read(&pipeline(|p| {
         p["resource_defaults"]["columns"] = json!({"kind": {"hard_delete": true}, "day": {"sort": true}});
         p["resources"][0]["columns"] = json!({"kind": {"dedup_sort": "desc"}, "day": {}});

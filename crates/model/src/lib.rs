@@ -1,0 +1,13 @@
+//! The words that every stage of lakefeed speaks: errors, time, secrets, schemas, checkpoints, events.
+//!
+//! Nothing here touches the world but [`clock::SystemClock`].
+
+pub mod checkpoint;
+pub mod clock;
+pub mod error;
+pub mod event;
+pub mod interrupt;
+pub mod reject;
+pub mod schema;
+pub mod secret;
+pub mod spec;

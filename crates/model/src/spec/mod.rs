@@ -1,0 +1,14 @@
+//! What every stage is told: paths into records, cursors, bounds, write dispositions.
+
+mod disposition;
+mod incremental;
+pub mod json_path;
+mod limits;
+
+pub use disposition::WriteDisposition;
+pub use incremental::{
+    CursorFormat, CursorValue, IncrementalSpec, IncrementalValue, Lag, LagUnit, LastValue, OnMissing, RangeBound,
+    RowOrder,
+};
+pub use json_path::JsonPath;
+pub use limits::{Limits, RejectsMax};

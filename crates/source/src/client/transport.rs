@@ -1,0 +1,251 @@
+//! The only socket: one request, one whole answer.
+//!
+//! An answer is returned when all of its body has arrived, decompressed and within its bound, or not at all. Redirects are followed only within the
+//! origin of the request, so that credentials do not leave it.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+
+use crate::spec::{Timeouts, is_loopback};
+use lakefeed_model::error::Result;
+
+const REDIRECTS_MAX: usize = 10;
+
+/// Sends a request and returns the whole answer.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// One exchange, without a second try.
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: SendLimits,
+    ) -> Result<http::Response<Bytes>, TransportError>;
+}
+
+/// What a request is for; an extension of requests, for transports that keep what goes through them. Requests without one are for data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A token: request and answer are made of secrets.
+    Credentials,
+}
+
+/// The bounds of one exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendLimits {
+    /// How long to wait.
+    pub timeouts: Timeouts,
+    /// The most bytes of a body, decompressed.
+    pub body_bytes_max: u64,
+}
+
+/// An exchange without a whole answer. Its text never holds a URL, since URLs may hold secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportError {
+    /// What kind of failure; decides whether another try is worth it.
+    pub kind: TransportErrorKind,
+    /// What happened, in words.
+    pub message: String,
+}
+
+/// What kind of failure an exchange ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransportErrorKind {
+    /// No connection.
+    Connect,
+    /// Too slow.
+    Timeout,
+    /// The connection ended in the middle of the answer.
+    Truncated,
+    /// The connection ended before the answer began.
+    Closed,
+    /// The body is larger than allowed.
+    BodyTooLarge,
+    /// The answer leads to another origin.
+    Redirect,
+    /// A cassette cannot be written, or does not hold what is asked of it.
+    Cassette,
+    /// Anything else.
+    Other,
+}
+
+impl TransportError {
+    /// A failure of a kind, in words.
+    pub fn new(kind: TransportErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for TransportError {}
+
+/// The transport over real sockets. Keeps connections open between requests.
+#[derive(Debug, Default)]
+pub struct ReqwestTransport {
+    /// One client per pair of connect and read timeout, with TLS and without, since those are fixed when a client is built.
+    clients: Mutex<HashMap<(u128, u128, bool), reqwest::Client>>,
+}
+
+impl ReqwestTransport {
+    /// A transport that trusts Mozilla's roots, which are built in, and those of the system, and uses the proxies of the usual environment variables.
+    pub fn new() -> Self {
+        Self { clients: Mutex::default() }
+    }
+
+    /// The client for addresses with or without TLS. The roots of trust are read when the first address wants them: that takes milliseconds.
+    fn client(&self, timeouts: Timeouts, with_tls: bool) -> Result<reqwest::Client, TransportError> {
+        let key = (timeouts.connect.as_nanos(), timeouts.read.as_nanos(), with_tls);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("lakefeed/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(timeouts.connect)
+            .read_timeout(timeouts.read)
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_built_in_root_certs(with_tls)
+            .build()
+            .map_err(|error| classify(error, false))?;
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+}
+
+#[async_trait]
+impl Transport for ReqwestTransport {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: SendLimits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        match tokio::time::timeout(limits.timeouts.total, self.exchange(request, limits)).await {
+            Ok(result) => result,
+            Err(_) => Err(TransportError::new(
+                TransportErrorKind::Timeout,
+                format!("the answer took longer than {:?}", limits.timeouts.total),
+            )),
+        }
+    }
+}
+
+impl ReqwestTransport {
+    /// Sends the request, and again wherever it is redirected within its origin.
+    async fn exchange(
+        &self,
+        mut request: http::Request<Bytes>,
+        limits: SendLimits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        for _ in 0..=REDIRECTS_MAX {
+            let outgoing = reqwest::Request::try_from(request.clone()).map_err(|error| classify(error, false))?;
+            let from = outgoing.url().clone();
+            // Nothing is between a process and its own machine.
+            let is_plain = from.scheme() == "http" && is_loopback(&from);
+            let client = self.client(limits.timeouts, !is_plain)?;
+            let response = client.execute(outgoing).await.map_err(|error| classify(error, false))?;
+            match redirected(request.method(), &from, &response)? {
+                None => return whole(response, limits.body_bytes_max).await,
+                Some(target) => *request.uri_mut() = target,
+            }
+        }
+        Err(TransportError::new(
+            TransportErrorKind::Redirect,
+            format!("the API redirected more than {REDIRECTS_MAX} times"),
+        ))
+    }
+}
+
+/// Where the answer leads, when it is a redirect within the origin of the request.
+///
+/// # Errors
+/// When it leads to another origin, or would turn a POST into a GET, which asks for something else.
+fn redirected(
+    method: &http::Method,
+    from: &url::Url,
+    response: &reqwest::Response,
+) -> Result<Option<http::Uri>, TransportError> {
+    let status = response.status().as_u16();
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let location = response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok());
+    let Some(target) = location.and_then(|location| from.join(location).ok()) else { return Ok(None) };
+    if target.origin() != from.origin() {
+        let origin = target.origin().ascii_serialization();
+        return Err(TransportError::new(
+            TransportErrorKind::Redirect,
+            format!("the API redirects to {origin}, where credentials must not go"),
+        ));
+    }
+    if method != http::Method::GET && !matches!(status, 307 | 308) {
+        return Err(TransportError::new(
+            TransportErrorKind::Redirect,
+            format!("the API redirects a {method} with {status}, which would make it a GET without its body"),
+        ));
+    }
+    let uri = target.as_str().parse();
+    uri.map(Some).map_err(|_| TransportError::new(TransportErrorKind::Redirect, "the API redirects to what is no URL"))
+}
+
+/// The answer with all of its body, or an error.
+async fn whole(response: reqwest::Response, body_bytes_max: u64) -> Result<http::Response<Bytes>, TransportError> {
+    let too_large = || {
+        TransportError::new(TransportErrorKind::BodyTooLarge, format!("the body has more than {body_bytes_max} bytes"))
+    };
+    // What the API announces; a compressed body announces nothing here.
+    if response.content_length().is_some_and(|announced| announced > body_bytes_max) {
+        return Err(too_large());
+    }
+    let mut parts = http::Response::new(());
+    *parts.status_mut() = response.status();
+    *parts.headers_mut() = response.headers().clone();
+    let (parts, ()) = parts.into_parts();
+    let mut body = BytesMut::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| classify(error, true))?;
+        if (body.len() + chunk.len()) as u64 > body_bytes_max {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(http::Response::from_parts(parts, body.freeze()))
+}
+
+/// What a client's error means. `in_body` says that the answer had begun.
+#[expect(clippy::needless_pass_by_value, reason = "an error is consumed so that its URL cannot be shown elsewhere")]
+fn classify(error: reqwest::Error, in_body: bool) -> TransportError {
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    let detail = causes.last().cloned().unwrap_or_else(|| "no details".to_owned());
+    let (kind, what) = if error.is_timeout() {
+        (TransportErrorKind::Timeout, "the answer took too long")
+    } else if error.is_connect() {
+        (TransportErrorKind::Connect, "no connection")
+    } else if in_body || error.is_body() || error.is_decode() {
+        (TransportErrorKind::Truncated, "the body ended early or is damaged")
+    } else if error.is_request() {
+        (TransportErrorKind::Closed, "the connection was closed before an answer")
+    } else {
+        (TransportErrorKind::Other, "the request failed")
+    };
+    TransportError::new(kind, format!("{what} ({detail})"))
+}
+
+/// A transport that is shared.
+pub(super) type SharedTransport = Arc<dyn Transport>;

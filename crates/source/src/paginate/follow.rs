@@ -1,0 +1,145 @@
+//! Pages that lead to the next one: by a token in the body or a header, by a link, or by their last record.
+//!
+//! Per accepted page, in this order:
+//!
+//! 1. A page without records ends the listing if `stop_after_empty_page`.
+//! 2. With `has_more_path`, the value must be there and be a truth value; false ends the listing. True is a promise: a
+//!    page that says that there is more and does not say how to go on is an error.
+//! 3. A token or link that is missing, null, empty, false or 0 ends the listing. (A last record without a value is an
+//!    error: the listing cannot go on after it.)
+//! 4. A token or link that came before is a loop, which is an error. Brent's cycle detection finds it in constant memory.
+
+use serde::{Deserialize, Serialize};
+
+use super::{HeaderLookup, Lookup, PageMeta, PageRequest, PaginationError, Scalar, Step, StopReason, read};
+use crate::spec::{FollowFrom, FollowSpec, FollowTo};
+use lakefeed_model::spec::JsonPath;
+
+/// The state of a listing in which each page leads to the next one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follow {
+    spec: FollowSpec,
+    /// What the next request is asked with; none for the first.
+    next: Option<Scalar>,
+    /// A token that came before, kept while `since` doubles: what comes after it is compared with it.
+    landmark: Option<Scalar>,
+    /// Tokens since the landmark, and how many until it is moved.
+    since: u64,
+    until: u64,
+}
+
+impl Follow {
+    /// A listing at its first page.
+    pub fn new(spec: &FollowSpec) -> Self {
+        Self { spec: spec.clone(), next: None, landmark: None, since: 0, until: 1 }
+    }
+
+    pub(super) fn request(&self) -> PageRequest {
+        let Some(next) = &self.next else { return PageRequest::default() };
+        match &self.spec.to {
+            FollowTo::Value(placement) => {
+                PageRequest { values: vec![(placement.clone(), next.clone())], ..PageRequest::default() }
+            }
+            FollowTo::Url => PageRequest { link: next.as_text(), ..PageRequest::default() },
+        }
+    }
+
+    pub(super) fn lookups(&self) -> Vec<JsonPath> {
+        let from = match &self.spec.from {
+            FollowFrom::Body(path) | FollowFrom::LastRecord(path) => Some(path),
+            FollowFrom::Header(_) | FollowFrom::LinkHeader(_) => None,
+        };
+        [self.spec.has_more_path.as_ref(), from].into_iter().flatten().cloned().collect()
+    }
+
+    pub(super) fn header_lookups(&self) -> Vec<HeaderLookup> {
+        match &self.spec.from {
+            FollowFrom::Body(_) | FollowFrom::LastRecord(_) => Vec::new(),
+            FollowFrom::Header(name) => vec![HeaderLookup::Value(name.clone())],
+            FollowFrom::LinkHeader(relation) => vec![HeaderLookup::Link(relation.clone())],
+        }
+    }
+
+    /// Whether `page` says that there is another one, where it has a word for it.
+    pub(super) fn says_more(&self, page: &PageMeta) -> Option<bool> {
+        self.spec.has_more_path.as_ref()?;
+        page.values.first()?.found()?.as_bool()
+    }
+
+    pub(super) fn next(&mut self, page: &PageMeta) -> Result<Step, PaginationError> {
+        if page.records == 0 && self.spec.stop_after_empty_page {
+            return Ok(Step::Done(StopReason::EmptyPage));
+        }
+        let mut has_more = None;
+        if let Some(path) = &self.spec.has_more_path {
+            let more = read(page.values.first(), "has_more_path", path, "true or false", Scalar::as_bool)?;
+            if !more {
+                return Ok(Step::Done(StopReason::NoMore));
+            }
+            has_more = Some(path);
+        }
+        let Some(next) = self.token(page)? else {
+            return match has_more {
+                None => Ok(Step::Done(StopReason::NoNext)),
+                Some(path) => Err(PaginationError::MoreWithoutNext { path: path.clone() }),
+            };
+        };
+        self.note(&next)?;
+        self.next = Some(next);
+        Ok(Step::Fetch(self.request()))
+    }
+
+    /// What leads to the next page; none when nothing does.
+    fn token(&self, page: &PageMeta) -> Result<Option<Scalar>, PaginationError> {
+        let (found, option, path) = match &self.spec.from {
+            FollowFrom::Body(path) => {
+                (page.values.get(usize::from(self.spec.has_more_path.is_some())), "cursor_path", path)
+            }
+            FollowFrom::LastRecord(path) => {
+                let found = page.values.get(usize::from(self.spec.has_more_path.is_some()));
+                // An empty page has no last record; the listing goes on from where it was.
+                if page.records == 0 {
+                    return Ok(None);
+                }
+                return read(found, "value_path", path, "a text or a number", sendable).map(Some);
+            }
+            FollowFrom::Header(_) | FollowFrom::LinkHeader(_) => {
+                return Ok(page.headers.first().and_then(Lookup::found).filter(|value| !value.is_nothing()).cloned());
+            }
+        };
+        let option = if self.spec.to == FollowTo::Url { "next_url_path" } else { option };
+        let Some(value) = found.and_then(Lookup::found).filter(|value| !value.is_nothing()) else { return Ok(None) };
+        sendable(value).map(Some).ok_or_else(|| PaginationError::Unusable {
+            option,
+            path: path.clone(),
+            found: value.describe(),
+            expected: "a text or a number",
+        })
+    }
+
+    /// Compares a token with one that came before. Brent (1980): the landmark moves whenever as many tokens came as before it,
+    /// so that any circle is found after at most three times its length.
+    fn note(&mut self, next: &Scalar) -> Result<(), PaginationError> {
+        if self.landmark.as_ref() == Some(next) || self.next.as_ref() == Some(next) {
+            return Err(PaginationError::Loop { token: next.describe() });
+        }
+        self.since += 1;
+        if self.since >= self.until {
+            self.landmark = Some(next.clone());
+            self.since = 0;
+            self.until = self.until.saturating_mul(2);
+        }
+        Ok(())
+    }
+}
+
+/// A value that can be sent.
+fn sendable(value: &Scalar) -> Option<Scalar> {
+    match value {
+        Scalar::Number(_) | Scalar::Text(_) => Some(value.clone()),
+        Scalar::Null | Scalar::Bool(_) | Scalar::Container => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

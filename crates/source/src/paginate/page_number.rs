@@ -1,0 +1,112 @@
+//! Numbered pages, with dlt's options and its order of rules.
+//!
+//! The rules are those of the offset paginator; the total is a number of *pages*, so the listing ends when the next number would
+//! be `base_page + total`. `maximum_page` is exclusive.
+//!
+//! Where the paginator was detected and the page did not say its own number, it is open whether the API counts from 0 or from 1. The first
+//! page is then 0; when page 1 turns out to be the first page again, the API counts from 1, and the listing goes on with page 2.
+
+use serde::{Deserialize, Serialize};
+
+use super::{PageMeta, PageRequest, PaginationError, Scalar, Step, StopReason, read};
+use crate::spec::PageNumberSpec;
+use lakefeed_model::spec::JsonPath;
+
+/// The state of a listing of numbered pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageNumber {
+    spec: PageNumberSpec,
+    next_page: u64,
+    /// Whether the first page's number was never asked for, and is not known.
+    base_is_guessed: bool,
+}
+
+impl PageNumber {
+    /// A listing that starts at the spec's first page.
+    pub fn new(spec: &PageNumberSpec) -> Self {
+        Self { spec: spec.clone(), next_page: spec.page, base_is_guessed: false }
+    }
+
+    /// A listing whose first page came without asking for a number.
+    pub(super) fn detected(spec: &PageNumberSpec, base_is_guessed: bool) -> Self {
+        Self { spec: spec.clone(), next_page: spec.page, base_is_guessed }
+    }
+
+    pub(super) fn request(&self) -> PageRequest {
+        let value = (self.spec.page_in.clone(), Scalar::whole(self.next_page));
+        PageRequest { values: vec![value], ..PageRequest::default() }
+    }
+
+    /// The page after the next one `ahead` pages on, where it is certain to exist.
+    pub(super) fn ahead(&self, ahead: u64, pages_total: u64) -> Option<PageRequest> {
+        if self.base_is_guessed {
+            return None;
+        }
+        let page = self.next_page.checked_add(ahead)?;
+        let end = pages_total.saturating_add(self.spec.base_page).min(self.spec.maximum_page.unwrap_or(u64::MAX));
+        (page < end).then(|| Self { next_page: page, ..self.clone() }.request())
+    }
+
+    pub(super) fn lookups(&self) -> Vec<JsonPath> {
+        [&self.spec.total_path, &self.spec.has_more_path].into_iter().flatten().cloned().collect()
+    }
+
+    /// The number of pages that `page` states.
+    pub(super) fn stated_pages(&self, page: &PageMeta) -> Option<u64> {
+        self.spec.total_path.as_ref()?;
+        page.values.first()?.found()?.as_u64()
+    }
+
+    pub(super) fn says_more(&self, page: &PageMeta) -> Option<bool> {
+        self.spec.has_more_path.as_ref()?;
+        page.values.get(usize::from(self.spec.total_path.is_some()))?.found()?.as_bool()
+    }
+
+    /// The request to go on with when the last page turned out to be the one before it once more, where that only means that
+    /// the API counts from 1.
+    pub(super) fn count_from_one(&mut self) -> Option<PageRequest> {
+        if !self.base_is_guessed || self.next_page != self.spec.base_page + 1 {
+            return None;
+        }
+        self.base_is_guessed = false;
+        self.spec.base_page += 1;
+        self.next_page += 1;
+        Some(self.request())
+    }
+
+    pub(super) fn next(&mut self, page: &PageMeta) -> Result<Step, PaginationError> {
+        let next_page = self.next_page.checked_add(1).ok_or(PaginationError::Overflow)?;
+        let stated = self.stated_pages(page).map(|pages| pages.saturating_add(self.spec.base_page));
+        if page.records == 0 && self.spec.stop_after_empty_page && stated.is_none_or(|end| next_page >= end) {
+            return Ok(Step::Done(if stated.is_some() { StopReason::TotalReached } else { StopReason::EmptyPage }));
+        }
+        let mut values = page.values.iter();
+        let end = match &self.spec.total_path {
+            None => None,
+            Some(path) => Some(read(values.next(), "total_path", path, "a whole number", Scalar::as_u64)?)
+                .map(|pages| pages.saturating_add(self.spec.base_page)),
+        };
+        let has_more = match &self.spec.has_more_path {
+            None => true,
+            Some(path) => read(values.next(), "has_more_path", path, "true or false", Scalar::as_bool)?,
+        };
+        if self.base_is_guessed && self.next_page > self.spec.base_page {
+            // A second page that differs from the first: the API does count from 0.
+            self.base_is_guessed = false;
+        }
+        self.next_page = next_page;
+        if end.is_some_and(|end| next_page >= end) {
+            return Ok(Step::Done(StopReason::TotalReached));
+        }
+        if self.spec.maximum_page.is_some_and(|maximum| next_page >= maximum) {
+            return Ok(Step::Done(StopReason::MaximumReached));
+        }
+        if !has_more {
+            return Ok(Step::Done(StopReason::NoMore));
+        }
+        Ok(Step::Fetch(self.request()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

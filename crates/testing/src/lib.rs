@@ -1,0 +1,3 @@
+//! Doubles of the world for tests.
+
+pub mod fault_store;
