@@ -7,7 +7,7 @@ TEST_PYTHON := $(CURDIR)/$(VENV)/bin/python
 READERS := tests/readers/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test instructions instructions-baseline soak test-ceph test-spark test-adversaries reader-race check fmt lint doc bench bench-merge bench-decode clean
+.PHONY: help demo test instructions instructions-baseline soak test-ceph test-spark test-adversaries reader-race check fmt lint doc bench bench-merge clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,8 +73,6 @@ bench-merge: $(VENV)/.bench-installed ## 100,000 changes into 5,000,000 rows, be
 	$(CARGO) build --release --locked --example merge_lake
 	$(VENV)/bin/python benches/bench_merge.py target/release/examples/merge_lake --write docs/benchmarks-merge.md
 
-bench-decode: ## the ways in which a page could become a batch: how fast and how exact each is (compiles for minutes)
-	$(CARGO) run --release --locked --manifest-path benches/candidates/Cargo.toml --target-dir target
 
 clean: ## remove what was built and installed here
 	$(CARGO) clean

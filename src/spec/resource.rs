@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use lakefeed_source::extract::Asked;
-
-use super::{DeletesSpec, EndpointSpec, JsonPath, MergeSpec, PartitionField, SchemaContract, WriteDisposition};
+use super::{Asked, DeletesSpec, EndpointSpec, JsonPath, MergeSpec, PartitionField, SchemaContract, WriteDisposition};
 use crate::expression::Expression;
 use crate::schema::{ColumnHint, FieldRules, RecordSchema, TableShape};
 

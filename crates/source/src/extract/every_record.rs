@@ -12,7 +12,7 @@ use url::form_urlencoded;
 use super::*;
 use crate::client::{Components, SendLimits, Transport, TransportError, TransportErrorKind};
 use crate::spec::{
-    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, OffsetSpec,
+    Asked, Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, OffsetSpec,
     PageNumberSpec, Placement, RetrySpec, Timeouts,
 };
 use lakefeed_model::clock::ManualClock;

@@ -31,7 +31,7 @@ use crate::client::{ApiRequest, ApiResponse, Client, Fetched};
 use crate::paginate::{
     HeaderLookup, Lookup, PageMeta, PageRequest, PaginationError, Paginator, Scalar, Step, StopReason, link_target,
 };
-use crate::spec::{EndpointSpec, PaginationSpec};
+use crate::spec::{Asked, PaginationSpec};
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::event::{Completeness, Verdict};
@@ -63,17 +63,6 @@ pub struct Listing {
     repetition: Repetition,
     limits: Limits,
     deadline: Duration,
-}
-
-/// What is listed.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// The resource's name, for messages.
-    pub resource: &'a str,
-    /// The endpoint.
-    pub endpoint: &'a EndpointSpec,
-    /// Whether records have a key, so that two equal ones are one record.
-    pub has_key: bool,
 }
 
 /// A page as it came.

@@ -11,7 +11,8 @@ use super::*;
 use crate::client::{Components, SendLimits, Transport, TransportError};
 use crate::paginate::{Content, Lookup, Scalar};
 use crate::spec::{
-    Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, OffsetSpec, Placement, RetrySpec, Template, Timeouts,
+    Asked, Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, OffsetSpec, Placement, RetrySpec, Template,
+    Timeouts,
 };
 use lakefeed_model::clock::ManualClock;
 use lakefeed_model::error::ErrorKind;

@@ -35,6 +35,17 @@ pub struct EndpointSpec {
     pub record_format: Option<RecordFormat>,
 }
 
+/// What is listed.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The resource's name, for messages.
+    pub resource: &'a str,
+    /// The endpoint.
+    pub endpoint: &'a EndpointSpec,
+    /// Whether records have a key, so that two equal ones are one record.
+    pub has_key: bool,
+}
+
 /// How a page holds records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordFormat {

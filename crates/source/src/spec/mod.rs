@@ -11,6 +11,8 @@ pub use auth::{
     SessionToken,
 };
 pub use client::{ClientSpec, Header, RateLimitSpec, RetrySpec, Timeouts, is_loopback};
-pub use endpoint::{Action, BodySpec, EndpointSpec, EndpointUrl, Method, RecordFormat, ResponseAction, join_url};
+pub use endpoint::{
+    Action, Asked, BodySpec, EndpointSpec, EndpointUrl, Method, RecordFormat, ResponseAction, join_url,
+};
 pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 pub use template::{Placeholder, Template, TemplateError, TemplatePart};
