@@ -3,89 +3,23 @@
 //! The stages do not know each other; they hand on values. What happened is told as [`RunEvent`](crate::event::RunEvent)s, so nothing here
 //! prints, logs or counts.
 
-mod child_tables;
-mod drift;
-mod family;
-mod flow;
-mod gate;
-mod inference;
-mod opening;
-mod overhang;
-mod pages;
-mod parents;
-mod resource;
-mod resume;
-mod retry;
-mod sampling;
-mod shaping;
+mod context;
+mod read;
+mod run;
+mod shapes;
 mod typing;
-mod versions;
-mod waiting;
-mod writers;
+mod write;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
-use crate::client::{Client, Components as ClientComponents, Transport};
-use crate::clock::Clock;
-use family::{Family, Stage, ends_the_run};
-
-pub use sampling::{Sample, infer_schema};
-
-use crate::checkpoint::{Backfill, Checkpoint};
+use crate::client::{Client, Components as ClientComponents};
 use crate::error::{Error, Result};
-use crate::event::Observer;
-use crate::interrupt::Interrupt;
 use crate::lake::Lake;
-use crate::spec::{DestinationSpec, PipelineSpec, ResourceSpec, WriteDisposition};
+use crate::spec::{PipelineSpec, ResourceSpec, WriteDisposition};
+use run::{Family, Stage, ends_the_run};
 
-/// What the command line may say about a run.
-#[derive(Debug, Clone, Default)]
-pub struct RunOptions {
-    /// The resources to run; empty for all.
-    pub resources: Vec<String>,
-    /// Where the lake is; the pipeline's own destination when `None`.
-    pub destination: Option<DestinationSpec>,
-    /// Whether the tables are built anew from this run alone.
-    pub full_refresh: bool,
-    /// Whether rejects of earlier runs are tried again.
-    pub retry_rejects: bool,
-    /// A range to read instead of what the checkpoints say; they stay.
-    pub backfill: Option<Backfill>,
-    /// How long to wait for a table that another run holds; not at all when `None`.
-    pub wait: Option<Duration>,
-    /// From when and where the run is to begin; from now, and from what the tables say, when `None`.
-    pub start: Option<Start>,
-}
-
-/// From when and where a run begins, so that it can be repeated.
-#[derive(Debug, Clone)]
-pub struct Start {
-    /// The time at which the last time window ends.
-    pub now: DateTime<Utc>,
-    /// From where each resource goes on, by its name; the others begin anew.
-    pub checkpoints: BTreeMap<String, Checkpoint>,
-}
-
-/// What touches the world, injected.
-#[derive(Debug, Clone)]
-pub struct Components {
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// The only way to the API.
-    pub transport: Arc<dyn Transport>,
-    /// Hears every event.
-    pub observer: Arc<dyn Observer>,
-    /// This run's id: unique, and sortable by time.
-    pub run_id: String,
-    /// The operator's wish to stop.
-    pub interrupt: Interrupt,
-    /// Where the jitter of retries starts.
-    pub jitter_seed: u64,
-}
+pub use context::{Components, RunOptions, Start};
+pub use run::{Sample, infer_schema};
 
 /// Runs the chosen resources one after the other, in the order of the file.
 ///

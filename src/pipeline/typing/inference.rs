@@ -2,34 +2,33 @@
 
 use std::sync::Arc;
 
-use super::gate::Gate;
-use super::pages::{Pages, SlicedPage};
-use super::resource::ResourceRun;
-use super::shaping::{hinted, stored_records};
 use crate::decode::{Inferrer, RecordGate};
 use crate::error::{Error, Result};
 use crate::event::RunEvent;
+use crate::pipeline::context::ResourceRun;
+use crate::pipeline::read::{Gate, Pages, SlicedPage, format_of, next_page};
+use crate::pipeline::shapes::{hinted, shaped, stored_records};
 use crate::schema::{Conflicts, RecordSchema};
 use crate::spec::ContractMode;
 
 /// Bytes of pages that are sampled at most; they are kept in memory until they are decoded.
-pub(super) const SAMPLE_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const SAMPLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Pages that are sampled at most.
-pub(super) const SAMPLE_PAGES_MAX: usize = 100;
+pub(crate) const SAMPLE_PAGES_MAX: usize = 100;
 
 /// How much is sampled; whichever bound comes first.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SampleBounds {
-    pub(super) pages: usize,
-    pub(super) bytes: usize,
+pub(crate) struct SampleBounds {
+    pub(crate) pages: usize,
+    pub(crate) bytes: usize,
 }
 
 /// Reads pages ahead, infers the shape of their records and adds it to the table's own schema, which wins where both know a
 /// column. The schema is that of records, whatever shape the table has. The pages stay in `pages.sampled`; `gate` is one of its own, since the records come again.
 ///
 /// Returns `None` when neither the pages nor the table know any column.
-pub(super) async fn sample(
+pub(crate) async fn sample(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
     mut gate: Gate,
@@ -42,7 +41,7 @@ pub(super) async fn sample(
 }
 
 /// Reads as many pages ahead as `bounds` has, or as many as make its bytes. They stay in `pages.sampled`.
-pub(super) async fn look(
+pub(crate) async fn look(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
     gate: &mut Gate,
@@ -85,12 +84,12 @@ async fn read_sample(
 ) -> Result<()> {
     let mut bytes = 0;
     while sampled.len() < bounds.pages && bytes < bounds.bytes {
-        let Some(mut sliced) = run.next_page(pages).await? else { break };
+        let Some(mut sliced) = next_page(run, pages).await? else { break };
         gate.enter(&sliced.slice);
         let (lookups, wants_hints) = pages.wanted();
         inferrer.look_for(lookups, wants_hints);
         let page = &sliced.page;
-        inferrer.expect(run.format_of(page));
+        inferrer.expect(format_of(run, page));
         let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
         let meta = inferrer
             .observe_with(&page.body, gate_of_page)
@@ -113,7 +112,7 @@ fn union(
     let resource = &run.resource.name;
     let mut columns = stored.map(stored_records).unwrap_or_default();
     let mut new = Vec::new();
-    let seen = inferred.map(|schema| run.shaped(schema.columns())).unwrap_or_default();
+    let seen = inferred.map(|schema| shaped(run.resource, schema.columns())).unwrap_or_default();
     for column in &seen {
         if columns.iter().all(|known| known.name != column.name) {
             new.push(column.clone());

@@ -13,27 +13,29 @@ use arrow::compute::{filter_record_batch, take};
 use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 
-use super::overhang::overhang;
-use super::resource::{ResourceRun, abort};
-use super::shaping::unusable;
-use super::versions::{Extents, Gone, last_ones, records_of};
+use super::give_up::abort;
+use super::lock_wait::patience;
+use super::orphans::overhang;
+use super::superseded::{Extents, Gone, last_ones, records_of};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Patience, Snapshot, Table, TableWriter, WriteSpec};
+use crate::pipeline::context::ResourceRun;
+use crate::pipeline::shapes::unusable;
 use crate::schema::{ChildTable, Items, Parts, RecordSchema, child_tables_of, have_items_alike, whole_of};
 use crate::spec::{ContractMode, DeleteEffect, MergeSpec, MergeStrategy, ResourceSpec, WriteDisposition};
 
 /// The child tables that a table knows of, as their last commits left them.
 #[derive(Debug, Default)]
-pub(super) struct KnownTables(BTreeMap<String, Snapshot>);
+pub(crate) struct KnownTables(BTreeMap<String, Snapshot>);
 
 impl KnownTables {
     /// Those of the table whose rows have the shape `own`, and theirs.
-    pub(super) async fn of(lake: &Lake, own: &RecordSchema) -> Result<Self> {
+    pub(crate) async fn of(lake: &Lake, own: &RecordSchema) -> Result<Self> {
         lake.child_tables(own).await.map(Self)
     }
 
     /// The shape of the rows of the table, together with the lists that went to these.
-    pub(super) fn whole(&self, resource: &ResourceSpec, own: &RecordSchema) -> Result<Arc<RecordSchema>> {
+    pub(crate) fn whole(&self, resource: &ResourceSpec, own: &RecordSchema) -> Result<Arc<RecordSchema>> {
         let find = |name: &str| self.0.get(name)?.record_schema();
         whole_of(own, &find).map(Arc::new).map_err(|error| unusable(resource, &error))
     }
@@ -41,7 +43,7 @@ impl KnownTables {
 
 /// The child tables of a run.
 #[derive(Debug)]
-pub(super) struct ChildTables {
+pub(crate) struct ChildTables {
     opener: Opener,
     parts: Parts,
     writers: Vec<ChildWriter>,
@@ -65,16 +67,16 @@ struct Opener {
 
 /// A child table that is being written.
 #[derive(Debug)]
-pub(super) struct ChildWriter {
-    pub(super) name: String,
-    pub(super) url: String,
-    pub(super) writer: TableWriter,
+pub(crate) struct ChildWriter {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) writer: TableWriter,
     /// What its rows are to be; `None` where no row comes any more.
     stated: Option<Arc<RecordSchema>>,
     /// In a merge.
     extents: Option<Extents>,
     /// Items that came.
-    pub(super) items: u64,
+    pub(crate) items: u64,
 }
 
 fn failed(error: ArrowError) -> Error {
@@ -83,7 +85,7 @@ fn failed(error: ArrowError) -> Error {
 
 impl ChildTables {
     /// Takes the tables of the lists of `parts`, for a run that writes the records as `write` says.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         run: &ResourceRun<'_>,
         write: WriteSpec,
         parts: Parts,
@@ -91,7 +93,7 @@ impl ChildTables {
     ) -> Result<Self, (Vec<ChildWriter>, Error)> {
         let opener = Opener {
             lake: run.lake.clone(),
-            patience: run.patience(),
+            patience: patience(run),
             write,
             table: run.resource.table_name.clone(),
             tables: run.resource.schema_contract.tables,
@@ -133,7 +135,7 @@ impl ChildTables {
     }
 
     /// The records are of the shape `whole`.
-    pub(super) fn take_apart(&mut self, whole: &RecordSchema) -> Result<()> {
+    pub(crate) fn take_apart(&mut self, whole: &RecordSchema) -> Result<()> {
         let Opener { table, write, .. } = &self.opener;
         let unusable = |error| Error::schema(format!("resource {}: {error}", write.resource));
         self.parts = Parts::of(table, whole, &write.primary_key).map_err(unusable)?;
@@ -141,7 +143,7 @@ impl ChildTables {
     }
 
     /// From the next batch on, records are of the shape `whole`. Returns the shape of the rows of their own table.
-    pub(super) async fn evolve(&mut self, whole: &RecordSchema) -> Result<Arc<RecordSchema>> {
+    pub(crate) async fn evolve(&mut self, whole: &RecordSchema) -> Result<Arc<RecordSchema>> {
         self.take_apart(whole)?;
         for writer in self.writers.iter_mut().filter(|writer| writer.stated.is_some()) {
             let child = self.parts.children.iter().find(|child| child.name == writer.name);
@@ -158,7 +160,7 @@ impl ChildTables {
     }
 
     /// The shape of the rows of the records' own table, if those of the others fit records of the shape `whole`.
-    pub(super) async fn holds(&mut self, whole: &RecordSchema) -> Result<Option<Arc<RecordSchema>>> {
+    pub(crate) async fn holds(&mut self, whole: &RecordSchema) -> Result<Option<Arc<RecordSchema>>> {
         let Opener { table, write, .. } = &self.opener;
         let unusable = |error| Error::schema(format!("resource {}: {error}", write.resource));
         let parts = Parts::of(table, whole, &write.primary_key).map_err(unusable)?;
@@ -172,7 +174,7 @@ impl ChildTables {
     }
 
     /// What is agreed with the table of the records and with these, as one.
-    pub(super) fn whole(&self, resource: &ResourceSpec, own: &RecordSchema) -> Result<Arc<RecordSchema>> {
+    pub(crate) fn whole(&self, resource: &ResourceSpec, own: &RecordSchema) -> Result<Arc<RecordSchema>> {
         let find = |name: &str| match self.writers.iter().find(|writer| writer.name == name) {
             Some(writer) => writer.stated.as_ref().map(|_| writer.writer.record_schema()),
             None => self.parts.children.iter().find(|child| child.name == name).map(|child| Arc::clone(&child.schema)),
@@ -181,12 +183,12 @@ impl ChildTables {
     }
 
     /// The rows of the records' own table.
-    pub(super) fn own_rows(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    pub(crate) fn own_rows(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         self.parts.own_rows(batch).map_err(failed)
     }
 
     /// Stages the items of a batch of records.
-    pub(super) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut batch = batch.clone();
         let mut records = Vec::new();
         if let (WriteDisposition::Merge, Some(child)) = (self.opener.write.disposition, self.parts.children.first()) {
@@ -207,7 +209,7 @@ impl ChildTables {
     }
 
     /// The tables, those of lists within items first.
-    pub(super) fn into_writers(self) -> Vec<ChildWriter> {
+    pub(crate) fn into_writers(self) -> Vec<ChildWriter> {
         let mut writers = self.writers;
         writers.sort_by_key(|writer| {
             let place = self.parts.children.iter().position(|child| child.name == writer.name);

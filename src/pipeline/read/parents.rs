@@ -14,7 +14,7 @@ const MEMORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The fields of a parent's records, in the order of the records.
 #[derive(Debug)]
-pub(super) struct ParentRows {
+pub(crate) struct ParentRows {
     parent: String,
     fields: Vec<JsonPath>,
     spool: BufReader<SpooledTempFile>,
@@ -23,7 +23,7 @@ pub(super) struct ParentRows {
 
 impl ParentRows {
     /// Nothing yet, of the fields that `children` want of `parent`.
-    pub(super) fn new<'c>(parent: &str, children: impl Iterator<Item = &'c ResourceSpec>) -> Self {
+    pub(crate) fn new<'c>(parent: &str, children: impl Iterator<Item = &'c ResourceSpec>) -> Self {
         let mut fields: Vec<JsonPath> = Vec::new();
         for child in children.filter_map(|child| child.parent.as_ref()) {
             for field in child.fields.iter().chain(child.include.iter().map(|(path, _)| path)) {
@@ -37,18 +37,18 @@ impl ParentRows {
     }
 
     /// Nothing yet, of the same fields.
-    pub(super) fn emptied(&self) -> Self {
+    pub(crate) fn emptied(&self) -> Self {
         let spool = BufReader::new(SpooledTempFile::new(MEMORY_BYTES_MAX));
         Self { parent: self.parent.clone(), fields: self.fields.clone(), spool, rows: 0 }
     }
 
     /// Whether any child wants anything.
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         !self.fields.is_empty()
     }
 
     /// How many rows there are.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.rows
     }
 
@@ -56,7 +56,7 @@ impl ParentRows {
     ///
     /// # Errors
     /// When the record lacks one of them; the error names those that it has.
-    pub(super) fn take(&mut self, record: RawRecord<'_>) -> Result<()> {
+    pub(crate) fn take(&mut self, record: RawRecord<'_>) -> Result<()> {
         let mut line = String::from("{");
         for field in &self.fields {
             let Some(raw) = record.find(field) else {
@@ -82,7 +82,7 @@ impl ParentRows {
     ///
     /// # Errors
     /// When the temporary file cannot be read.
-    pub(super) fn rewind(&mut self) -> Result<()> {
+    pub(crate) fn rewind(&mut self) -> Result<()> {
         self.spool.seek(SeekFrom::Start(0)).map(drop).map_err(lost)
     }
 
@@ -90,7 +90,7 @@ impl ParentRows {
     ///
     /// # Errors
     /// When the temporary file cannot be read.
-    pub(super) fn next(&mut self) -> Result<Option<ParentRow>> {
+    pub(crate) fn next(&mut self) -> Result<Option<ParentRow>> {
         let mut line = String::new();
         if self.spool.read_line(&mut line).map_err(lost)? == 0 {
             return Ok(None);

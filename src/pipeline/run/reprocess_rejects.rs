@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 
-use super::gate::Gate;
-use super::resource::ResourceRun;
-use super::shaping::{ShapedDecoder, Shapes};
-use super::typing::{Rules, doubled, final_decoder, grown_by_variants, grown_for};
-use super::writers::Writers;
 use crate::decode::RecordGate;
 use crate::error::{Error, Result};
 use crate::event::{RetriedRejects, RunEvent};
 use crate::lake::{KeptReject, Overtaken, RejectPlace, RejectState};
+use crate::pipeline::context::ResourceRun;
+use crate::pipeline::read::Gate;
+use crate::pipeline::shapes::Shapes;
+use crate::pipeline::typing::{Rules, ShapedDecoder, doubled, final_decoder, grown_by_variants, grown_for};
+use crate::pipeline::write::Writers;
 use crate::schema::{Places, new_doubles};
 
 /// Rejects on their way to the writer.
@@ -22,7 +22,7 @@ struct Retry<'r, 'a> {
     run: &'r ResourceRun<'a>,
     rules: Rules,
     writers: &'r mut Writers,
-    decoder: ShapedDecoder<'r, 'a>,
+    decoder: ShapedDecoder<'r>,
     gate: Gate,
     /// Whose rows the decoder holds, in their order.
     pending: Vec<RejectPlace>,
@@ -35,7 +35,7 @@ struct Retry<'r, 'a> {
 /// none.
 ///
 /// Returns what the schemas have grown to.
-pub(super) async fn retry(
+pub(super) async fn reprocess_rejects(
     run: &ResourceRun<'_>,
     rules: Rules,
     shapes: Shapes,
@@ -43,7 +43,7 @@ pub(super) async fn retry(
 ) -> Result<Shapes> {
     let rejects = writers.own.open_rejects().await?;
     let gate = Gate::of_steps(run.resource, Some(&shapes));
-    let decoder = final_decoder(run, rules, shapes)?;
+    let decoder = final_decoder(run.resource, run.limits, rules, shapes)?;
     let counts = RetriedRejects::default();
     let undoubled = Places::new();
     let mut retry = Retry { run, rules, writers, decoder, gate, pending: Vec::new(), counts, undoubled };
@@ -95,7 +95,7 @@ impl Retry<'_, '_> {
             };
             let shapes = &self.decoder.shapes;
             let grown = again.and_then(|(path, lacked)| {
-                grown_for(self.run, self.rules, shapes, (&reject.raw, &path), &self.undoubled)
+                grown_for(self.run.resource, self.run.limits, self.rules, shapes, (&reject.raw, &path), &self.undoubled)
                     .or_else(|| grown_by_variants(self.rules, &shapes.records, lacked))
             });
             // Two fields for one column are no reason to fail the others.
@@ -116,7 +116,7 @@ impl Retry<'_, '_> {
     async fn may_be_doubles(&mut self, grown: &Shapes) -> Result<bool> {
         let before = self.undoubled.len();
         for place in new_doubles(self.decoder.shapes.records.columns(), grown.records.columns()) {
-            let shapes = doubled(self.run, &self.decoder.shapes, &place)?;
+            let shapes = doubled(self.run.resource, &self.decoder.shapes, &place)?;
             if !self.writers.holds(&shapes.table).await? {
                 self.undoubled.insert(place);
             }

@@ -8,22 +8,23 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use super::gate::SliceContext;
 use super::parents::ParentRows;
-use super::resource::ResourceRun;
+use super::transform::SliceContext;
 use crate::checkpoint::CursorRun;
+use crate::client::ApiRequest;
 use crate::error::{Error, Result};
-use crate::event::{Completeness, Verdict};
-use crate::extract::{Bindings, Journal, Listing, ListingOutcome, Page, render};
+use crate::event::{Completeness, RunEvent, Verdict};
+use crate::extract::{Bindings, Found, Journal, Listing, ListingOutcome, Page, render};
 use crate::paginate::PageMeta;
-use crate::spec::JsonPath;
+use crate::pipeline::context::ResourceRun;
+use crate::spec::{JsonPath, RecordFormat};
 
 /// Parents that must be there before it is worth to ask for several at a time.
 const WORTH_IT_SLICES: u64 = 8;
 
 /// Where the slices of a pass come from.
 #[derive(Debug)]
-pub(super) enum Slices<'p> {
+pub(crate) enum Slices<'p> {
     /// The resource itself.
     One { is_taken: bool },
     /// One per record of the parent.
@@ -33,29 +34,29 @@ pub(super) enum Slices<'p> {
 }
 
 /// A page, and the slice that it belongs to.
-pub(super) struct SlicedPage {
-    pub(super) page: Page,
-    pub(super) slice: Arc<SliceContext>,
+pub(crate) struct SlicedPage {
+    pub(crate) page: Page,
+    pub(crate) slice: Arc<SliceContext>,
     /// Whether the listing was told already what the page held.
-    pub(super) is_accepted: bool,
+    pub(crate) is_accepted: bool,
     /// The total that it stated, where the listing was told already.
-    pub(super) total: Option<u64>,
+    pub(crate) total: Option<u64>,
 }
 
 /// The pages of a pass.
-pub(super) struct Pages<'p> {
+pub(crate) struct Pages<'p> {
     slices: Slices<'p>,
     cursor: Option<CursorRun>,
     current: Option<Current>,
     upcoming: VecDeque<Upcoming>,
     concurrency: usize,
-    pub(super) sampled: VecDeque<SlicedPage>,
+    pub(crate) sampled: VecDeque<SlicedPage>,
     handed_out: u64,
     outcome: Option<ListingOutcome>,
     listings: u64,
-    pub(super) journal: Option<Arc<Journal>>,
+    pub(crate) journal: Option<Arc<Journal>>,
     /// Whether pages were there that a stopped run had already.
-    pub(super) went_on: bool,
+    pub(crate) went_on: bool,
 }
 
 struct Current {
@@ -72,7 +73,7 @@ struct Upcoming {
 
 impl Slices<'_> {
     /// The same slices, from the first one on.
-    pub(super) fn restarted(&mut self) -> Result<Slices<'_>> {
+    pub(crate) fn restarted(&mut self) -> Result<Slices<'_>> {
         Ok(match self {
             Self::One { .. } => Slices::One { is_taken: false },
             Self::Parents(rows) => {
@@ -85,7 +86,7 @@ impl Slices<'_> {
 }
 
 impl<'p> Pages<'p> {
-    pub(super) fn new(
+    pub(crate) fn new(
         slices: Slices<'p>,
         cursor: Option<CursorRun>,
         concurrency: usize,
@@ -111,7 +112,7 @@ impl<'p> Pages<'p> {
     }
 
     /// What the next page's facts must hold for [`Self::accept`].
-    pub(super) fn wanted(&self) -> (Vec<JsonPath>, bool) {
+    pub(crate) fn wanted(&self) -> (Vec<JsonPath>, bool) {
         self.current
             .as_ref()
             .map(|current| (current.listing.lookups(), current.listing.wants_hints()))
@@ -119,13 +120,13 @@ impl<'p> Pages<'p> {
     }
 
     /// How many records the listing has, where there is one listing and the page says so.
-    pub(super) fn stated_total(&self, meta: &PageMeta) -> Option<u64> {
+    pub(crate) fn stated_total(&self, meta: &PageMeta) -> Option<u64> {
         let listing = &self.current.as_ref()?.listing;
         matches!(self.slices, Slices::One { .. }).then(|| listing.stated_total(meta)).flatten()
     }
 
     /// The next page of the pass.
-    pub(super) async fn next(&mut self, run: &ResourceRun<'_>) -> Result<Option<SlicedPage>> {
+    async fn next(&mut self, run: &ResourceRun<'_>) -> Result<Option<SlicedPage>> {
         if let Some(page) = self.sampled.pop_front() {
             return Ok(Some(page));
         }
@@ -153,7 +154,7 @@ impl<'p> Pages<'p> {
     }
 
     /// Tells the listing what its page held.
-    pub(super) fn accept(&mut self, meta: &PageMeta, is_past_range: bool) -> Result<()> {
+    pub(crate) fn accept(&mut self, meta: &PageMeta, is_past_range: bool) -> Result<()> {
         let Some(current) = &mut self.current else { return Ok(()) };
         current.listing.accept(meta)?;
         if is_past_range {
@@ -163,7 +164,7 @@ impl<'p> Pages<'p> {
     }
 
     /// How the pass ended.
-    pub(super) fn finish(self) -> Option<ListingOutcome> {
+    pub(crate) fn finish(self) -> Option<ListingOutcome> {
         self.outcome
     }
 
@@ -214,7 +215,7 @@ impl<'p> Pages<'p> {
             }
         };
         let request = request.map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
-        let listing = run.listing(request).with_journal(self.journal.clone());
+        let listing = listing(run, request).with_journal(self.journal.clone());
         Ok(Some((listing, Arc::new(slice))))
     }
 
@@ -228,6 +229,40 @@ impl<'p> Pages<'p> {
         });
         Ok(())
     }
+}
+
+/// The next page, or the operator's wish to stop, whichever comes first.
+pub(crate) async fn next_page(run: &ResourceRun<'_>, pages: &mut Pages<'_>) -> Result<Option<SlicedPage>> {
+    if run.components.interrupt.is_raised() {
+        return Err(Error::interrupted());
+    }
+    let page = tokio::select! {
+        page = pages.next(run) => page,
+        () = run.components.interrupt.raised() => Err(Error::interrupted()),
+    }?;
+    if let Some(journal) = &pages.journal {
+        match journal.found().await {
+            Some(Found::Holds(kept)) => run.emit(&RunEvent::Resumed { resource: run.name(), pages: kept }),
+            Some(Found::Changed) => {
+                journal.forget().await;
+                let reason = "the first page is not the same any more".to_owned();
+                run.emit(&RunEvent::StartedAgain { resource: run.name(), reason });
+            }
+            Some(Found::Nothing) | None => {}
+        }
+    }
+    Ok(page)
+}
+
+/// How a page holds its records: as the pipeline file says, or as the API does.
+pub(crate) fn format_of(run: &ResourceRun<'_>, page: &Page) -> RecordFormat {
+    let stated = page.content_type.as_deref();
+    run.resource.endpoint.record_format.unwrap_or_else(|| RecordFormat::of_content_type(stated))
+}
+
+fn listing(run: &ResourceRun<'_>, request: ApiRequest) -> Listing {
+    let clock = Arc::clone(&run.components.clock);
+    Listing::new(run.resource.asked(), request, run.limits, Arc::clone(run.client), clock)
 }
 
 /// Two slices as one.

@@ -6,7 +6,7 @@ use arrow::record_batch::RecordBatch;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::writers::Writers;
+use super::tables::Writers;
 use crate::error::{Error, Result};
 use crate::reject::Reject;
 use crate::schema::RecordSchema;
@@ -16,7 +16,7 @@ const BATCHES_IN_FLIGHT_MAX: usize = 2;
 
 /// A table writer in a task of its own, fed through a bounded channel.
 #[derive(Debug)]
-pub(super) struct WriterTask {
+pub(crate) struct WriterTask {
     sender: mpsc::Sender<Message>,
     task: JoinHandle<(Writers, Result<()>)>,
 }
@@ -31,7 +31,7 @@ enum Message {
 }
 
 impl WriterTask {
-    pub(super) fn spawn(mut writer: Writers) -> Self {
+    pub(crate) fn spawn(mut writer: Writers) -> Self {
         let (sender, mut receiver) = mpsc::channel(BATCHES_IN_FLIGHT_MAX);
         let task = tokio::spawn(async move {
             while let Some(message) = receiver.recv().await {
@@ -56,34 +56,34 @@ impl WriterTask {
 
     /// Hands on rows, waiting while the writer is behind. Returns whether the writer still takes them; when it does not,
     /// [`Self::finish`] has its error.
-    pub(super) async fn write(&self, batch: RecordBatch) -> bool {
+    pub(crate) async fn write(&self, batch: RecordBatch) -> bool {
         batch.num_rows() == 0 || self.sender.send(Message::Rows(batch)).await.is_ok()
     }
 
     /// Hands on refused records, likewise.
-    pub(super) async fn reject(&self, rejects: Vec<Reject>) -> bool {
+    pub(crate) async fn reject(&self, rejects: Vec<Reject>) -> bool {
         rejects.is_empty() || self.sender.send(Message::Rejects(rejects)).await.is_ok()
     }
 
     /// Says that the batches that follow are of another schema, likewise.
-    pub(super) async fn evolve(&self, schema: Arc<RecordSchema>) -> bool {
+    pub(crate) async fn evolve(&self, schema: Arc<RecordSchema>) -> bool {
         self.sender.send(Message::Schema(schema)).await.is_ok()
     }
 
     /// Whether the values of all rows that were handed on, and of the table's, fit `schema`. `None` when the writer takes no more.
-    pub(super) async fn holds(&self, schema: Arc<RecordSchema>) -> Option<bool> {
+    pub(crate) async fn holds(&self, schema: Arc<RecordSchema>) -> Option<bool> {
         let (asker, answer) = oneshot::channel();
         self.sender.send(Message::Question(schema, asker)).await.ok()?;
         answer.await.ok()
     }
 
     /// Hands on values that null stands for, likewise.
-    pub(super) async fn note_nulled(&self, nulled: Vec<Reject>) -> bool {
+    pub(crate) async fn note_nulled(&self, nulled: Vec<Reject>) -> bool {
         nulled.is_empty() || self.sender.send(Message::Nulled(nulled)).await.is_ok()
     }
 
     /// Waits until everything is written. The writer comes back with the result, so that it can be committed or aborted.
-    pub(super) async fn finish(self) -> Result<(Writers, Result<()>)> {
+    pub(crate) async fn finish(self) -> Result<(Writers, Result<()>)> {
         drop(self.sender);
         self.task.await.map_err(|error| {
             Error::storage("the writer stopped unexpectedly; nothing was committed")

@@ -15,17 +15,17 @@ use crate::spec::{JsonPath, PaginationSpec, RecordFormat, ResourceSpec, WriteDis
 
 /// Watches the pages of one listing.
 #[derive(Debug)]
-pub(super) struct Drift {
+pub(crate) struct Drift {
     selector: Option<JsonPath>,
     depth_max: u32,
     last: Option<(Bytes, u64)>,
     /// Records that came twice.
-    pub(super) repeated: u64,
+    pub(crate) repeated: u64,
 }
 
 impl Drift {
     /// A watch over the pages of `resource`, where they are read by position and nobody else would notice.
-    pub(super) fn of(resource: &ResourceSpec, depth_max: u32) -> Option<Self> {
+    pub(crate) fn of(resource: &ResourceSpec, depth_max: u32) -> Option<Self> {
         // Rows without a key of their own are not told apart by a merge.
         let counts_repeats = resource.write_disposition == WriteDisposition::Merge
             && (!resource.primary_key.is_empty() || resource.merge.history().is_some());
@@ -34,7 +34,7 @@ impl Drift {
     }
 
     /// Takes note of a page that states `total`.
-    pub(super) fn came(&mut self, page: &Page, format: RecordFormat, total: u64) {
+    pub(crate) fn came(&mut self, page: &Page, format: RecordFormat, total: u64) {
         if let Some((body, before)) = &self.last
             && *before < total
         {
@@ -56,7 +56,7 @@ impl Drift {
 }
 
 /// Whether the pages of a resource are asked for by position.
-pub(super) fn is_by_position(resource: &ResourceSpec) -> bool {
+pub(crate) fn is_by_position(resource: &ResourceSpec) -> bool {
     matches!(resource.endpoint.paginator, PaginationSpec::Offset(_) | PaginationSpec::PageNumber(_))
 }
 

@@ -15,14 +15,14 @@ use crate::schema::Items;
 ///
 /// # Errors
 /// When keys of such types cannot be compared.
-pub(super) fn records_of(keys: &[ArrayRef]) -> Result<Vec<u128>, ArrowError> {
+pub(crate) fn records_of(keys: &[ArrayRef]) -> Result<Vec<u128>, ArrowError> {
     let fields = keys.iter().map(|key| SortField::new(key.data_type().clone())).collect();
     let rows = RowConverter::new(fields)?.convert_columns(keys)?;
     Ok(rows.iter().map(|row| XxHash3_128::oneshot(row.as_ref())).collect())
 }
 
 /// Which rows are the last ones of their record; `None` when all of them are.
-pub(super) fn last_ones(records: &[u128]) -> Option<BooleanArray> {
+pub(crate) fn last_ones(records: &[u128]) -> Option<BooleanArray> {
     let mut seen = HashSet::with_capacity(records.len());
     let mut is_last: Vec<bool> = records.iter().rev().map(|record| seen.insert(*record)).collect();
     is_last.reverse();
@@ -31,7 +31,7 @@ pub(super) fn last_ones(records: &[u128]) -> Option<BooleanArray> {
 
 /// The places of the items that the records of a run have in one table.
 #[derive(Debug, Default)]
-pub(super) struct Extents {
+pub(crate) struct Extents {
     /// Where in `places` those of a record begin, and how many items they are of.
     of: HashMap<u128, (usize, usize)>,
     places: Vec<u32>,
@@ -39,17 +39,17 @@ pub(super) struct Extents {
 
 /// Items that a record does not have any more.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Gone {
+pub(crate) struct Gone {
     /// The record of each: its place in the batch.
-    pub(super) records: Vec<u32>,
+    pub(crate) records: Vec<u32>,
     /// The places of each in the lists around it, the outermost list first.
-    pub(super) indexes: Vec<Vec<i64>>,
+    pub(crate) indexes: Vec<Vec<i64>>,
 }
 
 impl Extents {
     /// Takes note of a batch of `records`, no two of which are the same, and of their items. Returns the items that an earlier version of them had in this run and
     /// that they do not have any more.
-    pub(super) fn turn(&mut self, records: &[u128], items: &Items) -> Gone {
+    pub(crate) fn turn(&mut self, records: &[u128], items: &Items) -> Gone {
         let levels = items.indexes.len();
         let mut gone = Gone { records: Vec::new(), indexes: vec![Vec::new(); levels] };
         let places_of = |row: usize| items.indexes.iter().map(move |indexes| indexes.value(row));

@@ -7,158 +7,43 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::flow::WriterTask;
-use super::gate::Gate;
-use super::resource::ResourceRun;
-use super::shaping::{ShapedDecoder, Shapes, unusable};
+use super::decoder::ShapedDecoder;
+use super::rules::{Rules, grown_by_variants};
 use crate::decode::{Admission, Decoded, Inferrer, Misfits, PageDecoder, RawRecord, RecordGate, UnknownFields};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::event::RunEvent;
 use crate::extract::Page;
 use crate::paginate::PageMeta;
+use crate::pipeline::context::ResourceRun;
+use crate::pipeline::read::Gate;
+use crate::pipeline::shapes::{Shapes, unusable};
+use crate::pipeline::write::WriterTask;
 use crate::reject::Reject;
-use crate::schema::{
-    Column, Conflicts, Growth, Places, RecordSchema, TableShape, Variant, add_source, grow, member_path, new_doubles,
-    with_doubles_at, with_variants, without_load_metadata,
-};
-use crate::spec::{ContractMode, JsonPath, RecordFormat, SchemaContract};
+use crate::schema::{Conflicts, Places, RecordSchema, new_doubles, with_doubles_at};
+use crate::spec::{JsonPath, Limits, RecordFormat, ResourceSpec};
 
 /// How often a page may make the schema grow: a record tells of one misfit at a time.
 const LOOKS_MAX: usize = 16;
 
 /// The decoder of a pass, and the schema that it has got to.
 #[derive(Debug)]
-pub(super) struct Typing<'r, 'a> {
+pub(crate) struct Typing<'r, 'a> {
     run: &'r ResourceRun<'a>,
-    pub(super) decoder: ShapedDecoder<'r, 'a>,
+    pub(crate) decoder: ShapedDecoder<'r>,
     rules: Rules,
     /// Where there are whole numbers that no double is.
     undoubled: Places,
 }
 
-/// What the contract means for this pass.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rules {
-    contract: SchemaContract,
-    shape: TableShape,
-    columns_grow: bool,
-    types_grow: bool,
-}
-
-impl Rules {
-    /// A table that has no columns yet, and no schema file, takes the shape of its first run whatever the contract says.
-    pub(super) fn new(run: &ResourceRun<'_>, is_new: bool) -> Self {
-        let contract = run.resource.schema_contract;
-        let is_free = is_new && run.resource.schema.is_none();
-        let grows = |mode| is_free || mode == ContractMode::Evolve;
-        let shape = run.resource.shape;
-        Self { contract, shape, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
-    }
-
-    /// What a schema file and the table are together. Columns that the table got by evolving belong to the run, too.
-    pub(super) fn file_and_table(
-        self,
-        file: &Arc<RecordSchema>,
-        stored: Option<&RecordSchema>,
-    ) -> Result<Arc<RecordSchema>> {
-        let Some(stored) = stored.filter(|_| self.columns_grow) else { return Ok(Arc::clone(file)) };
-        let failed =
-            |error| Error::schema("the schema file and the table's columns do not go together").with_source(error);
-        let known = self.shape.table_of(file).map_err(failed)?;
-        let mut columns = file.columns().to_vec();
-        let is_evolved = |column: &Column| known.column(&column.name).is_none() && !is_renamed(column, &known, stored);
-        for column in without_load_metadata(stored).into_iter().filter(is_evolved) {
-            add_source(&mut columns, stored, &Column { nullable: true, ..column });
-        }
-        RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone()))).map_err(failed)
-    }
-
-    /// How a page is looked at first: so that whatever may grow is noticed.
-    fn at_first(self) -> (UnknownFields, Misfits) {
-        let (unknown, misfits) = self.at_last();
-        (
-            if self.columns_grow { UnknownFields::Reject } else { unknown },
-            if self.types_grow { Misfits::Reject } else { misfits },
-        )
-    }
-
-    /// What becomes of what the schema does not take in the end.
-    fn at_last(self) -> (UnknownFields, Misfits) {
-        let unknown = match self.contract.columns {
-            // What is left now has no place in any schema; it must not get lost unseen.
-            ContractMode::Evolve | ContractMode::DiscardRow => UnknownFields::Reject,
-            ContractMode::Freeze => UnknownFields::Fail,
-            ContractMode::DiscardValue => UnknownFields::Ignore,
-        };
-        let misfits = match self.contract.data_type {
-            ContractMode::Evolve if self.contract.conflicts == Conflicts::Variant => Misfits::Variant,
-            ContractMode::Evolve | ContractMode::DiscardRow => Misfits::Reject,
-            ContractMode::Freeze => Misfits::Fail,
-            ContractMode::DiscardValue => Misfits::Null,
-        };
-        (unknown, misfits)
-    }
-
-    /// Whether rejects may make the schema grow.
-    pub(super) fn let_grow(self, rejects: &[Reject]) -> bool {
-        let grows = |reject: &Reject| {
-            (self.types_grow && reject.code.is_about_a_value())
-                || (self.columns_grow && reject.code == crate::reject::RejectCode::UnknownField)
-        };
-        rejects.iter().any(grows)
-    }
-
-    /// The schema of records that holds what was `seen`, where it differs.
-    fn grown(
-        self,
-        run: &ResourceRun<'_>,
-        shapes: &Shapes,
-        seen: &RecordSchema,
-        misfits: &Places,
-        undoubled: &Places,
-    ) -> Option<Arc<RecordSchema>> {
-        let schema = &shapes.records;
-        let fixed = shapes.fixed(run.resource);
-        let growth = Growth {
-            columns: self.columns_grow,
-            types: self.types_grow.then_some(self.contract.conflicts),
-            fixed: &fixed,
-            undoubled,
-        };
-        let columns = grow(schema.columns(), &run.shaped(seen.columns()), growth, misfits);
-        let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
-        (grown.columns() != schema.columns()).then(|| Arc::new(grown))
-    }
-}
-
-/// Whether the table's column gets the name of one of `known` that the table does not have.
-fn is_renamed(column: &Column, known: &RecordSchema, stored: &RecordSchema) -> bool {
-    known.columns().iter().filter(|new| stored.column(&new.name).is_none()).any(|new| {
-        let note = known.notes().get(&member_path("$", &new.name));
-        let mut aliases = note.iter().flat_map(|note| &note.aliases);
-        let former = aliases.find(|alias| known.column(alias).is_none() && stored.column(alias).is_some());
-        former == Some(&column.name)
-    })
-}
-
-/// The schema with columns for `variants`, where the contract lets them come and it lacks one.
-pub(super) fn grown_by_variants(
-    rules: Rules,
-    schema: &RecordSchema,
-    variants: Vec<Variant>,
-) -> Option<Arc<RecordSchema>> {
-    let columns = with_variants(schema.columns(), &variants.into_iter().collect());
-    let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
-    (rules.columns_grow && grown.columns() != schema.columns()).then(|| Arc::new(grown))
-}
-
 impl<'r, 'a> Typing<'r, 'a> {
-    pub(super) fn new(run: &'r ResourceRun<'a>, shapes: Shapes, rules: Rules) -> Result<Self> {
-        let decoder = ShapedDecoder::new(run, shapes, run.resource.endpoint.data_selector.clone())?;
+    pub(crate) fn new(run: &'r ResourceRun<'a>, shapes: Shapes, rules: Rules) -> Result<Self> {
+        let decoder =
+            ShapedDecoder::new(run.resource, run.limits, shapes, run.resource.endpoint.data_selector.clone())?;
         Ok(Self { run, decoder, rules, undoubled: Places::new() })
     }
 
     /// Types the records of a page. `None` when the writer takes no more.
-    pub(super) async fn decode(
+    pub(crate) async fn decode(
         &mut self,
         page: &Page,
         format: RecordFormat,
@@ -219,15 +104,26 @@ impl<'r, 'a> Typing<'r, 'a> {
         Ok(Some(Decoded { meta, ..last }))
     }
 
+    /// Gives the buffered rows to the writer; false when it takes no more, because it failed.
+    pub(crate) async fn hand_on(&mut self, task: &WriterTask) -> Result<bool> {
+        let batch = self.decoder.flush()?;
+        let rows = batch.num_rows() as u64;
+        let taken = task.write(batch).await;
+        if taken {
+            self.run.emit(&RunEvent::RowsStaged { resource: self.run.name(), rows });
+        }
+        Ok(taken)
+    }
+
     /// Whether the whole numbers at `places` are doubles in all rows so far, which go to the writer, and in the table's. Notes where they are not. `None`
     /// when the writer takes no more.
     async fn may_be_doubles(&mut self, places: &Places, task: &WriterTask) -> Result<Option<bool>> {
-        if !self.run.hand_on(&mut self.decoder, task).await? {
+        if !self.hand_on(task).await? {
             return Ok(None);
         }
         let before = self.undoubled.len();
         for place in places {
-            let shapes = doubled(self.run, &self.decoder.shapes, place)?;
+            let shapes = doubled(self.run.resource, &self.decoder.shapes, place)?;
             match task.holds(shapes.table).await {
                 None => return Ok(None),
                 Some(true) => {}
@@ -240,7 +136,7 @@ impl<'r, 'a> Typing<'r, 'a> {
     /// Goes on with a schema that has grown; the rows before go to the writer. `false` when that takes no more.
     async fn become_of(&mut self, grown: Arc<RecordSchema>, task: &WriterTask) -> Result<bool> {
         let grown = Shapes::of(self.run.resource, grown)?;
-        if !self.run.hand_on(&mut self.decoder, task).await? || !task.evolve(Arc::clone(&grown.table)).await {
+        if !self.hand_on(task).await? || !task.evolve(Arc::clone(&grown.table)).await {
             return Ok(false);
         }
         self.decoder.become_of(grown)?;
@@ -262,7 +158,7 @@ impl<'r, 'a> Typing<'r, 'a> {
         rejects: &[Reject],
     ) -> Option<Arc<RecordSchema>> {
         let depth_max = self.run.limits.nesting_depth_max;
-        let keeps_kinds = self.rules.contract.conflicts == Conflicts::Variant;
+        let keeps_kinds = self.rules.conflicts() == Conflicts::Variant;
         let selector = self.decoder.pages.selector().cloned();
         let passes_hollow = self.run.resource.shape.has_child_tables;
         let inferrer = Inferrer::new(selector, Vec::new(), &[], depth_max).keeping_kinds(keeps_kinds);
@@ -277,48 +173,58 @@ impl<'r, 'a> Typing<'r, 'a> {
         let misfits = rejects.iter().filter(|reject| reject.code.is_about_a_value());
         let paths = misfits.clone().map(|reject| without_indexes(&reject.path)).collect();
         let mut shapes = self.decoder.shapes.clone();
-        let mut grown = self.rules.grown(self.run, &shapes, &seen, &paths, &undoubled);
+        let mut grown = self.rules.grown(self.run.resource, &shapes, &seen, &paths, &undoubled);
         // One value that fits nothing must not keep others from widening their column.
         for reject in misfits {
             shapes.records = grown.clone().unwrap_or(shapes.records);
-            grown = grown_for(self.run, self.rules, &shapes, (&reject.raw, &reject.path), &undoubled).or(grown);
+            grown = grown_for(
+                self.run.resource,
+                self.run.limits,
+                self.rules,
+                &shapes,
+                (&reject.raw, &reject.path),
+                &undoubled,
+            )
+            .or(grown);
         }
         grown
     }
 }
 
 /// The shapes with doubles where whole numbers are at `place`.
-pub(super) fn doubled(run: &ResourceRun<'_>, shapes: &Shapes, place: &str) -> Result<Shapes> {
+pub(crate) fn doubled(resource: &ResourceSpec, shapes: &Shapes, place: &str) -> Result<Shapes> {
     let columns = with_doubles_at(place, shapes.records.columns());
-    let records = RecordSchema::new(columns).map_err(|error| unusable(run.resource, &error))?;
-    Shapes::of(run.resource, Arc::new(records.with_notes(shapes.records.notes().clone())))
+    let records = RecordSchema::new(columns).map_err(|error| unusable(resource, &error))?;
+    Shapes::of(resource, Arc::new(records.with_notes(shapes.records.notes().clone())))
 }
 
 /// The schema of records that also holds one that was refused for what is at `path`, as far as the contract lets it, where it differs.
-pub(super) fn grown_for(
-    run: &ResourceRun<'_>,
+pub(crate) fn grown_for(
+    resource: &ResourceSpec,
+    limits: &Limits,
     rules: Rules,
     shapes: &Shapes,
     (raw, path): (&str, &str),
     undoubled: &Places,
 ) -> Option<Arc<RecordSchema>> {
-    let inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], run.limits.nesting_depth_max);
-    let mut inferrer = inferrer.passing_over_hollow(run.resource.shape.has_child_tables);
-    let mut gate = Gate::of_steps(run.resource, Some(shapes));
+    let inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], limits.nesting_depth_max);
+    let mut inferrer = inferrer.passing_over_hollow(resource.shape.has_child_tables);
+    let mut gate = Gate::of_steps(resource, Some(shapes));
     let gate = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
     // A record that was cut when it was kept is no JSON any more, and stays what it is.
     inferrer.observe_with(format!("[{raw}]").as_bytes(), gate).ok()?;
     let seen = inferrer.finish().ok()??;
-    rules.grown(run, shapes, &seen, &Places::from([without_indexes(path)]), undoubled)
+    rules.grown(resource, shapes, &seen, &Places::from([without_indexes(path)]), undoubled)
 }
 
 /// A decoder that treats what does not fit as the contract says in the end.
-pub(super) fn final_decoder<'r, 'a>(
-    run: &'r ResourceRun<'a>,
+pub(crate) fn final_decoder<'r>(
+    resource: &'r ResourceSpec,
+    limits: &Limits,
     rules: Rules,
     shapes: Shapes,
-) -> Result<ShapedDecoder<'r, 'a>> {
-    let mut decoder = ShapedDecoder::new(run, shapes, Some(JsonPath::root()))?;
+) -> Result<ShapedDecoder<'r>> {
+    let mut decoder = ShapedDecoder::new(resource, limits, shapes, Some(JsonPath::root()))?;
     let (unknown, misfits) = rules.at_last();
     decoder.pages.treat(unknown, misfits);
     Ok(decoder)

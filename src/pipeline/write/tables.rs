@@ -5,25 +5,26 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 
 use super::child_tables::{ChildTables, ChildWriter, KnownTables};
-use super::resource::{ResourceRun, abort};
-use super::shaping::{Shapes, unusable};
+use super::give_up::abort;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::event::{ErrorFacts, RowCounts, RunEvent};
 use crate::lake::{CommitOutcome, Table, TableWriter, WriteSpec};
+use crate::pipeline::context::ResourceRun;
+use crate::pipeline::shapes::{Shapes, unusable};
 use crate::schema::{Parts, RecordSchema};
 
 /// The table of a resource, and those of its lists. All of them are this run's.
 #[derive(Debug)]
-pub(super) struct Writers {
+pub(crate) struct Writers {
     /// The table of the records.
-    pub(super) own: TableWriter,
+    pub(crate) own: TableWriter,
     children: Option<Box<ChildTables>>,
 }
 
 impl Writers {
     /// Takes the table of a resource, and those of the lists of its records. `write` speaks of whole records.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         run: &ResourceRun<'_>,
         table: &Table,
         write: WriteSpec,
@@ -47,7 +48,7 @@ impl Writers {
     }
 
     /// The shapes of the run with what is agreed with the tables. Batches are of these from now on.
-    pub(super) fn agreed(&mut self, run: &ResourceRun<'_>, shapes: &Shapes) -> Result<Shapes> {
+    pub(crate) fn agreed(&mut self, run: &ResourceRun<'_>, shapes: &Shapes) -> Result<Shapes> {
         let own = self.own.record_schema();
         let Some(children) = &mut self.children else { return shapes.agreed(run.resource, own) };
         let whole = children.whole(run.resource, &own)?;
@@ -57,7 +58,7 @@ impl Writers {
     }
 
     /// Stages a batch of records.
-    pub(super) async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+    pub(crate) async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let Some(children) = &mut self.children else { return self.own.write(batch).await };
         let rows = self.own.fitted(&children.own_rows(&batch)?)?;
         self.own.write(rows).await?;
@@ -65,7 +66,7 @@ impl Writers {
     }
 
     /// From the next batch on, records are of the shape `schema`.
-    pub(super) async fn evolve(&mut self, schema: Arc<RecordSchema>) -> Result<()> {
+    pub(crate) async fn evolve(&mut self, schema: Arc<RecordSchema>) -> Result<()> {
         let own = match &mut self.children {
             Some(children) => children.evolve(&schema).await?,
             None => schema,
@@ -74,7 +75,7 @@ impl Writers {
     }
 
     /// Whether the values of all rows so far, and of the tables', fit records of the shape `schema`.
-    pub(super) async fn holds(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
+    pub(crate) async fn holds(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
         match &mut self.children {
             Some(children) => match children.holds(schema).await? {
                 Some(own) => self.own.holds(&own).await,
@@ -85,7 +86,7 @@ impl Writers {
     }
 
     /// Gives every table back as it was, because of `error`, which is what the operator needs to see.
-    pub(super) async fn abort(self, error: Error) -> Error {
+    pub(crate) async fn abort(self, error: Error) -> Error {
         let Self { own, children } = self;
         let children = children.map(|children| children.into_writers()).unwrap_or_default();
         abort(own, abandon(children, error).await).await
@@ -104,54 +105,46 @@ async fn abandon(children: Vec<ChildWriter>, error: Error) -> Error {
     shown
 }
 
-impl ResourceRun<'_> {
-    /// Commits the tables of the lists; that of the records is left to be committed.
-    pub(super) async fn commit_children(&self, writers: Writers) -> Result<TableWriter> {
-        let Writers { own, children } = writers;
-        let mut children = children.map(|children| children.into_writers()).unwrap_or_default().into_iter();
-        while let Some(child) = children.next() {
-            if let Err(error) = Box::pin(self.commit_child(child)).await {
-                return Err(abort(own, abandon(children.collect(), error).await).await);
-            }
+/// Commits the tables of the lists; that of the records is left to be committed.
+pub(crate) async fn commit_children(run: &ResourceRun<'_>, writers: Writers) -> Result<TableWriter> {
+    let Writers { own, children } = writers;
+    let mut children = children.map(|children| children.into_writers()).unwrap_or_default().into_iter();
+    while let Some(child) = children.next() {
+        if let Err(error) = Box::pin(commit_child(run, child)).await {
+            return Err(abort(own, abandon(children.collect(), error).await).await);
         }
-        Ok(own)
     }
+    Ok(own)
+}
 
-    async fn commit_child(&self, child: ChildWriter) -> Result<()> {
-        let ChildWriter { name, url, writer, items, .. } = child;
-        let started = self.components.clock.monotonic();
-        let resource = || name.clone();
-        let disposition = self.resource.write_disposition;
-        self.emit(&RunEvent::ResourceStarted { resource: resource(), table: url, disposition });
-        if let Some(commit) = writer.recovered() {
-            self.emit(&RunEvent::Recovered { resource: resource(), commit });
-        }
-        let changes = writer.schema_changes().to_vec();
-        let checkpoint = Checkpoint::full_listing(&name);
-        let committed = Box::pin(writer.commit(checkpoint.clone())).await;
-        if let Ok(CommitOutcome { commit, rows, files, .. }) = &committed {
-            // What is taken back of a record that came again is nobody's delete.
-            let rows = RowCounts { read: items, missed: 0, ..*rows };
-            if let Some(commit) = *commit {
-                if !changes.is_empty() {
-                    self.emit(&RunEvent::SchemaChanged { resource: resource(), changes });
-                }
-                self.emit(&RunEvent::Committed {
-                    resource: resource(),
-                    commit,
-                    rows,
-                    files: files.clone(),
-                    checkpoint,
-                });
-            } else {
-                self.emit(&RunEvent::NothingChanged { resource: resource(), rows, checkpoint });
-            }
-        }
-        self.emit(&RunEvent::ResourceFinished {
-            resource: resource(),
-            elapsed: self.components.clock.monotonic().saturating_sub(started),
-            error: committed.as_ref().err().map(ErrorFacts::from),
-        });
-        committed.map(drop)
+async fn commit_child(run: &ResourceRun<'_>, child: ChildWriter) -> Result<()> {
+    let ChildWriter { name, url, writer, items, .. } = child;
+    let started = run.components.clock.monotonic();
+    let resource = || name.clone();
+    let disposition = run.resource.write_disposition;
+    run.emit(&RunEvent::ResourceStarted { resource: resource(), table: url, disposition });
+    if let Some(commit) = writer.recovered() {
+        run.emit(&RunEvent::Recovered { resource: resource(), commit });
     }
+    let changes = writer.schema_changes().to_vec();
+    let checkpoint = Checkpoint::full_listing(&name);
+    let committed = Box::pin(writer.commit(checkpoint.clone())).await;
+    if let Ok(CommitOutcome { commit, rows, files, .. }) = &committed {
+        // What is taken back of a record that came again is nobody's delete.
+        let rows = RowCounts { read: items, missed: 0, ..*rows };
+        if let Some(commit) = *commit {
+            if !changes.is_empty() {
+                run.emit(&RunEvent::SchemaChanged { resource: resource(), changes });
+            }
+            run.emit(&RunEvent::Committed { resource: resource(), commit, rows, files: files.clone(), checkpoint });
+        } else {
+            run.emit(&RunEvent::NothingChanged { resource: resource(), rows, checkpoint });
+        }
+    }
+    run.emit(&RunEvent::ResourceFinished {
+        resource: resource(),
+        elapsed: run.components.clock.monotonic().saturating_sub(started),
+        error: committed.as_ref().err().map(ErrorFacts::from),
+    });
+    committed.map(drop)
 }

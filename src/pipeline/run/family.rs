@@ -7,26 +7,28 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pages::Slices;
-use super::parents::ParentRows;
-use super::resource::{Pass, ResourceRun, Staged};
-use super::{Components, RunOptions};
+use super::committing::commit;
+use super::opening::{cursor, resource_started};
+use super::pass::{Pass, Staged, stage};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{ErrorFacts, RunEvent};
 use crate::lake::Lake;
+use crate::pipeline::context::{Components, ResourceRun, RunOptions};
+use crate::pipeline::read::{ParentRows, Slices};
+use crate::pipeline::write::wait_for_table;
 use crate::spec::{PipelineSpec, ResourceSpec, WriteDisposition};
 
 /// What the families of a run share.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stage<'a> {
-    pub(super) spec: &'a PipelineSpec,
+pub(crate) struct Stage<'a> {
+    pub(crate) spec: &'a PipelineSpec,
     /// The resources that the operator wants.
-    pub(super) chosen: &'a [&'a ResourceSpec],
-    pub(super) options: &'a RunOptions,
-    pub(super) lake: &'a Lake,
-    pub(super) client: &'a Arc<Client>,
-    pub(super) components: &'a Components,
+    pub(crate) chosen: &'a [&'a ResourceSpec],
+    pub(crate) options: &'a RunOptions,
+    pub(crate) lake: &'a Lake,
+    pub(crate) client: &'a Arc<Client>,
+    pub(crate) components: &'a Components,
 }
 
 impl<'a> Stage<'a> {
@@ -39,7 +41,7 @@ impl<'a> Stage<'a> {
 }
 
 /// A resource of a run, and its children in the order of the file.
-pub(super) struct Family<'a> {
+pub(crate) struct Family<'a> {
     run: ResourceRun<'a>,
     children: Vec<Self>,
 }
@@ -53,7 +55,7 @@ struct Member<'f, 'a> {
 
 impl<'a> Family<'a> {
     /// The family of `root`, as far as anybody in it has a table in this run; `None` when nobody has.
-    pub(super) fn of(root: &'a ResourceSpec, stage: &Stage<'a>) -> Option<Self> {
+    pub(crate) fn of(root: &'a ResourceSpec, stage: &Stage<'a>) -> Option<Self> {
         let run = stage.run_of(root);
         let is_child =
             |resource: &&ResourceSpec| resource.parent.as_ref().is_some_and(|parent| parent.resource == root.name);
@@ -63,9 +65,9 @@ impl<'a> Family<'a> {
     }
 
     /// Reads and commits the whole family.
-    pub(super) async fn run(&self) -> Result<()> {
-        if let Err(error) = Box::pin(self.run.wait_for_table()).await {
-            self.run.started();
+    pub(crate) async fn run(&self) -> Result<()> {
+        if let Err(error) = Box::pin(wait_for_table(&self.run)).await {
+            resource_started(&self.run);
             finished(&self.run, Duration::ZERO, Some(&error));
             return Err(error);
         }
@@ -93,12 +95,12 @@ impl<'a> Family<'a> {
     /// Stages this resource, then its children, each over the records of this one.
     async fn stage<'f>(&'f self, slices: Slices<'_>, members: &mut Vec<Member<'f, 'a>>) -> Result<()> {
         let started = self.run.components.clock.monotonic();
-        self.run.started();
+        resource_started(&self.run);
         let specs = self.children.iter().map(|child| child.run.resource);
         let keys = ParentRows::new(&self.run.resource.name, specs);
         let children = keys.is_wanted().then_some(keys);
-        let staged = match self.run.cursor().await {
-            Ok(cursor) => Box::pin(self.run.stage(Pass { slices, cursor, children })).await,
+        let staged = match cursor(&self.run).await {
+            Ok(cursor) => Box::pin(stage(&self.run, Pass { slices, cursor, children })).await,
             Err(error) => Err(error),
         };
         let elapsed = self.run.components.clock.monotonic().saturating_sub(started);
@@ -125,7 +127,7 @@ impl<'a> Family<'a> {
         if !has_step || !self.children.is_empty() {
             return Ok(None);
         }
-        let windows = match self.run.cursor().await? {
+        let windows = match cursor(&self.run).await? {
             Some(cursor) => cursor.windows(self.run.now()).map_err(|error| {
                 Error::config(format!("resource {}: {error}", self.run.resource.name))
                     .with_hint("endpoint.incremental.step needs an initial_value that is a date or a date-time")
@@ -139,7 +141,7 @@ impl<'a> Family<'a> {
     async fn run_windows(&self, windows: VecDeque<crate::checkpoint::CursorRun>) -> Result<()> {
         let run = &self.run;
         let started = run.components.clock.monotonic();
-        run.started();
+        resource_started(run);
         // A group that comes in two windows of a run comes once: its rows of the first one must not leave with the second.
         // What a killed run has left of an appended list is known by its run, which commits once then.
         let is_one_commit = run.options.full_refresh
@@ -154,9 +156,9 @@ impl<'a> Family<'a> {
         let mut result = Ok(());
         for windows in passes {
             let cursor = windows.back().cloned();
-            let staged = Box::pin(run.stage(Pass { slices: Slices::Windows(windows), cursor, children: None })).await;
+            let staged = Box::pin(stage(run, Pass { slices: Slices::Windows(windows), cursor, children: None })).await;
             result = match staged {
-                Ok(staged) => Box::pin(run.commit(staged)).await,
+                Ok(staged) => Box::pin(commit(run, staged)).await,
                 Err(error) => Err(error),
             };
             if result.is_err() {
@@ -174,7 +176,7 @@ async fn commit_all(members: Vec<Member<'_, '_>>) -> Result<()> {
     for Member { run, staged, elapsed } in members.into_iter().rev() {
         let started = run.components.clock.monotonic();
         let committed = if result.is_ok() {
-            Box::pin(run.commit(staged)).await
+            Box::pin(commit(run, staged)).await
         } else {
             let relative = Error::storage(format!(
                 "resource {} was read but not committed, since a commit before it failed",
@@ -200,6 +202,6 @@ fn finished(run: &ResourceRun<'_>, elapsed: Duration, error: Option<&Error>) {
 }
 
 /// Whether the run should go on with other families after `error`.
-pub(super) fn ends_the_run(error: &Error) -> bool {
+pub(crate) fn ends_the_run(error: &Error) -> bool {
     error.kind() == ErrorKind::Interrupted
 }

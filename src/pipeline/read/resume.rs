@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::resource::ResourceRun;
 use crate::checkpoint::CursorRun;
 use crate::clock::Clock;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::extract::{Journal, JournalStore};
 use crate::lake::{Table, TableJournal};
+use crate::pipeline::context::ResourceRun;
 use crate::spec::{RowOrder, WriteDisposition};
 
 /// The staging of a table as the extractor sees it.
@@ -42,7 +42,7 @@ impl JournalStore for Store {
 }
 
 /// The journal of a pass; `None` where nothing is kept. With `adopts`, it goes on from what dead runs have kept.
-pub(super) async fn journal(
+pub(crate) async fn journal(
     run: &ResourceRun<'_>,
     table: &Table,
     cursor: Option<&CursorRun>,
@@ -68,12 +68,4 @@ fn may_be_pieced_together(run: &ResourceRun<'_>, cursor: Option<&CursorRun>) -> 
     let is_ascending =
         run.resource.endpoint.incremental.as_ref().is_some_and(|spec| spec.row_order == Some(RowOrder::Ascending));
     cursor.is_none() || is_ascending || run.resource.write_disposition == WriteDisposition::Merge
-}
-
-/// Whether the next run may go on from what this one has kept, although it failed. Not when the pages themselves are at fault.
-pub(super) fn keeps_pages(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::Interrupted | ErrorKind::Source | ErrorKind::Auth | ErrorKind::Storage => true,
-        ErrorKind::Config | ErrorKind::Incomplete | ErrorKind::Schema | ErrorKind::Conflict => false,
-    }
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use object_store::memory::InMemory;
 
-use super::gate::Gate;
-use super::inference::{self, SAMPLE_BYTES_MAX, SampleBounds};
-use super::pages::{Pages, Slices};
-use super::parents::ParentRows;
-use super::resource::ResourceRun;
-use super::{Components, RunOptions};
+use super::opening::{cursor, resource_started};
 use crate::decode::Inferrer;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
+use crate::pipeline::client;
+use crate::pipeline::context::{Components, ResourceRun, RunOptions};
+use crate::pipeline::read::{Gate, Pages, ParentRows, Slices};
+use crate::pipeline::shapes::shaped;
+use crate::pipeline::typing::{self, SAMPLE_BYTES_MAX, SampleBounds};
 use crate::schema::RecordSchema;
 use crate::spec::{PipelineSpec, ResourceSpec};
 
@@ -40,7 +40,7 @@ pub async fn infer_schema(
     pages_max: usize,
     components: &Components,
 ) -> Result<Sample> {
-    let client = Arc::new(super::client(spec, components));
+    let client = Arc::new(client(spec, components));
     let lake = Lake::with_store(Arc::new(InMemory::new()), object_store::path::Path::ROOT, String::new());
     let options = RunOptions::default();
     let bounds = SampleBounds { pages: pages_max, bytes: SAMPLE_BYTES_MAX };
@@ -66,7 +66,7 @@ pub async fn infer_schema(
     let (always_null, records) = (inferrer.always_null(), inferrer.records());
     let schema = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", resource.name)))?;
     let schema = schema.ok_or_else(|| without_records(resource))?;
-    let schema = RecordSchema::new(run.shaped(schema.columns())).unwrap_or(schema);
+    let schema = RecordSchema::new(shaped(run.resource, schema.columns())).unwrap_or(schema);
     Ok(Sample { schema, always_null, records, pages })
 }
 
@@ -89,7 +89,7 @@ async fn look(
     children: Option<ParentRows>,
     bounds: SampleBounds,
 ) -> Result<(Inferrer, usize, Option<ParentRows>)> {
-    run.started();
+    resource_started(run);
     let slices = match parents {
         Some(rows) => {
             rows.rewind()?;
@@ -97,10 +97,10 @@ async fn look(
         }
         None => Slices::One { is_taken: false },
     };
-    let cursor = run.cursor().await?;
+    let cursor = cursor(run).await?;
     let mut pages = Pages::new(slices, cursor.clone(), run.client.concurrency(), None);
     let mut gate = Gate::new(run.resource, None, cursor, children);
-    let inferrer = inference::look(run, &mut pages, &mut gate, bounds).await?;
+    let inferrer = typing::look(run, &mut pages, &mut gate, bounds).await?;
     Ok((inferrer, pages.sampled.len(), gate.into_parts().1))
 }
 

@@ -1,0 +1,95 @@
+//! What the rooms of a run share: its options, what touches the world, and which resource it is about.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::checkpoint::{Backfill, Checkpoint};
+use crate::client::{Client, Transport};
+use crate::clock::Clock;
+use crate::event::{Observer, RunEvent};
+use crate::interrupt::Interrupt;
+use crate::lake::Lake;
+use crate::spec::{DestinationSpec, Limits, ResourceSpec, WriteDisposition};
+
+/// What the command line may say about a run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// The resources to run; empty for all.
+    pub resources: Vec<String>,
+    /// Where the lake is; the pipeline's own destination when `None`.
+    pub destination: Option<DestinationSpec>,
+    /// Whether the tables are built anew from this run alone.
+    pub full_refresh: bool,
+    /// Whether rejects of earlier runs are tried again.
+    pub retry_rejects: bool,
+    /// A range to read instead of what the checkpoints say; they stay.
+    pub backfill: Option<Backfill>,
+    /// How long to wait for a table that another run holds; not at all when `None`.
+    pub wait: Option<Duration>,
+    /// From when and where the run is to begin; from now, and from what the tables say, when `None`.
+    pub start: Option<Start>,
+}
+
+/// From when and where a run begins, so that it can be repeated.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The time at which the last time window ends.
+    pub now: DateTime<Utc>,
+    /// From where each resource goes on, by its name; the others begin anew.
+    pub checkpoints: BTreeMap<String, Checkpoint>,
+}
+
+/// What touches the world, injected.
+#[derive(Debug, Clone)]
+pub struct Components {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The only way to the API.
+    pub transport: Arc<dyn Transport>,
+    /// Hears every event.
+    pub observer: Arc<dyn Observer>,
+    /// This run's id: unique, and sortable by time.
+    pub run_id: String,
+    /// The operator's wish to stop.
+    pub interrupt: Interrupt,
+    /// Where the jitter of retries starts.
+    pub jitter_seed: u64,
+}
+
+/// One resource and everything that its run needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ResourceRun<'a> {
+    pub(crate) resource: &'a ResourceSpec,
+    /// Whether its rows go to a table; otherwise it is read for its children only.
+    pub(crate) has_table: bool,
+    pub(crate) limits: &'a Limits,
+    pub(crate) options: &'a RunOptions,
+    pub(crate) lake: &'a Lake,
+    pub(crate) client: &'a Arc<Client>,
+    pub(crate) components: &'a Components,
+}
+
+impl ResourceRun<'_> {
+    /// The resource's name, for an event.
+    pub(crate) fn name(&self) -> String {
+        self.resource.name.clone()
+    }
+
+    /// Tells the observer what happened.
+    pub(crate) fn emit(&self, event: &RunEvent) {
+        self.components.observer.observe(event);
+    }
+
+    /// The time at which the run takes place.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.options.start.as_ref().map_or_else(|| self.components.clock.now(), |start| start.now)
+    }
+
+    /// Whether the table becomes what this run reads, so that it must read everything.
+    pub(crate) fn starts_anew(&self) -> bool {
+        self.options.full_refresh || self.resource.write_disposition == WriteDisposition::Replace
+    }
+}

@@ -1,0 +1,13 @@
+//! The pages of a pass, and what is decided about each of their records before it is typed.
+
+mod drift;
+mod pages;
+mod parents;
+mod resume;
+mod transform;
+
+pub(crate) use drift::{Drift, is_by_position};
+pub(crate) use pages::{Pages, SlicedPage, Slices, format_of, next_page};
+pub(crate) use parents::ParentRows;
+pub(crate) use resume::journal;
+pub(crate) use transform::Gate;

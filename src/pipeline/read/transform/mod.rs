@@ -1,0 +1,147 @@
+//! What is decided about each record before it is typed: fields of the parent, the cursor's range, keys for the children.
+
+mod cursor;
+mod deletes;
+mod parent;
+mod steps;
+
+use std::borrow::Cow;
+
+use super::parents::ParentRows;
+use crate::checkpoint::{Admitted, CursorRun};
+use crate::decode::{Admission, RawRecord, RecordGate};
+use crate::error::Result;
+use crate::pipeline::shapes::Shapes;
+use crate::reject::RejectCode;
+use crate::spec::{ProcessingStep, ResourceSpec};
+use cursor::CursorGate;
+use deletes::DeleteGate;
+use parent::with_members;
+use steps::{Stepped, apply};
+
+pub(crate) use parent::SliceContext;
+
+/// The gate of one pass over a resource.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// The members that every record of the present slice gets, as `"name":value,…`.
+    from_parent: String,
+    cursor: Option<CursorGate>,
+    steps: Vec<ProcessingStep>,
+    deletes: Option<DeleteGate>,
+    children: Option<ParentRows>,
+}
+
+impl Gate {
+    /// A gate over `cursor`, which collects for `children` when there are any.
+    /// Which fields the columns of the key are is known from `shapes`.
+    pub(crate) fn new(
+        resource: &ResourceSpec,
+        shapes: Option<&Shapes>,
+        cursor: Option<CursorRun>,
+        children: Option<ParentRows>,
+    ) -> Self {
+        let cursor = CursorGate::of(resource, shapes, cursor);
+        let deletes = DeleteGate::of(resource, shapes);
+        Self { from_parent: String::new(), cursor, steps: resource.processing_steps.clone(), deletes, children }
+    }
+
+    /// A gate that only applies the processing steps: what was decided about a record before it was refused is not decided again.
+    pub(crate) fn of_steps(resource: &ResourceSpec, shapes: Option<&Shapes>) -> Self {
+        let deletes = DeleteGate::of(resource, shapes);
+        Self {
+            from_parent: String::new(),
+            cursor: None,
+            steps: resource.processing_steps.clone(),
+            deletes,
+            children: None,
+        }
+    }
+
+    /// Whether there is anything to decide; without it, records go straight to their columns.
+    pub(crate) fn is_needed(&self) -> bool {
+        !self.from_parent.is_empty()
+            || self.cursor.is_some()
+            || !self.steps.is_empty()
+            || self.deletes.is_some()
+            || self.children.is_some()
+    }
+
+    /// The records that follow belong to another slice.
+    pub(crate) fn enter(&mut self, slice: &SliceContext) {
+        self.from_parent.clone_from(&slice.from_parent);
+        if let Some(cursor) = &mut self.cursor {
+            if let Some(window) = &slice.window {
+                cursor.run.narrow_to(window);
+            }
+            cursor.run.enter_slice();
+        }
+    }
+
+    /// The cursor, where there is one.
+    pub(crate) fn cursor(&self) -> Option<&CursorRun> {
+        self.cursor.as_ref().map(|cursor| &cursor.run)
+    }
+
+    /// The pages that follow were not there when the listing was begun: see [`CursorRun::stay`].
+    pub(crate) fn stay(&mut self) {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.run.stay();
+        }
+    }
+
+    /// Whether the slice has left the range that the cursor wants.
+    pub(crate) fn is_past_range(&self) -> bool {
+        self.cursor.as_ref().is_some_and(|cursor| cursor.run.is_past_range())
+    }
+
+    /// What the gate has learned: the cursor, and the keys for the children.
+    pub(crate) fn into_parts(self) -> (Option<CursorRun>, Option<ParentRows>) {
+        (self.cursor.map(|cursor| cursor.run), self.children)
+    }
+}
+
+impl RecordGate for Gate {
+    fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission> {
+        let mut rewritten = with_members(record.text(), &self.from_parent);
+        let came = record;
+        let record = rewritten.as_deref().map_or(came, RawRecord::new);
+        if let Some(cursor) = &mut self.cursor
+            && cursor.admit(record)? == Admitted::Drop
+        {
+            return Ok(Admission::Drop);
+        }
+        for step in &self.steps {
+            let record = rewritten.as_deref().map_or(came, RawRecord::new);
+            match apply(step, record) {
+                Ok(Stepped::Stays) => {}
+                Ok(Stepped::Becomes(text)) => rewritten = Some(text),
+                Ok(Stepped::Goes) => return Ok(Admission::Drop),
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Ok(Admission::Refuse { code: RejectCode::Expression, path: "$".to_owned(), reason });
+                }
+            }
+        }
+        if let Some(deletes) = &self.deletes {
+            match deletes.text_of(rewritten.as_deref().map_or(came, RawRecord::new)) {
+                Ok(None) => {}
+                // What is deleted has no children.
+                Ok(Some(text)) => return Ok(Admission::Delete(text)),
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Ok(Admission::Refuse { code: RejectCode::Expression, path: "$".to_owned(), reason });
+                }
+            }
+        }
+        if let Some(children) = &mut self.children {
+            children.take(rewritten.as_deref().map_or(came, RawRecord::new))?;
+        }
+        Ok(rewritten.map_or(Admission::Keep, Admission::Rewrite))
+    }
+
+    /// With the fields of the parent, which nobody could find again; processing steps are applied again when it is tried again.
+    fn kept<'t>(&self, raw: &'t str) -> Cow<'t, str> {
+        with_members(raw, &self.from_parent).map_or(Cow::Borrowed(raw), Cow::Owned)
+    }
+}

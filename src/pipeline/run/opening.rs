@@ -1,0 +1,110 @@
+//! Opening a pass: where its cursor is, by which schema its table is taken, and whether that may come to be.
+
+use std::sync::Arc;
+
+use crate::checkpoint::{Checkpoint, CursorRun};
+use crate::error::{Error, Result};
+use crate::event::RunEvent;
+use crate::lake::{Table, WriteSpec};
+use crate::pipeline::context::ResourceRun;
+use crate::pipeline::read::{Gate, Pages};
+use crate::pipeline::shapes::Shapes;
+use crate::pipeline::typing::{Rules, sample};
+use crate::pipeline::write::{KnownTables, Writers};
+use crate::spec::ContractMode;
+
+/// A table that is this run's, and what its rows are made of.
+pub(super) struct Opened {
+    pub(super) rules: Rules,
+    pub(super) shapes: Shapes,
+    pub(super) writers: Writers,
+}
+
+pub(super) fn resource_started(run: &ResourceRun<'_>) {
+    let table = run.lake.table(&run.resource.table_name);
+    let disposition = run.resource.write_disposition;
+    run.emit(&RunEvent::ResourceStarted { resource: run.name(), table: table.url(), disposition });
+}
+
+/// The cursor that this run follows, after what the table's last commit says.
+pub(super) async fn cursor(run: &ResourceRun<'_>) -> Result<Option<CursorRun>> {
+    let Some(spec) = &run.resource.endpoint.incremental else { return Ok(None) };
+    let checkpoint = match &run.options.start {
+        _ if run.starts_anew() => None,
+        Some(start) => start.checkpoints.get(&run.resource.name).cloned(),
+        None if run.has_table => run.lake.table(&run.resource.table_name).snapshot().await?.checkpoint,
+        None => None,
+    };
+    let state = checkpoint.as_ref().and_then(Checkpoint::cursor_state);
+    CursorRun::begin(spec, state, run.options.backfill.as_ref()).map(Some).map_err(|error| {
+        Error::config(format!("resource {}: {error}", run.resource.name)).with_hint("check endpoint.incremental")
+    })
+}
+
+/// The schema and a writer that holds the table. With a schema file the table is taken before the first request, so
+/// that a table that is held or cannot be written costs the API nothing.
+pub(super) async fn open(
+    run: &ResourceRun<'_>,
+    table: &Table,
+    pages: &mut Pages<'_>,
+    cursor: Option<&CursorRun>,
+) -> Result<Option<Opened>> {
+    if !run.has_table {
+        return Ok(None);
+    }
+    let contract = run.resource.schema_contract;
+    let evolves = contract.columns == ContractMode::Evolve || contract.data_type == ContractMode::Evolve;
+    let needs_stored = run.resource.schema.is_none() || evolves || contract.tables != ContractMode::Evolve;
+    let needs_stored = needs_stored || run.resource.shape.has_child_tables;
+    let stored = if needs_stored { table.snapshot().await?.record_schema() } else { None };
+    let known = match &stored {
+        Some(own) if run.resource.shape.has_child_tables => KnownTables::of(run.lake, own).await?,
+        _ => KnownTables::default(),
+    };
+    let stored = stored.filter(|_| !run.options.full_refresh);
+    let stored = stored.map(|own| known.whole(run.resource, &own)).transpose()?;
+    if !may_be_created(run, table, stored.is_some()).await? {
+        return Ok(None);
+    }
+    let rules = Rules::new(run.resource, stored.is_none());
+    let schema = if let Some(file) = &run.resource.schema {
+        rules.file_and_table(file, stored.as_deref())?
+    } else {
+        let gate = Gate::new(run.resource, None, cursor.cloned(), None);
+        let Some(schema) = sample(run, pages, gate, stored.as_deref()).await? else { return Ok(None) };
+        schema
+    };
+    let shapes = Shapes::of(run.resource, schema)?;
+    let write = WriteSpec {
+        run_id: run.components.run_id.clone(),
+        resource: run.name(),
+        disposition: run.resource.write_disposition,
+        merge: run.resource.merge.clone(),
+        full_refresh: run.options.full_refresh,
+        primary_key: run.resource.primary_key.clone(),
+        partition_by: run.resource.partition_by.clone(),
+        schema: Arc::clone(&shapes.table),
+        load_metadata: run.resource.load_metadata,
+        conflicts: contract.conflicts,
+        limits: *run.limits,
+        clock: Arc::clone(&run.components.clock),
+    };
+    let mut writers = Box::pin(Writers::begin(run, table, write, known)).await?;
+    match writers.agreed(run, &shapes) {
+        Ok(shapes) => Ok(Some(Opened { rules, shapes, writers })),
+        Err(error) => Err(writers.abort(error).await),
+    }
+}
+
+/// Whether the table may come to be, if it is not there: by `schema_contract.tables`.
+async fn may_be_created(run: &ResourceRun<'_>, table: &Table, is_there: bool) -> Result<bool> {
+    let mode = run.resource.schema_contract.tables;
+    if mode == ContractMode::Evolve || is_there || table.snapshot().await?.version > 0 {
+        return Ok(true);
+    }
+    if mode == ContractMode::Freeze {
+        return Err(Error::schema(format!("resource {}: there is no table at {}", run.resource.name, table.url()))
+            .with_hint("schema_contract.tables is freeze; evolve lets the run create it"));
+    }
+    Ok(false)
+}

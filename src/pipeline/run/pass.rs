@@ -1,0 +1,165 @@
+//! One pass over a resource, from its first request to its commit, as a straight story.
+//!
+//! A pass is staged first and committed later: the resources of a family are committed together, children before their parents, so that a parent's
+//! checkpoint never runs ahead of its children's rows.
+
+use std::sync::Arc;
+
+use super::opening::{Opened, open};
+use super::reading::{Tally, end_listing, extract, read_without_table, refuse_drift, refuse_rejects, retire_absent};
+use super::reprocess_rejects::reprocess_rejects;
+use crate::checkpoint::{Checkpoint, CursorRun};
+use crate::error::{Error, Result};
+use crate::event::RunEvent;
+use crate::extract::{Ending, Journal};
+use crate::lake::{Table, TableWriter};
+use crate::pipeline::context::ResourceRun;
+use crate::pipeline::read::{self, Gate, Pages, ParentRows, Slices};
+use crate::pipeline::typing::Typing;
+use crate::pipeline::write::{self, WriterTask, Writers, give_up, keeps_pages};
+
+/// What a pass is over.
+pub(super) struct Pass<'p> {
+    pub(super) slices: Slices<'p>,
+    pub(super) cursor: Option<CursorRun>,
+    /// Where the keys for the children go, when there are any.
+    pub(super) children: Option<ParentRows>,
+}
+
+/// A pass that was read to its end and not committed yet.
+pub(super) struct Staged {
+    pub(super) writers: Option<Writers>,
+    pub(super) tally: Tally,
+    pub(super) schema_changes: Vec<String>,
+    pub(super) cursor: Option<CursorRun>,
+    pub(super) children: Option<ParentRows>,
+}
+
+/// A pass that was not read to its end.
+struct Stopped {
+    /// They still hold the tables.
+    writers: Option<Writers>,
+    error: Error,
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self { writers: None, error }
+    }
+}
+
+/// Reads a pass to its end. On any failure the table stays as it was.
+pub(super) async fn stage(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Staged> {
+    let Pass { mut slices, cursor, children } = pass;
+    let table = write::table(run);
+    let journal = read::journal(run, &table, cursor.as_ref(), true).await?;
+    let emptied = children.as_ref().map(ParentRows::emptied);
+    let first = Pass { slices: slices.restarted()?, cursor: cursor.clone(), children };
+    match Box::pin(stage_with(run, first, &table, journal.clone())).await {
+        Err(error) if journal.is_some_and(|journal| journal.is_stale()) => {
+            let reason = error.message().to_owned();
+            run.emit(&RunEvent::StartedAgain { resource: run.name(), reason });
+            let journal = read::journal(run, &table, cursor.as_ref(), false).await?;
+            let again = Pass { slices: slices.restarted()?, cursor, children: emptied };
+            Box::pin(stage_with(run, again, &table, journal)).await
+        }
+        result => result,
+    }
+}
+
+/// Reads a pass to its end, with the help of `journal`, which is closed then.
+async fn stage_with(
+    run: &ResourceRun<'_>,
+    pass: Pass<'_>,
+    table: &Table,
+    journal: Option<Arc<Journal>>,
+) -> Result<Staged> {
+    let result = Box::pin(read_pass(run, pass, table, journal.clone())).await;
+    let ending = match &result {
+        Ok(_) => Ending::Read,
+        Err(stopped) if keeps_pages(stopped.error.kind()) => Ending::Stopped,
+        Err(_) => Ending::Void,
+    };
+    // While the table is still this run's.
+    if let Some(journal) = journal {
+        journal.close(ending).await;
+    }
+    match result {
+        Ok(staged) => Ok(staged),
+        Err(Stopped { writers, error }) => Err(give_up(writers, error).await),
+    }
+}
+
+async fn read_pass(
+    run: &ResourceRun<'_>,
+    pass: Pass<'_>,
+    table: &Table,
+    journal: Option<Arc<Journal>>,
+) -> Result<Staged, Stopped> {
+    let Pass { slices, cursor, children } = pass;
+    let mut pages = Pages::new(slices, cursor.clone(), run.client.concurrency(), journal);
+    let opened = open(run, table, &mut pages, cursor.as_ref()).await?;
+    // From here on the table is this run's, so there is something to keep pages beside.
+    if let (Some(journal), Some(_)) = (&pages.journal, &opened) {
+        journal.arm();
+    }
+    let shapes = opened.as_ref().map(|opened| &opened.shapes);
+    let mut gate = Gate::new(run.resource, shapes, cursor, children);
+    let Some(Opened { rules, mut shapes, mut writers }) = opened else {
+        let tally = read_without_table(run, pages, &mut gate).await?;
+        let (cursor, children) = gate.into_parts();
+        return Ok(Staged { writers: None, tally, schema_changes: Vec::new(), cursor, children });
+    };
+    if let Some(commit) = writers.own.recovered() {
+        run.emit(&RunEvent::Recovered { resource: run.name(), commit });
+    }
+    if let Some(error) = overtaken(run, gate.cursor(), &writers.own) {
+        return Err(Stopped { writers: Some(writers), error });
+    }
+    if run.options.retry_rejects {
+        match reprocess_rejects(run, rules, shapes, &mut writers).await {
+            Ok(grown) => shapes = grown,
+            Err(error) => return Err(Stopped { writers: Some(writers), error }),
+        }
+    }
+    let typing = match Typing::new(run, shapes, rules) {
+        Ok(typing) => typing,
+        Err(error) => return Err(Stopped { writers: Some(writers), error }),
+    };
+    let task = WriterTask::spawn(writers);
+    let extracted = extract(run, pages, typing, &task, &mut gate).await;
+    let (mut writers, written) = task.finish().await?;
+    let checked = written.and(extracted).and_then(|(tally, outcome)| {
+        refuse_drift(run, &mut writers.own, outcome.as_ref())?;
+        refuse_rejects(run, &tally, true)?;
+        let outcome = outcome.map(|outcome| retire_absent(run, outcome, &tally, &mut writers.own));
+        end_listing(run, outcome);
+        Ok(tally)
+    });
+    match checked {
+        Ok(tally) => {
+            let (cursor, children) = gate.into_parts();
+            let schema_changes = writers.own.schema_changes().to_vec();
+            Ok(Staged { writers: Some(writers), tally, schema_changes, cursor, children })
+        }
+        Err(error) => Err(Stopped { writers: Some(writers), error }),
+    }
+}
+
+/// Another run may have committed between the look at the checkpoint and the moment when the table became this run's.
+fn overtaken(run: &ResourceRun<'_>, cursor: Option<&CursorRun>, writer: &TableWriter) -> Option<Error> {
+    let now = writer.last_checkpoint().and_then(Checkpoint::cursor_state);
+    let is_free = run.starts_anew() || run.options.start.is_some();
+    let follows = cursor.is_none_or(|cursor| cursor.follows(now));
+    (!is_free && !follows).then(|| {
+        Error::conflict(format!("resource {}: another run has committed since this one began", run.resource.name))
+            .with_hint("run again: it goes on from there")
+    })
+}
+
+impl Staged {
+    /// Gives the table back as it was, because of `error`.
+    pub(super) async fn abort(self, error: Error) -> Error {
+        give_up(self.writers, error).await
+    }
+}

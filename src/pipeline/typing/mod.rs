@@ -1,0 +1,11 @@
+//! From the records of pages to rows: the decoder of a pass, and the schema that it has got to.
+
+mod decoder;
+mod inference;
+mod page;
+mod rules;
+
+pub(crate) use decoder::ShapedDecoder;
+pub(crate) use inference::{SAMPLE_BYTES_MAX, SampleBounds, look, sample};
+pub(crate) use page::{Typing, doubled, final_decoder, grown_for};
+pub(crate) use rules::{Rules, grown_by_variants};

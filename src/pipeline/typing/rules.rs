@@ -1,0 +1,134 @@
+//! What the schema contract means for a pass: what may grow, and what becomes of what does not fit. Pure.
+
+use std::sync::Arc;
+
+use crate::decode::{Misfits, UnknownFields};
+use crate::error::{Error, Result};
+use crate::pipeline::shapes::{Shapes, shaped};
+use crate::reject::{Reject, RejectCode};
+use crate::schema::{
+    Column, Conflicts, Growth, Places, RecordSchema, TableShape, Variant, add_source, grow, member_path, with_variants,
+    without_load_metadata,
+};
+use crate::spec::{ContractMode, ResourceSpec, SchemaContract};
+
+/// What the contract means for this pass.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    contract: SchemaContract,
+    shape: TableShape,
+    columns_grow: bool,
+    types_grow: bool,
+}
+
+impl Rules {
+    /// A table that has no columns yet, and no schema file, takes the shape of its first run whatever the contract says.
+    pub(crate) fn new(resource: &ResourceSpec, is_new: bool) -> Self {
+        let contract = resource.schema_contract;
+        let is_free = is_new && resource.schema.is_none();
+        let grows = |mode| is_free || mode == ContractMode::Evolve;
+        let shape = resource.shape;
+        Self { contract, shape, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
+    }
+
+    /// What becomes of a column whose values have two types.
+    pub(crate) fn conflicts(self) -> Conflicts {
+        self.contract.conflicts
+    }
+
+    /// What a schema file and the table are together. Columns that the table got by evolving belong to the run, too.
+    pub(crate) fn file_and_table(
+        self,
+        file: &Arc<RecordSchema>,
+        stored: Option<&RecordSchema>,
+    ) -> Result<Arc<RecordSchema>> {
+        let Some(stored) = stored.filter(|_| self.columns_grow) else { return Ok(Arc::clone(file)) };
+        let failed =
+            |error| Error::schema("the schema file and the table's columns do not go together").with_source(error);
+        let known = self.shape.table_of(file).map_err(failed)?;
+        let mut columns = file.columns().to_vec();
+        let is_evolved = |column: &Column| known.column(&column.name).is_none() && !is_renamed(column, &known, stored);
+        for column in without_load_metadata(stored).into_iter().filter(is_evolved) {
+            add_source(&mut columns, stored, &Column { nullable: true, ..column });
+        }
+        RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone()))).map_err(failed)
+    }
+
+    /// How a page is looked at first: so that whatever may grow is noticed.
+    pub(crate) fn at_first(self) -> (UnknownFields, Misfits) {
+        let (unknown, misfits) = self.at_last();
+        (
+            if self.columns_grow { UnknownFields::Reject } else { unknown },
+            if self.types_grow { Misfits::Reject } else { misfits },
+        )
+    }
+
+    /// What becomes of what the schema does not take in the end.
+    pub(crate) fn at_last(self) -> (UnknownFields, Misfits) {
+        let unknown = match self.contract.columns {
+            // What is left now has no place in any schema; it must not get lost unseen.
+            ContractMode::Evolve | ContractMode::DiscardRow => UnknownFields::Reject,
+            ContractMode::Freeze => UnknownFields::Fail,
+            ContractMode::DiscardValue => UnknownFields::Ignore,
+        };
+        let misfits = match self.contract.data_type {
+            ContractMode::Evolve if self.contract.conflicts == Conflicts::Variant => Misfits::Variant,
+            ContractMode::Evolve | ContractMode::DiscardRow => Misfits::Reject,
+            ContractMode::Freeze => Misfits::Fail,
+            ContractMode::DiscardValue => Misfits::Null,
+        };
+        (unknown, misfits)
+    }
+
+    /// Whether rejects may make the schema grow.
+    pub(crate) fn let_grow(self, rejects: &[Reject]) -> bool {
+        let grows = |reject: &Reject| {
+            (self.types_grow && reject.code.is_about_a_value())
+                || (self.columns_grow && reject.code == RejectCode::UnknownField)
+        };
+        rejects.iter().any(grows)
+    }
+
+    /// The schema of records that holds what was `seen`, where it differs.
+    pub(crate) fn grown(
+        self,
+        resource: &ResourceSpec,
+        shapes: &Shapes,
+        seen: &RecordSchema,
+        misfits: &Places,
+        undoubled: &Places,
+    ) -> Option<Arc<RecordSchema>> {
+        let schema = &shapes.records;
+        let fixed = shapes.fixed(resource);
+        let growth = Growth {
+            columns: self.columns_grow,
+            types: self.types_grow.then_some(self.contract.conflicts),
+            fixed: &fixed,
+            undoubled,
+        };
+        let columns = grow(schema.columns(), &shaped(resource, seen.columns()), growth, misfits);
+        let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
+        (grown.columns() != schema.columns()).then(|| Arc::new(grown))
+    }
+}
+
+/// Whether the table's column gets the name of one of `known` that the table does not have.
+fn is_renamed(column: &Column, known: &RecordSchema, stored: &RecordSchema) -> bool {
+    known.columns().iter().filter(|new| stored.column(&new.name).is_none()).any(|new| {
+        let note = known.notes().get(&member_path("$", &new.name));
+        let mut aliases = note.iter().flat_map(|note| &note.aliases);
+        let former = aliases.find(|alias| known.column(alias).is_none() && stored.column(alias).is_some());
+        former == Some(&column.name)
+    })
+}
+
+/// The schema with columns for `variants`, where the contract lets them come and it lacks one.
+pub(crate) fn grown_by_variants(
+    rules: Rules,
+    schema: &RecordSchema,
+    variants: Vec<Variant>,
+) -> Option<Arc<RecordSchema>> {
+    let columns = with_variants(schema.columns(), &variants.into_iter().collect());
+    let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
+    (rules.columns_grow && grown.columns() != schema.columns()).then(|| Arc::new(grown))
+}

@@ -1,0 +1,53 @@
+//! Waiting for a table that another run holds, before anything of it is read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::event::{Observer, RunEvent};
+use crate::lake::{Patience, Table, Wait, WaitListener};
+use crate::pipeline::context::ResourceRun;
+
+/// Tells waits as events of a resource.
+#[derive(Debug)]
+struct Told {
+    resource: String,
+    observer: Arc<dyn Observer>,
+}
+
+impl WaitListener for Told {
+    fn waits(&self, wait: &Wait) {
+        let Wait { reason, waited, limit } = wait.clone();
+        self.observer.observe(&RunEvent::TableAwaited { resource: self.resource.clone(), reason, waited, limit });
+    }
+}
+
+/// The resource's table, which is waited for as the operator wants.
+pub(crate) fn table(run: &ResourceRun<'_>) -> Table {
+    let table = run.lake.table(&run.resource.table_name);
+    match patience(run) {
+        Some(patience) => table.waiting(patience),
+        None => table,
+    }
+}
+
+/// How long tables are waited for, as the operator wants.
+pub(crate) fn patience(run: &ResourceRun<'_>) -> Option<Patience> {
+    let limit = run.options.wait?;
+    let listener =
+        Arc::new(Told { resource: run.resource.name.clone(), observer: Arc::clone(&run.components.observer) });
+    Some(Patience { limit, listener })
+}
+
+/// Waits until no other run holds the table, where the operator wants that. The cursor is read after this, since it moves with the other run's commit.
+pub(crate) async fn wait_for_table(run: &ResourceRun<'_>) -> Result<()> {
+    if run.options.wait.is_none_or(|limit| limit == Duration::ZERO) || !run.has_table {
+        return Ok(());
+    }
+    let components = run.components;
+    let table = table(run);
+    tokio::select! {
+        () = components.interrupt.raised() => Err(Error::interrupted()),
+        free = table.wait_until_free(&components.run_id, &components.clock) => free,
+    }
+}
