@@ -13,7 +13,10 @@ use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Float32Type, Fl
 use serde_json::{Value, json};
 
 use super::*;
-use lakefeed_model::schema::{Column, ColumnType};
+use crate::spec::RecordFormat;
+use lakefeed_model::reject::Reject;
+use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
+use lakefeed_model::spec::JsonPath;
 
 fn column(name: &str, column_type: ColumnType) -> Column {
     Column { name: name.to_owned(), column_type, nullable: true }

@@ -1,22 +1,27 @@
 //! For any page size, order of faults and concurrency, every record once, in order.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::*;
-use crate::client::{Components, SendLimits, Transport, TransportError, TransportErrorKind};
+use crate::client::{Client, Components, SendLimits, Transport, TransportError, TransportErrorKind};
+use crate::paginate::{Lookup, PageMeta, Scalar};
 use crate::spec::{
     Asked, Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, OffsetSpec,
-    PageNumberSpec, Placement, RetrySpec, Timeouts,
+    PageNumberSpec, PaginationSpec, Placement, RetrySpec, Timeouts,
 };
 use lakefeed_model::clock::ManualClock;
-use lakefeed_model::event::Silent;
+use lakefeed_model::error::Result;
+use lakefeed_model::event::{Silent, Verdict};
+use lakefeed_model::spec::{JsonPath, Limits};
 
 /// How the API pages.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use std::fmt;
 
 use tokio::task::JoinHandle;
 
-use super::Fetcher;
-use super::journal::Got;
+use super::fetcher::Fetcher;
+use super::resume::response_cache::Got;
 use crate::client::ApiRequest;
 use crate::paginate::PageRequest;
 use lakefeed_model::error::{Error, Result};

@@ -1,22 +1,26 @@
 //! Listings over an API that answers from a function of the offset.
 
-use std::sync::Mutex;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::*;
-use crate::client::{Components, SendLimits, Transport, TransportError};
-use crate::paginate::{Content, Lookup, Scalar};
+use crate::client::{Client, Components, SendLimits, Transport, TransportError};
+use crate::paginate::{Content, Lookup, PageMeta, Scalar, StopReason};
 use crate::spec::{
-    Asked, Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, OffsetSpec, Placement, RetrySpec, Template,
-    Timeouts,
+    Asked, Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, OffsetSpec, PaginationSpec, Placement,
+    RetrySpec, Template, Timeouts,
 };
 use lakefeed_model::clock::ManualClock;
-use lakefeed_model::error::ErrorKind;
-use lakefeed_model::event::Silent;
+use lakefeed_model::error::{ErrorKind, Result};
+use lakefeed_model::event::{Silent, Verdict};
+use lakefeed_model::spec::{JsonPath, Limits};
 
 /// What the API holds at an offset: the numbers of the records, and the rest of the page.
 type Answer = fn(u64) -> (std::ops::Range<u64>, Value);

@@ -5,8 +5,9 @@
 //! is never detected.
 
 use super::follow::Follow;
+use super::page_meta::{Lookup, PageMeta, PagingHints, Scalar};
 use super::page_number::PageNumber;
-use super::{Lookup, PageMeta, Paginator, PagingHints, Scalar};
+use super::paginator::Paginator;
 use crate::spec::{FollowFrom, FollowSpec, FollowTo, PageNumberSpec, Placement};
 use lakefeed_model::spec::JsonPath;
 

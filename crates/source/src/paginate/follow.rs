@@ -11,7 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HeaderLookup, Lookup, PageMeta, PageRequest, PaginationError, Scalar, Step, StopReason, read};
+use super::page_meta::{HeaderLookup, Lookup, PageMeta, Scalar};
+use super::step::{PageRequest, PaginationError, Step, StopReason, read};
 use crate::spec::{FollowFrom, FollowSpec, FollowTo};
 use lakefeed_model::spec::JsonPath;
 

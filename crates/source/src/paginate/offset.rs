@@ -13,7 +13,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PageMeta, PageRequest, PaginationError, Scalar, Step, StopReason, read};
+use super::page_meta::{PageMeta, Scalar};
+use super::step::{PageRequest, PaginationError, Step, StopReason, read};
 use crate::spec::{OffsetSpec, Placement};
 use lakefeed_model::spec::JsonPath;
 

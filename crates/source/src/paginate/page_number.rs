@@ -8,7 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PageMeta, PageRequest, PaginationError, Scalar, Step, StopReason, read};
+use super::page_meta::{PageMeta, Scalar};
+use super::step::{PageRequest, PaginationError, Step, StopReason, read};
 use crate::spec::PageNumberSpec;
 use lakefeed_model::spec::JsonPath;
 

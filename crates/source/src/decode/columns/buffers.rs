@@ -10,10 +10,10 @@ use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
-use super::super::error::DecodeError;
-use super::super::refusal::{Stop, lone_surrogate};
-use super::super::scanner::Scanner;
-use super::super::text::Text;
+use crate::decode::error::DecodeError;
+use crate::decode::json::scanner::Scanner;
+use crate::decode::json::text::Text;
+use crate::decode::value::refusal::{Stop, lone_surrogate};
 
 /// Which values are null. Most columns of most batches have no null, and are counted only.
 #[derive(Debug, Default)]

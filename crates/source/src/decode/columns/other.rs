@@ -10,15 +10,18 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, i256};
 use arrow::error::ArrowError;
 
-use super::super::duration::duration;
-use super::super::number::{to_decimal256, to_f32, to_integer};
-use super::super::refusal::{Step, Stop, wrong_type};
-use super::super::scanner::Scanner;
-use super::super::spelling::{any_instant, any_local, any_time_of_day, from_count, length_from_count};
-use super::super::timestamp::{instant_in, local_in, time_in};
 use super::buffers::{TextBuffer, last_offset, primitive, push_offset, push_same, take, take_offsets};
-use super::coerce::{INSTANT, LOCAL, TIME_OF_DAY, read_base64, read_number, read_text, read_time, special_float};
-use super::{ColumnBuffer, Reading};
+use super::column::ColumnBuffer;
+use super::reading::Reading;
+use crate::decode::json::scanner::Scanner;
+use crate::decode::value::duration::duration;
+use crate::decode::value::lenient::{any_instant, any_local, any_time_of_day, from_count, length_from_count};
+use crate::decode::value::number::{to_decimal256, to_f32, to_integer};
+use crate::decode::value::read::{
+    INSTANT, LOCAL, TIME_OF_DAY, read_base64, read_number, read_text, read_time, special_float,
+};
+use crate::decode::value::refusal::{Step, Stop, wrong_type};
+use crate::decode::value::timestamp::{TimeFault, instant_in, local_in, time_in};
 use lakefeed_model::schema::{ColumnType, IntegerType, OtherUnit, TimeUnit};
 
 const FLOAT32: &str = "a number that a 32-bit float holds";
@@ -287,7 +290,7 @@ impl Whole {
             },
             (Self::Duration(unit), _) if is_text => {
                 let any = |text: &str| duration(text, unit, counts);
-                read_time(scanner, |_| Err(super::super::timestamp::TimeFault::Form), &any, expected)
+                read_time(scanner, |_| Err(TimeFault::Form), &any, expected)
             }
             (Self::Duration(unit), Some(counted)) if is_number => {
                 read_number(scanner, expected, |number| length_from_count(number.text, counted, unit))

@@ -1,0 +1,9 @@
+//! A page at a time: its records into the columns, aside with the reason, or into a guess at their schema.
+
+pub(crate) mod decoded;
+pub(crate) mod decoder;
+pub(crate) mod infer;
+pub(crate) mod sink;
+
+mod selector;
+mod variant;
