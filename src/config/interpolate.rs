@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::problems::Problems;
+use super::document::problems::Problems;
 
 /// Where the values behind `${…}` and the files that a pipeline names come from.
 pub trait Sources {

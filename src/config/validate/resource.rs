@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use super::document::{ContractDocument, NestedDocument, PartitionDocument, ResourceDocument};
-use super::problems::{Problems, nearest};
-use super::validate::Schemas;
-use super::validate_child_tables::check_child_tables;
-use super::validate_endpoint::{Client, validate_endpoint};
-use super::validate_merge::validate_merge;
-use crate::schema::{
-    ColumnType, FieldRules, LOADED_AT, OnError, RUN_ID, RecordSchema, RuleStep, TableShape, is_folder_name,
-    is_for_folders, nested_to, require, source_of,
-};
+use super::child_tables::check_child_tables;
+use super::endpoint::{Client, validate_endpoint};
+use super::merge::validate_merge;
+use super::schemas::Schemas;
+use super::table::{check_folder_name, check_plain, shape_of, table_name, unknown_column};
+use crate::config::document::problems::Problems;
+use crate::config::document::resource::{ContractDocument, PartitionDocument, ResourceDocument};
+use crate::schema::{FieldRules, LOADED_AT, OnError, RUN_ID, RecordSchema, RuleStep, nested_to, require, source_of};
 use crate::spec::{PartitionField, ResourceSpec, SchemaContract, WriteDisposition};
 
-pub(super) fn validate_resource(
+pub(crate) fn validate_resource(
     resource: &ResourceDocument,
     client: Client<'_>,
     schemas: &Schemas,
@@ -25,7 +23,7 @@ pub(super) fn validate_resource(
     let endpoint = validate_endpoint(resource, client);
     let write_disposition = resource.merge.disposition.unwrap_or(WriteDisposition::Append);
     let hints = resource.merge.column_hints();
-    let file = resource.schema.as_ref().and_then(|source| schemas.get(source).cloned().flatten());
+    let file = schemas.of(resource);
     let shapes = file.as_ref().and_then(|file| {
         let hinted = file.schema.with_hints(&hints);
         let hinted =
@@ -86,32 +84,6 @@ fn contract(resource: &ResourceDocument) -> SchemaContract {
     }
 }
 
-/// The name of a resource's table: its own, or the resource's with `_` for what no folder may have (`users/list`).
-pub(super) fn table_name(resource: &ResourceDocument) -> String {
-    let own =
-        |name: &str| name.chars().map(|character| if is_for_folders(character) { character } else { '_' }).collect();
-    resource.table_name.clone().unwrap_or_else(|| own(resource.name.trim_start_matches('/')))
-}
-
-/// Tables and partition levels are folders; a name must be one, on every store.
-fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
-    if !is_folder_name(name) {
-        let shown: String = name.chars().take(60).collect();
-        problems.add(
-            place,
-            format!(
-                "{what} {shown:?} cannot be a folder: use letters, digits, '_' and '-', starting with a letter or digit"
-            ),
-        );
-    }
-}
-
-/// How the table of a resource comes of its records.
-pub(super) fn shape_of(resource: &ResourceDocument) -> TableShape {
-    let NestedDocument { flattens, has_child_tables, .. } = resource.nested;
-    TableShape { naming: resource.naming, flattens, has_child_tables }
-}
-
 /// The schema of the records, and that of the table that is made of them.
 struct Shapes {
     records: Arc<RecordSchema>,
@@ -152,28 +124,6 @@ fn refuse_null_for_key(
             problems.add(&resource.place, format!("primary_key '{key}' has x-on-error null; use reject or fail"));
         }
     }
-}
-
-/// Notes when `name` is no column of the schema, or one of values that cannot be compared.
-pub(super) fn check_plain(place: &str, what: &str, name: &str, schema: &RecordSchema, problems: &Problems) {
-    match schema.column(name) {
-        None => problems.add(place, unknown_column(what, name, schema)),
-        Some(column) if is_nested(&column.column_type) => {
-            problems.add(place, format!("{what} '{name}' is nested; keys and versions are plain values"));
-        }
-        Some(_) => {}
-    }
-}
-
-pub(super) fn unknown_column(what: &str, name: &str, schema: &RecordSchema) -> String {
-    let names: Vec<&str> = schema.columns().iter().map(|column| column.name.as_str()).collect();
-    let meant =
-        nearest(name, names.iter().copied()).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
-    format!("{what} '{name}' is not a column of the schema (columns: {}{meant})", names.join(", "))
-}
-
-fn is_nested(column_type: &ColumnType) -> bool {
-    column_type.is_nested() || *column_type == ColumnType::Json
 }
 
 fn validate_partitions(

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::auth_document::{AuthDocument, JwtDocument, OAuth2Document, SessionDocument};
-use super::problems::Problems;
-use super::validate_client::{duration, headers, http_url};
-use super::validate_paginator::json_path;
+use super::values::{duration, headers, http_url};
+use crate::config::document::auth::{AuthDocument, JwtDocument, OAuth2Document, SessionDocument};
+use crate::config::document::fields::json_path;
+use crate::config::document::problems::Problems;
 use crate::secret::Secret;
 use crate::spec::{Auth, JwtSpec, OAuth2Spec, RefreshTokenSpec, SessionSpec, SessionToken};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-pub(super) fn validate_auth(auth: &AuthDocument, at: &str, problems: &Problems) -> Option<Auth> {
+pub(crate) fn validate_auth(auth: &AuthDocument, at: &str, problems: &Problems) -> Option<Auth> {
     let carried = |text: &str, place: &str| {
         if HeaderValue::try_from(text).is_err() {
             problems.add(place, "has characters that a header cannot carry (a line break, perhaps)");

@@ -1,26 +1,38 @@
 //! From what the user wrote to what was agreed. Does no I/O: texts are interpolated and schema files are read by then.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod auth;
+mod child_tables;
+mod client;
+mod endpoint;
+mod graph;
+mod merge;
+mod names;
+mod paginator;
+mod resource;
+mod schemas;
+mod table;
+mod values;
 
-use super::columns_document::SchemaSource;
-use super::document::{Document, LimitsDocument, ResourceDocument};
-use super::graph::check_graph;
-use super::names::name_columns;
-use super::problems::Problems;
-use super::validate_child_tables::refuse_names_of_child_tables;
-use super::validate_client::{duration, validate_client};
-use super::validate_endpoint::Client;
-use super::validate_merge::spare_incremental;
-use super::validate_resource::{table_name, validate_resource};
-use crate::schema::SchemaFile;
+use std::collections::HashMap;
+
+use child_tables::refuse_names_of_child_tables;
+use client::validate_client;
+use endpoint::Client;
+use graph::check_graph;
+use merge::spare_incremental;
+use names::name_columns;
+use resource::validate_resource;
+pub(crate) use schemas::Schemas;
+use table::table_name;
+use values::duration;
+
+use super::document::problems::Problems;
+use super::document::resource::ResourceDocument;
+use super::document::{Document, LimitsDocument};
 use crate::spec::{DestinationSpec, Limits, PipelineSpec};
 
-/// The schemas that the document names; `None` for one that is not usable, which is a problem already.
-pub(super) type Schemas = HashMap<SchemaSource, Option<Arc<SchemaFile>>>;
-
 /// Validates a document; `None` when it has problems.
-pub(super) fn validate(
+pub(crate) fn validate(
     mut document: Document,
     stem: &str,
     schemas: &Schemas,

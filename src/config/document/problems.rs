@@ -6,27 +6,27 @@ use crate::error::Error;
 
 /// A list of problems, each with its place. Shared by the readers of all parts of a document.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub(crate) struct Problems {
     found: RefCell<Vec<String>>,
 }
 
 impl Problems {
     /// Notes a problem at a place such as `./resources[0]/endpoint`.
-    pub(super) fn add(&self, place: &str, what: impl AsRef<str>) {
+    pub(crate) fn add(&self, place: &str, what: impl AsRef<str>) {
         self.found.borrow_mut().push(format!("{place}: {}", what.as_ref()));
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.found.borrow().is_empty()
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.found.borrow().len()
     }
 
     /// All problems as one error; `origin` is the file.
-    pub(super) fn into_error(self, origin: &str) -> Error {
+    pub(crate) fn into_error(self, origin: &str) -> Error {
         let found = self.found.into_inner();
         let count = match found.len() {
             1 => "1 problem".to_owned(),
@@ -37,7 +37,7 @@ impl Problems {
 }
 
 /// The best of `candidates` for a misspelt word, when one is near enough to be meant.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| {
@@ -49,7 +49,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// `"x" (accepted: a, b; did you mean a?)`
-pub(super) fn accepted(word: &str, candidates: &[&str]) -> String {
+pub(crate) fn accepted(word: &str, candidates: &[&str]) -> String {
     let meant =
         nearest(word, candidates.iter().copied()).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
     format!("(accepted: {}{meant})", candidates.join(", "))

@@ -4,11 +4,10 @@ use std::num::NonZeroU32;
 
 use serde_json::{Map, Value};
 
-use super::columns_document::read_schema;
-use super::document::{ContractDocument, NestedDocument, PartitionDocument, ResourceDocument};
-use super::endpoint_document::EndpointDocument;
+use super::columns::{SchemaSource, read_schema};
+use super::endpoint::EndpointDocument;
 use super::fields::{Fields, kind};
-use super::merge_document::{MergeDocument, merge_columns};
+use super::merge::{MergeDocument, merge_columns};
 use super::problems::Problems;
 use crate::expression::Expression;
 use crate::schema::{Conflicts, Naming};
@@ -20,10 +19,61 @@ const RESOURCE_LATER: &[&str] = &["table_format", "parent_table_name"];
 /// Keys that change nothing here: hints for stores that lakefeed does not have.
 const RESOURCE_IGNORED: &[&str] = &["parallelized", "max_table_nesting", "references", "nested_hints", "file_format"];
 
+/// `resources[n]`, with `resource_defaults` merged in.
+#[derive(Debug)]
+pub(crate) struct ResourceDocument {
+    pub(crate) place: String,
+    pub(crate) name: String,
+    pub(crate) table_name: Option<String>,
+    pub(crate) endpoint: EndpointDocument,
+    pub(crate) schema: Option<SchemaSource>,
+    pub(crate) primary_key: Vec<String>,
+    pub(crate) merge: MergeDocument,
+    pub(crate) partition_by: Vec<PartitionDocument>,
+    /// False for a resource that is only read for its children.
+    pub(crate) selected: bool,
+    pub(crate) include_from_parent: Vec<String>,
+    /// What the pipeline says of it; the rest is as usual.
+    pub(crate) schema_contract: ContractDocument,
+    pub(crate) nested: NestedDocument,
+    pub(crate) naming: Naming,
+    pub(crate) load_metadata: Option<bool>,
+    pub(crate) processing_steps: Vec<ProcessingStep>,
+}
+
+/// `nested`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NestedDocument {
+    /// Whether fields of objects become columns.
+    pub(crate) flattens: bool,
+    /// Whether lists become tables; fields of objects become columns then.
+    pub(crate) has_child_tables: bool,
+    /// Levels of objects and lists that stay what they are; all of them when `None`.
+    pub(crate) levels: Option<u32>,
+}
+
+/// `schema_contract`, or the mode of all of its parts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ContractDocument {
+    pub(crate) tables: Option<ContractMode>,
+    pub(crate) columns: Option<ContractMode>,
+    pub(crate) data_type: Option<ContractMode>,
+    pub(crate) conflicts: Option<Conflicts>,
+}
+
+/// One level of `partition_by`.
+#[derive(Debug)]
+pub(crate) struct PartitionDocument {
+    pub(crate) place: String,
+    pub(crate) column: String,
+    pub(crate) transform: Transform,
+    pub(crate) name: Option<String>,
+}
+
 const NAMINGS: &[(&str, Naming)] = &[("as_is", Naming::AsIs), ("snake_case", Naming::SnakeCase)];
 
 /// Reads every resource.
-pub(super) fn read_resources(
+pub(crate) fn read_resources(
     resources: &[Value],
     defaults: Option<&Value>,
     problems: &Problems,

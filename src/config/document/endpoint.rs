@@ -2,36 +2,35 @@
 
 use serde_json::Value;
 
-use super::auth_document::AuthDocument;
-use super::document::pairs;
-use super::fields::{Fields, kind};
-use super::incremental_document::IncrementalDocument;
-use super::paginator_document::PaginatorDocument;
-use crate::spec::{Action, JsonPath, Method, Placeholder, RecordFormat, ResponseAction, Template};
+use super::auth::AuthDocument;
+use super::fields::{Fields, json_path, kind, pairs};
+use super::incremental::IncrementalDocument;
+use super::paginator::PaginatorDocument;
+use crate::spec::{Action, Method, Placeholder, RecordFormat, ResponseAction, Template};
 
 /// `resources[n].endpoint`.
 #[derive(Debug, Default)]
-pub(super) struct EndpointDocument {
+pub(crate) struct EndpointDocument {
     /// The resource's name unless given.
-    pub(super) path: Option<String>,
-    pub(super) method: Option<Method>,
-    pub(super) params: Vec<(String, Template)>,
-    pub(super) json: Option<Value>,
-    pub(super) data: Option<DataDocument>,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) paginator: Option<PaginatorDocument>,
-    pub(super) data_selector: Option<String>,
-    pub(super) incremental: Option<IncrementalDocument>,
-    pub(super) response_actions: Vec<ResponseAction>,
-    pub(super) record_format: Option<RecordFormat>,
-    pub(super) auth: EndpointAuth,
+    pub(crate) path: Option<String>,
+    pub(crate) method: Option<Method>,
+    pub(crate) params: Vec<(String, Template)>,
+    pub(crate) json: Option<Value>,
+    pub(crate) data: Option<DataDocument>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) paginator: Option<PaginatorDocument>,
+    pub(crate) data_selector: Option<String>,
+    pub(crate) incremental: Option<IncrementalDocument>,
+    pub(crate) response_actions: Vec<ResponseAction>,
+    pub(crate) record_format: Option<RecordFormat>,
+    pub(crate) auth: EndpointAuth,
     /// Parameters of dlt's older `type: resolve`, which are there for the path only.
-    pub(super) resolved_params: Vec<String>,
+    pub(crate) resolved_params: Vec<String>,
 }
 
 /// `endpoint.auth`.
 #[derive(Debug, Default)]
-pub(super) enum EndpointAuth {
+pub(crate) enum EndpointAuth {
     /// It is not there, or a problem already: the client's.
     #[default]
     OfClient,
@@ -43,13 +42,13 @@ pub(super) enum EndpointAuth {
 
 /// `data`: a form, or text.
 #[derive(Debug)]
-pub(super) enum DataDocument {
+pub(crate) enum DataDocument {
     Form(Vec<(String, Template)>),
     Raw(Template),
 }
 
 impl EndpointDocument {
-    pub(super) fn read(mut fields: Fields<'_>) -> Self {
+    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
         let methods = [("GET", Method::Get), ("POST", Method::Post), ("get", Method::Get), ("post", Method::Post)];
         let mut endpoint = Self {
             path: fields.text("path"),
@@ -131,12 +130,11 @@ fn read_resolve(mut fields: Fields<'_>) -> Option<Placeholder> {
     let place = fields.place_of("field");
     let problems = fields.problems;
     fields.finish();
-    let field = JsonPath::parse(&field?).map_err(|error| problems.add(&place, format!("is not a JSON path: {error}")));
-    Some(Placeholder::Parent { resource: resource?, field: field.ok()? })
+    Some(Placeholder::Parent { resource: resource?, field: json_path(&field?, &place, problems)? })
 }
 
 /// A text with places to fill in. Numbers and truth values count as their text; null is none.
-pub(super) fn template_of(value: &Value, place: &str, fields: &Fields<'_>) -> Option<Template> {
+pub(crate) fn template_of(value: &Value, place: &str, fields: &Fields<'_>) -> Option<Template> {
     let text = match value {
         Value::Null => return None,
         Value::String(text) => text.clone(),

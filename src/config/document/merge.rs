@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::{Map, Value};
 
-use super::columns_document::read_hint;
+use super::columns::read_hint;
 use super::fields::{Fields, kind};
 use crate::expression::Expression;
 use crate::schema::ColumnHint;
@@ -41,49 +41,49 @@ const DISPOSITION_LATER: &[&str] = &[
 
 /// What a resource says about merging.
 #[derive(Debug, Default)]
-pub(super) struct MergeDocument {
-    pub(super) disposition: Option<WriteDisposition>,
-    pub(super) strategy: Option<StrategyName>,
-    pub(super) merge_key: Vec<String>,
+pub(crate) struct MergeDocument {
+    pub(crate) disposition: Option<WriteDisposition>,
+    pub(crate) strategy: Option<StrategyName>,
+    pub(crate) merge_key: Vec<String>,
     /// The names of the two columns of a history.
-    pub(super) validity_columns: Option<Vec<String>>,
-    pub(super) boundary: Option<DateTime<Utc>>,
-    pub(super) retire_absent: Option<bool>,
-    pub(super) newer_by: Option<String>,
-    pub(super) deletes: Option<DeletesDocument>,
-    pub(super) hints: Vec<HintDocument>,
+    pub(crate) validity_columns: Option<Vec<String>>,
+    pub(crate) boundary: Option<DateTime<Utc>>,
+    pub(crate) retire_absent: Option<bool>,
+    pub(crate) newer_by: Option<String>,
+    pub(crate) deletes: Option<DeletesDocument>,
+    pub(crate) hints: Vec<HintDocument>,
 }
 
 /// `deletes`.
 #[derive(Debug)]
-pub(super) struct DeletesDocument {
-    pub(super) when: Option<Expression>,
+pub(crate) struct DeletesDocument {
+    pub(crate) when: Option<Expression>,
     /// Whether deleted rows stay, marked.
-    pub(super) is_soft: bool,
-    pub(super) column: Option<String>,
-    pub(super) kind: Option<MarkKind>,
+    pub(crate) is_soft: bool,
+    pub(crate) column: Option<String>,
+    pub(crate) kind: Option<MarkKind>,
 }
 
 /// The hints of one column.
 #[derive(Debug)]
-pub(super) struct HintDocument {
-    pub(super) place: String,
-    pub(super) column: String,
+pub(crate) struct HintDocument {
+    pub(crate) place: String,
+    pub(crate) column: String,
     /// The column as it is written in the file.
-    pub(super) written: String,
-    pub(super) dedup_sort: Option<SortOrder>,
-    pub(super) hard_delete: bool,
+    pub(crate) written: String,
+    pub(crate) dedup_sort: Option<SortOrder>,
+    pub(crate) hard_delete: bool,
     /// What they say about its type.
-    pub(super) typed: ColumnHint,
+    pub(crate) typed: ColumnHint,
 }
 
 impl MergeDocument {
     /// What the hints say about the types of columns.
-    pub(super) fn column_hints(&self) -> Vec<ColumnHint> {
+    pub(crate) fn column_hints(&self) -> Vec<ColumnHint> {
         self.hints.iter().map(|hint| hint.typed.clone()).collect()
     }
 
-    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Self {
         let mut merge = Self {
             merge_key: fields.texts("merge_key").unwrap_or_default(),
             deletes: fields.object("deletes").map(DeletesDocument::read),
@@ -198,7 +198,7 @@ fn instant(value: &Value) -> Option<DateTime<Utc>> {
 }
 
 /// The `columns` of a resource with those of the defaults: column by column, and hint by hint, as in dlt.
-pub(super) fn merge_columns(defaults: &Value, own: Value) -> Value {
+pub(crate) fn merge_columns(defaults: &Value, own: Value) -> Value {
     let (Some(defaults), Value::Object(own)) = (defaults.as_object(), &own) else { return own };
     let mut merged: Map<String, Value> = defaults.clone();
     for (column, hints) in own {

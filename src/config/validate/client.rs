@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use url::Url;
 
-use super::client_document::{ClientDocument, RetryDocument};
-use super::document::ResourceDocument;
-use super::problems::Problems;
-use super::validate_auth::validate_auth;
-use crate::secret::Secret;
-use crate::spec::{Auth, ClientSpec, Header, RateLimitSpec, RetrySpec, Timeouts, is_loopback};
+use super::auth::validate_auth;
+use super::values::{duration, headers, http_url, refuse_plain_http};
+use crate::config::document::client::{ClientDocument, RetryDocument};
+use crate::config::document::problems::Problems;
+use crate::config::document::resource::ResourceDocument;
+use crate::spec::{Auth, ClientSpec, RateLimitSpec, RetrySpec, Timeouts};
 
 /// Requests under way at the same time, unless the file says otherwise. A 429 slows a client down; until then, waiting for one
 /// answer after the other costs a listing most of its time.
 const CONCURRENCY: u64 = 32;
 
-pub(super) fn validate_client(
+pub(crate) fn validate_client(
     client: &ClientDocument,
     resources: &[ResourceDocument],
     problems: &Problems,
@@ -88,37 +88,6 @@ fn named_origins(resources: &[ResourceDocument]) -> Vec<Url> {
     resources.iter().rev().filter_map(origin).collect()
 }
 
-/// Without encryption, credentials and records can be read on the way.
-pub(super) fn refuse_plain_http(url: Option<&Url>, allow_http: bool, place: &str, problems: &Problems) {
-    if let Some(url) = url
-        && !allow_http
-        && url.scheme() == "http"
-        && !is_loopback(url)
-    {
-        problems.add(place, "is plain http to another machine; use https, or set client.allow_http: true");
-    }
-}
-
-/// An http(s) URL without credentials in it. The URL itself is not shown when it has some.
-pub(super) fn http_url(text: &str, place: &str, problems: &Problems) -> Option<Url> {
-    let url = match Url::parse(text.trim()) {
-        Ok(url) => url,
-        Err(error) => {
-            problems.add(place, format!("is not a URL ({error}); write https://host/path"));
-            return None;
-        }
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        problems.add(place, "has credentials in it; put them into client.auth");
-        return None;
-    }
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        problems.add(place, format!("'{}' is not http or https", url.scheme()));
-        return None;
-    }
-    Some(url)
-}
-
 /// Without a `retry` block, dlt's defaults: 429 and every 5xx, five tries, waits of 1, 2, 4 and 8 seconds. With one, those of the reference
 /// pipeline for what it leaves out.
 fn validate_retry(retry: Option<&RetryDocument>, problems: &Problems) -> RetrySpec {
@@ -142,25 +111,4 @@ fn validate_retry(retry: Option<&RetryDocument>, problems: &Problems) -> RetrySp
         max_wait: duration(retry.max_wait_seconds.unwrap_or(300.0)),
         jitter: retry.jitter.unwrap_or(0.1),
     }
-}
-
-/// Headers by name; the values may be secrets and are not shown.
-pub(super) fn headers(pairs: &[(String, String)], place: &str, problems: &Problems) -> Vec<Header> {
-    let header = |(name, value): &(String, String)| {
-        let Ok(header) = HeaderName::try_from(name) else {
-            problems.add(place, format!("'{name}' is not the name of a header"));
-            return None;
-        };
-        if HeaderValue::try_from(value).is_err() {
-            problems.add(&format!("{place}/{name}"), "has characters that a header cannot carry");
-            return None;
-        }
-        Some(Header { name: header, value: Secret::new(value) })
-    };
-    pairs.iter().filter_map(header).collect()
-}
-
-/// Seconds as a duration; what does not fit is for ever.
-pub(super) fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }

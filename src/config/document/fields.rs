@@ -3,23 +3,24 @@
 use serde_json::{Map, Value};
 
 use super::problems::{Problems, accepted};
+use crate::spec::JsonPath;
 
 /// Words in a place's name that make its value a secret: it is not shown, whatever is wrong with it.
 const SECRET_PLACES: &[&str] = &["auth", "headers"];
 
 /// One object of a document.
 #[derive(Debug)]
-pub(super) struct Fields<'a> {
-    pub(super) place: String,
+pub(crate) struct Fields<'a> {
+    pub(crate) place: String,
     object: &'a Map<String, Value>,
     known: Vec<&'static str>,
     unsupported: Vec<&'static str>,
-    pub(super) problems: &'a Problems,
+    pub(crate) problems: &'a Problems,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of `value`; a problem and `None` when it is not an object.
-    pub(super) fn of(place: String, value: &'a Value, problems: &'a Problems) -> Option<Self> {
+    pub(crate) fn of(place: String, value: &'a Value, problems: &'a Problems) -> Option<Self> {
         let Value::Object(object) = value else {
             problems.add(&place, format!("expected a mapping, found {}", kind(value)));
             return None;
@@ -28,54 +29,54 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether a field is there at all, null included.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.object.contains_key(key)
     }
 
     /// A field's value, null included.
-    pub(super) fn raw(&mut self, key: &'static str) -> Option<&'a Value> {
+    pub(crate) fn raw(&mut self, key: &'static str) -> Option<&'a Value> {
         self.known.push(key);
         self.object.get(key)
     }
 
     /// A field's value; null is as good as absent.
-    pub(super) fn value(&mut self, key: &'static str) -> Option<&'a Value> {
+    pub(crate) fn value(&mut self, key: &'static str) -> Option<&'a Value> {
         self.raw(key).filter(|value| !value.is_null())
     }
 
-    pub(super) fn place_of(&self, key: &str) -> String {
+    pub(crate) fn place_of(&self, key: &str) -> String {
         format!("{}/{key}", self.place)
     }
 
-    pub(super) fn object(&mut self, key: &'static str) -> Option<Self> {
+    pub(crate) fn object(&mut self, key: &'static str) -> Option<Self> {
         let value = self.value(key)?;
         Self::of(self.place_of(key), value, self.problems)
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         self.convert(key, "a text", |value| value.as_str().map(str::to_owned))
     }
 
     /// A text, or a problem when there is none.
-    pub(super) fn required_text(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn required_text(&mut self, key: &'static str) -> Option<String> {
         if self.value(key).is_none() {
             self.problems.add(&self.place, format!("'{key}' is missing"));
         }
         self.text(key)
     }
 
-    pub(super) fn whole(&mut self, key: &'static str) -> Option<u64> {
+    pub(crate) fn whole(&mut self, key: &'static str) -> Option<u64> {
         self.convert(key, "a whole number that is not negative", whole)
     }
 
-    pub(super) fn number(&mut self, key: &'static str) -> Option<f64> {
+    pub(crate) fn number(&mut self, key: &'static str) -> Option<f64> {
         self.convert(key, "a number that is not negative", |value| {
             let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
             (number.is_finite() && number >= 0.0).then_some(number)
         })
     }
 
-    pub(super) fn truth(&mut self, key: &'static str) -> Option<bool> {
+    pub(crate) fn truth(&mut self, key: &'static str) -> Option<bool> {
         self.convert(key, "true or false", |value| match value.as_str() {
             Some("true") => Some(true),
             Some("false") => Some(false),
@@ -85,7 +86,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text out of a set.
-    pub(super) fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
         let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if chosen.is_none() {
@@ -96,7 +97,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text, or a list of texts.
-    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+    pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         self.convert(key, "a text or a list of texts", |value| match value {
             Value::String(text) => Some(vec![text.clone()]),
             Value::Array(elements) => elements.iter().map(|element| element.as_str().map(str::to_owned)).collect(),
@@ -104,7 +105,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    pub(super) fn convert<T>(
+    pub(crate) fn convert<T>(
         &mut self,
         key: &'static str,
         expected: &str,
@@ -122,7 +123,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Fields of the vocabulary that this version does not do; each that is there is a problem of its own.
-    pub(super) fn unsupported(&mut self, keys: &[&'static str]) {
+    pub(crate) fn unsupported(&mut self, keys: &[&'static str]) {
         for key in keys {
             self.unsupported.push(key);
             if self.object.get(*key).is_some_and(|value| !value.is_null()) {
@@ -132,12 +133,12 @@ impl<'a> Fields<'a> {
     }
 
     /// Fields of the vocabulary that change nothing here.
-    pub(super) fn ignored(&mut self, keys: &[&'static str]) {
+    pub(crate) fn ignored(&mut self, keys: &[&'static str]) {
         self.unsupported.extend(keys);
     }
 
     /// Every field that was not asked for is a problem.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         let mut known = self.known;
         known.sort_unstable();
         known.dedup();
@@ -149,7 +150,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Every field with its name, for mappings whose keys are the user's.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
         self.object.iter()
     }
 }
@@ -163,7 +164,7 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 /// The kind of a value, for messages that must not show it.
-pub(super) fn kind(value: &Value) -> &'static str {
+pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a truth value",
@@ -181,4 +182,34 @@ fn show(value: &Value) -> String {
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => format!("'{}'", text.chars().take(60).collect::<String>()),
     }
+}
+
+/// A mapping of texts. Numbers and truth values count as their text; null leaves the name out; a list repeats it.
+pub(crate) fn pairs(fields: &mut Fields<'_>, key: &'static str) -> Vec<(String, String)> {
+    let place = fields.place_of(key);
+    let problems = fields.problems;
+    let Some(object) = fields.object(key) else { return Vec::new() };
+    let mut pairs = Vec::new();
+    for (name, value) in object.entries() {
+        let values = match value {
+            Value::Array(elements) => elements.iter().collect(),
+            single => vec![single],
+        };
+        for value in values {
+            match value {
+                Value::Null => {}
+                Value::String(text) => pairs.push((name.clone(), text.clone())),
+                Value::Bool(_) | Value::Number(_) => pairs.push((name.clone(), value.to_string())),
+                Value::Array(_) | Value::Object(_) => {
+                    problems.add(&format!("{place}/{name}"), format!("expected a text, found {}", kind(value)));
+                }
+            }
+        }
+    }
+    pairs
+}
+
+/// The path that a text is; a problem and `None` when it is none.
+pub(crate) fn json_path(text: &str, place: &str, problems: &Problems) -> Option<JsonPath> {
+    JsonPath::parse(text).map_err(|error| problems.add(place, format!("is not a JSON path: {error}"))).ok()
 }

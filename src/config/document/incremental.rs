@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fields::Fields;
-use super::validate_paginator::json_path;
+use super::fields::{Fields, json_path};
 use crate::spec::{
     CursorFormat, CursorValue, IncrementalSpec, IncrementalValue, Lag, LagUnit, LastValue, OnMissing, Placeholder,
     RangeBound, RowOrder, Template,
@@ -13,15 +12,15 @@ use crate::spec::{
 
 /// `incremental`, and the parameters that it asks for by its older keys.
 #[derive(Debug, Clone)]
-pub(super) struct IncrementalDocument {
-    pub(super) spec: IncrementalSpec,
+pub(crate) struct IncrementalDocument {
+    pub(crate) spec: IncrementalSpec,
     /// `start_param` and `end_param`.
-    pub(super) params: Vec<(String, Template)>,
+    pub(crate) params: Vec<(String, Template)>,
 }
 
 impl IncrementalDocument {
     /// Reads the mapping; `None` when it has no usable `cursor_path`, which is a problem already.
-    pub(super) fn read(mut fields: Fields<'_>) -> Option<Self> {
+    pub(crate) fn read(mut fields: Fields<'_>) -> Option<Self> {
         fields.raw("type");
         let cursor_path = fields.required_text("cursor_path");
         let place = fields.place_of("cursor_path");

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::document::ResourceDocument;
-use super::endpoint_document::{DataDocument, EndpointAuth, EndpointDocument};
-use super::paginator_document::PaginatorDocument;
-use super::problems::Problems;
-use super::validate_auth::validate_auth;
-use super::validate_client::{headers, http_url, refuse_plain_http};
-use super::validate_paginator::{Around, json_path, validate_paginator};
+use super::auth::validate_auth;
+use super::paginator::{Around, validate_paginator};
+use super::values::{headers, http_url, refuse_plain_http};
+use crate::config::document::endpoint::{DataDocument, EndpointAuth, EndpointDocument};
+use crate::config::document::fields::json_path;
+use crate::config::document::paginator::PaginatorDocument;
+use crate::config::document::problems::Problems;
+use crate::config::document::resource::ResourceDocument;
 use crate::spec::{
     Auth, BodySpec, EndpointSpec, EndpointUrl, JsonPath, Method, PaginationSpec, ParentSpec, Placeholder, Template,
     TemplatePart,
@@ -19,16 +20,16 @@ use crate::spec::{
 
 /// What stands around an endpoint.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Client<'a> {
-    pub(super) base_url: Option<&'a Url>,
+pub(crate) struct Client<'a> {
+    pub(crate) base_url: Option<&'a Url>,
     /// Whether relative paths may be joined to `base_url`; otherwise it only says whose the credentials are.
-    pub(super) has_base: bool,
-    pub(super) paginator: Option<&'a PaginatorDocument>,
-    pub(super) allow_http: bool,
-    pub(super) problems: &'a Problems,
+    pub(crate) has_base: bool,
+    pub(crate) paginator: Option<&'a PaginatorDocument>,
+    pub(crate) allow_http: bool,
+    pub(crate) problems: &'a Problems,
 }
 
-pub(super) fn validate_endpoint(
+pub(crate) fn validate_endpoint(
     resource: &ResourceDocument,
     client: Client<'_>,
 ) -> Option<(EndpointSpec, Option<ParentSpec>)> {

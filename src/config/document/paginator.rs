@@ -7,7 +7,7 @@ use super::problems::accepted;
 
 /// A paginator, by its `type` or as that type's name alone.
 #[derive(Debug, Clone)]
-pub(super) enum PaginatorDocument {
+pub(crate) enum PaginatorDocument {
     SinglePage,
     Auto,
     Offset(Box<OffsetDocument>),
@@ -19,54 +19,54 @@ pub(super) enum PaginatorDocument {
 
 /// dlt's offset paginator.
 #[derive(Debug, Clone)]
-pub(super) struct OffsetDocument {
-    pub(super) place: String,
-    pub(super) limit: Option<u64>,
-    pub(super) offset: Option<u64>,
-    pub(super) offset_param: Option<String>,
-    pub(super) limit_param: Option<String>,
-    pub(super) offset_body_path: Option<String>,
-    pub(super) limit_body_path: Option<String>,
+pub(crate) struct OffsetDocument {
+    pub(crate) place: String,
+    pub(crate) limit: Option<u64>,
+    pub(crate) offset: Option<u64>,
+    pub(crate) offset_param: Option<String>,
+    pub(crate) limit_param: Option<String>,
+    pub(crate) offset_body_path: Option<String>,
+    pub(crate) limit_body_path: Option<String>,
     /// Where a page states the number of records: `total` unless given.
-    pub(super) total_path: TotalPath,
-    pub(super) maximum_offset: Option<u64>,
-    pub(super) stop_after_empty_page: Option<bool>,
-    pub(super) has_more_path: Option<String>,
+    pub(crate) total_path: TotalPath,
+    pub(crate) maximum_offset: Option<u64>,
+    pub(crate) stop_after_empty_page: Option<bool>,
+    pub(crate) has_more_path: Option<String>,
 }
 
 /// dlt's page number paginator.
 #[derive(Debug, Clone)]
-pub(super) struct PageNumberDocument {
-    pub(super) place: String,
-    pub(super) base_page: Option<u64>,
-    pub(super) page: Option<u64>,
-    pub(super) page_param: Option<String>,
-    pub(super) page_body_path: Option<String>,
+pub(crate) struct PageNumberDocument {
+    pub(crate) place: String,
+    pub(crate) base_page: Option<u64>,
+    pub(crate) page: Option<u64>,
+    pub(crate) page_param: Option<String>,
+    pub(crate) page_body_path: Option<String>,
     /// Where a page states the number of pages: `total` unless given.
-    pub(super) total_path: TotalPath,
-    pub(super) maximum_page: Option<u64>,
-    pub(super) stop_after_empty_page: Option<bool>,
-    pub(super) has_more_path: Option<String>,
+    pub(crate) total_path: TotalPath,
+    pub(crate) maximum_page: Option<u64>,
+    pub(crate) stop_after_empty_page: Option<bool>,
+    pub(crate) has_more_path: Option<String>,
 }
 
 /// dlt's `cursor`, `header_cursor`, `json_link` and `header_link`, and `keyset`.
 #[derive(Debug, Clone)]
-pub(super) struct FollowDocument {
-    pub(super) place: String,
-    pub(super) kind: FollowKind,
+pub(crate) struct FollowDocument {
+    pub(crate) place: String,
+    pub(crate) kind: FollowKind,
     /// `cursor_path`, `cursor_key`, `next_url_path`, `links_next_key` or `value_path`, by the kind.
-    pub(super) from: Option<String>,
+    pub(crate) from: Option<String>,
     /// `cursor_param`, or `param` of a keyset.
-    pub(super) param: Option<String>,
+    pub(crate) param: Option<String>,
     /// `cursor_body_path`, or `body_path` of a keyset.
-    pub(super) body_path: Option<String>,
-    pub(super) stop_after_empty_page: Option<bool>,
-    pub(super) has_more_path: Option<String>,
+    pub(crate) body_path: Option<String>,
+    pub(crate) stop_after_empty_page: Option<bool>,
+    pub(crate) has_more_path: Option<String>,
 }
 
 /// How a page leads to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FollowKind {
+pub(crate) enum FollowKind {
     Cursor,
     HeaderCursor,
     JsonLink,
@@ -76,7 +76,7 @@ pub(super) enum FollowKind {
 
 /// `total_path`, of which null has a meaning of its own.
 #[derive(Debug, Clone)]
-pub(super) enum TotalPath {
+pub(crate) enum TotalPath {
     /// It is not there: the default holds.
     Default,
     /// It is null, or as good as that: the API does not state a total.
@@ -89,7 +89,7 @@ const TYPES: &[&str] =
     &["auto", "cursor", "header_cursor", "header_link", "json_link", "keyset", "offset", "page_number", "single_page"];
 
 impl PaginatorDocument {
-    pub(super) fn read(parent: &mut Fields<'_>, key: &'static str) -> Option<Self> {
+    pub(crate) fn read(parent: &mut Fields<'_>, key: &'static str) -> Option<Self> {
         let place = parent.place_of(key);
         let problems = parent.problems;
         let value = parent.value(key)?;

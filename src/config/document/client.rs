@@ -2,58 +2,57 @@
 
 use serde_json::Value;
 
-use super::auth_document::AuthDocument;
-use super::document::pairs;
-use super::fields::Fields;
-use super::paginator_document::PaginatorDocument;
+use super::auth::AuthDocument;
+use super::fields::{Fields, pairs};
+use super::paginator::PaginatorDocument;
 
 /// `client`: how to talk to the API.
 #[derive(Debug, Default)]
-pub(super) struct ClientDocument {
+pub(crate) struct ClientDocument {
     /// The URL that relative paths are joined to; empty where there are none.
-    pub(super) base_url: Option<String>,
+    pub(crate) base_url: Option<String>,
     /// Headers of every request.
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) auth: Option<AuthDocument>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) auth: Option<AuthDocument>,
     /// The paginator of endpoints that name none.
-    pub(super) paginator: Option<PaginatorDocument>,
-    pub(super) retry: Option<RetryDocument>,
+    pub(crate) paginator: Option<PaginatorDocument>,
+    pub(crate) retry: Option<RetryDocument>,
     /// Requests that may be under way at the same time: 32 unless given.
-    pub(super) concurrency: Option<u64>,
+    pub(crate) concurrency: Option<u64>,
     /// Hosts beside that of `base_url` that get the credentials, and that links may lead to.
-    pub(super) allowed_hosts: Vec<String>,
+    pub(crate) allowed_hosts: Vec<String>,
     /// Whether plain http may be spoken to hosts that are not on loopback.
-    pub(super) allow_http: Option<bool>,
+    pub(crate) allow_http: Option<bool>,
     /// `rate_limit.requests_per_second`
-    pub(super) requests_per_second: Option<f64>,
+    pub(crate) requests_per_second: Option<f64>,
     /// `timeouts.connect_seconds`: 10 unless given.
-    pub(super) connect_seconds: Option<f64>,
+    pub(crate) connect_seconds: Option<f64>,
     /// `timeouts.read_seconds`, until the next byte: 60 unless given.
-    pub(super) read_seconds: Option<f64>,
+    pub(crate) read_seconds: Option<f64>,
     /// `timeouts.total_seconds`, for the whole exchange: 300 unless given.
-    pub(super) total_seconds: Option<f64>,
+    pub(crate) total_seconds: Option<f64>,
 }
 
 /// `client.retry`.
 #[derive(Debug, Default)]
-pub(super) struct RetryDocument {
-    pub(super) statuses: Option<Vec<u64>>,
+pub(crate) struct RetryDocument {
+    pub(crate) statuses: Option<Vec<u64>>,
     /// Tries after the first one.
-    pub(super) max_retries: Option<u64>,
+    pub(crate) max_retries: Option<u64>,
     /// The first wait, in seconds; it doubles from retry to retry.
-    pub(super) backoff_factor: Option<f64>,
-    pub(super) max_wait_seconds: Option<f64>,
+    pub(crate) backoff_factor: Option<f64>,
+    pub(crate) max_wait_seconds: Option<f64>,
     /// The share of a wait that is added at random at most.
-    pub(super) jitter: Option<f64>,
+    pub(crate) jitter: Option<f64>,
 }
 
 impl ClientDocument {
     /// Whether `base_url` is there, and empty: every path is a whole URL then.
-    pub(super) fn has_empty_base(&self) -> bool {
+    pub(crate) fn has_empty_base(&self) -> bool {
         self.base_url.as_ref().is_some_and(|url| url.trim().is_empty())
     }
 
-    pub(super) fn read(mut fields: Fields<'_>) -> Self {
+    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
         let mut client = Self {
             base_url: fields.required_text("base_url"),
             headers: pairs(&mut fields, "headers"),

@@ -2,18 +2,18 @@
 
 use std::collections::HashSet;
 
-use super::document::ResourceDocument;
-use super::problems::Problems;
-use super::validate::Schemas;
-use super::validate_resource::shape_of;
+use super::schemas::Schemas;
+use super::table::shape_of;
+use crate::config::document::problems::Problems;
+use crate::config::document::resource::ResourceDocument;
 
 /// Calls everything that a resource says of columns by the names that they have in the table.
-pub(super) fn name_columns(resource: &mut ResourceDocument, schemas: &Schemas, problems: &Problems) {
+pub(crate) fn name_columns(resource: &mut ResourceDocument, schemas: &Schemas, problems: &Problems) {
     let shape = shape_of(resource);
     if shape.is_plain() {
         return;
     }
-    let file = resource.schema.as_ref().and_then(|source| schemas.get(source).cloned().flatten());
+    let file = schemas.of(resource);
     let records = file.as_ref().map(|file| &file.schema);
     let name = |written: &mut String| *written = shape.column_name(written, records);
     resource.primary_key.iter_mut().for_each(name);

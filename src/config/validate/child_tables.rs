@@ -1,13 +1,13 @@
 //! What `nested: child_tables` cannot go with, and the names of the tables that it makes.
 
-use super::document::ResourceDocument;
-use super::problems::Problems;
-use super::validate_resource::table_name;
+use super::table::table_name;
+use crate::config::document::problems::Problems;
+use crate::config::document::resource::ResourceDocument;
 use crate::schema::{Parts, RecordSchema, SEPARATOR, TableShape, member_path};
 use crate::spec::{MergeSpec, StrategyName};
 
 /// Notes what a resource says that its child tables cannot follow. `whole` is the shape of its table with the lists, where it is known.
-pub(super) fn check_child_tables(
+pub(crate) fn check_child_tables(
     resource: &ResourceDocument,
     shape: TableShape,
     merge: &MergeSpec,
@@ -54,7 +54,7 @@ pub(super) fn check_child_tables(
 }
 
 /// Child tables are called after the table of their records, so no other table may be called as if it were one.
-pub(super) fn refuse_names_of_child_tables(resources: &[ResourceDocument], problems: &Problems) {
+pub(crate) fn refuse_names_of_child_tables(resources: &[ResourceDocument], problems: &Problems) {
     for parent in resources.iter().filter(|resource| resource.nested.has_child_tables) {
         let start = table_name(parent) + SEPARATOR;
         for other in resources.iter().filter(|other| table_name(other).starts_with(&start)) {

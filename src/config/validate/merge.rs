@@ -1,9 +1,9 @@
 //! What a resource says about merging becomes one consistent whole.
 
-use super::document::ResourceDocument;
-use super::merge_document::{HintDocument, MergeDocument};
-use super::problems::Problems;
-use super::validate_resource::{check_plain, unknown_column};
+use super::table::{check_plain, unknown_column};
+use crate::config::document::merge::{HintDocument, MergeDocument};
+use crate::config::document::problems::Problems;
+use crate::config::document::resource::ResourceDocument;
 use crate::schema::RecordSchema;
 use crate::spec::{
     DeleteEffect, DeletesSpec, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, ResourceSpec,
@@ -14,7 +14,7 @@ use crate::spec::{
 const VALIDITY_COLUMNS: [&str; 2] = ["valid_from", "valid_to"];
 
 /// Validates how a resource merges, and which of its records delete; `schema` is that of its schema file.
-pub(super) fn validate_merge(
+pub(crate) fn validate_merge(
     resource: &ResourceDocument,
     schema: Option<&RecordSchema>,
     problems: &Problems,
@@ -242,7 +242,7 @@ fn deletes(
 
 /// Absent keys are gone only where everything is read: not where only what is new is asked for, by the resource itself or by one
 /// that it depends on.
-pub(super) fn spare_incremental(resources: &mut [ResourceSpec]) {
+pub(crate) fn spare_incremental(resources: &mut [ResourceSpec]) {
     let find = |resources: &[ResourceSpec], name: &str| resources.iter().position(|resource| resource.name == name);
     for position in 0..resources.len() {
         let mut next = Some(position);

@@ -1,20 +1,21 @@
 //! A paginator of the document becomes the pagination of a resource.
 
-use super::paginator_document::{
+use crate::config::document::fields::json_path;
+use crate::config::document::paginator::{
     FollowDocument, FollowKind, OffsetDocument, PageNumberDocument, PaginatorDocument, TotalPath,
 };
-use super::problems::Problems;
+use crate::config::document::problems::Problems;
 use crate::spec::json_path::Segment;
 use crate::spec::{FollowFrom, FollowSpec, FollowTo, JsonPath, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 
 /// What a paginator must fit.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Around<'a> {
-    pub(super) data_selector: Option<&'a JsonPath>,
-    pub(super) problems: &'a Problems,
+pub(crate) struct Around<'a> {
+    pub(crate) data_selector: Option<&'a JsonPath>,
+    pub(crate) problems: &'a Problems,
 }
 
-pub(super) fn validate_paginator(document: &PaginatorDocument, around: Around<'_>) -> Option<PaginationSpec> {
+pub(crate) fn validate_paginator(document: &PaginatorDocument, around: Around<'_>) -> Option<PaginationSpec> {
     match document {
         PaginatorDocument::Refused => None,
         PaginatorDocument::SinglePage => Some(PaginationSpec::SinglePage),
@@ -23,10 +24,6 @@ pub(super) fn validate_paginator(document: &PaginatorDocument, around: Around<'_
         PaginatorDocument::PageNumber(pages) => validate_page_number(pages, around).map(PaginationSpec::PageNumber),
         PaginatorDocument::Follow(follow) => validate_follow(follow, around).map(PaginationSpec::Follow),
     }
-}
-
-pub(super) fn json_path(text: &str, place: &str, problems: &Problems) -> Option<JsonPath> {
-    JsonPath::parse(text).map_err(|error| problems.add(place, format!("is not a JSON path: {error}"))).ok()
 }
 
 impl Around<'_> {

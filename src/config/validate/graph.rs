@@ -1,10 +1,10 @@
 //! Which resource depends on which: every parent must be there, and nobody may be their own ancestor.
 
-use super::document::ResourceDocument;
-use super::problems::{Problems, accepted};
+use crate::config::document::problems::{Problems, accepted};
+use crate::config::document::resource::ResourceDocument;
 use crate::spec::ResourceSpec;
 
-pub(super) fn check_graph(resources: &[ResourceSpec], documents: &[ResourceDocument], problems: &Problems) {
+pub(crate) fn check_graph(resources: &[ResourceSpec], documents: &[ResourceDocument], problems: &Problems) {
     let place_of = |name: &str| {
         documents.iter().find(|document| document.name == name).map_or("./resources", |document| &document.place)
     };

@@ -37,7 +37,7 @@ const DATA_TYPES: &[(&str, DataType)] = &[
 
 /// Where the shape of a record is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum SchemaSource {
+pub(crate) enum SchemaSource {
     /// A JSON Schema file, relative to the pipeline file.
     JsonSchema(String),
     /// A component of an `OpenAPI` document.
@@ -45,7 +45,7 @@ pub(super) enum SchemaSource {
 }
 
 impl SchemaSource {
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         match self {
             Self::JsonSchema(path) | Self::OpenApi { path, .. } => path,
         }
@@ -53,7 +53,7 @@ impl SchemaSource {
 }
 
 /// `schema`: the path of a JSON Schema, or `{openapi, component}`.
-pub(super) fn read_schema(fields: &mut Fields<'_>) -> Option<SchemaSource> {
+pub(crate) fn read_schema(fields: &mut Fields<'_>) -> Option<SchemaSource> {
     match fields.value("schema")? {
         Value::Object(_) => {
             let mut source = fields.object("schema")?;
@@ -66,7 +66,7 @@ pub(super) fn read_schema(fields: &mut Fields<'_>) -> Option<SchemaSource> {
 }
 
 /// What the hints of one column say about its type.
-pub(super) fn read_hint(fields: &mut Fields<'_>, name: &str) -> ColumnHint {
+pub(crate) fn read_hint(fields: &mut Fields<'_>, name: &str) -> ColumnHint {
     let problems = fields.problems;
     let column_type = read_type(fields);
     let format = fields.choice("format", UNIX_TIMES);

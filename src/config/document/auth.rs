@@ -2,12 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::document::pairs;
-use super::fields::Fields;
+use super::fields::{Fields, pairs};
 
 /// `client.auth`, by its `type`.
 #[derive(Debug)]
-pub(super) enum AuthDocument {
+pub(crate) enum AuthDocument {
     /// `bearer`; also a mapping without `type`.
     Bearer { token: String },
     /// `http_basic`
@@ -28,53 +27,53 @@ pub(super) enum AuthDocument {
 
 /// `jwt`: signed with a private key or a shared secret, sent as it is or exchanged at `token_url`.
 #[derive(Debug)]
-pub(super) struct JwtDocument {
-    pub(super) algorithm: crate::spec::JwtAlgorithm,
+pub(crate) struct JwtDocument {
+    pub(crate) algorithm: crate::spec::JwtAlgorithm,
     /// PEM of the private key, or the shared secret.
-    pub(super) private_key: String,
-    pub(super) key_id: Option<String>,
+    pub(crate) private_key: String,
+    pub(crate) key_id: Option<String>,
     /// `issuer`, `subject`, `audience` and `scope`, and the further `claims`.
-    pub(super) claims: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
     /// Seconds: 3600 unless given.
-    pub(super) lifetime_seconds: Option<f64>,
-    pub(super) token_url: Option<String>,
+    pub(crate) lifetime_seconds: Option<f64>,
+    pub(crate) token_url: Option<String>,
 }
 
 /// `session`: a login, whose answer holds a token.
 #[derive(Debug)]
-pub(super) struct SessionDocument {
-    pub(super) login_url: String,
-    pub(super) json: Value,
+pub(crate) struct SessionDocument {
+    pub(crate) login_url: String,
+    pub(crate) json: Value,
     /// Where the body holds the token; `token` unless given, or a cookie is.
-    pub(super) token_path: Option<String>,
-    pub(super) token_cookie: Option<String>,
+    pub(crate) token_path: Option<String>,
+    pub(crate) token_cookie: Option<String>,
     /// The header that takes the token: `Authorization` unless given.
-    pub(super) header: Option<String>,
+    pub(crate) header: Option<String>,
     /// What stands before it there: `Bearer ` unless given.
-    pub(super) prefix: Option<String>,
+    pub(crate) prefix: Option<String>,
     /// Seconds: 3600 unless given.
-    pub(super) lifetime_seconds: Option<f64>,
+    pub(crate) lifetime_seconds: Option<f64>,
 }
 
 /// `oauth2_client_credentials`.
 #[derive(Debug)]
-pub(super) struct OAuth2Document {
-    pub(super) place: String,
-    pub(super) token_url: String,
-    pub(super) client_id: String,
-    pub(super) client_secret: String,
+pub(crate) struct OAuth2Document {
+    pub(crate) place: String,
+    pub(crate) token_url: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
     /// `client_secret_post` (as dlt does) unless `client_secret_basic`.
-    pub(super) client_authentication: crate::spec::ClientAuthentication,
+    pub(crate) client_authentication: crate::spec::ClientAuthentication,
     /// Further form fields; `scope` and `audience` may stand beside it.
-    pub(super) request_data: Vec<(String, String)>,
+    pub(crate) request_data: Vec<(String, String)>,
     /// Seconds that a token lives whose answer does not say: 3600 unless given.
-    pub(super) default_token_expiration: Option<f64>,
+    pub(crate) default_token_expiration: Option<f64>,
     /// Seconds before its expiry at which a token is refreshed: 60 unless given.
-    pub(super) expiry_leeway_seconds: Option<f64>,
+    pub(crate) expiry_leeway_seconds: Option<f64>,
 }
 
 impl AuthDocument {
-    pub(super) fn read(mut fields: Fields<'_>) -> Option<Self> {
+    pub(crate) fn read(mut fields: Fields<'_>) -> Option<Self> {
         const TYPES: &[(&str, u8)] = &[
             ("bearer", 0),
             ("http_basic", 1),

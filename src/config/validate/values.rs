@@ -1,0 +1,62 @@
+//! Values that several parts of a pipeline have: URLs, headers, times.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use url::Url;
+
+use crate::config::document::problems::Problems;
+use crate::secret::Secret;
+use crate::spec::{Header, is_loopback};
+
+/// Without encryption, credentials and records can be read on the way.
+pub(crate) fn refuse_plain_http(url: Option<&Url>, allow_http: bool, place: &str, problems: &Problems) {
+    if let Some(url) = url
+        && !allow_http
+        && url.scheme() == "http"
+        && !is_loopback(url)
+    {
+        problems.add(place, "is plain http to another machine; use https, or set client.allow_http: true");
+    }
+}
+
+/// An http(s) URL without credentials in it. The URL itself is not shown when it has some.
+pub(crate) fn http_url(text: &str, place: &str, problems: &Problems) -> Option<Url> {
+    let url = match Url::parse(text.trim()) {
+        Ok(url) => url,
+        Err(error) => {
+            problems.add(place, format!("is not a URL ({error}); write https://host/path"));
+            return None;
+        }
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        problems.add(place, "has credentials in it; put them into client.auth");
+        return None;
+    }
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        problems.add(place, format!("'{}' is not http or https", url.scheme()));
+        return None;
+    }
+    Some(url)
+}
+
+/// Headers by name; the values may be secrets and are not shown.
+pub(crate) fn headers(pairs: &[(String, String)], place: &str, problems: &Problems) -> Vec<Header> {
+    let header = |(name, value): &(String, String)| {
+        let Ok(header) = HeaderName::try_from(name) else {
+            problems.add(place, format!("'{name}' is not the name of a header"));
+            return None;
+        };
+        if HeaderValue::try_from(value).is_err() {
+            problems.add(&format!("{place}/{name}"), "has characters that a header cannot carry");
+            return None;
+        }
+        Some(Header { name: header, value: Secret::new(value) })
+    };
+    pairs.iter().filter_map(header).collect()
+}
+
+/// Seconds as a duration; what does not fit is for ever.
+pub(crate) fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
