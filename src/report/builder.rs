@@ -194,15 +194,10 @@ fn change(files: &mut Vec<FileChange>, file: &FileChange) {
 
 /// What is known of a listing that did not end well.
 fn not_complete(error: &ErrorFacts) -> Completeness {
-    let reason = match error.kind {
-        ErrorKind::Incomplete => error.message.clone(),
-        ErrorKind::Config
-        | ErrorKind::Auth
-        | ErrorKind::Source
-        | ErrorKind::Schema
-        | ErrorKind::Storage
-        | ErrorKind::Conflict
-        | ErrorKind::Interrupted => "the listing was not read to its end".to_owned(),
+    let reason = if error.kind == ErrorKind::Incomplete {
+        error.message.clone()
+    } else {
+        "the listing was not read to its end".to_owned()
     };
     Completeness { verdict: Verdict::False, reason }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, HttpFailure};
 use crate::reject::RejectCode;
 use crate::spec::WriteDisposition;
 
@@ -336,7 +336,7 @@ pub enum Verdict {
 }
 
 /// An error as reports show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorFacts {
     /// What the operator must do.
     pub kind: ErrorKind,
@@ -346,6 +346,12 @@ pub struct ErrorFacts {
     pub causes: Vec<String>,
     /// The next steps.
     pub hints: Vec<String>,
+    /// Whether trying again, with everything as it is, can help.
+    #[serde(default)]
+    pub retryable: bool,
+    /// The request that failed, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpFailure>,
 }
 
 impl From<&crate::error::Error> for ErrorFacts {
@@ -355,6 +361,8 @@ impl From<&crate::error::Error> for ErrorFacts {
             message: error.message().to_owned(),
             causes: error.causes(),
             hints: error.hints().to_vec(),
+            retryable: error.is_retryable(),
+            http: error.http().cloned(),
         }
     }
 }

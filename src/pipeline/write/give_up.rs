@@ -28,8 +28,13 @@ pub(crate) async fn abort(writer: TableWriter, error: Error) -> Error {
 
 /// Whether the next run may go on from what this one has kept, although it failed. Not when the pages themselves are at fault.
 pub(crate) fn keeps_pages(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::Interrupted | ErrorKind::Source | ErrorKind::Auth | ErrorKind::Storage => true,
-        ErrorKind::Config | ErrorKind::Incomplete | ErrorKind::Schema | ErrorKind::Conflict => false,
-    }
+    matches!(
+        kind,
+        ErrorKind::Interrupted
+            | ErrorKind::Source
+            | ErrorKind::Auth
+            | ErrorKind::Refused
+            | ErrorKind::Storage
+            | ErrorKind::Damaged
+    )
 }
