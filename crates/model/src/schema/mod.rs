@@ -3,46 +3,37 @@
 //! A [`RecordSchema`] comes from a JSON Schema file ([`parse_json_schema`]), or from records themselves (`decode` infers it). It is stored
 //! with the table, so it is a serialisable, versionless value; order of columns is the order of the file.
 
-mod child_tables;
-mod deletes;
-mod explode;
-mod grow;
-mod hints;
-mod json_schema;
-mod keywords;
-mod load_metadata;
-mod naming;
-mod nesting;
-mod notes;
-mod record;
-mod reshape;
-mod rules;
+mod batch;
+mod evolve;
+mod files;
 #[cfg(any(test, feature = "testing"))]
 pub mod strategies;
-mod table_shape;
-mod type_text;
-mod variant;
-mod widen;
-mod write;
+mod table;
+mod types;
 
-pub use child_tables::{
-    ChildTable, Parts, child_tables_of, have_items_alike, is_folder_name, is_for_folders, whole_of,
+pub use batch::explode::Items;
+pub use batch::reshape::Reshaper;
+pub use evolve::grow::{Growth, grow, new_doubles, with_doubles_at};
+pub use files::hints::ColumnHint;
+pub use files::json_schema::{SchemaFile, UNIX_TIMES, parse_json_schema, read_json_schema, read_openapi};
+pub use files::problem::SchemaProblem;
+pub use files::rules::{FieldRule, FieldRules, OnError, RuleStep};
+pub use files::write::to_json_schema;
+pub use table::child_tables::{ChildTable, Parts};
+pub use table::deletes::DELETES_COLUMN;
+pub use table::folder_name::{is_folder_name, is_for_folders};
+pub use table::load_metadata::{LOADED_AT, RUN_ID, is_load_metadata, with_load_metadata, without_load_metadata};
+pub use table::moved::moved;
+pub use table::naming::{Naming, snake_case};
+pub use table::nested::{have_items_alike, whole_of};
+pub use table::source::{
+    SEPARATOR, add_source, child_tables_of, record_schema_of, records_of, require, source_of, with_nullability_of,
 };
-pub use deletes::DELETES_COLUMN;
-pub use explode::Items;
-pub use grow::{Growth, Places, grow, member_path, new_doubles, with_doubles_at};
-pub use hints::ColumnHint;
-pub use json_schema::{SchemaFile, SchemaProblem, UNIX_TIMES, parse_json_schema, read_json_schema, read_openapi};
-pub use load_metadata::{LOADED_AT, RUN_ID, is_load_metadata, with_load_metadata, without_load_metadata};
-pub use naming::{Naming, snake_case};
-pub use nesting::nested_to;
-pub use notes::{Note, Notes, identified};
-pub use record::{Column, ColumnType, IntegerType, OtherUnit, RecordSchema, SchemaError, TimeUnit, is_json};
-pub use reshape::Reshaper;
-pub use rules::{FieldRule, FieldRules, OnError, RuleStep};
-pub use table_shape::{
-    SEPARATOR, TableShape, add_source, moved, record_schema_of, records_of, require, source_of, with_nullability_of,
-};
-pub use variant::{Variant, VariantKind, with_variants};
-pub use widen::{Conflicts, widen, widen_columns};
-pub use write::to_json_schema;
+pub use table::table_shape::TableShape;
+pub use types::identify::identified;
+pub use types::nesting::nested_to;
+pub use types::note::{Note, Notes};
+pub use types::path::{Places, member_path};
+pub use types::record::{Column, ColumnType, IntegerType, OtherUnit, RecordSchema, SchemaError, TimeUnit, is_json};
+pub use types::variant::{Variant, VariantKind, with_variants};
+pub use types::widen::{Conflicts, widen, widen_columns};

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Column, ColumnType, IntegerType, OtherUnit, TimeUnit};
+use crate::schema::types::record::{Column, ColumnType, IntegerType, OtherUnit, TimeUnit};
 
 /// Whole numbers of every width and sign.
 pub fn integer() -> impl Strategy<Value = ColumnType> {

@@ -1,0 +1,3 @@
+//! How a schema takes in what does not fit it.
+
+pub(crate) mod grow;
