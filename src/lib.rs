@@ -67,6 +67,7 @@
 //! ```
 
 pub mod cassette;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
 pub mod expression;
@@ -75,6 +76,7 @@ pub mod report;
 pub mod spec;
 pub mod telemetry;
 
+#[cfg(feature = "demo")]
 pub use lakefeed_demo as demo;
 pub use lakefeed_lake as lake;
 pub use lakefeed_model::{checkpoint, clock, error, event, interrupt, reject, schema, secret};

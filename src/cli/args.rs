@@ -1,5 +1,7 @@
 //! What may stand on the command line. Reading it validates, and does nothing else.
 
+#[cfg(feature = "demo")]
+mod demo;
 mod schema;
 mod table;
 mod upkeep;
@@ -9,11 +11,16 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "demo")]
+use demo::DEMO_EXAMPLES;
+#[cfg(feature = "demo")]
+pub(super) use demo::{DemoArguments, FaultName};
 pub(super) use schema::{InferArguments, SchemaCommand, ShowSchemaArguments};
 pub(super) use table::{
-    HistoryArguments, LsArguments, ManifestArguments, QueryArguments, QueryOutput, RejectsArguments, ShowArguments,
-    TableCommand, VerifyArguments,
+    HistoryArguments, LsArguments, ManifestArguments, RejectsArguments, ShowArguments, TableCommand, VerifyArguments,
 };
+#[cfg(feature = "query")]
+pub(super) use table::{QueryArguments, QueryOutput};
 pub(super) use upkeep::{CompactArguments, RecoverArguments, VacuumArguments};
 
 const EXIT_CODES: &str = "\
@@ -36,12 +43,6 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   lakefeed check examples/calendar.yaml
   lakefeed check calendar.yaml --output json";
-
-const DEMO_EXAMPLES: &str = "\
-Examples:
-  lakefeed demo                            two runs, a third one with nothing new, and the table
-  lakefeed demo --events 100000 --dir /tmp/demo
-  lakefeed demo --serve --port 8080        only the API, to try pipelines on";
 
 /// Keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API.
 #[derive(Debug, Parser)]
@@ -66,6 +67,7 @@ pub(super) enum Command {
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArguments),
     /// Show it all on an embedded calendar API
+    #[cfg(feature = "demo")]
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArguments),
     /// Look at schemas: what an API gives, what a table has
@@ -121,37 +123,6 @@ pub(super) struct CheckArguments {
     pub(super) output: Output,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct DemoArguments {
-    /// Where the demo keeps its lake
-    #[arg(long, value_name = "FOLDER", default_value = "lakefeed-demo")]
-    pub(super) dir: PathBuf,
-    /// Events in the calendar at first
-    #[arg(long, default_value_t = 1_000)]
-    pub(super) events: usize,
-    /// Days over which they are spread
-    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..=366))]
-    pub(super) days: u32,
-    /// Only serve the API, until Ctrl-C
-    #[arg(long)]
-    pub(super) serve: bool,
-    /// The API's port on 127.0.0.1; 0 for a free one
-    #[arg(long, default_value_t = 0)]
-    pub(super) port: u16,
-    /// With --serve: something that goes wrong with every tenth request
-    #[arg(long, value_enum, requires = "serve")]
-    pub(super) fault: Vec<FaultName>,
-    /// With --serve: seconds that a token lives
-    #[arg(long, value_name = "SECONDS", default_value = "3600", requires = "serve", value_parser = seconds)]
-    pub(super) token_lifetime: Duration,
-    /// With --serve: milliseconds that every page takes
-    #[arg(long, value_name = "MILLISECONDS", default_value = "0", requires = "serve", value_parser = milliseconds)]
-    pub(super) latency: Duration,
-    /// With --serve: compress pages with gzip for clients that take it
-    #[arg(long, requires = "serve")]
-    pub(super) gzip: bool,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     /// For people
@@ -160,31 +131,9 @@ pub(super) enum Output {
     Json,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FaultName {
-    /// 429 with Retry-After: 1
-    RateLimited,
-    /// 500
-    ServerError,
-    /// 503
-    Unavailable,
-    /// A body that ends early
-    Truncated,
-    /// An answer that takes two seconds
-    Slow,
-}
-
-fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
-    text.parse().map(Duration::from_millis)
-}
-
 /// A duration with a unit, as pipeline files have them.
 fn duration(text: &str) -> Result<Duration, String> {
     crate::config::parse_duration(text).ok_or_else(|| "expected a duration such as 90, 30s, 15m, 6h or 1d".to_owned())
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse().map(Duration::from_secs).map_err(|_| "expected a number of seconds".to_owned())
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 mod args;
 mod cassette;
 mod check;
+#[cfg(feature = "demo")]
 mod demo;
+mod logging;
 mod printer;
 mod progress;
 mod run;
@@ -39,6 +41,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         match arguments.command {
             Command::Run(run) => Box::pin(run::run(run, printer)).await,
             Command::Check(check) => check::check(&check, printer),
+            #[cfg(feature = "demo")]
             Command::Demo(demo) => Box::pin(demo::demo(demo, printer)).await,
             Command::Schema(schema) => Box::pin(schema::run(schema, printer)).await,
             Command::Table(table) => table::run(table, printer).await,

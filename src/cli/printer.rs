@@ -3,8 +3,8 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use super::logging::Verbosity;
 use crate::error::Error;
-use crate::telemetry::Verbosity;
 
 /// The policy of one command's output.
 #[derive(Debug, Clone, Copy)]

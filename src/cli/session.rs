@@ -11,6 +11,7 @@ use crate::spec::PipelineSpec;
 use crate::telemetry::{Fan, LogObserver};
 
 use super::cassette::World;
+use super::logging::log_to_stderr;
 use super::printer::{Printer, environment};
 use super::progress::ProgressObserver;
 
@@ -18,7 +19,7 @@ use super::progress::ProgressObserver;
 pub(super) fn start_logging(printer: Printer) {
     let filter = environment("LAKEFEED_LOG");
     if filter.is_some() || !printer.shows_progress() {
-        crate::telemetry::log_to_stderr(printer.verbosity(), filter.as_deref(), printer.shows_colour());
+        log_to_stderr(printer.verbosity(), filter.as_deref(), printer.shows_colour());
     }
 }
 

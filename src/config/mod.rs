@@ -15,6 +15,7 @@ mod tests;
 
 use std::path::Path;
 
+#[cfg(feature = "cli")]
 pub(crate) use document::incremental::parse_duration;
 pub use format::Format;
 pub use interpolate::{Sources, SystemSources};

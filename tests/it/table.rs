@@ -137,6 +137,27 @@ async fn what_is_not_there_is_said_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_rows_are_shown() {
+    for lake in [Lake::on_disk(300).await, Lake::on_s3(60).await] {
+        let truth = lake.stage.truth().await;
+        let rows = lines(&lake.table("show", &["--limit", "1000", "--output", "json"]).await.stdout);
+        let shown: BTreeMap<_, _> =
+            rows.iter().map(|row| (row["event_id"].as_str().unwrap(), &row["summary"])).collect();
+        let summary = |row: &crate::support::Row| serde_json::to_value(&row.2).unwrap();
+        assert!(rows.len() == truth.len() && truth.iter().all(|(key, row)| *shown[key.as_str()] == summary(row)));
+        // More than the first file has.
+        let few = lines(&lake.table("show", &["--limit", "25", "--output", "json"]).await.stdout);
+        assert_eq!(few, rows[..25]);
+        let text = lake.table("show", &["--limit", "25"]).await.stdout;
+        assert_eq!(text.lines().filter(|line| line.starts_with("| event")).count(), 26, "{text}");
+        assert!(
+            text.contains("timestamp[us, UTC]") && text.contains(&format!("\n25 of {} rows in ", truth.len())),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_table_is_verified_and_its_damage_is_named() {
     for lake in [Lake::on_disk(300).await, Lake::on_s3(60).await] {
         let sound = lake.table_json("verify", &[]).await;
@@ -268,6 +289,7 @@ async fn a_held_table_is_waited_for_as_long_as_one_wants() {
     assert!(nonsense.code == 2 && nonsense.stderr.contains("15m"), "{nonsense:?}");
 }
 
+#[cfg(feature = "query")]
 impl Lake {
     /// `lakefeed table query LAKE SQL …`
     async fn query(&self, sql: &str, more: &[&str]) -> Ran {
@@ -282,6 +304,7 @@ impl Lake {
     }
 }
 
+#[cfg(feature = "query")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lake_answers_sql() {
     for lake in [Lake::on_disk(300).await, Lake::on_s3(60).await] {
@@ -310,6 +333,7 @@ async fn a_lake_answers_sql() {
     }
 }
 
+#[cfg(feature = "query")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_cannot_be_run_says_why() {
     let lake = Lake::on_disk(40).await;

@@ -78,6 +78,7 @@ pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use patience::{Patience, Wait, WaitListener};
 pub use rejects::{KeptReject, KeptRejects, KeptRejectsFile, Overtaken, RejectPlace, RejectState};
 pub use snapshot::{DataFile, KeyBound, Snapshot};
+pub use spell::plain_text;
 pub use store::Lake;
 pub use strategy::{StoredHistory, StoredMerge};
 pub use table::{Table, WriteSpec};

@@ -66,14 +66,17 @@ pub(super) fn json_value(column: &dyn Array, field: &Field, row: usize) -> Resul
                 .map(|row| Ok(format!("{}:{}", quoted(keys.value(row)), json_value(values.as_ref(), field, row)?)));
             format!("{{{}}}", members.collect::<Result<Vec<_>, ArrowError>>()?.join(","))
         }
-        DataType::Duration(unit) => quoted(&duration(column, *unit, row)),
         numeric if numeric.is_integer() => array_value_to_string(column, row)?,
         _ => quoted(&plain_text(column, row)?),
     })
 }
 
-/// A date or time in the form of RFC 3339; anything else as Arrow shows it.
-pub(super) fn plain_text(column: &dyn Array, row: usize) -> Result<String, ArrowError> {
+/// Returns a value that is not null as text: a date or time in the form of RFC 3339, a length of time in that of ISO 8601
+/// (`PT1.5S`), anything else as Arrow shows it.
+///
+/// # Errors
+/// When a time is beyond what can be written.
+pub fn plain_text(column: &dyn Array, row: usize) -> Result<String, ArrowError> {
     let beyond = || ArrowError::CastError("a time is beyond what can be written".to_owned());
     Ok(match column.data_type() {
         DataType::Timestamp(unit, zone) => {
@@ -100,6 +103,7 @@ pub(super) fn plain_text(column: &dyn Array, row: usize) -> Result<String, Arrow
             time(raw::<Time64NanosecondType>(column, row), 1_000_000_000).ok_or_else(beyond)?
         }
         DataType::Time64(_) => time(raw::<Time64MicrosecondType>(column, row), 1_000_000).ok_or_else(beyond)?,
+        DataType::Duration(unit) => duration(column, *unit, row),
         _ => array_value_to_string(column, row)?,
     })
 }

@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 
 use super::journal::TableJournal;
 use super::lease::TableLock;
 use super::patience::Patience;
 use super::probe::check_store;
+use super::reader::{Source, decode};
 use super::recover;
-use super::schema::{Agreed, Wanted, reconcile};
+use super::schema::{Agreed, Wanted, conform, reconcile};
 use super::snapshot::{Loaded, Snapshot, load};
 use super::storage::Storage;
 use super::strategy::TableRules;
@@ -100,6 +103,32 @@ impl Table {
     /// When it is not there or cannot be read.
     pub async fn read_file(&self, path: &str) -> Result<Bytes> {
         self.storage.get(&self.storage.resolve(path)?).await
+    }
+
+    /// Reads the first `limit` rows of a snapshot of this table, file after file in the order of their paths. All batches have the
+    /// Arrow schema of the snapshot; what a file of an older commit lacks, a column or a member of an object, is null.
+    ///
+    /// # Errors
+    /// When a file is not there, cannot be read, or has other columns than the snapshot.
+    pub async fn first_rows(&self, snapshot: &Snapshot, limit: usize) -> Result<Vec<RecordBatch>> {
+        let Some(shape) = snapshot.schema.as_ref().map(|schema| schema.to_arrow()) else { return Ok(Vec::new()) };
+        let (mut rows, mut left) = (Vec::new(), limit);
+        for (path, file) in &snapshot.files {
+            if left == 0 {
+                break;
+            }
+            let source = Source { path: self.storage.resolve(path)?, bytes: file.bytes };
+            let mut batches = decode(&self.storage, &source, self.read_file(path).await?, false)?;
+            while left > 0
+                && let Some(batch) = batches.try_next().await?
+            {
+                let batch = batch.slice(0, left.min(batch.num_rows()));
+                left -= batch.num_rows();
+                let fails = |error| self.storage.failed("read", &source.path, error);
+                rows.push(conform(&batch, &shape).map_err(fails)?);
+            }
+        }
+        Ok(rows)
     }
 
     /// The bytes of a data file of a snapshot, piece by piece.

@@ -1,5 +1,8 @@
 //! Plain text in columns, so that `awk` and `cut` can take it too: no frame, two spaces between columns.
 
+/// Characters of a value that a line for people shows.
+const SHOWN_CHARACTERS_MAX: usize = 60;
+
 /// Which side of its column a cell keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Side {
@@ -33,6 +36,26 @@ pub(super) fn lay_out(headings: &[(&str, Side)], rows: &[impl AsRef<[String]>]) 
     };
     let rows = rows.iter().map(|row| line(&mut row.as_ref().iter().map(String::as_str)));
     std::iter::once(line(&mut headings.iter().map(|(heading, _)| *heading))).chain(rows).collect()
+}
+
+/// Returns a text on one line, without what a terminal would obey.
+#[cfg(feature = "query")]
+pub(super) fn on_one_line(text: &str) -> String {
+    printable(text).collect()
+}
+
+/// Returns a text on one line, cut to a bearable length, without what a terminal would obey.
+pub(super) fn shortened(text: &str) -> String {
+    let mut characters = printable(text);
+    let mut line: String = characters.by_ref().take(SHOWN_CHARACTERS_MAX).collect();
+    if characters.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
+fn printable(text: &str) -> impl Iterator<Item = char> {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character })
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use polars::prelude::{DataFrame, LazyFrame, PolarsError};
+use polars::prelude::{LazyFrame, PolarsError};
 use polars::sql::{SQLContext, extract_table_identifiers};
 
 use super::super::args::{QueryArguments, QueryOutput};
 use super::super::printer::Printer;
 use super::super::session::interrupt_on_signals;
-use super::frame::{columns_of_text, csv, json_lines};
+use super::frame::Frame;
+use super::rows::json_lines;
 use super::scan::{local_files, scan};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, Result};
@@ -37,11 +38,11 @@ pub(super) async fn query(arguments: QueryArguments, printer: Printer) -> Result
         () = interrupt.raised() => return Err(Error::interrupted()),
     };
     printer.data(&match arguments.output {
-        QueryOutput::Text => columns_of_text(&frame)?,
-        QueryOutput::Json => json_lines(&frame)?,
-        QueryOutput::Csv => csv(&frame)?,
+        QueryOutput::Text => frame.columns_of_text()?,
+        QueryOutput::Json => json_lines(&frame.batches)?,
+        QueryOutput::Csv => frame.csv()?,
     });
-    printer.say(&match frame.height() {
+    printer.say(&match frame.rows() {
         1 => "1 row".to_owned(),
         rows => format!("{rows} rows"),
     });
@@ -49,7 +50,7 @@ pub(super) async fn query(arguments: QueryArguments, printer: Printer) -> Result
 }
 
 /// The rows, of tables that stayed as they are while they were read.
-async fn rows_of(lake: &Lake, arguments: &QueryArguments) -> Result<DataFrame> {
+async fn rows_of(lake: &Lake, arguments: &QueryArguments) -> Result<Frame> {
     let clock = SystemClock::new();
     let mut changing = None;
     for _ in 0..LOOKS_MAX {
@@ -127,7 +128,7 @@ impl Sources {
         Ok(true)
     }
 
-    async fn run(&self, sql: &str) -> Result<DataFrame> {
+    async fn run(&self, sql: &str) -> Result<Frame> {
         let folder = tempfile::tempdir()
             .map_err(|error| Error::storage("cannot make a folder for temporary files").with_source(error))?;
         let mut context = SQLContext::new();
@@ -139,9 +140,12 @@ impl Sources {
         }
         let sql = sql.to_owned();
         // A panic of polars ends the task, not the process.
-        let done = tokio::task::spawn_blocking(move || context.execute(&sql).and_then(LazyFrame::collect)).await;
-        let frame = done.map_err(|error| Error::config("polars gave up on the query").with_source(error))?;
-        frame.map_err(|error| self.hints.iter().fold(refused(&error), Error::with_hint))
+        let done = tokio::task::spawn_blocking(move || {
+            let rows = context.execute(&sql).and_then(LazyFrame::collect)?;
+            Ok(Frame::of(rows))
+        });
+        let done = done.await.map_err(|error| Error::config("polars gave up on the query").with_source(error))?;
+        done.map_err(|error| self.hints.iter().fold(refused(&error), Error::with_hint))?
     }
 }
 

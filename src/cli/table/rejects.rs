@@ -7,13 +7,10 @@ use futures::TryStreamExt as _;
 use super::super::args::{Output, RejectsArguments};
 use super::super::printer::Printer;
 use super::grid::Side::{Left, Right};
-use super::grid::grid;
+use super::grid::{grid, shortened};
 use super::{missing, open};
 use crate::error::{Error, Result};
 use crate::lake::{KeptReject, RejectState};
-
-/// Characters of a reason and of a record that a line for people shows.
-const SHOWN_CHARACTERS_MAX: usize = 60;
 
 /// Shows the rejects of a table, the newest run first, and says on standard error how many there are of which reason.
 pub(super) async fn rejects(arguments: RejectsArguments, printer: Printer) -> Result<()> {
@@ -71,9 +68,9 @@ fn text(rejects: &[KeptReject]) -> String {
             reject.position.to_string(),
             state(reject.state),
             reject.code.clone(),
-            line(&reject.path),
-            line(&reject.reason),
-            line(&reject.raw),
+            shortened(&reject.path),
+            shortened(&reject.reason),
+            shortened(&reject.raw),
         ]
     });
     let headings = [
@@ -96,14 +93,4 @@ fn state(state: RejectState) -> String {
         RejectState::Settled { settled_in } => format!("settled in {settled_in}"),
         RejectState::Obsolete { obsolete_since } => format!("obsolete since {obsolete_since}"),
     }
-}
-
-/// A text on one line, cut to a bearable length, without what a terminal would obey.
-fn line(text: &str) -> String {
-    let mut characters = text.chars().map(|character| if character.is_control() { ' ' } else { character });
-    let mut line: String = characters.by_ref().take(SHOWN_CHARACTERS_MAX).collect();
-    if characters.next().is_some() {
-        line.push('…');
-    }
-    line
 }

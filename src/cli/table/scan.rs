@@ -83,7 +83,7 @@ async fn local_file(table: &Table, file: &ManifestFile, own: PathBuf, is_wide: b
     let done = tokio::task::spawn_blocking(move || {
         let target = File::create_new(&to).map_err(|error| unwritable(&to, error))?;
         let source = File::open(&from).map_err(|error| unreadable(&from, error))?;
-        widened(source, None, target).map_err(|error| unreadable(&from, error))
+        widened(source, target).map_err(|error| unreadable(&from, error))
     });
     let written = done.await.map_err(|error| Error::storage("a file could not be prepared").with_source(error))??;
     Ok(if written.is_some() { wide } else { place })
@@ -120,7 +120,8 @@ mod tests {
     use arrow::datatypes::{DataType, Int32Type, i256};
     use polars::sql::SQLContext;
 
-    use super::super::frame::json_lines;
+    use super::super::frame::Frame;
+    use super::super::rows::json_lines;
     use super::*;
     use crate::schema::{Column, ColumnType, IntegerType};
 
@@ -142,7 +143,7 @@ mod tests {
         writer.write(&RecordBatch::try_new(arrow, columns).unwrap()).unwrap();
         writer.close().unwrap();
         let wide = path.with_extension("wide.parquet");
-        let written = widened(File::open(&path).unwrap(), None, File::create_new(&wide).unwrap()).unwrap();
+        let written = widened(File::open(&path).unwrap(), File::create_new(&wide).unwrap()).unwrap();
         if written.is_some() { wide } else { path }
     }
 
@@ -198,7 +199,7 @@ mod tests {
         let rows = |sql: &str| {
             let mut context = SQLContext::new();
             context.register("t", scan(&files).unwrap());
-            json_lines(&context.execute(sql).unwrap().collect().unwrap()).unwrap()
+            json_lines(&Frame::of(context.execute(sql).unwrap().collect().unwrap()).unwrap().batches).unwrap()
         };
         assert_eq!(
             rows("SELECT * FROM t ORDER BY id"),

@@ -12,20 +12,13 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
-/// Writes the first `limit` rows of a data file, or all of them, in a shape that polars reads. `None` when it reads the file itself.
-pub(super) fn widened<W: Write + Send>(
-    file: impl ChunkReader + 'static,
-    limit: Option<usize>,
-    to: W,
-) -> Result<Option<W>, ParquetError> {
-    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+/// Writes the rows of a data file in a shape that polars reads. `None` when it reads the file itself.
+pub(super) fn widened<W: Write + Send>(file: impl ChunkReader + 'static, to: W) -> Result<Option<W>, ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let schema = Arc::clone(builder.schema());
     let wide = Arc::new(wide_schema(&schema));
     if wide.fields() == schema.fields() {
         return Ok(None);
-    }
-    if let Some(limit) = limit {
-        builder = builder.with_limit(limit);
     }
     let mut writer = ArrowWriter::try_new(to, Arc::clone(&wide), None)?;
     for batch in builder.build()? {

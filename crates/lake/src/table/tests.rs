@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use arrow::array::{Array as _, AsArray as _};
 use proptest::prelude::*;
 
 use super::super::CommitOutcome;
@@ -157,7 +158,7 @@ async fn rejects_are_kept_beside_the_table_with_and_without_a_commit() {
         let bytes = world.table().read_file(&outcome.rejects.unwrap()).await.unwrap();
         let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
         let batches = reader.build().unwrap().collect::<Result<Vec<_>, _>>().unwrap();
-        assert_eq!(batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 3);
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
         let codes = arrow::array::AsArray::as_string::<i32>(batches[0].column_by_name("code").unwrap()).clone();
         assert_eq!(codes.value(0), "bad_format");
     }
@@ -176,7 +177,7 @@ async fn a_new_column_is_null_in_old_rows_and_does_not_make_them_differ() {
         let narrow = super::super::testing::batch(rows);
         let mut arrays = narrow.columns().to_vec();
         arrays.push(Arc::new(arrow::array::StringArray::from(notes)));
-        arrow::array::RecordBatch::try_new(wider.to_arrow(), arrays).unwrap()
+        RecordBatch::try_new(wider.to_arrow(), arrays).unwrap()
     };
     let spec = WriteSpec { schema: Arc::clone(&wider), ..world.spec("two", Merge) };
     let mut writer = world.table().begin(spec).await.unwrap();
@@ -193,6 +194,43 @@ async fn a_new_column_is_null_in_old_rows_and_does_not_make_them_differ() {
     assert_eq!(columns(world.table().snapshot().await.unwrap()), 4);
     world.run("four", Replace, &[vec![row("a", 1, 1)]]).await;
     assert_eq!(columns(world.table().snapshot().await.unwrap()), 3);
+}
+
+#[tokio::test]
+async fn the_first_rows_have_the_columns_of_the_last_commit() {
+    let world = World::in_memory();
+    world.run("one", Append, &[vec![row("a", 1, 1), row("b", 1, 2)], vec![row("c", 2, 3)]]).await;
+    let mut columns = schema().columns().to_vec();
+    columns.insert(0, Column { name: "note".to_owned(), column_type: ColumnType::Utf8, nullable: true });
+    let wider = Arc::new(RecordSchema::new(columns).unwrap());
+    let narrow = super::super::testing::batch(&[row("d", 1, 4)]);
+    let mut arrays: Vec<arrow::array::ArrayRef> = vec![Arc::new(arrow::array::StringArray::from(vec!["new"]))];
+    arrays.extend(narrow.columns().iter().cloned());
+    let spec = WriteSpec { schema: Arc::clone(&wider), ..world.spec("two", Append) };
+    let mut writer = world.table().begin(spec).await.unwrap();
+    writer.write(RecordBatch::try_new(wider.to_arrow(), arrays).unwrap()).await.unwrap();
+    writer.commit(Checkpoint::full_listing("events")).await.unwrap();
+
+    let table = world.table();
+    let snapshot = table.snapshot().await.unwrap();
+    for (limit, expected) in [
+        (0, &[][..]),
+        (1, &["event-a null"]),
+        (3, &["event-a null", "event-b null", "event-d new"]),
+        (9, &["event-a null", "event-b null", "event-d new", "event-c null"]),
+    ] {
+        let batches = table.first_rows(&snapshot, limit).await.unwrap();
+        let rows = batches.iter().flat_map(|batch| {
+            assert_eq!(batch.schema(), snapshot.schema.as_ref().unwrap().to_arrow());
+            let text = |name: &str, row| {
+                let column = batch.column_by_name(name).unwrap().as_string::<i32>();
+                if column.is_null(row) { "null".to_owned() } else { column.value(row).to_owned() }
+            };
+            (0..batch.num_rows()).map(|row| format!("{} {}", text("id", row), text("note", row))).collect::<Vec<_>>()
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), expected, "{limit}");
+    }
+    assert!(table.first_rows(&Snapshot::default(), 1).await.unwrap().is_empty());
 }
 
 #[tokio::test]
