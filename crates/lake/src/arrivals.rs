@@ -7,43 +7,44 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::error::ArrowError;
 use twox_hash::XxHash3_128;
 
-use super::fate::Op;
-use super::hash::{Fingerprint, PassThrough};
-use super::index::{Entry, KeyIndex, Place, PrintMap, RowSet};
-use super::lens::{Identity, Lens};
-use super::rank::{Rank, Ranks};
-use super::rolling::key_range;
-use super::snapshot::KeyRange;
-use super::spill::SpilledKeys;
+use crate::area::key_range;
+use crate::fate::Op;
+use crate::hash::{Fingerprint, PassThrough};
+use crate::index::{Entry, KeyIndex, PrintMap};
+use crate::key_range::KeyRange;
+use crate::lens::{Identity, Lens};
+use crate::rank::{Rank, Ranks};
+use crate::row_set::{Place, RowSet};
+use crate::spill::SpilledKeys;
 use lakefeed_model::error::{Error, Result};
 
 /// Groups of rows, by their fingerprints.
-pub(super) type Groups = HashSet<Fingerprint, BuildHasherDefault<PassThrough>>;
+pub(crate) type Groups = HashSet<Fingerprint, BuildHasherDefault<PassThrough>>;
 
 /// What a merging run remembers of its rows.
 #[derive(Debug)]
-pub(super) struct Arrivals {
-    pub(super) lens: Lens,
+pub(crate) struct Arrivals {
+    pub(crate) lens: Lens,
     /// Whether the table has rows to compare with; without any, rows need no fingerprints.
     compares: bool,
     /// The key column's position, when the key is one column whose range is kept.
     key_column: Option<usize>,
     /// The newest keys, or all of them.
-    pub(super) index: KeyIndex,
+    pub(crate) index: KeyIndex,
     /// How many keys `index` may hold before they are spilled; no bound where they cannot be.
     keys_max: usize,
-    pub(super) spilled: Option<SpilledKeys>,
-    pub(super) ranks: Ranks,
-    pub(super) groups: Groups,
+    pub(crate) spilled: Option<SpilledKeys>,
+    pub(crate) ranks: Ranks,
+    pub(crate) groups: Groups,
     /// Rows of staged files that another one replaced.
-    pub(super) dropped: HashMap<u32, RowSet>,
-    pub(super) deleted_keys: DeletedKeys,
+    pub(crate) dropped: HashMap<u32, RowSet>,
+    pub(crate) deleted_keys: DeletedKeys,
     occurrences: Occurrences,
 }
 
 /// The fingerprints of a batch.
 #[derive(Debug)]
-pub(super) struct Fingerprints {
+pub(crate) struct Fingerprints {
     /// Whose each row is.
     keys: Vec<Fingerprint>,
     /// What each row holds.
@@ -53,7 +54,7 @@ pub(super) struct Fingerprints {
 
 impl Arrivals {
     /// Nothing has arrived yet; keys take `index_bytes` of memory at most, if their rows can be told apart by them alone.
-    pub(super) fn new(lens: Lens, key_column: Option<usize>, compares: bool, index_bytes: usize) -> Self {
+    pub(crate) fn new(lens: Lens, key_column: Option<usize>, compares: bool, index_bytes: usize) -> Self {
         let can_spill = lens.identity != Identity::Occurrence && lens.ranking.is_none();
         Self {
             keys_max: if can_spill { KeyIndex::entries_in(index_bytes) } else { usize::MAX },
@@ -75,7 +76,7 @@ impl Arrivals {
     ///
     /// # Errors
     /// When rows without a key came already: they are told apart by what they hold, and that changes.
-    pub(super) fn become_of(&mut self, lens: Lens, key_column: Option<usize>) -> Result<()> {
+    pub(crate) fn become_of(&mut self, lens: Lens, key_column: Option<usize>) -> Result<()> {
         if lens.identity != Identity::Key && (!self.index.is_empty() || self.spilled.is_some()) {
             return Err(Error::schema("rows without a primary key cannot take another shape in the middle of a run")
                 .with_hint("give the resource a schema file, or a primary_key"));
@@ -86,7 +87,7 @@ impl Arrivals {
     }
 
     /// Rows that arrived before, at `was`, are written anew at `is`.
-    pub(super) fn come_again(&mut self, batch: &RecordBatch, was: Place, is: Place) -> Result<()> {
+    pub(crate) fn come_again(&mut self, batch: &RecordBatch, was: Place, is: Place) -> Result<()> {
         let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
         let Some(keys) = self.lens.keys(batch).map_err(fails)? else { return Ok(()) };
         let rows = if self.compares || self.lens.needs_rows() {
@@ -109,7 +110,7 @@ impl Arrivals {
     ///
     /// # Errors
     /// When a key is null.
-    pub(super) fn fingerprints(&mut self, batch: &RecordBatch, deletes: Option<&BooleanArray>) -> Result<Fingerprints> {
+    pub(crate) fn fingerprints(&mut self, batch: &RecordBatch, deletes: Option<&BooleanArray>) -> Result<Fingerprints> {
         let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
         let lens = &self.lens;
         if lens.identity == Identity::Key && lens.lacks_key(batch).map_err(fails)? {
@@ -146,7 +147,7 @@ impl Arrivals {
     ///
     /// # Errors
     /// When the rows lack the columns of the group.
-    pub(super) fn speak_for(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+    pub(crate) fn speak_for(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         if self.compares {
             self.groups.extend(self.lens.groups(batch)?.unwrap_or_default());
         }
@@ -155,7 +156,7 @@ impl Arrivals {
 
     /// Takes note of the rows of a batch, in the order in which they arrived; `places` has where each of those is staged that
     /// do not delete. How many rows others have replaced.
-    pub(super) fn arrive(
+    pub(crate) fn arrive(
         &mut self,
         prints: Fingerprints,
         deletes: Option<&BooleanArray>,
@@ -201,7 +202,7 @@ impl Arrivals {
     }
 
     /// Where keys were spilled, spills the others, too, and lets all of them compete; how many rows others have replaced that were not counted so far.
-    pub(super) fn settle(&mut self) -> Result<u64> {
+    pub(crate) fn settle(&mut self) -> Result<u64> {
         if self.spilled.is_none() {
             return Ok(0);
         }
@@ -227,7 +228,7 @@ impl Arrivals {
 
 /// Which keys a run deletes.
 #[derive(Debug)]
-pub(super) enum DeletedKeys {
+pub(crate) enum DeletedKeys {
     /// None.
     None,
     /// Some of this range.
@@ -252,12 +253,12 @@ impl DeletedKeys {
 
 /// Tells rows apart that are equal in everything, by counting them.
 #[derive(Debug, Default)]
-pub(super) struct Occurrences(PrintMap<u32>);
+pub(crate) struct Occurrences(PrintMap<u32>);
 
 impl Occurrences {
     /// The fingerprint of the next occurrence of `row`; of the first one, which is `row` itself, `is_taken` says whether it was
     /// there.
-    pub(super) fn next(&mut self, row: Fingerprint, is_taken: impl Fn(Fingerprint) -> bool) -> Fingerprint {
+    pub(crate) fn next(&mut self, row: Fingerprint, is_taken: impl Fn(Fingerprint) -> bool) -> Fingerprint {
         if !is_taken(row) {
             return row;
         }

@@ -13,7 +13,7 @@ use arrow::datatypes::{
 };
 
 /// The buckets of a column's values; null stays null. `None` for a type that has none.
-pub(super) fn buckets(column: &ArrayRef, count: NonZeroU32) -> Option<Int64Array> {
+pub(crate) fn buckets(column: &ArrayRef, count: NonZeroU32) -> Option<Int64Array> {
     let bucket = |hash: u32| i64::from((hash & 0x7FFF_FFFF) % count);
     let of_number = |number: i64| bucket(murmur3(&number.to_le_bytes()));
     Some(match column.data_type() {

@@ -23,203 +23,23 @@
 //! Steps 3 and 4 may be repeated any number of times, from the start, by anyone who holds the table.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
-use serde::{Deserialize, Serialize};
 
-use super::layout::number_of;
-use super::lease::TableLock;
-use super::recover;
-use super::snapshot::{DataFile, KeyBound, Snapshot};
-use super::storage::{Created, Storage};
-use super::strategy::StoredMerge;
-use crate::spec::PartitionField;
-use lakefeed_model::checkpoint::Checkpoint;
+use crate::document::CommitDocument;
+use crate::layout::number_of;
+use crate::lease::TableLock;
+use crate::storage::{Created, Storage};
+use crate::sweep::sweep_staging;
 use lakefeed_model::error::{Error, ErrorKind, Result};
-use lakefeed_model::event::{FileChange, FileChangeKind, RowCounts};
-use lakefeed_model::schema::RecordSchema;
-use lakefeed_model::spec::WriteDisposition;
 
 /// Copies in flight at the same time.
 const PUBLISH_IN_FLIGHT: usize = 8;
 
-/// One commit, as it is stored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CommitDocument {
-    pub(super) version: u32,
-    pub(super) commit: u64,
-    pub(super) run_id: String,
-    pub(super) time: DateTime<Utc>,
-    pub(super) resource: String,
-    pub(super) disposition: WriteDisposition,
-    /// How rows were merged; a merge of a commit without it was an upsert.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) merge: Option<StoredMerge>,
-    /// What the commit is for; loads do not say it.
-    #[serde(default, skip_serializing_if = "Operation::is_load")]
-    pub(super) operation: Operation,
-    pub(super) primary_key: Vec<String>,
-    pub(super) partition_by: Vec<PartitionField>,
-    pub(super) schema: Arc<RecordSchema>,
-    pub(super) checkpoint: Checkpoint,
-    pub(super) counts: RowCounts,
-    pub(super) adds: Vec<AddedFile>,
-    pub(super) removes: Vec<String>,
-    /// Paths that no file of the table has, and that none will ever get: what is there is nobody's, and may be deleted at any time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) retires: Vec<String>,
-    pub(super) rejects: Option<RejectsFile>,
-    /// Rejects of earlier runs that became rows with this commit.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) settled: Vec<SettledRejects>,
-    /// Whether none of the rows that were there stays, whatever the disposition says.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) full_refresh: bool,
-    /// What it changes of the table's schema, in words.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) schema_changes: Vec<String>,
-}
-
-/// Rejects of one file that are settled: they were tried again, and not in vain.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SettledRejects {
-    /// The file of rejects, relative to the table's folder.
-    pub(super) path: String,
-    /// Their rows in it, from 0, ascending.
-    pub(super) rows: Vec<u32>,
-}
-
-/// What a commit is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// It brings the rows of a run.
-    #[default]
-    Load,
-    /// It puts files together; no row changes.
-    Compaction,
-    /// It changes nothing, and takes the number that a run which may be asleep aims at.
-    Fence,
-}
-
-impl Operation {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-    fn is_load(&self) -> bool {
-        *self == Self::Load
-    }
-}
-
-impl std::fmt::Display for Operation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Load => "load",
-            Self::Compaction => "compaction",
-            Self::Fence => "fence",
-        })
-    }
-}
-
-/// A data file that a commit adds or replaces.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AddedFile {
-    /// Relative to the table's folder.
-    pub(super) path: String,
-    /// The staged object, relative to the table's folder.
-    pub(super) staged: String,
-    pub(super) bytes: u64,
-    pub(super) rows: u64,
-    pub(super) partition: Vec<(String, Option<String>)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) key_min: Option<KeyBound>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) key_max: Option<KeyBound>,
-}
-
-/// The refused records of a run; published with its commit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RejectsFile {
-    pub(super) path: String,
-    pub(super) staged: String,
-    pub(super) bytes: u64,
-    pub(super) rows: u64,
-}
-
-/// Why bytes are not a commit.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CommitError {
-    #[error("it is not a commit document: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("its format has version {0}; this lakefeed knows version {known}", known = CommitDocument::VERSION)]
-    Version(u32),
-    #[error("it says that it is commit {0}")]
-    Number(u64),
-}
-
-impl AddedFile {
-    pub(super) fn data_file(&self) -> DataFile {
-        DataFile {
-            rows: self.rows,
-            bytes: self.bytes,
-            partition: self.partition.clone(),
-            key_min: self.key_min.clone(),
-            key_max: self.key_max.clone(),
-        }
-    }
-}
-
-impl CommitDocument {
-    /// The version of the format that this program writes.
-    pub(super) const VERSION: u32 = 1;
-
-    pub(super) fn parse(bytes: &[u8], number: u64) -> Result<Self, CommitError> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            version: u32,
-        }
-        let Versioned { version } = serde_json::from_slice(bytes)?;
-        if version != Self::VERSION {
-            return Err(CommitError::Version(version));
-        }
-        let commit: Self = serde_json::from_slice(bytes)?;
-        if commit.commit == number { Ok(commit) } else { Err(CommitError::Number(commit.commit)) }
-    }
-
-    /// What it does to the data files of the snapshot `before` it.
-    pub(super) fn file_changes(&self, before: &Snapshot) -> Vec<FileChange> {
-        let replaces = |path: &String| before.files.contains_key(path);
-        let added = self.adds.iter().map(|added| FileChange {
-            path: added.path.clone(),
-            change: if replaces(&added.path) { FileChangeKind::Replaced } else { FileChangeKind::Added },
-            rows: added.rows,
-            bytes: added.bytes,
-        });
-        let removed = self.removes.iter().map(|path| FileChange {
-            path: path.clone(),
-            change: FileChangeKind::Removed,
-            rows: 0,
-            bytes: 0,
-        });
-        added.chain(removed).collect()
-    }
-
-    fn to_bytes(&self) -> Result<Bytes> {
-        serde_json::to_vec_pretty(self)
-            .map(Bytes::from)
-            .map_err(|error| Error::storage("cannot write a commit document").with_source(error))
-    }
-}
-
 /// How far a commit has got. Each state names what is certainly done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// All staged objects are complete.
     Staged,
     /// The commit object is there.
@@ -236,7 +56,7 @@ pub(super) enum State {
 
 /// One step of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     CreateCommit,
     Copy,
     Remove,
@@ -246,12 +66,12 @@ pub(super) enum Step {
 
 impl State {
     /// How far a commit that is found at the start of a run has certainly got.
-    pub(super) fn found(published: bool) -> Self {
+    pub(crate) fn found(published: bool) -> Self {
         if published { Self::Marked } else { Self::Committed }
     }
 
     /// What is to be done next.
-    pub(super) fn next(self) -> Option<Step> {
+    pub(crate) fn next(self) -> Option<Step> {
         match self {
             Self::Staged => Some(Step::CreateCommit),
             Self::Committed => Some(Step::Copy),
@@ -265,7 +85,7 @@ impl State {
 
 impl Step {
     /// What is certain once the step succeeded.
-    pub(super) fn done(self) -> State {
+    pub(crate) fn done(self) -> State {
         match self {
             Self::CreateCommit => State::Committed,
             Self::Copy => State::Copied,
@@ -278,14 +98,14 @@ impl Step {
 
 /// Why a commit did not go through.
 #[derive(Debug)]
-pub(super) struct CommitFailure {
-    pub(super) error: Error,
+pub(crate) struct CommitFailure {
+    pub(crate) error: Error,
     /// Whether it is certain that nothing was committed, so that the staged files are garbage.
-    pub(super) nothing_happened: bool,
+    pub(crate) nothing_happened: bool,
 }
 
 /// Drives a commit from `from` to its end.
-pub(super) async fn drive(
+pub(crate) async fn drive(
     storage: &Storage,
     lock: &TableLock,
     commit: &CommitDocument,
@@ -349,7 +169,7 @@ async fn create_commit(storage: &Storage, lock: &TableLock, commit: &CommitDocum
 }
 
 /// Why a run failed before its commit `number`: where another one has that number, the files that it read were being replaced.
-pub(super) async fn explain(storage: &Storage, number: u64, error: Error) -> Error {
+pub(crate) async fn explain(storage: &Storage, number: u64, error: Error) -> Error {
     let found = storage.get_if_present(&storage.layout.commit(number)).await.ok().flatten();
     match found.and_then(|bytes| CommitDocument::parse(&bytes, number).ok()) {
         Some(other) => lost_to(storage, number, &other.run_id).with_source(error),
@@ -425,12 +245,7 @@ async fn sweep(storage: &Storage, commit: &CommitDocument) -> Result<()> {
         storage.delete_each(markers.filter(is_old)).await
     };
     let run = BTreeSet::from([commit.run_id.clone()]);
-    tokio::try_join!(markers, recover::sweep_staging(storage, &run, commit.commit)).map(drop)
-}
-
-/// The path of a staged object as commits name it.
-pub(super) fn staged_name(storage: &Storage, path: &Path) -> String {
-    storage.layout.relative(path).to_owned()
+    tokio::try_join!(markers, sweep_staging(storage, &run, commit.commit)).map(drop)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
-use super::spell::{json_value, plain_text, texts};
+use crate::spell::{json_value, plain_text, texts};
 use lakefeed_model::schema::is_json;
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -23,7 +23,7 @@ const UINT64_DIGITS: u8 = 20;
 ///
 /// # Errors
 /// [`ArrowError::CastError`] names a value that would lose something, [`ArrowError::SchemaError`] types of which one does not hold the other.
-pub(super) fn convert(column: &ArrayRef, from: &Field, to: &Field) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn convert(column: &ArrayRef, from: &Field, to: &Field) -> Result<ArrayRef, ArrowError> {
     if from.data_type() == to.data_type() && is_json(from) == is_json(to) {
         return Ok(Arc::clone(column));
     }

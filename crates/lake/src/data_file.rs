@@ -1,4 +1,4 @@
-//! Writes one data file: the encoder of the Parquet crate, with every page sealed ([`super::page`]) and every part on the grid of its commit.
+//! Writes one data file: the encoder of the Parquet crate, with every page sealed ([`crate::page`]) and every part on the grid of its commit.
 //!
 //! A row group can also be taken over from another file, with other values in some of its columns: pages of the others are copied as they are (`copy`).
 //!
@@ -33,17 +33,17 @@ use rayon::iter::{
 };
 use zstd::bulk::Compressor;
 
-use self::copy::Chunk;
-pub(super) use self::copy::Original;
+use crate::data_file::copy::Chunk;
+use crate::page::{Grid, is_dictionary, seal, with_compressed_size};
 
-use super::page::{Grid, is_dictionary, seal, with_compressed_size};
+pub(crate) use self::copy::Original;
 
 /// With fewer rows than this, handing a column to another core costs more than it spares.
 const PARALLEL_ROWS_MIN: usize = 1_024;
 
 /// One data file on its way; its finished bytes wait in memory until [`Self::take_bytes`].
 #[derive(Debug)]
-pub(super) struct DataFileWriter {
+pub(crate) struct DataFileWriter {
     file: SerializedFileWriter<Pieces>,
     factory: ArrowRowGroupWriterFactory,
     shelves: Arc<Shelves>,
@@ -98,7 +98,7 @@ struct RowGroup {
 }
 
 impl DataFileWriter {
-    pub(super) fn new(schema: SchemaRef, options: ArrowWriterOptions, grid: Grid) -> Result<Self> {
+    pub(crate) fn new(schema: SchemaRef, options: ArrowWriterOptions, grid: Grid) -> Result<Self> {
         let shelves = Arc::new(Shelves::default());
         let options = options.with_page_store_factory(Arc::<Shelves>::clone(&shelves));
         let writer = ArrowWriter::try_new_with_options(Pieces::default(), Arc::clone(&schema), options)?;
@@ -110,7 +110,7 @@ impl DataFileWriter {
     }
 
     /// Appends rows; a row group that is full is finished.
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut done = 0;
         while done < batch.num_rows() {
             let mut row_group = match self.row_group.take() {
@@ -130,23 +130,23 @@ impl DataFileWriter {
     }
 
     /// Rows that a row group has at most.
-    pub(super) fn row_group_rows(&self) -> usize {
+    pub(crate) fn row_group_rows(&self) -> usize {
         self.row_group_rows
     }
 
     /// Rows of the row group that is being filled.
-    pub(super) fn open_rows(&self) -> usize {
+    pub(crate) fn open_rows(&self) -> usize {
         self.row_group.as_ref().map_or(0, |row_group| row_group.rows)
     }
 
     /// Whether chunks of `original` can be chunks of this file.
-    pub(super) fn takes(&self, original: &Original) -> bool {
+    pub(crate) fn takes(&self, original: &Original) -> bool {
         original.is_of(self.file.schema_descr())
     }
 
     /// Appends the row group at `position` of `original`, which [`Self::takes`], with other values in some columns: of those there are as many
     /// as the row group has rows. The others are copied.
-    pub(super) fn write_changed(
+    pub(crate) fn write_changed(
         &mut self,
         original: &Original,
         position: usize,
@@ -178,7 +178,7 @@ impl DataFileWriter {
     }
 
     /// Finishes the row group, if there is one.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         let Some(row_group) = self.row_group.take() else { return Ok(()) };
         let chunks = row_group.columns.into_par_iter().map(|(column, shelf)| closed(column, &shelf));
         let chunks = chunks.collect::<Result<Vec<_>>>()?;
@@ -199,31 +199,31 @@ impl DataFileWriter {
     }
 
     /// Writes the last row group, the indexes and the footer.
-    pub(super) fn finish(&mut self) -> Result<ParquetMetaData> {
+    pub(crate) fn finish(&mut self) -> Result<ParquetMetaData> {
         self.flush()?;
         self.file.finish()
     }
 
     /// The bytes that were finished since the last call.
-    pub(super) fn take_bytes(&mut self) -> io::Result<Vec<Bytes>> {
+    pub(crate) fn take_bytes(&mut self) -> io::Result<Vec<Bytes>> {
         self.file.flush()?;
         Ok(mem::take(self.file.inner_mut()).finish())
     }
 
     /// Memory that the open row group takes, in bytes; an estimate.
-    pub(super) fn memory_size(&self) -> usize {
+    pub(crate) fn memory_size(&self) -> usize {
         let columns = self.row_group.iter().flat_map(|row_group| &row_group.columns);
         columns.map(|(column, _)| column.memory_size()).sum()
     }
 
     /// How large the open row group would be if it were finished now.
-    pub(super) fn in_progress_size(&self) -> usize {
+    pub(crate) fn in_progress_size(&self) -> usize {
         let columns = self.row_group.iter().flat_map(|row_group| &row_group.columns);
         columns.map(|(column, shelf)| column.get_estimated_total_bytes().saturating_sub(shelf.spared_bytes())).sum()
     }
 
     /// Bytes that were finished, taken or not.
-    pub(super) fn bytes_written(&self) -> usize {
+    pub(crate) fn bytes_written(&self) -> usize {
         self.file.bytes_written()
     }
 

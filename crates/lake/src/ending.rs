@@ -8,18 +8,19 @@ use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 
-use super::index::RowSet;
-use super::partition::{Partition, PartitionId, Partitioner};
-use super::reader::{Part, Source, ranges, read};
-use super::rolling::{RollingWriter, StagedFile, StagingArea};
-use super::schema::conform;
-use super::snapshot::Snapshot;
+use crate::area::{StagedFile, StagingArea};
+use crate::partition::{Partition, PartitionId, Partitioner};
+use crate::reader::{Part, Source, ranges, read};
+use crate::rolling::RollingWriter;
+use crate::row_set::RowSet;
+use crate::schema::conform;
+use crate::snapshot::Snapshot;
 use crate::spec::{MarkKind, MergeSpec};
 use lakefeed_model::error::{Error, Result};
 
 /// What is written where into a row that ends.
 #[derive(Debug, Clone)]
-pub(super) struct Ending {
+pub(crate) struct Ending {
     column: String,
     kind: MarkKind,
     time: DateTime<Utc>,
@@ -27,7 +28,7 @@ pub(super) struct Ending {
 
 impl Ending {
     /// How rows end in a run at `time`; `None` where they leave instead.
-    pub(super) fn new(merge: &MergeSpec, time: DateTime<Utc>) -> Option<Self> {
+    pub(crate) fn new(merge: &MergeSpec, time: DateTime<Utc>) -> Option<Self> {
         if let Some(history) = merge.history() {
             return Some(Self { column: history.valid_to.clone(), kind: MarkKind::Time, time });
         }
@@ -36,7 +37,7 @@ impl Ending {
     }
 
     /// Stages the rows that end as new rows of the run, each in the partition to which it then belongs.
-    pub(super) async fn restage(
+    pub(crate) async fn restage(
         &self,
         area: &StagingArea,
         mut partitioner: Partitioner,
@@ -84,11 +85,11 @@ impl Ending {
 }
 
 /// A column of one instant.
-pub(super) fn instants(time: DateTime<Utc>, rows: usize) -> ArrayRef {
+pub(crate) fn instants(time: DateTime<Utc>, rows: usize) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from_value(time.timestamp_micros(), rows).with_timezone("UTC"))
 }
 
 /// A column of one truth value.
-pub(super) fn truths(value: bool, rows: usize) -> ArrayRef {
+pub(crate) fn truths(value: bool, rows: usize) -> ArrayRef {
     Arc::new(BooleanArray::from(vec![value; rows]))
 }

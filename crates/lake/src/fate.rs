@@ -9,7 +9,7 @@ use lakefeed_model::event::RowCounts;
 
 /// What a run wants with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Op {
+pub(crate) enum Op {
     /// The table should have this row.
     Put,
     /// The table should not have a row of this key.
@@ -18,7 +18,7 @@ pub(super) enum Op {
 
 /// What has become of a key of the run so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// The table has nothing of it.
     Fresh,
     /// It took the place of an older version.
@@ -36,20 +36,20 @@ pub(super) enum Fate {
 /// A row of the table, as far as decisions need it.
 #[expect(clippy::struct_excessive_bools, reason = "four facts that are independent of each other")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Met {
+pub(crate) struct Met {
     /// It has the content of the incoming row.
-    pub(super) is_same: bool,
+    pub(crate) is_same: bool,
     /// It is in the partition of the incoming row.
-    pub(super) is_in_place: bool,
+    pub(crate) is_in_place: bool,
     /// It is not marked as deleted.
-    pub(super) is_live: bool,
+    pub(crate) is_live: bool,
     /// It is a newer version than the incoming row, which must not overwrite it.
-    pub(super) is_newer: bool,
+    pub(crate) is_newer: bool,
 }
 
 /// What becomes of a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RowFate {
+pub(crate) enum RowFate {
     /// It stays as it is.
     Stays,
     /// It leaves.
@@ -60,18 +60,18 @@ pub(super) enum RowFate {
 
 /// The rules of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rules {
-    pub(super) strategy: StrategyName,
+pub(crate) struct Rules {
+    pub(crate) strategy: StrategyName,
     /// Deleted rows are marked, and stay.
-    pub(super) marks_deleted: bool,
+    pub(crate) marks_deleted: bool,
 }
 
 /// What is decided about a row of the table, and of the key of the run that it was met with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Decision {
-    pub(super) row: RowFate,
+pub(crate) struct Decision {
+    pub(crate) row: RowFate,
     /// The key's fate from now on.
-    pub(super) fate: Fate,
+    pub(crate) fate: Fate,
 }
 
 impl Rules {
@@ -82,7 +82,7 @@ impl Rules {
 }
 
 /// Decides about a row of the table whose key the run has, with `fate` so far.
-pub(super) fn decide(rules: Rules, op: Op, fate: Fate, met: Met) -> Decision {
+pub(crate) fn decide(rules: Rules, op: Op, fate: Fate, met: Met) -> Decision {
     if rules.strategy == StrategyName::InsertOnly {
         return Decision { row: RowFate::Stays, fate: Fate::Kept };
     }
@@ -126,7 +126,7 @@ fn delete(rules: Rules, fate: Fate, met: Met) -> Decision {
 }
 
 /// Decides about a row whose key the run does not have: its group came without it, or it is absent from a whole listing.
-pub(super) fn decide_absent(rules: Rules) -> RowFate {
+pub(crate) fn decide_absent(rules: Rules) -> RowFate {
     match rules.strategy {
         StrategyName::DeleteInsert | StrategyName::Scd2 => rules.displaced(),
         StrategyName::Upsert | StrategyName::InsertOnly => RowFate::Stays,
@@ -135,7 +135,7 @@ pub(super) fn decide_absent(rules: Rules) -> RowFate {
 
 /// Counts what became of keys and rows.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     updated: u64,
     moved: u64,
     unchanged: u64,
@@ -150,7 +150,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// The fate of a key changed.
-    pub(super) fn turn(&mut self, op: Op, from: Fate, to: Fate) {
+    pub(crate) fn turn(&mut self, op: Op, from: Fate, to: Fate) {
         if from == to {
             return;
         }
@@ -170,19 +170,19 @@ impl Tally {
     }
 
     /// Keys of the run that the table had so far.
-    pub(super) fn met(&self) -> u64 {
+    pub(crate) fn met(&self) -> u64 {
         self.met_puts + self.met_deletes
     }
 
     /// A row of the table met its fate; `retires` when its key is absent from a whole listing.
-    pub(super) fn row(&mut self, fate: RowFate, retires: bool) {
+    pub(crate) fn row(&mut self, fate: RowFate, retires: bool) {
         let is_gone = fate != RowFate::Stays;
         self.gone += u64::from(is_gone);
         self.retired += u64::from(is_gone && retires);
     }
 
     /// Adds what was counted elsewhere, of other keys.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         let Self { updated, moved, unchanged, kept, met_puts, met_deletes, gone, retired } = other;
         self.updated += updated;
         self.moved += moved;
@@ -205,7 +205,7 @@ impl Tally {
     }
 
     /// Puts what was counted into the counts of a run of so many keys to put and to delete.
-    pub(super) fn count(&self, puts: u64, deletes: u64, counts: &mut RowCounts) {
+    pub(crate) fn count(&self, puts: u64, deletes: u64, counts: &mut RowCounts) {
         let updated = self.updated + self.moved;
         counts.inserted = puts.saturating_sub(self.met_puts);
         counts.updated = updated;

@@ -9,14 +9,15 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::commit::CommitDocument;
-use super::layout::number_of;
-use super::snapshot::{Snapshot, read_commit};
-use super::storage::{Created, Storage};
+use crate::document::CommitDocument;
+use crate::layout::number_of;
+use crate::read::read_commit;
+use crate::snapshot::Snapshot;
+use crate::storage::{Created, Storage};
 use lakefeed_model::error::Result;
 
 /// Commits after which a fold is due: the most that a reader finds after the newest one.
-pub(super) const FOLD_EVERY: u64 = 16;
+pub(crate) const FOLD_EVERY: u64 = 16;
 /// Folds that are kept: the newest, and one to fall back on.
 const FOLDS_KEPT: usize = 2;
 
@@ -35,14 +36,14 @@ struct Header {
 
 /// A fold that is sound in itself.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Fold {
-    pub(super) snapshot: Snapshot,
+pub(crate) struct Fold {
+    pub(crate) snapshot: Snapshot,
     commit_hash: String,
 }
 
 /// Why bytes are not a fold.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FoldError {
+pub(crate) enum FoldError {
     #[error("it does not have two lines")]
     Lines,
     #[error("it is not a fold: {0}")]
@@ -76,7 +77,7 @@ impl Fold {
         Ok(bytes.into())
     }
 
-    pub(super) fn parse(bytes: &[u8], number: u64) -> Result<Self, FoldError> {
+    pub(crate) fn parse(bytes: &[u8], number: u64) -> Result<Self, FoldError> {
         #[derive(Deserialize)]
         struct Versioned {
             version: u32,
@@ -103,7 +104,7 @@ impl Fold {
     }
 
     /// Whether the fold ends with the commit that has these bytes.
-    pub(super) fn check(&self, commit: &[u8]) -> Result<(), FoldError> {
+    pub(crate) fn check(&self, commit: &[u8]) -> Result<(), FoldError> {
         if hash(commit) == self.commit_hash { Ok(()) } else { Err(FoldError::OtherCommit(self.snapshot.version)) }
     }
 }
@@ -113,7 +114,7 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 /// The numbers of the folds that are there, newest first.
-pub(super) async fn numbers(storage: &Storage) -> Result<Vec<u64>> {
+pub(crate) async fn numbers(storage: &Storage) -> Result<Vec<u64>> {
     let objects = storage.list(&storage.layout.folds()).await?;
     let mut numbers = objects.iter().filter_map(|object| number_of(&object.location)).collect::<Vec<_>>();
     numbers.sort_unstable_by(|left, right| right.cmp(left));
@@ -124,7 +125,7 @@ pub(super) async fn numbers(storage: &Storage) -> Result<Vec<u64>> {
 ///
 /// # Errors
 /// When the store fails. What is missing or damaged is no error.
-pub(super) async fn newest(storage: &Storage, latest: u64) -> Result<Option<(Snapshot, CommitDocument)>> {
+pub(crate) async fn newest(storage: &Storage, latest: u64) -> Result<Option<(Snapshot, CommitDocument)>> {
     for number in numbers(storage).await?.into_iter().filter(|number| (1..=latest).contains(number)) {
         // A writer may have deleted it since it was listed.
         let Some(bytes) = storage.get_if_present(&storage.layout.fold(number)).await? else { continue };
@@ -140,13 +141,13 @@ pub(super) async fn newest(storage: &Storage, latest: u64) -> Result<Option<(Sna
 
 /// Keeps a fold of `snapshot`, whose commit is published, when the last one (of commit `folded`, 0 for none) is far behind. Best effort: what does not
 /// come about now comes about with a later commit.
-pub(super) async fn keep_if_due(storage: &Storage, snapshot: &Snapshot, folded: u64) {
+pub(crate) async fn keep_if_due(storage: &Storage, snapshot: &Snapshot, folded: u64) {
     if snapshot.version >= folded.saturating_add(storage.fold_every) {
         drop(keep(storage, snapshot).await);
     }
 }
 
-pub(super) async fn keep(storage: &Storage, snapshot: &Snapshot) -> Result<()> {
+pub(crate) async fn keep(storage: &Storage, snapshot: &Snapshot) -> Result<()> {
     let number = snapshot.version;
     let commit = storage.get(&storage.layout.commit(number)).await?;
     let Ok(bytes) = Fold::to_bytes(snapshot, &commit) else { return Ok(()) };

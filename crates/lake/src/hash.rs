@@ -13,26 +13,26 @@ use arrow::row::{RowConverter, SortField};
 use twox_hash::XxHash3_128;
 
 /// The fingerprint of a key or a row.
-pub(super) type Fingerprint = u128;
+pub(crate) type Fingerprint = u128;
 
 /// Rows that are encoded before their fingerprints are taken.
 const ROWS_AT_ONCE: usize = 512;
 
 /// Takes fingerprints of rows of one list of column types.
 #[derive(Debug)]
-pub(super) struct Fingerprinter {
+pub(crate) struct Fingerprinter {
     converter: RowConverter,
     seed: u64,
 }
 
 impl Fingerprinter {
-    pub(super) fn new(types: impl IntoIterator<Item = DataType>, seed: u64) -> Result<Self, ArrowError> {
+    pub(crate) fn new(types: impl IntoIterator<Item = DataType>, seed: u64) -> Result<Self, ArrowError> {
         let fields = types.into_iter().map(SortField::new).collect();
         Ok(Self { converter: RowConverter::new(fields)?, seed })
     }
 
     /// One fingerprint per row.
-    pub(super) fn of(&self, columns: &[ArrayRef]) -> Result<Vec<Fingerprint>, ArrowError> {
+    pub(crate) fn of(&self, columns: &[ArrayRef]) -> Result<Vec<Fingerprint>, ArrowError> {
         // The most common key, a text, needs no encoding: its bytes are what makes it. Null has a seed of its own.
         if let [only] = columns
             && let Some(texts) = only.as_string_opt::<i32>()
@@ -59,13 +59,13 @@ impl Fingerprinter {
 }
 
 /// A seed that no other run has.
-pub(super) fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 /// Hashes a fingerprint for a map: it is random already.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct PassThrough(u64);
+pub(crate) struct PassThrough(u64);
 
 impl Hasher for PassThrough {
     fn finish(&self) -> u64 {

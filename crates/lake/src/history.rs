@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use serde::Serialize;
 
-use super::commit::{CommitDocument, Operation};
-use super::snapshot::{Snapshot, load, load_at, read_commits};
-use super::strategy::StoredMerge;
-use super::table::Table;
+use crate::document::{CommitDocument, Operation, StoredMerge};
+use crate::load::{load, load_at};
+use crate::read::read_commits;
+use crate::snapshot::Snapshot;
+use crate::table::Table;
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::Result;
 use lakefeed_model::event::{FileChange, FileChangeKind, RowCounts};
@@ -90,8 +91,8 @@ fn summary(commit: &CommitDocument, before: &Snapshot) -> CommitSummary {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{World, row};
     use super::*;
+    use crate::testing::{World, row};
     use lakefeed_model::spec::WriteDisposition::Merge;
 
     #[tokio::test]

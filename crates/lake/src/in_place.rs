@@ -16,46 +16,47 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use super::data_file::{DataFileWriter, Original};
-use super::index::{Place, RowSet};
-use super::partition::Partition;
-use super::rewrite::keep_rows;
-use super::rolling::{StagedFile, StagingArea, key_range};
-use super::snapshot::{DataFile, KeyRange};
-use super::upload::Upload;
+use crate::area::{StagedFile, StagingArea, key_range};
+use crate::data_file::{DataFileWriter, Original};
+use crate::document::DataFile;
+use crate::keep_rows::keep_rows;
+use crate::key_range::KeyRange;
+use crate::partition::Partition;
+use crate::row_set::{Place, RowSet};
+use crate::upload::Upload;
 use lakefeed_model::error::Result;
 
 /// A file of the table in memory.
 #[derive(Debug, Default)]
-pub(super) struct AtHand {
+pub(crate) struct AtHand {
     /// The file as it is.
-    pub(super) content: Bytes,
+    pub(crate) content: Bytes,
     /// Its rows, in the shape of the table.
-    pub(super) rows: Vec<RecordBatch>,
+    pub(crate) rows: Vec<RecordBatch>,
     /// Which of them are replaced by which incoming rows of the same partition.
-    pub(super) replaced: Vec<(u32, Place)>,
+    pub(crate) replaced: Vec<(u32, Place)>,
 }
 
 /// One file that is written anew.
 #[derive(Debug)]
-pub(super) struct InPlace<'a> {
-    pub(super) area: &'a StagingArea,
-    pub(super) partition: Arc<Partition>,
+pub(crate) struct InPlace<'a> {
+    pub(crate) area: &'a StagingArea,
+    pub(crate) partition: Arc<Partition>,
     /// What the table knows of the file.
-    pub(super) file: &'a DataFile,
-    pub(super) at_hand: &'a AtHand,
+    pub(crate) file: &'a DataFile,
+    pub(crate) at_hand: &'a AtHand,
     /// The rows that leave it, those that are replaced included.
-    pub(super) gone: &'a RowSet,
-    pub(super) arriving: Vec<Arriving<'a>>,
+    pub(crate) gone: &'a RowSet,
+    pub(crate) arriving: Vec<Arriving<'a>>,
 }
 
 /// Incoming rows of a partition that wait in memory.
 #[derive(Debug)]
-pub(super) struct Arriving<'a> {
-    pub(super) number: u32,
-    pub(super) rows: &'a [RecordBatch],
+pub(crate) struct Arriving<'a> {
+    pub(crate) number: u32,
+    pub(crate) rows: &'a [RecordBatch],
     /// Those that are not needed.
-    pub(super) dropped: Option<&'a RowSet>,
+    pub(crate) dropped: Option<&'a RowSet>,
 }
 
 /// What is to be done, in the terms of rows.
@@ -119,7 +120,7 @@ fn rows_in(runs: &[Run]) -> usize {
 
 impl InPlace<'_> {
     /// Writes the file to staging; `None` when its pages are of another shape than the table has now.
-    pub(super) async fn run(self) -> Result<Option<StagedFile>> {
+    pub(crate) async fn run(self) -> Result<Option<StagedFile>> {
         let Self { area, partition, file, at_hand, gone, arriving } = self;
         let number = area.next_number();
         let path = area.storage.layout.staged_file(&area.run_id, number);

@@ -7,29 +7,22 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table;
+use hashbrown::{HashTable, hash_table};
 
-use super::fate::{Fate, Op};
-use super::hash::{Fingerprint, PassThrough};
+use crate::fate::{Fate, Op};
+use crate::hash::{Fingerprint, PassThrough};
+use crate::row_set::Place;
 
 /// A map by fingerprints, which are hashes already.
-pub(super) type PrintMap<T> = HashMap<Fingerprint, T, BuildHasherDefault<PassThrough>>;
-
-/// Where a row is: in which staged file, and at which position of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) file: u32,
-    pub(super) row: u32,
-}
+pub(crate) type PrintMap<T> = HashMap<Fingerprint, T, BuildHasherDefault<PassThrough>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) row: Fingerprint,
+pub(crate) struct Entry {
+    pub(crate) row: Fingerprint,
     /// Where the row is staged; of no meaning for a delete, which has none.
-    pub(super) place: Place,
-    pub(super) op: Op,
-    pub(super) fate: Fate,
+    pub(crate) place: Place,
+    pub(crate) op: Op,
+    pub(crate) fate: Fate,
 }
 
 /// Entries that are kept in one piece.
@@ -42,7 +35,7 @@ const PLACE_BYTES_MAX: usize = 21;
 /// Entries lie one after another in the order in which their keys came; a small table, which processors can keep close, says where. So a new key
 /// costs no access to memory that is far away, and growing moves no entry.
 #[derive(Debug, Default)]
-pub(super) struct KeyIndex {
+pub(crate) struct KeyIndex {
     places: HashTable<Slot>,
     pieces: Vec<Vec<(Fingerprint, Entry)>>,
     deletes: u64,
@@ -87,24 +80,24 @@ fn is_of(pieces: &[Vec<(Fingerprint, Entry)>], key: Fingerprint) -> impl Fn(&Slo
 
 impl Entry {
     /// A row that is staged at `place`.
-    pub(super) fn put(row: Fingerprint, place: Place) -> Self {
+    pub(crate) fn put(row: Fingerprint, place: Place) -> Self {
         Self { row, place, op: Op::Put, fate: Fate::Fresh }
     }
 
     /// A delete.
-    pub(super) fn delete() -> Self {
+    pub(crate) fn delete() -> Self {
         Self { row: 0, place: Place { file: 0, row: 0 }, op: Op::Delete, fate: Fate::Fresh }
     }
 
     /// Where the row is staged, when there is one.
-    pub(super) fn staged(&self) -> Option<Place> {
+    pub(crate) fn staged(&self) -> Option<Place> {
         (self.op == Op::Put).then_some(self.place)
     }
 }
 
 impl KeyIndex {
     /// Takes note of an arrival, which wins over the one before; that one comes back.
-    pub(super) fn arrive(&mut self, key: Fingerprint, entry: Entry) -> Option<Entry> {
+    pub(crate) fn arrive(&mut self, key: Fingerprint, entry: Entry) -> Option<Entry> {
         self.deletes += u64::from(entry.op == Op::Delete);
         let Self { places, pieces, .. } = self;
         let hash = hash_of(key);
@@ -136,59 +129,59 @@ impl KeyIndex {
         self.pieces.get_mut(position / PIECE)?.get_mut(position % PIECE).map(|(_, entry)| entry)
     }
 
-    pub(super) fn get(&self, key: Fingerprint) -> Option<&Entry> {
+    pub(crate) fn get(&self, key: Fingerprint) -> Option<&Entry> {
         at(&self.pieces, self.find(key)?).map(|(_, entry)| entry)
     }
 
     /// As [`Self::get`], with what finds the entry again at once.
-    pub(super) fn get_at(&self, key: Fingerprint) -> Option<(u32, &Entry)> {
+    pub(crate) fn get_at(&self, key: Fingerprint) -> Option<(u32, &Entry)> {
         let position = self.find(key)?;
         at(&self.pieces, position).map(|(_, entry)| (position, entry))
     }
 
     /// As [`Self::get_mut`], of a key that was at `position` when it was last looked for.
-    pub(super) fn get_mut_at(&mut self, position: u32, key: Fingerprint) -> Option<&mut Entry> {
+    pub(crate) fn get_mut_at(&mut self, position: u32, key: Fingerprint) -> Option<&mut Entry> {
         match at(&self.pieces, position) {
             Some((known, _)) if *known == key => self.at_mut(position),
             _ => self.get_mut(key),
         }
     }
 
-    pub(super) fn get_mut(&mut self, key: Fingerprint) -> Option<&mut Entry> {
+    pub(crate) fn get_mut(&mut self, key: Fingerprint) -> Option<&mut Entry> {
         let position = self.find(key)?;
         self.at_mut(position)
     }
 
     /// The entries, in the order in which their keys came.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.pieces.iter().flatten().map(|(_, entry)| entry)
     }
 
     /// Keys that the run has rows of.
-    pub(super) fn puts(&self) -> u64 {
+    pub(crate) fn puts(&self) -> u64 {
         self.len() as u64 - self.deletes
     }
 
     /// Keys that the run deletes.
-    pub(super) fn deletes(&self) -> u64 {
+    pub(crate) fn deletes(&self) -> u64 {
         self.deletes
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.len()
     }
 
     /// How many entries fit into so many bytes.
-    pub(super) fn entries_in(bytes: usize) -> usize {
+    pub(crate) fn entries_in(bytes: usize) -> usize {
         (bytes / (size_of::<(Fingerprint, Entry)>() + PLACE_BYTES_MAX)).max(1)
     }
 
     /// The staged row at `was` is at `place` now, and has other content; if it is still what the run has of the key.
-    pub(super) fn come_again(&mut self, key: Fingerprint, was: Place, row: Fingerprint, place: Place) {
+    pub(crate) fn come_again(&mut self, key: Fingerprint, was: Place, row: Fingerprint, place: Place) {
         if let Some(entry) = self.get_mut(key)
             && entry.staged() == Some(was)
         {
@@ -198,53 +191,11 @@ impl KeyIndex {
     }
 
     /// All entries, which leave it.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Fingerprint, Entry)> + use<> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Fingerprint, Entry)> + use<> {
         self.deletes = 0;
         self.places.clear();
         std::mem::take(&mut self.pieces).into_iter().flatten()
     }
-}
-
-/// A set of row positions of one file.
-#[derive(Debug, Clone, Default)]
-pub(super) struct RowSet {
-    words: Vec<u64>,
-    len: u64,
-}
-
-impl RowSet {
-    /// Adds a position; whether it was new.
-    pub(super) fn insert(&mut self, row: u32) -> bool {
-        let (word, bit) = address(row);
-        if self.words.len() <= word {
-            self.words.resize(word + 1, 0);
-        }
-        let Some(word) = self.words.get_mut(word) else { return false };
-        let fresh = *word & bit == 0;
-        *word |= bit;
-        self.len += u64::from(fresh);
-        fresh
-    }
-
-    pub(super) fn contains(&self, row: u64) -> bool {
-        let Ok(row) = u32::try_from(row) else { return false };
-        let (word, bit) = address(row);
-        self.words.get(word).is_some_and(|word| word & bit != 0)
-    }
-
-    pub(super) fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// The positions, ascending.
-    pub(super) fn positions(&self) -> impl Iterator<Item = usize> + Send + '_ {
-        let words = self.words.iter().enumerate();
-        words.flat_map(|(word, bits)| (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| word * 64 + bit))
-    }
-}
-
-fn address(row: u32) -> (usize, u64) {
-    ((row / 64) as usize, 1 << (row % 64))
 }
 
 #[cfg(test)]
@@ -252,6 +203,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::row_set::Place;
 
     #[test]
     fn the_last_arrival_wins_and_gives_back_the_loser() {
@@ -307,20 +259,6 @@ mod tests {
             prop_assert!(index.entries().eq(entries.iter().map(|(_, entry)| entry)));
             prop_assert!(index.drain().eq(entries));
             prop_assert!(index.is_empty() && index.get(key(0)).is_none());
-        }
-
-        #[test]
-        fn a_row_set_is_a_set(rows in proptest::collection::vec(0u32..500, 0..200)) {
-            let mut set = RowSet::default();
-            let model: std::collections::BTreeSet<u32> = rows.iter().copied().collect();
-            for row in rows {
-                set.insert(row);
-            }
-            prop_assert_eq!(set.len(), model.len() as u64);
-            prop_assert!(set.positions().eq(model.iter().map(|row| *row as usize)));
-            for row in 0..600u32 {
-                prop_assert_eq!(set.contains(u64::from(row)), model.contains(&row));
-            }
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::ObjectMeta;
 
-use super::recover::is_journal;
-use super::storage::Storage;
+use crate::layout::is_journal;
+use crate::storage::Storage;
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::Result;
 
@@ -18,7 +18,7 @@ pub struct TableJournal {
 }
 
 impl TableJournal {
-    pub(super) fn new(storage: Storage, run_id: &str) -> Self {
+    pub(crate) fn new(storage: Storage, run_id: &str) -> Self {
         Self { storage, run_id: run_id.to_owned() }
     }
 

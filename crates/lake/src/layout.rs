@@ -25,71 +25,71 @@ const NUMBER_DIGITS: usize = 20;
 
 /// The paths of one table.
 #[derive(Debug, Clone)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     root: Path,
     /// The commit that staged files are for.
     aim: u64,
 }
 
 impl Layout {
-    pub(super) fn new(root: Path) -> Self {
+    pub(crate) fn new(root: Path) -> Self {
         Self { root, aim: 0 }
     }
 
     /// For a writer that is going to make commit `number`.
-    pub(super) fn aiming_at(&self, number: u64) -> Self {
+    pub(crate) fn aiming_at(&self, number: u64) -> Self {
         Self { root: self.root.clone(), aim: number }
     }
 
     /// A path that a commit names, relative to the table's folder. It is already encoded.
-    pub(super) fn resolve(&self, relative: &str) -> Result<Path, object_store::path::Error> {
+    pub(crate) fn resolve(&self, relative: &str) -> Result<Path, object_store::path::Error> {
         Path::parse(if self.root.is_root() { relative.to_owned() } else { format!("{}/{relative}", self.root) })
     }
 
     /// The path relative to the table's folder, as commits name it.
-    pub(super) fn relative<'a>(&self, path: &'a Path) -> &'a str {
+    pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a str {
         let path = path.as_ref();
         path.strip_prefix(self.root.as_ref()).map_or(path, |rest| rest.trim_start_matches('/'))
     }
 
     /// The table's folder.
-    pub(super) fn table(&self) -> Path {
+    pub(crate) fn table(&self) -> Path {
         self.root.clone()
     }
 
-    pub(super) fn commits(&self) -> Path {
+    pub(crate) fn commits(&self) -> Path {
         self.meta("commits")
     }
 
-    pub(super) fn commit(&self, number: u64) -> Path {
+    pub(crate) fn commit(&self, number: u64) -> Path {
         self.commits().join(numbered(number))
     }
 
-    pub(super) fn published_markers(&self) -> Path {
+    pub(crate) fn published_markers(&self) -> Path {
         self.meta("published")
     }
 
-    pub(super) fn published_marker(&self, number: u64) -> Path {
+    pub(crate) fn published_marker(&self, number: u64) -> Path {
         self.published_markers().join(numbered(number))
     }
 
-    pub(super) fn folds(&self) -> Path {
+    pub(crate) fn folds(&self) -> Path {
         self.meta("folds")
     }
 
-    pub(super) fn fold(&self, number: u64) -> Path {
+    pub(crate) fn fold(&self, number: u64) -> Path {
         self.folds().join(numbered(number))
     }
 
-    pub(super) fn staging(&self) -> Path {
+    pub(crate) fn staging(&self) -> Path {
         self.meta("staging")
     }
 
-    pub(super) fn staging_of(&self, run_id: &str) -> Path {
+    pub(crate) fn staging_of(&self, run_id: &str) -> Path {
         self.staging().join(run_id)
     }
 
-    pub(super) fn staged_file(&self, run_id: &str, number: u32) -> Path {
+    pub(crate) fn staged_file(&self, run_id: &str, number: u32) -> Path {
         self.staged(run_id, &format!("{number}.staged"))
     }
 
@@ -97,48 +97,48 @@ impl Layout {
         self.staging_of(run_id).join(format!("{}-{name}", self.aim))
     }
 
-    pub(super) fn journal(&self, run_id: &str, number: u32) -> Path {
+    pub(crate) fn journal(&self, run_id: &str, number: u32) -> Path {
         self.staging_of(run_id).join(format!("{JOURNAL_PREFIX}{number:05}.zst"))
     }
 
-    pub(super) fn staged_commit(&self, run_id: &str) -> Path {
+    pub(crate) fn staged_commit(&self, run_id: &str) -> Path {
         self.staged(run_id, "commit.json")
     }
 
-    pub(super) fn staged_rejects(&self, run_id: &str) -> Path {
+    pub(crate) fn staged_rejects(&self, run_id: &str) -> Path {
         self.staged(run_id, "rejects.staged")
     }
 
-    pub(super) fn all_rejects(&self) -> Path {
+    pub(crate) fn all_rejects(&self) -> Path {
         self.meta("rejects")
     }
 
     /// The refused records of a run that has refused some `before` in as many passes.
-    pub(super) fn rejects(&self, run_id: &str, before: usize) -> Path {
+    pub(crate) fn rejects(&self, run_id: &str, before: usize) -> Path {
         let name = if before == 0 { format!("{run_id}.rejects") } else { format!("{run_id}-{}.rejects", before + 1) };
         self.all_rejects().join(name)
     }
 
     /// The name that the file `rejects` of a run has when the run finds nothing to commit after commit `number`.
-    pub(super) fn rejects_after(&self, rejects: &Path, number: u64) -> Path {
+    pub(crate) fn rejects_after(&self, rejects: &Path, number: u64) -> Path {
         let (stem, _) = rejects_name(rejects.filename().unwrap_or_default());
         self.all_rejects().join(format!("{stem}{REJECTS_AFTER}{number}.rejects"))
     }
 
-    pub(super) fn leases(&self) -> Path {
+    pub(crate) fn leases(&self) -> Path {
         self.meta("leases")
     }
 
-    pub(super) fn lease(&self, epoch: u64) -> Path {
+    pub(crate) fn lease(&self, epoch: u64) -> Path {
         self.leases().join(numbered(epoch))
     }
 
-    pub(super) fn probe(&self) -> Path {
+    pub(crate) fn probe(&self) -> Path {
         self.meta("probe")
     }
 
     /// The folder that holds everything which is not a data file.
-    pub(super) fn meta_folder(&self) -> Path {
+    pub(crate) fn meta_folder(&self) -> Path {
         self.root.clone().join(META)
     }
 
@@ -151,30 +151,30 @@ impl Layout {
 const REJECTS_AFTER: &str = ".after-";
 
 /// How the names of kept pages begin.
-pub(super) const JOURNAL_PREFIX: &str = "journal-";
+pub(crate) const JOURNAL_PREFIX: &str = "journal-";
 
 /// The lock file, relative to the table's folder on disk.
-pub(super) const LOCK_FILE: &str = "_lakefeed/lock";
+pub(crate) const LOCK_FILE: &str = "_lakefeed/lock";
 
 /// The number in the name of a commit, a marker or a lease.
-pub(super) fn number_of(path: &Path) -> Option<u64> {
+pub(crate) fn number_of(path: &Path) -> Option<u64> {
     let digits = path.filename()?.strip_suffix(".json")?;
     if digits.len() == NUMBER_DIGITS { digits.parse().ok() } else { None }
 }
 
 /// The commit that a staged object is for. Names of the first format do not say it, and kept pages are for none.
-pub(super) fn aim_of(path: &Path) -> Option<u64> {
+pub(crate) fn aim_of(path: &Path) -> Option<u64> {
     path.filename()?.split_once('-')?.0.parse().ok()
 }
 
 /// The data file of a slot, relative to the table's folder.
-pub(super) fn data_file(partition: &str, slot: u32) -> String {
+pub(crate) fn data_file(partition: &str, slot: u32) -> String {
     let name = format!("part-{slot:05}.parquet");
     if partition.is_empty() { name } else { format!("{partition}/{name}") }
 }
 
 /// The partition folder and the slot of a data file that a commit names.
-pub(super) fn slot_of(relative: &str) -> Option<(&str, u32)> {
+pub(crate) fn slot_of(relative: &str) -> Option<(&str, u32)> {
     let (partition, name) = relative.rsplit_once('/').unwrap_or(("", relative));
     let slot = name.strip_prefix("part-")?.strip_suffix(".parquet")?.parse().ok()?;
     Some((partition, slot))
@@ -185,10 +185,15 @@ fn numbered(number: u64) -> String {
 }
 
 /// The name of a file of rejects without its endings, and the commit after which its run found nothing to commit.
-pub(super) fn rejects_name(name: &str) -> (&str, Option<u64>) {
+pub(crate) fn rejects_name(name: &str) -> (&str, Option<u64>) {
     let stem = name.strip_suffix(".rejects").unwrap_or(name);
     let after = stem.rsplit_once(REJECTS_AFTER).and_then(|(stem, number)| Some((stem, number.parse().ok()?)));
     after.map_or((stem, None), |(stem, number)| (stem, Some(number)))
+}
+
+/// Whether a staged file holds pages for another run to go on from.
+pub(crate) fn is_journal(path: &Path) -> bool {
+    path.filename().is_some_and(|name| name.starts_with(JOURNAL_PREFIX))
 }
 
 #[cfg(test)]

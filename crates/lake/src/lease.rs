@@ -16,9 +16,9 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::layout::{LOCK_FILE, number_of};
-use super::patience::Waiting;
-use super::storage::{Created, Storage, failed};
+use crate::layout::{LOCK_FILE, number_of};
+use crate::patience::Waiting;
+use crate::storage::{Created, Storage, failed};
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, ErrorKind, Result};
 
@@ -33,7 +33,7 @@ const HOLDER_LOOKS_MAX: usize = 1_000;
 
 /// The right to write to a table.
 #[derive(Debug)]
-pub(super) enum TableLock {
+pub(crate) enum TableLock {
     /// The lock file that is held.
     File(HeldFile),
     /// The lease that is renewed.
@@ -43,7 +43,7 @@ pub(super) enum TableLock {
 /// A locked file. It is unlocked when it is dropped, rather than by closing it: a process that is being started elsewhere in this program
 /// holds copies of all open files for a moment, and with them the lock.
 #[derive(Debug)]
-pub(super) struct HeldFile(File);
+pub(crate) struct HeldFile(File);
 
 impl Drop for HeldFile {
     fn drop(&mut self) {
@@ -54,7 +54,7 @@ impl Drop for HeldFile {
 
 /// A held lease.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(crate) struct Lease {
     document: LeaseDocument,
     /// Until when it has certainly been renewed.
     expires_at: Arc<Mutex<DateTime<Utc>>>,
@@ -95,7 +95,7 @@ struct LeaseDocument {
 
 impl TableLock {
     /// Takes the table, or says who has it; waits for it as long as the storage's patience lasts.
-    pub(super) async fn acquire(storage: &Storage, run_id: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) async fn acquire(storage: &Storage, run_id: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
         let mut waiting = Waiting::begin(clock.monotonic());
         loop {
             let error = match Self::acquire_at_once(storage, run_id, clock).await {
@@ -121,7 +121,7 @@ impl TableLock {
     }
 
     /// Whether every earlier writer is certainly gone, and cannot wake up to commit.
-    pub(super) fn excludes_sleepers(&self) -> bool {
+    pub(crate) fn excludes_sleepers(&self) -> bool {
         match self {
             Self::File(_) => true,
             Self::Lease(_) => false,
@@ -129,7 +129,7 @@ impl TableLock {
     }
 
     /// Whether the table is still ours.
-    pub(super) async fn verify(&self, storage: &Storage) -> Result<()> {
+    pub(crate) async fn verify(&self, storage: &Storage) -> Result<()> {
         match self {
             Self::File(_) => Ok(()),
             Self::Lease(lease) => lease.verify(storage).await,
@@ -137,7 +137,7 @@ impl TableLock {
     }
 
     /// Why something failed: files that are gone, for one, are no damage where another run has taken the table over.
-    pub(super) async fn explain(&self, storage: &Storage, error: Error) -> Error {
+    pub(crate) async fn explain(&self, storage: &Storage, error: Error) -> Error {
         match self.verify(storage).await {
             Err(overtaken) if overtaken.kind() == ErrorKind::Conflict => overtaken.with_source(error),
             Ok(()) | Err(_) => error,
@@ -145,7 +145,7 @@ impl TableLock {
     }
 
     /// Gives the table back. A lease that cannot be released expires.
-    pub(super) async fn release(self, storage: &Storage) {
+    pub(crate) async fn release(self, storage: &Storage) {
         match self {
             Self::File(file) => drop(file),
             Self::Lease(lease) => lease.release(storage).await,

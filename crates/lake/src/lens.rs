@@ -8,16 +8,16 @@ use arrow::compute::is_null;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::hash::{Fingerprint, Fingerprinter, random_seed};
-use super::rank::{Ranking, is_comparable};
-use super::table::WriteSpec;
+use crate::hash::{Fingerprint, Fingerprinter, random_seed};
+use crate::rank::{Ranking, is_comparable};
 use crate::spec::{MarkKind, StrategyName};
+use crate::write_spec::WriteSpec;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::{RecordSchema, is_load_metadata};
 
 /// What makes two rows versions of the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Identity {
+pub(crate) enum Identity {
     /// The columns of the primary key.
     Key,
     /// Everything in them: without a primary key, a changed row is another one.
@@ -28,9 +28,9 @@ pub(super) enum Identity {
 
 /// Takes what a merge must know of the rows of one table.
 #[derive(Debug)]
-pub(super) struct Lens {
+pub(crate) struct Lens {
     seed: u64,
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
     key: Vec<String>,
     keys: Option<Fingerprinter>,
     group: Vec<String>,
@@ -38,7 +38,7 @@ pub(super) struct Lens {
     rows: Fingerprinter,
     /// The columns of the records: those of the table but for the ones that the merge adds.
     record: Vec<String>,
-    pub(super) ranking: Option<Ranking>,
+    pub(crate) ranking: Option<Ranking>,
     /// The column that is null in current versions, where history is kept.
     valid_to: Option<String>,
     /// The column that marks deleted rows, where they stay.
@@ -52,7 +52,7 @@ impl Lens {
     ///
     /// # Errors
     /// When the columns that the merge names are not there, or cannot be compared.
-    pub(super) fn new(write: &WriteSpec, table: &RecordSchema) -> Result<Self> {
+    pub(crate) fn new(write: &WriteSpec, table: &RecordSchema) -> Result<Self> {
         Self::seeded(write, table, random_seed())
     }
 
@@ -60,7 +60,7 @@ impl Lens {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub(super) fn reshaped(&self, write: &WriteSpec, table: &RecordSchema) -> Result<Self> {
+    pub(crate) fn reshaped(&self, write: &WriteSpec, table: &RecordSchema) -> Result<Self> {
         Self::seeded(write, table, self.seed)
     }
 
@@ -125,32 +125,32 @@ impl Lens {
     }
 
     /// The columns by which rows of the table are found.
-    pub(super) fn search(&self) -> &SchemaRef {
+    pub(crate) fn search(&self) -> &SchemaRef {
         &self.search
     }
 
     /// The columns of the primary key.
-    pub(super) fn key(&self) -> &[String] {
+    pub(crate) fn key(&self) -> &[String] {
         &self.key
     }
 
     /// Whether rows are found by their group, too.
-    pub(super) fn has_groups(&self) -> bool {
+    pub(crate) fn has_groups(&self) -> bool {
         self.groups.is_some()
     }
 
     /// Whether the content of rows must be known to tell them apart.
-    pub(super) fn needs_rows(&self) -> bool {
+    pub(crate) fn needs_rows(&self) -> bool {
         self.identity != Identity::Key
     }
 
     /// Whether rows that are marked as deleted stay in the table.
-    pub(super) fn has_mark(&self) -> bool {
+    pub(crate) fn has_mark(&self) -> bool {
         self.mark.is_some()
     }
 
     /// Whose each row is; `None` where only its content and its occurrence say so.
-    pub(super) fn keys(&self, batch: &RecordBatch) -> Result<Option<Vec<Fingerprint>>, ArrowError> {
+    pub(crate) fn keys(&self, batch: &RecordBatch) -> Result<Option<Vec<Fingerprint>>, ArrowError> {
         match (self.identity, &self.keys) {
             (Identity::Key, Some(keys)) => keys.of(&columns(batch, &self.key)?).map(Some),
             (Identity::Occurrence, _) => Ok(None),
@@ -159,34 +159,34 @@ impl Lens {
     }
 
     /// The group of each row; `None` where there are none.
-    pub(super) fn groups(&self, batch: &RecordBatch) -> Result<Option<Vec<Fingerprint>>, ArrowError> {
+    pub(crate) fn groups(&self, batch: &RecordBatch) -> Result<Option<Vec<Fingerprint>>, ArrowError> {
         self.groups.as_ref().map(|groups| groups.of(&columns(batch, &self.group)?)).transpose()
     }
 
     /// Which rows have a value in any of the columns of the group.
-    pub(super) fn have_group(&self, batch: &RecordBatch) -> Result<Vec<bool>, ArrowError> {
+    pub(crate) fn have_group(&self, batch: &RecordBatch) -> Result<Vec<bool>, ArrowError> {
         let columns = columns(batch, &self.group)?;
         Ok((0..batch.num_rows()).map(|row| columns.iter().any(|column| column.is_valid(row))).collect())
     }
 
     /// Whether a row has null in its primary key.
-    pub(super) fn lacks_key(&self, batch: &RecordBatch) -> Result<bool, ArrowError> {
+    pub(crate) fn lacks_key(&self, batch: &RecordBatch) -> Result<bool, ArrowError> {
         Ok(columns(batch, &self.key)?.iter().any(|column| column.null_count() > 0))
     }
 
     /// What each row holds, but for the columns that the merge adds.
-    pub(super) fn rows(&self, batch: &RecordBatch) -> Result<Vec<Fingerprint>, ArrowError> {
+    pub(crate) fn rows(&self, batch: &RecordBatch) -> Result<Vec<Fingerprint>, ArrowError> {
         self.rows.of(&columns(batch, &self.record)?)
     }
 
     /// Which rows are current versions; `None` where no history is kept.
-    pub(super) fn current(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>, ArrowError> {
+    pub(crate) fn current(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>, ArrowError> {
         let Some(valid_to) = &self.valid_to else { return Ok(None) };
         is_null(&column(batch, valid_to)?).map(Some)
     }
 
     /// Which rows are not marked as deleted; `None` where deleted rows leave.
-    pub(super) fn live(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>, ArrowError> {
+    pub(crate) fn live(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>, ArrowError> {
         let Some((name, kind)) = &self.mark else { return Ok(None) };
         let mark = column(batch, name)?;
         Ok(Some(match kind {

@@ -8,6 +8,20 @@
 
 pub mod spec;
 
+mod area;
+mod changes;
+mod document;
+mod judge;
+mod keep_rows;
+mod key_range;
+mod load;
+mod read;
+mod rewrite_rows;
+mod row_set;
+mod sweep;
+mod tasks;
+mod write_spec;
+
 mod medium;
 mod storage;
 mod store;
@@ -71,20 +85,22 @@ mod power_loss;
 #[cfg(test)]
 mod testing;
 
-pub use commit::Operation;
+pub use document::Operation;
+pub use document::{DataFile, KeyBound};
+pub use document::{StoredHistory, StoredMerge};
 pub use history::CommitSummary;
 pub use journal::TableJournal;
 pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use patience::{Patience, Wait, WaitListener};
 pub use rejects::{KeptReject, KeptRejects, KeptRejectsFile, Overtaken, RejectPlace, RejectState};
-pub use snapshot::{DataFile, KeyBound, Snapshot};
+pub use snapshot::Snapshot;
 pub use spell::plain_text;
 pub use store::Lake;
-pub use strategy::{StoredHistory, StoredMerge};
-pub use table::{Table, WriteSpec};
+pub use table::Table;
 pub use upkeep::{
     CompactSpec, CompactedPartition, Compaction, Garbage, GarbageKind, Recovery, SortColumn, StagedRun, Upkeep,
     VacuumSpec, Vacuumed,
 };
 pub use verify::{Finding, FindingCode, Level, VerifyReport};
+pub use write_spec::WriteSpec;
 pub use writer::{CommitOutcome, TableWriter};

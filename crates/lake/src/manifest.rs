@@ -3,8 +3,10 @@
 use futures::TryStreamExt as _;
 use serde::Serialize;
 
-use super::snapshot::{Snapshot, load, load_at, read_commits};
-use super::table::Table;
+use crate::load::{load, load_at};
+use crate::read::read_commits;
+use crate::snapshot::Snapshot;
+use crate::table::Table;
 use lakefeed_model::error::{Error, Result};
 
 /// The files of a table as one commit left it.
@@ -119,8 +121,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{World, row};
     use super::*;
+    use crate::testing::{World, row};
     use lakefeed_model::error::ErrorKind;
     use lakefeed_model::spec::WriteDisposition::Merge;
 

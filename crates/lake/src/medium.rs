@@ -4,11 +4,10 @@
 //! (`fsync(2)`: calling it "does not necessarily ensure that the entry in the directory containing the file has also reached disk").
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs::File;
-use std::io;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::{fmt, io};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -19,7 +18,7 @@ const IN_FLIGHT: usize = 16;
 
 /// Makes changes durable.
 #[async_trait]
-pub(super) trait Medium: fmt::Debug + Send + Sync {
+pub(crate) trait Medium: fmt::Debug + Send + Sync {
     /// What is in these files is durable from now on.
     async fn sync_content(&self, paths: &[Path]) -> io::Result<()>;
 
@@ -29,13 +28,13 @@ pub(super) trait Medium: fmt::Debug + Send + Sync {
 
 /// The file system of this machine, below a folder.
 #[derive(Debug)]
-pub(super) struct LocalMedium {
+pub(crate) struct LocalMedium {
     folder: PathBuf,
 }
 
 impl LocalMedium {
     /// `folder` is what the root of the paths means.
-    pub(super) fn below(folder: PathBuf) -> Arc<Self> {
+    pub(crate) fn below(folder: PathBuf) -> Arc<Self> {
         Arc::new(Self { folder })
     }
 

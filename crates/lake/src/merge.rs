@@ -5,10 +5,13 @@
 //! they are large enough, or when there is nothing to put them together with. Names are fixed per slot: rewritten files take the slots that became
 //! free first, so that a reader who globs sees the old or the new content of a name, never both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::layout::slot_of;
-use super::slots::{Free, Slots};
+use crate::area::StagedFile;
+use crate::document::DataFile;
+use crate::layout::slot_of;
+use crate::row_set::RowSet;
+use crate::slots::{Free, Slots};
 
 /// A file smaller than this, or than half of a file's target size, is put together with rows that are added to its
 /// partition.
@@ -16,47 +19,47 @@ const SMALL_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A data file as the plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Existing {
-    pub(super) path: String,
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Existing {
+    pub(crate) path: String,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
     /// Rows that leave.
-    pub(super) deleted: u64,
+    pub(crate) deleted: u64,
 }
 
 /// A staged file as the plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Incoming {
-    pub(super) number: u32,
+pub(crate) struct Incoming {
+    pub(crate) number: u32,
     /// The folder of its partition.
-    pub(super) partition: String,
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+    pub(crate) partition: String,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
     /// Rows that do not make it into the table.
-    pub(super) dropped: u64,
+    pub(crate) dropped: u64,
     /// Its rows wait in memory: there is no file yet that could be taken over.
-    pub(super) is_held: bool,
+    pub(crate) is_held: bool,
 }
 
 /// What happens to one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct PartitionPlan {
+pub(crate) struct PartitionPlan {
     /// The partition's folder.
-    pub(super) partition: String,
+    pub(crate) partition: String,
     /// Staged files that become data files as they are, with their slots.
-    pub(super) adopted: Vec<(u32, u32)>,
+    pub(crate) adopted: Vec<(u32, u32)>,
     /// Data files that are rewritten without the rows that leave.
-    pub(super) rewritten: Vec<String>,
+    pub(crate) rewritten: Vec<String>,
     /// Staged files whose surviving rows are rewritten.
-    pub(super) merged: Vec<u32>,
+    pub(crate) merged: Vec<u32>,
     /// Slots for what the rewrite makes.
-    pub(super) free: Free,
+    pub(crate) free: Free,
     /// Data files whose content goes away unless their slot is taken.
-    pub(super) leaving: Vec<String>,
+    pub(crate) leaving: Vec<String>,
 }
 
 /// Plans every partition that changes.
-pub(super) fn plan(
+pub(crate) fn plan(
     existing: &[Existing],
     incoming: &[Incoming],
     slots: &Slots,
@@ -80,12 +83,12 @@ pub(super) fn plan(
 }
 
 /// What counts as small where files have this target size.
-pub(super) fn small_bytes(file_bytes_target: u64) -> u64 {
+pub(crate) fn small_bytes(file_bytes_target: u64) -> u64 {
     SMALL_FILE_BYTES.min(file_bytes_target / 2)
 }
 
 /// Plans one partition, of which all files are given; `None` when nothing changes there.
-pub(super) fn plan_partition(
+pub(crate) fn plan_partition(
     partition: &str,
     existing: &[&Existing],
     incoming: &[&Incoming],
@@ -126,8 +129,26 @@ pub(super) fn plan_partition(
 
 impl PartitionPlan {
     /// The next slot of the partition: one that became free, or a new one.
-    pub(super) fn take_slot(&mut self) -> u32 {
+    pub(crate) fn take_slot(&mut self) -> u32 {
         self.free.take()
+    }
+}
+
+/// A file of the table, as its plan sees it.
+pub(crate) fn existing(path: &str, file: &DataFile, gone: &BTreeMap<String, RowSet>) -> Existing {
+    let deleted = gone.get(path).map_or(0, RowSet::len);
+    Existing { path: path.to_owned(), rows: file.rows, bytes: file.bytes, deleted }
+}
+
+/// A staged file, as its plan sees it.
+pub(crate) fn incoming(file: &StagedFile, dropped: &HashMap<u32, RowSet>) -> Incoming {
+    Incoming {
+        number: file.number,
+        partition: file.partition.path.clone(),
+        rows: file.rows,
+        bytes: file.bytes,
+        dropped: dropped.get(&file.number).map_or(0, RowSet::len),
+        is_held: file.held.is_some(),
     }
 }
 

@@ -11,21 +11,25 @@ use arrow::array::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::JoinSet;
 
-use super::arrivals::Occurrences;
-use super::fate::Tally;
-use super::in_place::{Arriving, AtHand, InPlace};
-use super::index::RowSet;
-use super::layout::slot_of;
-use super::merge::{PartitionPlan, plan_partition, small_bytes};
-use super::merge_exec::{Changes, Judge, Resolved, existing, files_in_flight, incoming, spawn};
-use super::needles::Needles;
-use super::reader::Source;
-use super::rewrite::{Rewrite, changes_of};
-use super::rolling::{StagedFile, StagingArea};
-use super::search::{Search, find_hits, look_at_hand};
-use super::slots::{Free, Slots};
-use super::snapshot::{DataFile, KeyRange, Snapshot};
-use super::storage::Storage;
+use crate::area::{StagedFile, StagingArea};
+use crate::arrivals::Occurrences;
+use crate::changes::Changes;
+use crate::document::DataFile;
+use crate::fate::Tally;
+use crate::in_place::{Arriving, AtHand, InPlace};
+use crate::judge::{Judge, Resolved};
+use crate::key_range::KeyRange;
+use crate::layout::slot_of;
+use crate::merge::{PartitionPlan, existing, incoming, plan_partition, small_bytes};
+use crate::needles::Needles;
+use crate::reader::Source;
+use crate::rewrite::{Rewrite, changes_of};
+use crate::row_set::RowSet;
+use crate::search::{Search, find_hits, look_at_hand};
+use crate::slots::{Free, Slots};
+use crate::snapshot::Snapshot;
+use crate::storage::Storage;
+use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::{Error, Result};
 
 /// Rows of the table that are kept at hand while a partition is merged, in bytes; what does not fit is read again when it is rewritten.
@@ -49,7 +53,7 @@ struct Alone {
 }
 
 /// Merges the staged rows into the table, the partitions first where the run has rows: what is found there is not looked for elsewhere.
-pub(super) async fn merge_alone(
+pub(crate) async fn merge_alone(
     search: &Arc<Search>,
     range: Option<&KeyRange>,
     snapshot: &Snapshot,

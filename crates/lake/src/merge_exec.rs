@@ -10,93 +10,49 @@
 //! goes to the partition that it then belongs to, and there is one way only in which rows are written.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use object_store::path::Path;
-use tokio::task::JoinSet;
 
-use super::arrivals::{Arrivals, DeletedKeys, Occurrences};
-use super::commit::AddedFile;
-use super::ending::Ending;
-use super::fate::{Fate, Met, Op, RowFate, Rules, Tally, decide, decide_absent};
-use super::hash::Fingerprint;
-use super::index::{Entry, KeyIndex, Place, RowSet};
-use super::layout::slot_of;
-use super::lens::Identity;
-use super::merge::{Existing, Incoming, PartitionPlan, plan};
-use super::merge_alone::merge_alone;
-use super::needles::Needles;
-use super::partition::Partitioner;
-use super::rank::{Rank, Ranking};
-use super::reader::Source;
-use super::rewrite::{Rewrite, changes_of};
-use super::rolling::{StagedFile, StagingArea};
-use super::search::{Found, Hit, Search, find_hits};
-use super::slots::Slots;
-use super::snapshot::{DataFile, KeyRange, Snapshot};
-use super::spill::SpilledKeys;
-use super::spilled::judge_spilled;
-use super::storage::Storage;
-use crate::spec::StrategyName;
-use lakefeed_model::error::{Error, Result};
+use crate::area::{StagedFile, StagingArea};
+use crate::arrivals::{Arrivals, DeletedKeys, Occurrences};
+use crate::changes::Changes;
+use crate::ending::Ending;
+use crate::fate::{Rules, Tally};
+use crate::judge::{Judge, Resolved};
+use crate::key_range::KeyRange;
+use crate::layout::slot_of;
+use crate::merge::{PartitionPlan, existing, incoming, plan};
+use crate::merge_alone::merge_alone;
+use crate::needles::Needles;
+use crate::partition::Partitioner;
+use crate::rewrite::{Rewrite, changes_of};
+use crate::row_set::RowSet;
+use crate::search::Search;
+use crate::slots::Slots;
+use crate::snapshot::Snapshot;
+use crate::spill::SpilledKeys;
+use crate::spilled::judge_spilled;
+use crate::tasks::{files_in_flight, spawn};
+use lakefeed_model::error::Result;
 use lakefeed_model::event::RowCounts;
-
-/// Files that are worked on at the same time, at most.
-const FILES_IN_FLIGHT_MAX: usize = 4;
 
 /// Everything that a merge needs to know of its run.
 #[derive(Debug)]
-pub(super) struct Merge {
-    pub(super) area: StagingArea,
-    pub(super) rules: Rules,
-    pub(super) arrivals: Arrivals,
+pub(crate) struct Merge {
+    pub(crate) area: StagingArea,
+    pub(crate) rules: Rules,
+    pub(crate) arrivals: Arrivals,
     /// Whether rows whose key did not come are closed.
-    pub(super) retires_absent: bool,
+    pub(crate) retires_absent: bool,
     /// How rows are marked as deleted or closed, where they are.
-    pub(super) ending: Option<Ending>,
-    pub(super) partitioner: Partitioner,
-    pub(super) staged: Vec<StagedFile>,
-}
-
-/// What a commit does to the data files.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    pub(super) adds: Vec<AddedFile>,
-    pub(super) removes: Vec<String>,
-}
-
-impl Changes {
-    /// Where the files that come are staged.
-    pub(super) fn staged_paths(&self, storage: &Storage) -> Result<Vec<Path>> {
-        self.adds.iter().map(|added| storage.resolve(&added.staged)).collect()
-    }
-
-    pub(super) fn extend(&mut self, other: Self) {
-        self.adds.extend(other.adds);
-        self.removes.extend(other.removes);
-    }
-}
-
-/// What becomes of the rows of the table: those that leave their files, and those of them that come again, marked.
-#[derive(Debug, Default)]
-pub(super) struct Resolved {
-    pub(super) gone: BTreeMap<String, RowSet>,
-    ended: BTreeMap<String, RowSet>,
-    /// Which rows of the file at hand make room for which incoming rows of the same partition; `None` where nobody wants to know.
-    pub(super) replaced: Option<Vec<(u32, Place)>>,
-}
-
-/// The same of one file.
-#[derive(Debug, Default)]
-struct ResolvedRows {
-    gone: RowSet,
-    ended: RowSet,
+    pub(crate) ending: Option<Ending>,
+    pub(crate) partitioner: Partitioner,
+    pub(crate) staged: Vec<StagedFile>,
 }
 
 /// Merges the staged rows into the table; counts what became of them.
-pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
+pub(crate) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
     let Merge { area, rules, arrivals, retires_absent, ending, partitioner, mut staged } = merge;
     let Arrivals { lens, index, spilled, ranks, groups, mut dropped, deleted_keys, .. } = arrivals;
     let (puts, deletes) = spilled.as_ref().map_or((index.puts(), index.deletes()), SpilledKeys::counts);
@@ -123,24 +79,6 @@ pub(super) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, coun
     let incoming = staged.iter().map(|file| incoming(file, &dropped)).collect::<Vec<_>>();
     let plans = plan(&existing, &incoming, slots, search.area.limits.file_bytes_target);
     execute(&search.area, plans, snapshot, staged, gone, dropped).await
-}
-
-/// A file of the table, as its plan sees it.
-pub(super) fn existing(path: &str, file: &DataFile, gone: &BTreeMap<String, RowSet>) -> Existing {
-    let deleted = gone.get(path).map_or(0, RowSet::len);
-    Existing { path: path.to_owned(), rows: file.rows, bytes: file.bytes, deleted }
-}
-
-/// A staged file, as its plan sees it.
-pub(super) fn incoming(file: &StagedFile, dropped: &HashMap<u32, RowSet>) -> Incoming {
-    Incoming {
-        number: file.number,
-        partition: file.partition.path.clone(),
-        rows: file.rows,
-        bytes: file.bytes,
-        dropped: dropped.get(&file.number).map_or(0, RowSet::len),
-        is_held: file.held.is_some(),
-    }
 }
 
 /// The range of all keys of the run; `None` when it is not known.
@@ -189,143 +127,6 @@ async fn resolve(
     Ok(resolved)
 }
 
-/// Has every hit decided about, file by file.
-pub(super) struct Judge<'a> {
-    pub(super) search: &'a Arc<Search>,
-    /// The folders of the staged files.
-    pub(super) folders: HashMap<u32, &'a str>,
-    pub(super) occurrences: Occurrences,
-    pub(super) dropped: &'a mut HashMap<u32, RowSet>,
-    pub(super) tally: &'a mut Tally,
-}
-
-impl Judge<'_> {
-    /// Searches files, in parallel, and decides about what is found, in their order. Files that certainly have none of `needles` are
-    /// passed over.
-    async fn files(
-        &mut self,
-        files: Vec<(&str, u64)>,
-        needles: Option<Arc<Needles>>,
-        resolved: &mut Resolved,
-    ) -> Result<()> {
-        let searches = files.into_iter().map(|(path, bytes)| {
-            let (search, needles, path) = (Arc::clone(self.search), needles.clone(), path.to_owned());
-            spawn(async move {
-                let source = Source { path: search.area.storage.resolve(&path)?, bytes };
-                let may_have = match &needles {
-                    Some(needles) => needles.may_be_in(&search.area.storage, &source).await?,
-                    None => true,
-                };
-                let found = if may_have { find_hits(&search, &source).await? } else { Found::default() };
-                Ok((path, found))
-            })
-        });
-        let searches = searches.collect::<Vec<_>>();
-        let mut found = stream::iter(searches).buffered(files_in_flight());
-        while let Some((path, found)) = found.try_next().await? {
-            self.judge(&path, &found, resolved);
-        }
-        Ok(())
-    }
-
-    pub(super) fn judge(&mut self, path: &str, found: &Found, resolved: &mut Resolved) {
-        let search = self.search;
-        let folder = slot_of(path).map_or("", |(folder, _)| folder);
-        let mut rows = resolved.rows_of(path);
-        // Rows that are met one after another are often staged in one file.
-        let mut home = None;
-        let mut index = search.index.write().unwrap_or_else(PoisonError::into_inner);
-        for (position, hit) in found.hits.iter().enumerate() {
-            let key = match search.lens.identity {
-                Identity::Key | Identity::Record => hit.key,
-                // The first row of the table meets the first one that came, the second the second, and so on.
-                Identity::Occurrence => self.occurrences.next(hit.row, |key| is_met(&index, key)),
-            };
-            let Some(entry) = index.get_mut_at(hit.place, key) else {
-                rows.note(hit.position, self.absent());
-                continue;
-            };
-            let is_home = match home {
-                Some((file, is_home)) if file == entry.place.file => is_home,
-                _ => self.folders.get(&entry.place.file) == Some(&folder),
-            };
-            home = Some((entry.place.file, is_home));
-            let before = entry.fate;
-            rows.note(hit.position, self.meet(is_home, key, entry, *hit, found.ranks.get(position)));
-            if let (Some(replaced), Fate::Fresh, Fate::Updated) = (&mut resolved.replaced, before, entry.fate) {
-                replaced.push((hit.position, entry.place));
-            }
-        }
-        for position in found.absent.positions() {
-            rows.note(u32::try_from(position).unwrap_or(u32::MAX), self.absent());
-        }
-        resolved.put_back(path, rows);
-    }
-
-    /// A row of the table meets what the run has of its key.
-    fn meet(&mut self, is_home: bool, key: Fingerprint, entry: &mut Entry, hit: Hit, rank: Option<&Rank>) -> RowFate {
-        let Search { rules, lens, ranks, .. } = self.search.as_ref();
-        let guards = |(ranking, rank): (&Ranking, &Rank)| ranking.guards(rank, (entry.op, ranks.get(key)));
-        let met = Met {
-            is_same: entry.op == Op::Put && entry.row == hit.row,
-            // A version stays where it is when the next one opens.
-            is_in_place: rules.strategy == StrategyName::Scd2 || is_home,
-            is_live: hit.is_live,
-            is_newer: lens.ranking.as_ref().zip(rank).is_some_and(guards),
-        };
-        let decision = decide(*rules, entry.op, entry.fate, met);
-        let is_dropped = matches!(decision.fate, Fate::Unchanged | Fate::Kept);
-        if let (true, Some(place)) = (is_dropped, entry.staged()) {
-            self.dropped.entry(place.file).or_default().insert(place.row);
-        }
-        self.tally.turn(entry.op, entry.fate, decision.fate);
-        self.tally.row(decision.row, false);
-        entry.fate = decision.fate;
-        decision.row
-    }
-
-    /// A row of the table whose key the run does not have.
-    fn absent(&mut self) -> RowFate {
-        let Search { rules, .. } = self.search.as_ref();
-        let fate = decide_absent(*rules);
-        self.tally.row(fate, rules.strategy == StrategyName::Scd2);
-        fate
-    }
-}
-
-impl Resolved {
-    /// What is known of the rows of a file, which is to be put back.
-    fn rows_of(&mut self, path: &str) -> ResolvedRows {
-        let [gone, ended] = [&mut self.gone, &mut self.ended].map(|files| files.remove(path).unwrap_or_default());
-        ResolvedRows { gone, ended }
-    }
-
-    fn put_back(&mut self, path: &str, rows: ResolvedRows) {
-        let ResolvedRows { gone, ended } = rows;
-        for (files, rows) in [(&mut self.gone, gone), (&mut self.ended, ended)] {
-            if rows.len() > 0 {
-                files.insert(path.to_owned(), rows);
-            }
-        }
-    }
-}
-
-impl ResolvedRows {
-    fn note(&mut self, position: u32, fate: RowFate) {
-        if fate != RowFate::Stays {
-            self.gone.insert(position);
-        }
-        if fate == RowFate::Ends {
-            self.ended.insert(position);
-        }
-    }
-}
-
-/// Whether a row of the table has met this one already, so that the next equal one is to meet another.
-fn is_met(index: &KeyIndex, key: Fingerprint) -> bool {
-    index.get(key).is_some_and(|entry| entry.fate != Fate::Fresh)
-}
-
 /// Rewrites what the plans say, in parallel.
 async fn execute(
     area: &StagingArea,
@@ -356,19 +157,4 @@ async fn execute(
         changes.extend(changed);
     }
     Ok(changes)
-}
-
-pub(super) fn files_in_flight() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(FILES_IN_FLIGHT_MAX)
-}
-
-/// Work as a task of its own, which starts when it is first polled and ends when nobody waits for it any more.
-pub(super) async fn spawn<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    let mut task = JoinSet::new();
-    task.spawn(work);
-    match task.join_next().await {
-        Some(Ok(outcome)) => outcome,
-        Some(Err(error)) => Err(Error::storage("a part of the work ended unexpectedly").with_source(error)),
-        None => Err(Error::storage("a part of the work was lost")),
-    }
 }

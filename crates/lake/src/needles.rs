@@ -10,12 +10,12 @@ use arrow::error::ArrowError;
 use futures::TryStreamExt as _;
 use parquet::bloom_filter::Sbbf;
 
-use super::fate::Fate;
-use super::index::RowSet;
-use super::reader::{Filters, Part, Source, ranges, read};
-use super::rolling::StagedFile;
-use super::search::Search;
-use super::storage::Storage;
+use crate::area::StagedFile;
+use crate::fate::Fate;
+use crate::reader::{Filters, Part, Source, ranges, read};
+use crate::row_set::RowSet;
+use crate::search::Search;
+use crate::storage::Storage;
 use lakefeed_model::error::{Error, Result};
 
 /// With more keys than this, asking filters costs more than it spares: of a hundred keys that a file does not have, its filter takes one for
@@ -24,7 +24,7 @@ const NEEDLES_MAX: u64 = 4_096;
 
 /// Keys that are still to be found, as their columns hold them.
 #[derive(Debug)]
-pub(super) struct Needles {
+pub(crate) struct Needles {
     /// Names and values of the key columns; row for row a key.
     columns: Vec<(String, ArrayRef)>,
     keys: usize,
@@ -32,7 +32,7 @@ pub(super) struct Needles {
 
 impl Needles {
     /// The keys of the run that were not met so far, which are `unmet` many; `None` when they are too many, or not known by their values.
-    pub(super) async fn of(search: &Search, staged: &[StagedFile], unmet: u64) -> Result<Option<Self>> {
+    pub(crate) async fn of(search: &Search, staged: &[StagedFile], unmet: u64) -> Result<Option<Self>> {
         if unmet > NEEDLES_MAX {
             return Ok(None);
         }
@@ -64,7 +64,7 @@ impl Needles {
     }
 
     /// Whether a file may have one of the keys.
-    pub(super) async fn may_be_in(&self, storage: &Storage, source: &Source) -> Result<bool> {
+    pub(crate) async fn may_be_in(&self, storage: &Storage, source: &Source) -> Result<bool> {
         let fails = |error| storage.failed("read the bloom filters of", &source.path, error);
         let mut filters = Filters::of(storage, source).await?;
         for row_group in 0..filters.row_groups() {

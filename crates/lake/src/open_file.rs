@@ -12,11 +12,11 @@ use object_store::path::Path;
 use parquet::errors::ParquetError;
 use tokio::sync::oneshot;
 
-use super::data_file::DataFileWriter;
-use super::partition::Partition;
-use super::rolling::{StagedFile, StagingArea, key_range};
-use super::snapshot::KeyRange;
-use super::upload::Upload;
+use crate::area::{StagedFile, StagingArea, key_range};
+use crate::data_file::DataFileWriter;
+use crate::key_range::KeyRange;
+use crate::partition::Partition;
+use crate::upload::Upload;
 use lakefeed_model::error::{Error, Result};
 
 /// What an open file holds besides what its encoder counts: pages in the making, metadata. An estimate.
@@ -28,7 +28,7 @@ const WAITING_BYTES_MAX: usize = 512 * 1024;
 const HANDED_ROWS_MIN: usize = 1_024;
 
 #[derive(Debug)]
-pub(super) struct OpenFile {
+pub(crate) struct OpenFile {
     number: u32,
     partition: Arc<Partition>,
     waiting: Waiting,
@@ -36,9 +36,9 @@ pub(super) struct OpenFile {
     at_work: Option<AtWork>,
     /// What the file holds of its encoder, and how large it would be, when that was last at rest.
     encoded: Encoded,
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     keys: Option<KeyRange>,
-    pub(super) held_bytes: usize,
+    pub(crate) held_bytes: usize,
 }
 
 /// An encoder that is encoding.
@@ -70,7 +70,7 @@ struct Encoder {
 }
 
 impl OpenFile {
-    pub(super) fn new(number: u32, partition: Arc<Partition>) -> Self {
+    pub(crate) fn new(number: u32, partition: Arc<Partition>) -> Self {
         Self {
             number,
             partition,
@@ -84,12 +84,12 @@ impl OpenFile {
         }
     }
 
-    pub(super) fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
     /// Adds rows, which are encoded when there are enough of them, or, if they `may_wait`, later.
-    pub(super) async fn append(&mut self, batch: &RecordBatch, area: &StagingArea, may_wait: bool) -> Result<()> {
+    pub(crate) async fn append(&mut self, batch: &RecordBatch, area: &StagingArea, may_wait: bool) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
@@ -108,7 +108,7 @@ impl OpenFile {
     }
 
     /// Encodes what waits, and sends what that finishes.
-    pub(super) async fn encode(&mut self, area: &StagingArea) -> Result<()> {
+    pub(crate) async fn encode(&mut self, area: &StagingArea) -> Result<()> {
         self.begin_to_encode(area).await?;
         self.come_to_rest(area).await
     }
@@ -135,7 +135,7 @@ impl OpenFile {
     }
 
     /// Waits until nothing of the file is being encoded.
-    pub(super) async fn come_to_rest(&mut self, area: &StagingArea) -> Result<()> {
+    pub(crate) async fn come_to_rest(&mut self, area: &StagingArea) -> Result<()> {
         let Some(AtWork { done, .. }) = self.at_work.take() else { return Ok(()) };
         let (encoder, written) = done
             .await
@@ -167,7 +167,7 @@ impl OpenFile {
     }
 
     /// Ends the row group and sends what it makes.
-    pub(super) async fn flush(&mut self, area: &StagingArea) -> Result<()> {
+    pub(crate) async fn flush(&mut self, area: &StagingArea) -> Result<()> {
         self.encode(area).await?;
         let Some(mut encoder) = self.encoder.take() else { return Ok(()) };
         let flushed = encoder.writer.flush();
@@ -175,22 +175,22 @@ impl OpenFile {
     }
 
     /// How large the file would be if it were closed now; rows that are not encoded yet count as they are.
-    pub(super) fn estimated_bytes(&self) -> u64 {
+    pub(crate) fn estimated_bytes(&self) -> u64 {
         (self.encoded.file_bytes + self.raw_bytes()) as u64
     }
 
     /// Whether nothing was encoded so far.
-    pub(super) fn is_only_held(&self) -> bool {
+    pub(crate) fn is_only_held(&self) -> bool {
         self.encoder.is_none() && self.at_work.is_none()
     }
 
     /// The file as rows in memory; nothing of it may have been encoded.
-    pub(super) fn hold(self) -> StagedFile {
+    pub(crate) fn hold(self) -> StagedFile {
         let Self { number, partition, waiting, rows, keys, .. } = self;
         StagedFile { number, partition, rows, bytes: waiting.bytes as u64, keys, held: Some(waiting.batches.into()) }
     }
 
-    pub(super) async fn close(mut self, area: &StagingArea) -> Result<StagedFile> {
+    pub(crate) async fn close(mut self, area: &StagingArea) -> Result<StagedFile> {
         self.encode(area).await?;
         let mut encoder = self.take_encoder(area)?;
         let Self { number, partition, rows, keys, .. } = self;
@@ -201,7 +201,7 @@ impl OpenFile {
         Ok(StagedFile { number, partition, rows, bytes, keys, held: None })
     }
 
-    pub(super) async fn abort(self) {
+    pub(crate) async fn abort(self) {
         let at_work = match self.at_work {
             Some(AtWork { done, .. }) => done.await.ok().map(|(encoder, _)| encoder),
             None => None,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 
 /// Commits after which the grid comes back to where it was.
-pub(super) const STRIDE: u64 = 128;
+pub(crate) const STRIDE: u64 = 128;
 /// What fills gaps. As the beginning of a page header it would be a field of a type that Thrift does not have; as text it is valid, since some readers
 /// skip binary fields by reading them as text.
 const FILL: u8 = 0x7F;
@@ -29,29 +29,29 @@ const DICTIONARY_PAGE: [u8; 2] = [NEXT_I32, 0x04];
 
 /// Where the parts of a data file begin: at offsets that leave the same remainder as the number of its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Grid {
+pub(crate) struct Grid {
     remainder: u64,
 }
 
 impl Grid {
-    pub(super) fn of_commit(commit: u64) -> Self {
+    pub(crate) fn of_commit(commit: u64) -> Self {
         Self { remainder: commit % STRIDE }
     }
 
     /// Bytes from `offset` to the next place of the grid.
-    pub(super) fn gap(self, offset: u64) -> usize {
+    pub(crate) fn gap(self, offset: u64) -> usize {
         let gap = (self.remainder + STRIDE - offset % STRIDE) % STRIDE;
         usize::try_from(gap).unwrap_or_default()
     }
 
     /// What is to be written at `offset` for the next part to begin on the grid.
-    pub(super) fn fill(self, offset: u64) -> Vec<u8> {
+    pub(crate) fn fill(self, offset: u64) -> Vec<u8> {
         vec![FILL; self.gap(offset)]
     }
 }
 
 /// Whether this is the header of a dictionary page.
-pub(super) fn is_dictionary(header: &[u8]) -> bool {
+pub(crate) fn is_dictionary(header: &[u8]) -> bool {
     header.starts_with(&DICTIONARY_PAGE)
 }
 
@@ -59,7 +59,7 @@ pub(super) fn is_dictionary(header: &[u8]) -> bool {
 ///
 /// # Errors
 /// When `header` is not what the Parquet crate writes today, or the page has 2 GiB.
-pub(super) fn with_compressed_size(header: &[u8], bytes: usize) -> Result<Vec<u8>, ParquetError> {
+pub(crate) fn with_compressed_size(header: &[u8], bytes: usize) -> Result<Vec<u8>, ParquetError> {
     let from_size = skip_i32(header).and_then(skip_i32).ok_or_else(unknown)?;
     let rest = skip_i32(from_size).ok_or_else(unknown)?;
     let mut changed = header.get(..header.len() - from_size.len()).unwrap_or_default().to_vec();
@@ -73,7 +73,7 @@ pub(super) fn with_compressed_size(header: &[u8], bytes: usize) -> Result<Vec<u8
 ///
 /// # Errors
 /// When `header` is not what the Parquet crate writes today.
-pub(super) fn seal(header: &[u8], data: &[u8], offset: u64, grid: Grid) -> Result<Bytes, ParquetError> {
+pub(crate) fn seal(header: &[u8], data: &[u8], offset: u64, grid: Grid) -> Result<Bytes, ParquetError> {
     let mut rest = header;
     for _ in 0..3 {
         rest = skip_i32(rest).ok_or_else(unknown)?;
@@ -105,17 +105,17 @@ pub(super) fn seal(header: &[u8], data: &[u8], offset: u64, grid: Grid) -> Resul
 
 /// A page as it was before [`seal`].
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unsealed {
-    pub(super) header: Vec<u8>,
+pub(crate) struct Unsealed {
+    pub(crate) header: Vec<u8>,
     /// How many bytes of the page its sealed header takes.
-    pub(super) sealed_bytes: usize,
+    pub(crate) sealed_bytes: usize,
 }
 
 /// Takes the seal off a page, which is a header and what it says comes next; one that was never sealed is as it is.
 ///
 /// # Errors
 /// When this is no page that this crate has written, or its checksum is not that of its bytes.
-pub(super) fn unseal(page: &[u8]) -> Result<Unsealed, ParquetError> {
+pub(crate) fn unseal(page: &[u8]) -> Result<Unsealed, ParquetError> {
     let (header, checksum, data) = unsealed(page).ok_or_else(unknown)?;
     if checksum.is_some_and(|checksum| checksum != zigzag(crc32fast::hash(data).cast_signed())) {
         return Err(ParquetError::General("the CRC of a page is not that of its bytes".to_owned()));

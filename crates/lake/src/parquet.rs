@@ -11,15 +11,16 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
+use lakefeed_model::error::Error;
 use lakefeed_model::schema::RecordSchema;
 use lakefeed_model::spec::Limits;
 
 /// The key of the record schema in a data file's metadata.
-pub(super) const SCHEMA_KEY: &str = "lakefeed.schema";
+pub(crate) const SCHEMA_KEY: &str = "lakefeed.schema";
 /// The key of the number of times that the table's schema has changed.
 const SCHEMA_VERSION_KEY: &str = "lakefeed.schema_version";
 /// The key of the order of its rows in a data file's metadata, where they have one.
-pub(super) const SORTED_KEY: &str = "lakefeed.sorted_by";
+pub(crate) const SORTED_KEY: &str = "lakefeed.sorted_by";
 /// How often a bloom filter says "maybe" of a key that is not there.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
@@ -27,7 +28,7 @@ const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 const DELTA_RESERVED_BYTES: usize = 1024 * 1024;
 
 /// Bytes that the encoder of a file of `schema` reserves without filling them.
-pub(super) fn reserved_bytes(schema: &SchemaRef) -> Result<usize, ParquetError> {
+pub(crate) fn reserved_bytes(schema: &SchemaRef) -> Result<usize, ParquetError> {
     let leaves = ArrowSchemaConverter::new().convert(schema)?;
     let delta = leaves.columns().iter().filter(|leaf| is_whole_number(leaf.physical_type())).count();
     Ok(delta * DELTA_RESERVED_BYTES)
@@ -37,7 +38,7 @@ pub(super) fn reserved_bytes(schema: &SchemaRef) -> Result<usize, ParquetError> 
 const BY_US: Compression = Compression::UNCOMPRESSED;
 
 /// The options of data files of a table.
-pub(super) fn data_file_options(
+pub(crate) fn data_file_options(
     record_schema: &RecordSchema,
     primary_key: &[String],
     limits: &Limits,
@@ -46,7 +47,7 @@ pub(super) fn data_file_options(
 }
 
 /// The options of data files of a table whose rows are in an order.
-pub(super) fn sorted_file_options(
+pub(crate) fn sorted_file_options(
     record_schema: &RecordSchema,
     primary_key: &[String],
     limits: &Limits,
@@ -64,7 +65,7 @@ fn described(record_schema: &RecordSchema) -> Result<Vec<KeyValue>, ParquetError
 }
 
 /// The options of a file of any other shape.
-pub(super) fn plain_options(schema: &SchemaRef, limits: &Limits) -> Result<ArrowWriterOptions, ParquetError> {
+pub(crate) fn plain_options(schema: &SchemaRef, limits: &Limits) -> Result<ArrowWriterOptions, ParquetError> {
     properties(schema, &[], limits, Vec::new(), Compression::ZSTD(ZstdLevel::try_new(1)?))
 }
 
@@ -107,12 +108,17 @@ fn is_whole_number(physical_type: Type) -> bool {
     matches!(physical_type, Type::INT64 | Type::INT32)
 }
 
+/// What the Parquet and Arrow libraries say when they cannot encode.
+pub(crate) fn cannot_encode(what: &str, error: ParquetError) -> Error {
+    Error::storage(format!("cannot encode {what}")).with_source(error)
+}
+
 #[cfg(test)]
 mod tests {
     use parquet::arrow::ArrowWriter;
 
-    use super::super::testing::{batch, row, schema};
     use super::*;
+    use crate::testing::{batch, row, schema};
 
     #[test]
     fn what_an_encoder_reserves_is_what_we_take_off() {

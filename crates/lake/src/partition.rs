@@ -20,13 +20,13 @@ use arrow::row::{RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{Datelike as _, NaiveDate};
 
-use super::bucket::buckets;
+use crate::bucket::buckets;
 use crate::spec::{PartitionField, Transform};
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::RecordSchema;
 
 /// The folder value of null, as Hive writes it.
-pub(super) const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+pub(crate) const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 /// The folder value of the empty text, which Hive cannot tell from null.
 const EMPTY_VALUE: &str = "__HIVE_EMPTY__";
 /// The longest encoded value in bytes; file systems take 255 for the whole name.
@@ -36,28 +36,28 @@ const HOURS_PER_DAY: i64 = 24;
 const DAYS_FROM_CE_TO_1970: i32 = 719_163;
 
 /// A partition's number within its [`Partitioner`].
-pub(super) type PartitionId = usize;
+pub(crate) type PartitionId = usize;
 
 /// A folder of data files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Partition {
+pub(crate) struct Partition {
     /// The folder, relative to the table's; empty for a table of one folder.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Level by level: its name and its value as text.
-    pub(super) values: Vec<(String, Option<String>)>,
+    pub(crate) values: Vec<(String, Option<String>)>,
 }
 
 /// The rows of one partition within one batch.
 #[derive(Debug)]
-pub(super) struct Group {
-    pub(super) partition: PartitionId,
+pub(crate) struct Group {
+    pub(crate) partition: PartitionId,
     /// The rows of the batch, in order; `None` for all of them.
-    pub(super) rows: Option<UInt32Array>,
+    pub(crate) rows: Option<UInt32Array>,
 }
 
 impl Group {
     /// The group's rows of `batch`.
-    pub(super) fn of(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         match &self.rows {
             None => Ok(batch.clone()),
             Some(rows) => take_record_batch(batch, rows),
@@ -67,7 +67,7 @@ impl Group {
 
 /// Spreads batches of one schema over partitions.
 #[derive(Debug)]
-pub(super) struct Partitioner {
+pub(crate) struct Partitioner {
     levels: Vec<Level>,
     /// Turns the buckets of a row into a map key; `None` for a table of one folder.
     converter: Option<RowConverter>,
@@ -85,7 +85,7 @@ struct Level {
 impl Partitioner {
     /// # Errors
     /// When a field names a column that is missing or that its transform does not take.
-    pub(super) fn new(fields: &[PartitionField], schema: &RecordSchema) -> Result<Self> {
+    pub(crate) fn new(fields: &[PartitionField], schema: &RecordSchema) -> Result<Self> {
         let levels = fields.iter().map(|field| level(field, schema)).collect::<Result<Vec<_>>>()?;
         let sort_fields = levels
             .iter()
@@ -111,12 +111,12 @@ impl Partitioner {
         Ok(Self { levels, converter, known: HashMap::default(), partitions })
     }
 
-    pub(super) fn partition(&self, id: PartitionId) -> Option<&Partition> {
+    pub(crate) fn partition(&self, id: PartitionId) -> Option<&Partition> {
         self.partitions.get(id)
     }
 
     /// Splits `batch` by partition, groups in the order of their first row.
-    pub(super) fn split(&mut self, batch: &RecordBatch) -> Result<Vec<Group>> {
+    pub(crate) fn split(&mut self, batch: &RecordBatch) -> Result<Vec<Group>> {
         let Some(converter) = &self.converter else {
             return Ok(vec![Group { partition: 0, rows: None }]);
         };

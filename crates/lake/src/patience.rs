@@ -40,7 +40,7 @@ pub struct Wait {
 
 /// A wait as it goes on. Pure: what was refused and the time go in, how long to pause comes out.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     began: Duration,
     pause: Duration,
     told: Option<Duration>,
@@ -48,7 +48,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// `now` is the monotonic time, as everywhere here.
-    pub(super) fn begin(now: Duration) -> Self {
+    pub(crate) fn begin(now: Duration) -> Self {
         Self { began: now, pause: PAUSE_MIN, told: None }
     }
 
@@ -56,7 +56,7 @@ impl Waiting {
     ///
     /// # Errors
     /// `error` itself when it is no [`ErrorKind::Conflict`], or when there is no patience left.
-    pub(super) fn refused(&mut self, error: Error, patience: Option<&Patience>, now: Duration) -> Result<Duration> {
+    pub(crate) fn refused(&mut self, error: Error, patience: Option<&Patience>, now: Duration) -> Result<Duration> {
         let Some(patience) = patience.filter(|_| error.kind() == ErrorKind::Conflict) else { return Err(error) };
         let waited = now.saturating_sub(self.began);
         let left = patience.limit.saturating_sub(waited);

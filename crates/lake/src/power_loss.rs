@@ -2,15 +2,15 @@
 //! promised must hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::{fmt, io};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::stream::{BoxStream, StreamExt as _};
+use lakefeed_testing::fault_store::{Death, Fuse};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -18,11 +18,10 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use super::commit::State;
-use super::medium::Medium;
-use super::testing::{Row, World, row, run_on};
+use crate::commit::State;
+use crate::medium::Medium;
+use crate::testing::{Row, World, row, run_on};
 use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
-use lakefeed_testing::fault_store::{Death, Fuse};
 
 /// A disk: what programs see of it, and what of that is durable. A file's content is known by a number, as by an inode.
 #[derive(Debug, Default)]
@@ -288,7 +287,7 @@ async fn a_disk_that_ignores_syncs_loses_what_was_promised() {
         lost += u32::from(!promised);
     }
     assert!(lost > 10, "{lost}");
-    assert_eq!(State::found(true).next(), Some(super::commit::Step::Sweep));
+    assert_eq!(State::found(true).next(), Some(crate::commit::Step::Sweep));
 }
 
 /// A disk that can write, and cannot say that anything is durable.

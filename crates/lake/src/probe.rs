@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::storage::{Created, Storage};
+use crate::storage::{Created, Storage};
 use lakefeed_model::error::{Error, Result};
 
 /// Puts the probe object, create-only, until the store says that it is there already. It stays: another run may be
@@ -12,7 +12,7 @@ use lakefeed_model::error::{Error, Result};
 ///
 /// # Errors
 /// When the second put goes through as well.
-pub(super) async fn check_store(storage: &Storage) -> Result<()> {
+pub(crate) async fn check_store(storage: &Storage) -> Result<()> {
     let path = storage.layout.probe();
     let content = || Bytes::from_static(b"a create-only put of this object must fail\n");
     for _ in 0..2 {

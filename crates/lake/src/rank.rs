@@ -7,14 +7,14 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 
-use super::fate::Op;
-use super::hash::Fingerprint;
-use super::index::PrintMap;
+use crate::fate::Op;
+use crate::hash::Fingerprint;
+use crate::index::PrintMap;
 use crate::spec::{Precedence, SortOrder};
 
 /// A value that versions are compared by. Null loses against any value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Rank {
+pub(crate) enum Rank {
     Null,
     Number(i128),
     Text(Box<str>),
@@ -22,19 +22,19 @@ pub(super) enum Rank {
 
 /// Compares versions.
 #[derive(Debug, Clone)]
-pub(super) struct Ranking {
+pub(crate) struct Ranking {
     column: String,
     order: SortOrder,
     /// Whether versions of the table are compared, too.
-    pub(super) guards_table: bool,
+    pub(crate) guards_table: bool,
 }
 
 /// The versions that have won so far.
 #[derive(Debug, Default)]
-pub(super) struct Ranks(PrintMap<Rank>);
+pub(crate) struct Ranks(PrintMap<Rank>);
 
 /// Whether versions can be compared by values of this type.
-pub(super) fn is_comparable(data_type: &DataType) -> bool {
+pub(crate) fn is_comparable(data_type: &DataType) -> bool {
     matches!(
         data_type,
         DataType::Boolean
@@ -49,13 +49,13 @@ pub(super) fn is_comparable(data_type: &DataType) -> bool {
 }
 
 impl Ranking {
-    pub(super) fn new(precedence: &Precedence) -> Self {
+    pub(crate) fn new(precedence: &Precedence) -> Self {
         let Precedence { column, order, guards_table } = precedence.clone();
         Self { column, order, guards_table }
     }
 
     /// The ranks of the rows of a batch; null where it does not have the column.
-    pub(super) fn of(&self, batch: &RecordBatch) -> Result<Vec<Rank>, ArrowError> {
+    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<Vec<Rank>, ArrowError> {
         match batch.column_by_name(&self.column) {
             Some(column) => ranks(column),
             None => Ok(vec![Rank::Null; batch.num_rows()]),
@@ -76,24 +76,24 @@ impl Ranking {
 
     /// Whether an arrival wins over what came before it in the same run. Of equal ones the last arrival wins; a delete
     /// without a value has no version to be compared by, so it is a matter of arrival, too.
-    pub(super) fn wins(&self, came: (Op, &Rank), before: (Op, &Rank)) -> bool {
+    pub(crate) fn wins(&self, came: (Op, &Rank), before: (Op, &Rank)) -> bool {
         let is_bare = |(op, rank): (Op, &Rank)| op == Op::Delete && *rank == Rank::Null;
         is_bare(came) || is_bare(before) || !self.is_newer(before.1, came.1)
     }
 
     /// Whether a row of the table is a newer version than what came, which must not overwrite it then.
-    pub(super) fn guards(&self, row: &Rank, came: (Op, &Rank)) -> bool {
+    pub(crate) fn guards(&self, row: &Rank, came: (Op, &Rank)) -> bool {
         let is_bare = came.0 == Op::Delete && *came.1 == Rank::Null;
         self.guards_table && !is_bare && self.is_newer(row, came.1)
     }
 }
 
 impl Ranks {
-    pub(super) fn set(&mut self, key: Fingerprint, rank: Rank) {
+    pub(crate) fn set(&mut self, key: Fingerprint, rank: Rank) {
         self.0.insert(key, rank);
     }
 
-    pub(super) fn get(&self, key: Fingerprint) -> &Rank {
+    pub(crate) fn get(&self, key: Fingerprint) -> &Rank {
         self.0.get(&key).unwrap_or(&Rank::Null)
     }
 }

@@ -22,7 +22,7 @@ use parquet::schema::types::ColumnDescriptor;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::storage::Storage;
+use crate::storage::Storage;
 use lakefeed_model::error::{Error, Result};
 
 /// Rows of a batch that is read.
@@ -34,21 +34,21 @@ const FOOTER_BYTES: usize = 64 * 1024;
 
 /// A data file, or a staged one.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
-    pub(super) path: Path,
-    pub(super) bytes: u64,
+pub(crate) struct Source {
+    pub(crate) path: Path,
+    pub(crate) bytes: u64,
 }
 
 impl Source {
     /// What its bytes take where they are kept.
-    pub(super) fn bytes_in_memory(&self) -> usize {
+    pub(crate) fn bytes_in_memory(&self) -> usize {
         usize::try_from(self.bytes).unwrap_or(usize::MAX)
     }
 }
 
 /// Which part of a file is wanted.
 #[derive(Debug)]
-pub(super) enum Part<'a> {
+pub(crate) enum Part<'a> {
     /// All of it.
     Whole,
     /// These columns, those of them that the file has.
@@ -60,7 +60,7 @@ pub(super) enum Part<'a> {
 }
 
 /// Batches of a file, in the order of its rows.
-pub(super) async fn read<'a>(
+pub(crate) async fn read<'a>(
     storage: &'a Storage,
     source: &Source,
     part: Part<'_>,
@@ -97,13 +97,13 @@ pub(super) async fn read<'a>(
 }
 
 /// All bytes of a file.
-pub(super) async fn fetch(storage: &Storage, source: &Source) -> Result<Bytes> {
+pub(crate) async fn fetch(storage: &Storage, source: &Source) -> Result<Bytes> {
     let fails = |error| storage.failed("read", &source.path, error);
     storage.store.get(&source.path).await.map_err(fails)?.bytes().await.map_err(fails)
 }
 
 /// All batches of a file whose bytes are `content`. With `ahead`, the next one is decoded while the caller works on one.
-pub(super) fn decode(
+pub(crate) fn decode(
     storage: &Storage,
     source: &Source,
     content: Bytes,
@@ -150,23 +150,23 @@ fn in_advance(
 }
 
 /// A data file whose bloom filters can be asked.
-pub(super) struct Filters {
+pub(crate) struct Filters {
     builder: ParquetRecordBatchStreamBuilder<ObjectReader>,
 }
 
 impl Filters {
-    pub(super) async fn of(storage: &Storage, source: &Source) -> Result<Self> {
+    pub(crate) async fn of(storage: &Storage, source: &Source) -> Result<Self> {
         let object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
         let builder = ParquetRecordBatchStreamBuilder::new(object).await;
         builder.map(|builder| Self { builder }).map_err(|error| storage.failed("read", &source.path, error))
     }
 
-    pub(super) fn row_groups(&self) -> usize {
+    pub(crate) fn row_groups(&self) -> usize {
         self.builder.metadata().num_row_groups()
     }
 
     /// The filter of a plain column in a row group; `None` where it has none.
-    pub(super) async fn filter(&mut self, row_group: usize, column: &str) -> parquet::errors::Result<Option<Sbbf>> {
+    pub(crate) async fn filter(&mut self, row_group: usize, column: &str) -> parquet::errors::Result<Option<Sbbf>> {
         let leaves = self.builder.parquet_schema().columns();
         let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == [column]) else { return Ok(None) };
         self.builder.get_row_group_column_bloom_filter(row_group, leaf).await
@@ -174,7 +174,7 @@ impl Filters {
 }
 
 /// What a data file's metadata has under `key`.
-pub(super) async fn metadata_entry(storage: &Storage, source: &Source, key: &str) -> Result<Option<String>> {
+pub(crate) async fn metadata_entry(storage: &Storage, source: &Source, key: &str) -> Result<Option<String>> {
     let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
     let metadata = object.get_metadata(None).await.map_err(|error| storage.failed("read", &source.path, error))?;
     let entries = metadata.file_metadata().key_value_metadata().into_iter().flatten();
@@ -185,7 +185,7 @@ pub(super) async fn metadata_entry(storage: &Storage, source: &Source, key: &str
 const DOUBLES_MAX: u64 = 1 << 53;
 
 /// Whether the statistics of a file say that every whole number in these columns is a double.
-pub(super) async fn are_all_doubles(storage: &Storage, source: &Source, columns: &[String]) -> Result<bool> {
+pub(crate) async fn are_all_doubles(storage: &Storage, source: &Source, columns: &[String]) -> Result<bool> {
     let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
     let metadata = object.get_metadata(None).await.map_err(|error| storage.failed("read", &source.path, error))?;
     let chunks = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
@@ -211,7 +211,7 @@ fn is_unsigned(column: &ColumnDescriptor) -> bool {
 }
 
 /// Positions as ranges; they must ascend.
-pub(super) fn ranges(positions: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+pub(crate) fn ranges(positions: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for position in positions {
         match ranges.last_mut() {

@@ -6,7 +6,7 @@
 mod kept;
 mod overtaken;
 
-pub(super) use kept::Settled;
+pub(crate) use kept::Settled;
 pub use kept::{KeptReject, KeptRejects, KeptRejectsFile, RejectPlace, RejectState};
 pub use overtaken::Overtaken;
 
@@ -17,12 +17,12 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
 
-use super::commit::{RejectsFile, staged_name};
-use super::layout::rejects_name;
-use super::parquet::plain_options;
-use super::rolling::compute;
-use super::storage::Storage;
-use super::upload::Upload;
+use crate::document::RejectsFile;
+use crate::layout::rejects_name;
+use crate::parquet::plain_options;
+use crate::storage::{Storage, staged_name};
+use crate::tasks::compute;
+use crate::upload::Upload;
 use lakefeed_model::error::Result;
 use lakefeed_model::reject::Reject;
 use lakefeed_model::spec::Limits;
@@ -32,7 +32,7 @@ const FLUSH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Stages the rejects of one run.
 #[derive(Debug)]
-pub(super) struct RejectsWriter {
+pub(crate) struct RejectsWriter {
     run_id: String,
     resource: String,
     schema: SchemaRef,
@@ -42,7 +42,7 @@ pub(super) struct RejectsWriter {
 }
 
 impl RejectsWriter {
-    pub(super) fn new(storage: &Storage, run_id: &str, resource: &str, limits: &Limits) -> Result<Self> {
+    pub(crate) fn new(storage: &Storage, run_id: &str, resource: &str, limits: &Limits) -> Result<Self> {
         let schema = schema();
         let path = storage.layout.staged_rejects(run_id);
         let writer = plain_options(&schema, limits)
@@ -52,7 +52,7 @@ impl RejectsWriter {
         Ok(Self { run_id: run_id.to_owned(), resource: resource.to_owned(), schema, writer, upload, rows: 0 })
     }
 
-    pub(super) async fn write(&mut self, storage: &Storage, rejects: &[Reject]) -> Result<()> {
+    pub(crate) async fn write(&mut self, storage: &Storage, rejects: &[Reject]) -> Result<()> {
         let path = self.upload.path().clone();
         let encoded = self.batch(rejects).map_err(parquet::errors::ParquetError::from);
         let written = encoded.and_then(|batch| {
@@ -67,7 +67,7 @@ impl RejectsWriter {
     }
 
     /// Completes the staged file.
-    pub(super) async fn finish(mut self, storage: &Storage) -> Result<RejectsFile> {
+    pub(crate) async fn finish(mut self, storage: &Storage) -> Result<RejectsFile> {
         let staged = self.upload.path().clone();
         self.writer.finish().map_err(|error| storage.failed("encode", &staged, error))?;
         self.drain(storage).await?;
@@ -80,7 +80,7 @@ impl RejectsWriter {
         })
     }
 
-    pub(super) async fn abort(self) {
+    pub(crate) async fn abort(self) {
         self.upload.abort().await;
     }
 

@@ -3,23 +3,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::buffer::BooleanBuffer;
-use arrow::compute::filter_record_batch;
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::commit::{AddedFile, staged_name};
-use super::in_place::AtHand;
-use super::index::RowSet;
-use super::layout::data_file;
-use super::merge::PartitionPlan;
-use super::merge_exec::{Changes, files_in_flight};
-use super::partition::Partition;
-use super::reader::{Part, Source, read};
-use super::rolling::{RollingWriter, StagedFile, StagingArea};
-use super::schema::{conform, misfit};
-use super::snapshot::DataFile;
+use crate::area::{StagedFile, StagingArea, added_file};
+use crate::changes::Changes;
+use crate::document::DataFile;
+use crate::in_place::AtHand;
+use crate::keep_rows::keep_rows;
+use crate::merge::PartitionPlan;
+use crate::partition::Partition;
+use crate::reader::{Part, Source, read};
+use crate::rolling::RollingWriter;
+use crate::row_set::RowSet;
+use crate::schema::{conform, misfit};
+use crate::tasks::files_in_flight;
 use lakefeed_model::error::{Error, Result};
 
 /// Where the rows of a source are.
@@ -31,7 +30,7 @@ enum Rows {
 
 /// What a rewrite reads: rows, and which of them it leaves out.
 #[derive(Debug)]
-pub(super) struct Rewrite {
+pub(crate) struct Rewrite {
     area: StagingArea,
     partition: Arc<Partition>,
     sources: Vec<(Rows, RowSet)>,
@@ -40,7 +39,7 @@ pub(super) struct Rewrite {
 impl Rewrite {
     /// What a plan has to be rewritten: files of the table without the rows of `leaving.0`, staged ones without those of `leaving.1`. Of what is
     /// in `held`, the rows are at hand.
-    pub(super) fn of(
+    pub(crate) fn of(
         area: &StagingArea,
         plan: &PartitionPlan,
         files: &BTreeMap<String, DataFile>,
@@ -78,7 +77,7 @@ impl Rewrite {
     }
 
     /// Writes the surviving rows of all sources to new staged files, if there are any.
-    pub(super) async fn run(self) -> Result<Vec<StagedFile>> {
+    pub(crate) async fn run(self) -> Result<Vec<StagedFile>> {
         let Self { mut area, partition, sources } = self;
         area.limits.writer_buffer_bytes /= files_in_flight();
         let mut writer = RollingWriter::new(area.clone());
@@ -102,17 +101,8 @@ impl Rewrite {
     }
 }
 
-/// The rows of a batch that stay; the batch begins at `position` of its file.
-pub(super) fn keep_rows(batch: &RecordBatch, position: u64, leaving: &RowSet) -> Result<RecordBatch, ArrowError> {
-    if leaving.len() == 0 {
-        return Ok(batch.clone());
-    }
-    let stays = |row: usize| !leaving.contains(position + row as u64);
-    filter_record_batch(batch, &BooleanArray::new(BooleanBuffer::collect_bool(batch.num_rows(), stays), None))
-}
-
 /// What a plan that was carried out does to the data files; `written` is what its rewrite has made.
-pub(super) fn changes_of(
+pub(crate) fn changes_of(
     area: &StagingArea,
     mut plan: PartitionPlan,
     staged: &[StagedFile],
@@ -128,20 +118,4 @@ pub(super) fn changes_of(
     let taken = |path: &String| adds.iter().any(|added| added.path == *path);
     let removes = plan.leaving.iter().filter(|path| !taken(path)).cloned().collect();
     Changes { adds, removes }
-}
-
-/// A staged file under its final name.
-pub(super) fn added_file(area: &StagingArea, file: &StagedFile, slot: u32) -> AddedFile {
-    let keys = file.keys.clone();
-    let (key_min, key_max) = keys.map_or((None, None), |keys| (Some(keys.min), Some(keys.max)));
-    let staged = area.storage.layout.staged_file(&area.run_id, file.number);
-    AddedFile {
-        path: data_file(&file.partition.path, slot),
-        staged: staged_name(&area.storage, &staged),
-        bytes: file.bytes,
-        rows: file.rows,
-        partition: file.partition.values.clone(),
-        key_min,
-        key_max,
-    }
 }

@@ -6,26 +6,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use arrow::array::{ArrayRef, AsArray as _, RecordBatch};
-use arrow::compute::{cast, max, max_string, min, min_string};
-use arrow::datatypes::{DataType, Int64Type, SchemaRef};
-use futures::TryStreamExt as _;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::errors::ParquetError;
+use arrow::array::RecordBatch;
 
-use super::index::Place;
-use super::open_file::OpenFile;
-use super::page::Grid;
-use super::partition::Partition;
-use super::reader::{Part, Source, read};
-use super::schema::{conform, misfit};
-use super::snapshot::{KeyBound, KeyRange};
-use super::storage::Storage;
-use super::upload::PART_BYTES;
+use crate::area::{StagedFile, StagingArea};
+use crate::open_file::OpenFile;
+use crate::partition::Partition;
+use crate::row_set::Place;
+use crate::upload::PART_BYTES;
 use lakefeed_model::error::{Error, Result};
-use lakefeed_model::spec::Limits;
 
 /// A file that holds less than this is closed rather than flushed: a flush would leave as much in its upload.
 const FLUSH_BYTES_MIN: usize = 2 * PART_BYTES;
@@ -35,40 +24,9 @@ const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows of one file at most, so that a position always fits 32 bits.
 const FILE_ROWS_MAX: u64 = 1 << 30;
 
-/// A finished file in staging.
-#[derive(Debug, Clone)]
-pub(super) struct StagedFile {
-    pub(super) number: u32,
-    pub(super) partition: Arc<Partition>,
-    pub(super) rows: u64,
-    /// Its size; while its rows are held, what they take in memory.
-    pub(super) bytes: u64,
-    pub(super) keys: Option<KeyRange>,
-    /// Its rows, where they wait in memory and there is no file.
-    pub(super) held: Option<Arc<[RecordBatch]>>,
-}
-
-/// What every writer of a run shares.
-#[derive(Debug, Clone)]
-pub(super) struct StagingArea {
-    pub(super) storage: Storage,
-    pub(super) run_id: String,
-    pub(super) schema: SchemaRef,
-    pub(super) options: ArrowWriterOptions,
-    /// Where the parts of the files begin, by the commit that they are written for.
-    pub(super) grid: Grid,
-    /// Bytes that the encoder of an open file reserves without filling them.
-    pub(super) reserved_bytes: usize,
-    /// The key column's position, when the key is one column whose range is kept.
-    pub(super) key_column: Option<usize>,
-    pub(super) limits: Limits,
-    /// The number of the next staged file.
-    pub(super) next_number: Arc<AtomicU32>,
-}
-
 /// Writes batches to rolling files, one per partition at a time.
 #[derive(Debug)]
-pub(super) struct RollingWriter {
+pub(crate) struct RollingWriter {
     area: StagingArea,
     open: HashMap<String, OpenFile>,
     closed: Vec<StagedFile>,
@@ -78,18 +36,18 @@ pub(super) struct RollingWriter {
 }
 
 impl RollingWriter {
-    pub(super) fn new(area: StagingArea) -> Self {
+    pub(crate) fn new(area: StagingArea) -> Self {
         Self { area, open: HashMap::new(), closed: Vec::new(), held_bytes: 0, waiting_bytes_max: 0 }
     }
 
     /// A writer whose rows are going to be put together with others: files of a small run need never be written.
-    pub(super) fn waiting(area: StagingArea) -> Self {
+    pub(crate) fn waiting(area: StagingArea) -> Self {
         let waiting_bytes_max = WAITING_BYTES_MAX.min(area.limits.writer_buffer_bytes / 4);
         Self { waiting_bytes_max, ..Self::new(area) }
     }
 
     /// Appends a batch to the partition's open file; where its first row is.
-    pub(super) async fn write(&mut self, partition: &Arc<Partition>, batch: &RecordBatch) -> Result<Place> {
+    pub(crate) async fn write(&mut self, partition: &Arc<Partition>, batch: &RecordBatch) -> Result<Place> {
         if !self.open.contains_key(&partition.path) {
             let file = self.area.open(Arc::clone(partition));
             self.open.insert(partition.path.clone(), file);
@@ -114,7 +72,7 @@ impl RollingWriter {
     }
 
     /// As [`Self::finish`], but files of which nothing was written so far are not written: their rows come back held.
-    pub(super) async fn finish_holding(mut self) -> Result<Vec<StagedFile>> {
+    pub(crate) async fn finish_holding(mut self) -> Result<Vec<StagedFile>> {
         let (held, open) = self.open.drain().partition::<HashMap<_, _>, _>(|(_, file)| file.is_only_held());
         self.held_bytes = open.values().map(|file| file.held_bytes).sum();
         self.open = open;
@@ -123,21 +81,21 @@ impl RollingWriter {
     }
 
     /// Closes every open file; all files in the order of their numbers.
-    pub(super) async fn finish(mut self) -> Result<Vec<StagedFile>> {
+    pub(crate) async fn finish(mut self) -> Result<Vec<StagedFile>> {
         self.close_all().await?;
         self.closed.sort_by_key(|file| file.number);
         Ok(self.closed)
     }
 
     /// Closes every open file, and opens those that follow in `area`; the numbers of all that are closed.
-    pub(super) async fn move_to(&mut self, area: StagingArea) -> Result<impl Iterator<Item = u32> + '_> {
+    pub(crate) async fn move_to(&mut self, area: StagingArea) -> Result<impl Iterator<Item = u32> + '_> {
         self.close_all().await?;
         self.area = area;
         Ok(self.closed.iter().map(|file| file.number))
     }
 
     /// Closes every open file; all that are closed.
-    pub(super) async fn settle(&mut self) -> Result<&[StagedFile]> {
+    pub(crate) async fn settle(&mut self) -> Result<&[StagedFile]> {
         self.close_all().await?;
         Ok(&self.closed)
     }
@@ -152,7 +110,7 @@ impl RollingWriter {
     }
 
     /// Gives up every open file.
-    pub(super) async fn abort(self) {
+    pub(crate) async fn abort(self) {
         for file in self.open.into_values() {
             file.abort().await;
         }
@@ -183,88 +141,6 @@ impl RollingWriter {
         }
         Ok(())
     }
-}
-
-impl StagingArea {
-    /// Writes the rows of a file anew as one staged file, in their order and in the shape of the area. `each` sees every batch, and where its first
-    /// row is now.
-    pub(super) async fn rewrite(
-        &self,
-        source: &Source,
-        partition: Arc<Partition>,
-        mut each: impl FnMut(&RecordBatch, Place) -> Result<()>,
-    ) -> Result<StagedFile> {
-        let mut file = self.open(partition);
-        let mut batches = read(&self.storage, source, Part::Whole).await?;
-        while let Some(batch) = batches.try_next().await? {
-            let batch =
-                conform(&batch, &self.schema).map_err(|error| misfit(&self.storage, "rewrite", &source.path, error))?;
-            let row = u32::try_from(file.rows).map_err(|_| Error::storage("a data file has too many rows"))?;
-            each(&batch, Place { file: file.number(), row })?;
-            file.append(&batch, self, false).await?;
-            if file.held_bytes > self.limits.writer_buffer_bytes {
-                file.flush(self).await?;
-            }
-        }
-        file.close(self).await
-    }
-
-    fn open(&self, partition: Arc<Partition>) -> OpenFile {
-        OpenFile::new(self.next_number(), partition)
-    }
-
-    /// The number of a staged file that nobody else has.
-    pub(super) fn next_number(&self) -> u32 {
-        self.next_number.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-/// The smallest and the largest key of a batch, if they are short enough to be kept.
-pub(super) fn key_range(batch: &RecordBatch, column: usize) -> Option<KeyRange> {
-    let (min, max) = key_bounds(batch, column)?;
-    KeyRange::new(Some(min), Some(max))
-}
-
-/// The smallest and the largest key of a batch.
-pub(super) fn key_bounds(batch: &RecordBatch, column: usize) -> Option<(KeyBound, KeyBound)> {
-    bounds(batch.column(column))
-}
-
-fn bounds_as(column: &ArrayRef, data_type: &DataType) -> Option<(KeyBound, KeyBound)> {
-    bounds(&cast(column, data_type).ok()?)
-}
-
-fn bounds(column: &ArrayRef) -> Option<(KeyBound, KeyBound)> {
-    match column.data_type() {
-        DataType::Int64 => {
-            let values = column.as_primitive::<Int64Type>();
-            Some((KeyBound::Int(min(values)?), KeyBound::Int(max(values)?)))
-        }
-        DataType::Utf8 => {
-            let values = column.as_string::<i32>();
-            let text = |value: &str| KeyBound::Text(value.to_owned());
-            Some((text(min_string(values)?), text(max_string(values)?)))
-        }
-        // Whole numbers that always fit 64 bits, and texts that are kept once.
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
-            bounds_as(column, &DataType::Int64)
-        }
-        DataType::Dictionary(_, _) => bounds_as(column, &DataType::Utf8),
-        _ => None,
-    }
-}
-
-/// Runs CPU work that takes long where it does not hold up the other tasks of the runtime. Work of a few milliseconds is better done in place: to hand a
-/// worker over costs more than it spares, and threads that come and go spread what they hold over as many arenas of the allocator.
-pub(super) fn compute<R>(work: impl FnOnce() -> R) -> R {
-    let multi_threaded = tokio::runtime::Handle::try_current()
-        .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);
-    if multi_threaded { tokio::task::block_in_place(work) } else { work() }
-}
-
-/// What the Parquet and Arrow libraries say when they cannot encode.
-pub(super) fn cannot_encode(what: &str, error: ParquetError) -> Error {
-    Error::storage(format!("cannot encode {what}")).with_source(error)
 }
 
 #[cfg(test)]

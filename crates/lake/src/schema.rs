@@ -17,10 +17,10 @@ use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::convert::convert;
-use super::snapshot::Snapshot;
-use super::storage::Storage;
+use crate::convert::convert;
+use crate::snapshot::Snapshot;
 use crate::spec::PartitionField;
+use crate::storage::Storage;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::{
     Column, ColumnType, Conflicts, Note, RecordSchema, identified, is_json, member_path, moved, widen,
@@ -28,14 +28,14 @@ use lakefeed_model::schema::{
 
 /// What a run brings.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// Whether none of the table's rows stays.
-    pub(super) replaces: bool,
-    pub(super) schema: &'a Arc<RecordSchema>,
-    pub(super) primary_key: &'a [String],
-    pub(super) partition_by: &'a [PartitionField],
+    pub(crate) replaces: bool,
+    pub(crate) schema: &'a Arc<RecordSchema>,
+    pub(crate) primary_key: &'a [String],
+    pub(crate) partition_by: &'a [PartitionField],
     /// What becomes of a column whose values no type holds without loss.
-    pub(super) conflicts: Conflicts,
+    pub(crate) conflicts: Conflicts,
 }
 
 /// The key of a column's former name in the metadata of its field.
@@ -43,19 +43,19 @@ const FORMER_NAME_KEY: &str = "lakefeed.was";
 
 /// The schema that the run and the table agree on.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Agreed {
-    pub(super) schema: Arc<RecordSchema>,
+pub(crate) struct Agreed {
+    pub(crate) schema: Arc<RecordSchema>,
     /// What it changes of the table's, in words.
-    pub(super) changes: Vec<String>,
+    pub(crate) changes: Vec<String>,
     /// Whether files of the table must be rewritten, since readers could not read them with the new ones.
-    pub(super) rewrites: bool,
+    pub(crate) rewrites: bool,
     /// Columns with another name than in the table's files: what they are called now, and were.
-    pub(super) renames: BTreeMap<String, String>,
+    pub(crate) renames: BTreeMap<String, String>,
 }
 
 impl Agreed {
     /// The shape of data files. Where columns are renamed, it says what they were, for [`conform`].
-    pub(super) fn arrow_schema(&self) -> SchemaRef {
+    pub(crate) fn arrow_schema(&self) -> SchemaRef {
         let schema = self.schema.to_arrow();
         if self.renames.is_empty() {
             return schema;
@@ -72,7 +72,7 @@ impl Agreed {
     }
 
     /// The run's own shape, `records`, with the types of the table where those are wider.
-    pub(super) fn of_the_run(&self, records: &RecordSchema) -> Arc<RecordSchema> {
+    pub(crate) fn of_the_run(&self, records: &RecordSchema) -> Arc<RecordSchema> {
         let own = records.columns().iter().map(|column| self.schema.column(&column.name).unwrap_or(column).clone());
         // Objects may have fields that only the table knows; where they come from is of use, their ids are the table's.
         let mut notes = records.notes().clone();
@@ -90,7 +90,7 @@ impl Agreed {
 ///
 /// # Errors
 /// [`ErrorKind::Schema`](lakefeed_model::error::ErrorKind) when the table's rows do not fit.
-pub(super) fn reconcile(table: &str, snapshot: &Snapshot, wanted: Wanted<'_>) -> Result<Agreed> {
+pub(crate) fn reconcile(table: &str, snapshot: &Snapshot, wanted: Wanted<'_>) -> Result<Agreed> {
     let run_alone = |changes| Agreed {
         schema: numbered(RecordSchema::clone(wanted.schema), snapshot),
         changes,
@@ -250,7 +250,7 @@ fn is_bridged(old: &ColumnType, new: &ColumnType) -> bool {
 ///
 /// # Errors
 /// When a value would lose something, or a type does not hold the other.
-pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     if Arc::ptr_eq(batch.schema_ref(), schema) {
         return Ok(batch.clone());
     }
@@ -267,7 +267,7 @@ pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
 }
 
 /// What a column is called, or was, in files.
-pub(super) fn names_of(field: &Field) -> Vec<String> {
+pub(crate) fn names_of(field: &Field) -> Vec<String> {
     let former = field.metadata().get(FORMER_NAME_KEY).cloned();
     std::iter::once(field.name().clone()).chain(former).collect()
 }
@@ -283,7 +283,7 @@ fn place_of(batch: &RecordBatch, field: &Field) -> Option<usize> {
 ///
 /// # Errors
 /// When a type is another one.
-pub(super) fn conform_as_written(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn conform_as_written(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     for field in schema.fields() {
         if let Ok(found) = batch.schema_ref().field_with_name(field.name())
             && !is_as_written(found, field)
@@ -310,7 +310,7 @@ fn is_as_written(found: &Field, expected: &Field) -> bool {
 }
 
 /// An error of [`conform`] about an object of the store: values that do not fit are the schema's matter, anything else is the storage's.
-pub(super) fn misfit(storage: &Storage, action: &str, path: &object_store::path::Path, error: ArrowError) -> Error {
+pub(crate) fn misfit(storage: &Storage, action: &str, path: &object_store::path::Path, error: ArrowError) -> Error {
     match error {
         ArrowError::CastError(what) => Error::schema(format!("{}: {what}", storage.show(path)))
             .with_hint("the table stays as it was; keep the column's type with a schema file, or let it become JSON there, too: x-arrow: json, with schema_contract.conflicts: json")

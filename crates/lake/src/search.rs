@@ -8,60 +8,61 @@ use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
-use super::arrivals::Groups;
-use super::fate::{Op, Rules};
-use super::hash::Fingerprint;
-use super::index::{KeyIndex, RowSet};
-use super::lens::{Identity, Lens};
-use super::rank::{Rank, Ranks};
-use super::reader::{Part, Source, decode, fetch, ranges, read};
-use super::rolling::StagingArea;
-use super::schema::{conform, misfit};
-use super::snapshot::Snapshot;
+use crate::area::StagingArea;
+use crate::arrivals::Groups;
+use crate::fate::{Op, Rules};
+use crate::hash::Fingerprint;
+use crate::index::KeyIndex;
+use crate::lens::{Identity, Lens};
+use crate::rank::{Rank, Ranks};
+use crate::reader::{Part, Source, decode, fetch, ranges, read};
+use crate::row_set::RowSet;
+use crate::schema::{conform, misfit};
+use crate::snapshot::Snapshot;
 use crate::spec::StrategyName;
 use lakefeed_model::error::{Error, Result};
 
 /// What a run looks for in its table; the parallel parts of a merge share it.
 #[derive(Debug)]
-pub(super) struct Search {
-    pub(super) area: StagingArea,
-    pub(super) rules: Rules,
-    pub(super) lens: Lens,
-    pub(super) index: RwLock<KeyIndex>,
-    pub(super) ranks: Ranks,
-    pub(super) groups: Groups,
+pub(crate) struct Search {
+    pub(crate) area: StagingArea,
+    pub(crate) rules: Rules,
+    pub(crate) lens: Lens,
+    pub(crate) index: RwLock<KeyIndex>,
+    pub(crate) ranks: Ranks,
+    pub(crate) groups: Groups,
     /// Whether rows whose key did not come are touched, too.
-    pub(super) retires_absent: bool,
+    pub(crate) retires_absent: bool,
 }
 
 /// A row of a data file that the run touches.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hit {
-    pub(super) key: Fingerprint,
+pub(crate) struct Hit {
+    pub(crate) key: Fingerprint,
     /// Where the index had the key.
-    pub(super) place: u32,
+    pub(crate) place: u32,
     /// Its present content, where that matters.
-    pub(super) row: Fingerprint,
-    pub(super) position: u32,
+    pub(crate) row: Fingerprint,
+    pub(crate) position: u32,
     /// It is not marked as deleted.
-    pub(super) is_live: bool,
+    pub(crate) is_live: bool,
     /// Its content matters.
-    pub(super) needs_row: bool,
+    pub(crate) needs_row: bool,
 }
 
 /// The rows of a data file that the run touches.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Those that the run has rows for, or may have.
-    pub(super) hits: Vec<Hit>,
+    pub(crate) hits: Vec<Hit>,
     /// Those whose key did not come: a bit each, since they may be most of the table.
-    pub(super) absent: RowSet,
+    pub(crate) absent: RowSet,
     /// As many ranks, where rows of the table are compared by them; otherwise none.
-    pub(super) ranks: Vec<Rank>,
+    pub(crate) ranks: Vec<Rank>,
 }
 
 /// The rows of a data file that the run touches, in the order of the file.
-pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found> {
+pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found> {
     let storage = &search.area.storage;
     let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
     let mut found = Found::default();
@@ -105,7 +106,7 @@ pub(super) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
 
 /// Looks through a file batch by batch while its rows are at hand, in the shape of the table: `each` sees the rows, and what the run touches
 /// of them. The file is read once; its bytes come back.
-pub(super) async fn look_at_hand(
+pub(crate) async fn look_at_hand(
     search: &Search,
     source: &Source,
     reads_ahead: bool,
@@ -130,7 +131,7 @@ pub(super) async fn look_at_hand(
 
 impl Search {
     /// Whether what becomes of a partition depends on no other one: see `merge_alone`.
-    pub(super) fn judges_alone(&self, snapshot: &Snapshot) -> bool {
+    pub(crate) fn judges_alone(&self, snapshot: &Snapshot) -> bool {
         let Self { rules, lens, .. } = self;
         (snapshot.keys_are_unique || snapshot.files.is_empty())
             && self.is_keyed_only()
@@ -158,12 +159,12 @@ impl Search {
     }
 
     /// Whether rows of the table are touched for their key only.
-    pub(super) fn is_keyed_only(&self) -> bool {
+    pub(crate) fn is_keyed_only(&self) -> bool {
         self.lens.identity == Identity::Key && !self.lens.has_groups() && !self.retires_absent
     }
 
     /// How many keys the run has, deleted ones included.
-    pub(super) fn keys(&self) -> u64 {
+    pub(crate) fn keys(&self) -> u64 {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         index.puts() + index.deletes()
     }
@@ -216,7 +217,7 @@ impl Search {
     }
 
     /// Whether the run touches a row of this group though its key did not come: for its group, or for being absent.
-    pub(super) fn touches_absent(&self, group: Option<Fingerprint>) -> bool {
+    pub(crate) fn touches_absent(&self, group: Option<Fingerprint>) -> bool {
         let came = group.map(|group| self.groups.contains(&group));
         match self.rules.strategy {
             StrategyName::DeleteInsert => came == Some(true),

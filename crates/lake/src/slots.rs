@@ -5,25 +5,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::layout::slot_of;
-use super::snapshot::Snapshot;
+use crate::layout::slot_of;
+use crate::snapshot::Snapshot;
 
 /// Free slots, by partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     partitions: BTreeMap<String, Free>,
 }
 
 /// The free slots of a partition: some in between, then all from `next` on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Free {
-    pub(super) between: BTreeSet<u32>,
-    pub(super) next: u32,
+pub(crate) struct Free {
+    pub(crate) between: BTreeSet<u32>,
+    pub(crate) next: u32,
 }
 
 impl Slots {
     /// The free slots of a table. When it `replaces`, none of its files stays, and their names are taken first.
-    pub(super) fn of(snapshot: &Snapshot, replaces: bool) -> Self {
+    pub(crate) fn of(snapshot: &Snapshot, replaces: bool) -> Self {
         let mut slots = Self::default();
         for (partition, slot) in snapshot.files.keys().filter_map(|path| slot_of(path)) {
             let free = slots.partitions.entry(partition.to_owned()).or_default();
@@ -40,19 +40,19 @@ impl Slots {
     }
 
     /// The free slots of a partition.
-    pub(super) fn in_partition(&self, partition: &str) -> Free {
+    pub(crate) fn in_partition(&self, partition: &str) -> Free {
         self.partitions.get(partition).cloned().unwrap_or_default()
     }
 
     /// Takes the first one.
-    pub(super) fn take(&mut self, partition: &str) -> u32 {
+    pub(crate) fn take(&mut self, partition: &str) -> u32 {
         self.partitions.entry(partition.to_owned()).or_default().take()
     }
 }
 
 impl Free {
     /// Takes the first one.
-    pub(super) fn take(&mut self) -> u32 {
+    pub(crate) fn take(&mut self) -> u32 {
         self.between.pop_first().unwrap_or_else(|| {
             self.next += 1;
             self.next - 1
@@ -62,8 +62,8 @@ impl Free {
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::DataFile;
     use super::*;
+    use crate::document::DataFile;
 
     #[test]
     fn what_was_removed_is_not_taken_again_and_what_is_replaced_is() {

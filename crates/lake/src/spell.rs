@@ -18,7 +18,7 @@ use chrono::{DateTime, NaiveTime, SecondsFormat};
 use lakefeed_model::schema::is_json;
 
 /// A text for each row that is not null.
-pub(super) fn texts(
+pub(crate) fn texts(
     column: &ArrayRef,
     text: impl Fn(usize) -> Result<String, ArrowError>,
 ) -> Result<ArrayRef, ArrowError> {
@@ -27,7 +27,7 @@ pub(super) fn texts(
 }
 
 /// A value as it is written in JSON.
-pub(super) fn json_value(column: &dyn Array, field: &Field, row: usize) -> Result<String, ArrowError> {
+pub(crate) fn json_value(column: &dyn Array, field: &Field, row: usize) -> Result<String, ArrowError> {
     if column.is_null(row) {
         return Ok("null".to_owned());
     }

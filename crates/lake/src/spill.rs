@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 
-use super::fate::{Fate, Op};
-use super::hash::Fingerprint;
-use super::index::{Entry, KeyIndex, Place, RowSet};
+use crate::fate::{Fate, Op};
+use crate::hash::Fingerprint;
+use crate::index::{Entry, KeyIndex};
+use crate::row_set::{Place, RowSet};
 use lakefeed_model::error::{Error, Result};
 
 /// Buckets; with more than so many times the keys that fit into memory, memory grows again.
@@ -22,24 +23,24 @@ const RECORD_BYTES: usize = 1 + 16 + 16 + 8 + 8;
 
 /// Records in temporary files, by bucket.
 #[derive(Debug)]
-pub(super) struct Buckets {
+pub(crate) struct Buckets {
     files: Vec<BufWriter<File>>,
     records: u64,
 }
 
 /// What a bucket says of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Record {
-    pub(super) kind: Kind,
-    pub(super) key: Fingerprint,
-    pub(super) row: Fingerprint,
-    pub(super) place: Place,
+pub(crate) struct Record {
+    pub(crate) kind: Kind,
+    pub(crate) key: Fingerprint,
+    pub(crate) row: Fingerprint,
+    pub(crate) place: Place,
     /// Where the row was before; of meaning for [`Kind::Moves`] only.
-    pub(super) was: Place,
+    pub(crate) was: Place,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// The run has a row.
     Put,
     /// The run deletes.
@@ -58,7 +59,7 @@ pub(super) enum Kind {
 
 /// The keys of a run, as far as they were spilled.
 #[derive(Debug)]
-pub(super) struct SpilledKeys {
+pub(crate) struct SpilledKeys {
     buckets: Buckets,
     /// Whether each key is there once, with its winner.
     is_settled: bool,
@@ -67,13 +68,13 @@ pub(super) struct SpilledKeys {
 }
 
 impl Buckets {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let file = || Ok(BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile()?));
         let files = (0..BUCKETS).map(|_| file()).collect::<io::Result<_>>().map_err(lost)?;
         Ok(Self { files, records: 0 })
     }
 
-    pub(super) fn push(&mut self, record: &Record) -> Result<()> {
+    pub(crate) fn push(&mut self, record: &Record) -> Result<()> {
         let bucket = usize::try_from(record.key >> BUCKET_SHIFT).unwrap_or_default();
         let Some(file) = self.files.get_mut(bucket) else { return Ok(()) };
         self.records += 1;
@@ -81,7 +82,7 @@ impl Buckets {
     }
 
     /// The records of each bucket, in order; what was read is gone.
-    pub(super) fn drain(self) -> impl Iterator<Item = Result<Vec<Record>>> {
+    pub(crate) fn drain(self) -> impl Iterator<Item = Result<Vec<Record>>> {
         self.files.into_iter().map(|file| {
             let mut file = file.into_inner().map_err(|error| lost(error.into_error()))?;
             read(&mut file).map_err(lost)
@@ -170,12 +171,12 @@ impl Kind {
 }
 
 impl SpilledKeys {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self { buckets: Buckets::new()?, is_settled: true, puts: 0, deletes: 0 })
     }
 
     /// Takes all keys of an index, which is empty then; they are newer than those before.
-    pub(super) fn take(&mut self, index: &mut KeyIndex) -> Result<()> {
+    pub(crate) fn take(&mut self, index: &mut KeyIndex) -> Result<()> {
         self.is_settled = false;
         for (key, entry) in index.drain() {
             let kind = if entry.op == Op::Put { Kind::Put } else { Kind::Delete };
@@ -185,13 +186,13 @@ impl SpilledKeys {
     }
 
     /// Takes note that a staged row of a key is elsewhere, in another shape.
-    pub(super) fn moves(&mut self, key: Fingerprint, was: Place, entry: &Entry) -> Result<()> {
+    pub(crate) fn moves(&mut self, key: Fingerprint, was: Place, entry: &Entry) -> Result<()> {
         self.is_settled = false;
         self.buckets.push(&Record { kind: Kind::Moves, key, row: entry.row, place: entry.place, was })
     }
 
     /// Lets the records of each key compete, so that one is left; how many others have replaced, and `dropped` has where those were staged.
-    pub(super) fn settle(&mut self, dropped: &mut HashMap<u32, RowSet>) -> Result<u64> {
+    pub(crate) fn settle(&mut self, dropped: &mut HashMap<u32, RowSet>) -> Result<u64> {
         if self.is_settled {
             return Ok(0);
         }
@@ -223,12 +224,12 @@ impl SpilledKeys {
     }
 
     /// Keys that the run has rows of, and keys that it deletes; known once they are settled.
-    pub(super) fn counts(&self) -> (u64, u64) {
+    pub(crate) fn counts(&self) -> (u64, u64) {
         (self.puts, self.deletes)
     }
 
     /// What tells keys apart that the run certainly does not have.
-    pub(super) fn filter(&mut self) -> Result<KeyFilter> {
+    pub(crate) fn filter(&mut self) -> Result<KeyFilter> {
         let mut filter = KeyFilter::for_keys(self.puts + self.deletes);
         for bucket in 0..BUCKETS {
             for record in self.buckets.read(bucket)? {
@@ -239,7 +240,7 @@ impl SpilledKeys {
     }
 
     /// The keys of each bucket. They must be settled.
-    pub(super) fn drain(self) -> impl Iterator<Item = Result<KeyIndex>> {
+    pub(crate) fn drain(self) -> impl Iterator<Item = Result<KeyIndex>> {
         self.buckets.drain().map(|records| {
             let mut index = KeyIndex::default();
             for Record { kind, key, row, place, .. } in records? {
@@ -254,7 +255,7 @@ impl SpilledKeys {
 
 /// Tells most keys apart that were not inserted (a Bloom filter); the keys are hashes already.
 #[derive(Debug)]
-pub(super) struct KeyFilter {
+pub(crate) struct KeyFilter {
     words: Vec<u64>,
 }
 
@@ -285,7 +286,7 @@ impl KeyFilter {
         }
     }
 
-    pub(super) fn may_have(&self, key: Fingerprint) -> bool {
+    pub(crate) fn may_have(&self, key: Fingerprint) -> bool {
         self.places(key).all(|(word, bit)| self.words.get(word).is_some_and(|word| word & bit != 0))
     }
 }

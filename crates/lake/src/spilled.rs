@@ -8,13 +8,15 @@ use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::hash::Fingerprint;
-use super::index::{KeyIndex, Place};
-use super::merge_exec::{Judge, Resolved, files_in_flight, spawn};
-use super::reader::{Part, Source, read};
-use super::schema::{conform, misfit};
-use super::search::{Found, Hit, Search};
-use super::spill::{Buckets, KeyFilter, Kind, Record, SpilledKeys};
+use crate::hash::Fingerprint;
+use crate::index::KeyIndex;
+use crate::judge::{Judge, Resolved};
+use crate::reader::{Part, Source, read};
+use crate::row_set::Place;
+use crate::schema::{conform, misfit};
+use crate::search::{Found, Hit, Search};
+use crate::spill::{Buckets, KeyFilter, Kind, Record, SpilledKeys};
+use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::{Error, Result};
 
 /// Where the rows go that the run may touch.
@@ -26,7 +28,7 @@ struct Sink {
 }
 
 /// Has the rows of all `files` judged, which are numbered in the order in which their rows meet a key.
-pub(super) async fn judge_spilled(
+pub(crate) async fn judge_spilled(
     judge: &mut Judge<'_>,
     mut keys: SpilledKeys,
     files: impl Iterator<Item = (&str, u64)>,

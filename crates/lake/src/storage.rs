@@ -13,9 +13,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 
-use super::layout::Layout;
-use super::medium::Medium;
-use super::patience::Patience;
+use crate::layout::Layout;
+use crate::medium::Medium;
+use crate::patience::Patience;
 use lakefeed_model::error::{Error, Result};
 
 /// The second name of a staged file, on its way to its final place.
@@ -25,24 +25,24 @@ const DELETIONS_IN_FLIGHT: usize = 8;
 
 /// The objects of one table.
 #[derive(Debug, Clone)]
-pub(super) struct Storage {
-    pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) layout: Layout,
+pub(crate) struct Storage {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) layout: Layout,
     /// The table's folder as people write it.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// The table's folder, when it is on this machine's disk.
-    pub(super) folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
     /// What makes changes durable, where a finished write is not durable by itself.
-    pub(super) medium: Option<Arc<dyn Medium>>,
+    pub(crate) medium: Option<Arc<dyn Medium>>,
     /// Whether to wait for a table that another run holds.
-    pub(super) patience: Option<Patience>,
+    pub(crate) patience: Option<Patience>,
     /// Commits after which a fold of the log is due.
-    pub(super) fold_every: u64,
+    pub(crate) fold_every: u64,
 }
 
 /// What became of a create-only put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Created {
+pub(crate) enum Created {
     /// The object is ours.
     Yes,
     /// There was one already.
@@ -51,11 +51,11 @@ pub(super) enum Created {
 
 impl Storage {
     /// For a writer that is going to make commit `number`.
-    pub(super) fn aiming_at(&self, number: u64) -> Self {
+    pub(crate) fn aiming_at(&self, number: u64) -> Self {
         Self { layout: self.layout.aiming_at(number), ..self.clone() }
     }
 
-    pub(super) async fn get(&self, path: &Path) -> Result<Bytes> {
+    pub(crate) async fn get(&self, path: &Path) -> Result<Bytes> {
         match self.get_if_present(path).await? {
             Some(bytes) => Ok(bytes),
             None => Err(Error::storage(format!("cannot read {}: there is no such object", self.show(path)))
@@ -63,7 +63,7 @@ impl Storage {
         }
     }
 
-    pub(super) async fn get_if_present(&self, path: &Path) -> Result<Option<Bytes>> {
+    pub(crate) async fn get_if_present(&self, path: &Path) -> Result<Option<Bytes>> {
         let result = match self.store.get(path).await {
             Ok(result) => result.bytes().await,
             Err(error) => Err(error),
@@ -76,18 +76,18 @@ impl Storage {
     }
 
     /// What [`Self::get`] gives, piece by piece.
-    pub(super) async fn stream(&self, path: &Path) -> Result<BoxStream<'static, Result<Bytes>>> {
+    pub(crate) async fn stream(&self, path: &Path) -> Result<BoxStream<'static, Result<Bytes>>> {
         let (storage, path) = (self.clone(), path.clone());
         let found = self.store.get(&path).await.map_err(|error| self.failed("read", &path, error))?;
         Ok(found.into_stream().map_err(move |error| storage.failed("read", &path, error)).boxed())
     }
 
-    pub(super) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
+    pub(crate) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
         self.store.put(path, bytes.into()).await.map(drop).map_err(|error| self.failed("write", path, error))
     }
 
     /// Puts an object that must not exist yet, as one single put.
-    pub(super) async fn create(&self, path: &Path, bytes: Bytes) -> Result<Created> {
+    pub(crate) async fn create(&self, path: &Path, bytes: Bytes) -> Result<Created> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match self.store.put_opts(path, bytes.into(), options).await {
             Ok(_) => Ok(Created::Yes),
@@ -99,7 +99,7 @@ impl Storage {
     }
 
     /// On a medium: writes `bytes` to `staged`, and makes them and the objects that they rely on durable, so that [`Self::create_prepared`] can follow.
-    pub(super) async fn prepare(&self, staged: &Path, bytes: &Bytes, relies_on: &[Path]) -> Result<()> {
+    pub(crate) async fn prepare(&self, staged: &Path, bytes: &Bytes, relies_on: &[Path]) -> Result<()> {
         if self.medium.is_none() {
             return Ok(());
         }
@@ -110,7 +110,7 @@ impl Storage {
     }
 
     /// Creates an object that must not exist yet, and that is prepared: on a medium it gets its name, elsewhere it is one single put.
-    pub(super) async fn create_prepared(&self, path: &Path, staged: &Path, bytes: Bytes) -> Result<Created> {
+    pub(crate) async fn create_prepared(&self, path: &Path, staged: &Path, bytes: Bytes) -> Result<Created> {
         if self.medium.is_none() {
             return self.create(path, bytes).await;
         }
@@ -122,19 +122,19 @@ impl Storage {
     }
 
     /// What is in these objects is durable from now on.
-    pub(super) async fn sync_content(&self, paths: &[Path]) -> Result<()> {
+    pub(crate) async fn sync_content(&self, paths: &[Path]) -> Result<()> {
         let Some(medium) = &self.medium else { return Ok(()) };
         medium.sync_content(paths).await.map_err(|error| failed("make files durable below", &self.url, error))
     }
 
     /// That these names lead to their objects, or to none, is durable from now on.
-    pub(super) async fn sync_names(&self, paths: &[Path]) -> Result<()> {
+    pub(crate) async fn sync_names(&self, paths: &[Path]) -> Result<()> {
         let Some(medium) = &self.medium else { return Ok(()) };
         medium.sync_names(paths).await.map_err(|error| failed("make names durable below", &self.url, error))
     }
 
     /// Deletes an object; one that is not there is deleted already.
-    pub(super) async fn delete(&self, path: &Path) -> Result<()> {
+    pub(crate) async fn delete(&self, path: &Path) -> Result<()> {
         match self.store.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed("delete", path, error)),
@@ -145,7 +145,7 @@ impl Storage {
     ///
     /// On local disk the copy is a second name of the same file, made beside the source and moved over the target: in the folder of the target there is
     /// no name at any time that a reader who takes every file, as pyarrow does, could take for another data file.
-    pub(super) async fn copy(&self, from: &Path, to: &Path) -> Result<bool> {
+    pub(crate) async fn copy(&self, from: &Path, to: &Path) -> Result<bool> {
         let copied = if self.folder.is_some() {
             let beside = Path::from(format!("{from}{SECOND_NAME_SUFFIX}"));
             match self.store.copy(from, &beside).await {
@@ -162,25 +162,25 @@ impl Storage {
         }
     }
 
-    pub(super) async fn list(&self, folder: &Path) -> Result<Vec<ObjectMeta>> {
+    pub(crate) async fn list(&self, folder: &Path) -> Result<Vec<ObjectMeta>> {
         self.store.list(Some(folder)).try_collect().await.map_err(|error| self.failed("list", folder, error))
     }
 
     /// Whether there is any object in `folder`.
-    pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
+    pub(crate) async fn has_any(&self, folder: &Path) -> Result<bool> {
         let first = self.store.list(Some(folder)).try_next().await;
         first.map(|object| object.is_some()).map_err(|error| self.failed("list", folder, error))
     }
 
     /// Deletes objects; those that are not there are deleted already.
-    pub(super) async fn delete_each(&self, paths: impl IntoIterator<Item = Path>) -> Result<()> {
+    pub(crate) async fn delete_each(&self, paths: impl IntoIterator<Item = Path>) -> Result<()> {
         let deletions = paths.into_iter().map(|path| async move { self.delete(&path).await });
         let deletions = deletions.collect::<Vec<_>>();
         stream::iter(deletions).buffer_unordered(DELETIONS_IN_FLIGHT).try_collect().await
     }
 
     /// Deletes everything below `folder`.
-    pub(super) async fn delete_all(&self, folder: &Path) -> Result<()> {
+    pub(crate) async fn delete_all(&self, folder: &Path) -> Result<()> {
         let objects = self.list(folder).await?;
         self.delete_each(objects.into_iter().map(|object| object.location)).await?;
         self.remove_local_folder(folder);
@@ -188,12 +188,12 @@ impl Storage {
     }
 
     /// The path as people write it.
-    pub(super) fn show(&self, path: &Path) -> String {
+    pub(crate) fn show(&self, path: &Path) -> String {
         format!("{}/{}", self.url, self.layout.relative(path))
     }
 
     /// The place of a data file as any reader takes it: an absolute path on local disk, a URL elsewhere.
-    pub(super) fn location(&self, relative: &str) -> String {
+    pub(crate) fn location(&self, relative: &str) -> String {
         match &self.folder {
             Some(folder) => folder.join(relative).display().to_string(),
             None => format!("{}/{relative}", self.url),
@@ -201,14 +201,14 @@ impl Storage {
     }
 
     /// The path that a commit names.
-    pub(super) fn resolve(&self, relative: &str) -> Result<Path> {
+    pub(crate) fn resolve(&self, relative: &str) -> Result<Path> {
         self.layout.resolve(relative).map_err(|error| {
             Error::storage(format!("{}: {relative:?} is not the path of a data file", self.url)).with_source(error)
         })
     }
 
     /// Names a failed operation.
-    pub(super) fn failed(
+    pub(crate) fn failed(
         &self,
         action: &str,
         path: &Path,
@@ -219,7 +219,7 @@ impl Storage {
 
     /// On local disk, removes what a killed process left of unfinished puts and copies in the folder of `path`: files
     /// whose names end in `#` and a number, which listings do not show. The caller holds the table's lock.
-    pub(super) fn sweep_temporaries(&self, folder: &Path) {
+    pub(crate) fn sweep_temporaries(&self, folder: &Path) {
         let Some(folder) = self.local_path(folder) else { return };
         let Ok(entries) = std::fs::read_dir(folder) else { return };
         for entry in entries.flatten() {
@@ -235,12 +235,12 @@ impl Storage {
     }
 
     /// On local disk, the names of the folders in `folder`, which listings do not show while they have no files.
-    pub(super) fn local_subfolders(&self, folder: &Path) -> Vec<String> {
+    pub(crate) fn local_subfolders(&self, folder: &Path) -> Vec<String> {
         let entries = self.local_path(folder).and_then(|folder| std::fs::read_dir(folder).ok());
         entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    pub(super) fn remove_local_folder(&self, folder: &Path) {
+    pub(crate) fn remove_local_folder(&self, folder: &Path) {
         if let Some(folder) = self.local_path(folder) {
             drop(std::fs::remove_dir_all(folder));
         }
@@ -252,7 +252,7 @@ impl Storage {
 }
 
 /// Names a failed operation on storage and says what to do about it.
-pub(super) fn failed(action: &str, place: &str, cause: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Error {
+pub(crate) fn failed(action: &str, place: &str, cause: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Error {
     let cause = cause.into();
     let hint = hint_for(cause.as_ref());
     let error = Error::storage(format!("cannot {action} {place}")).with_source(cause);
@@ -300,6 +300,11 @@ fn hint_for(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
         return Some("the store cannot be reached: check the endpoint and the network");
     }
     None
+}
+
+/// The path of a staged object as commits name it.
+pub(crate) fn staged_name(storage: &Storage, path: &Path) -> String {
+    storage.layout.relative(path).to_owned()
 }
 
 #[cfg(test)]

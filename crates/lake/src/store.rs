@@ -11,13 +11,13 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use url::{Host, Url};
 
-use super::fold::FOLD_EVERY;
-use super::layout::Layout;
-use super::medium::{LocalMedium, Medium};
-use super::snapshot::Snapshot;
-use super::storage::{Storage, failed};
-use super::table::Table;
+use crate::fold::FOLD_EVERY;
+use crate::layout::Layout;
+use crate::medium::{LocalMedium, Medium};
+use crate::snapshot::Snapshot;
 use crate::spec::DestinationSpec;
+use crate::storage::{Storage, failed};
+use crate::table::Table;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::{RecordSchema, child_tables_of};
 
@@ -111,7 +111,7 @@ impl Lake {
     /// A lake whose writes are durable only when `medium` has made them so; for simulations of a loss of power.
     #[cfg(test)]
     #[must_use]
-    pub(super) fn on_medium(mut self, medium: Arc<dyn Medium>) -> Self {
+    pub(crate) fn on_medium(mut self, medium: Arc<dyn Medium>) -> Self {
         self.medium = Some(medium);
         self
     }

@@ -9,54 +9,25 @@ use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
-use super::ending::{instants, truths};
-use super::snapshot::Snapshot;
-use super::table::WriteSpec;
-use crate::spec::{MarkKind, StrategyName};
+use crate::document::{StoredHistory, StoredMerge};
+use crate::ending::{instants, truths};
+use crate::snapshot::Snapshot;
+use crate::spec::MarkKind;
+use crate::write_spec::WriteSpec;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::{RecordSchema, SchemaError, with_load_metadata};
 use lakefeed_model::spec::WriteDisposition;
 
-/// How a table was merged, as its commits say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoredMerge {
-    /// What happened to rows that were there.
-    pub strategy: StrategyName,
-    /// The columns that name a group of rows.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub merge_key: Vec<String>,
-    /// The history of the rows, where it is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub history: Option<StoredHistory>,
-    /// The column that marks deleted rows, where they stay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mark: Option<String>,
-}
-
-/// How a table keeps history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoredHistory {
-    /// The column that says from when on a version holds.
-    pub valid_from: String,
-    /// The column that says until when it held.
-    pub valid_to: String,
-    /// When the commit's versions closed and opened.
-    pub boundary: DateTime<Utc>,
-}
-
 /// What a run makes of the rules of its table.
 #[derive(Debug)]
-pub(super) struct TableRules {
+pub(crate) struct TableRules {
     /// What its commit will say; `None` where nothing is merged.
-    pub(super) stored: Option<StoredMerge>,
+    pub(crate) stored: Option<StoredMerge>,
     /// The shape of its table.
-    pub(super) table_schema: Arc<RecordSchema>,
+    pub(crate) table_schema: Arc<RecordSchema>,
     /// The time at which rows are closed, opened and marked.
-    pub(super) time: DateTime<Utc>,
+    pub(crate) time: DateTime<Utc>,
 }
 
 impl TableRules {
@@ -65,7 +36,7 @@ impl TableRules {
     /// # Errors
     /// When the records have a column that the merge adds, the table was merged in a way that this one cannot go on with, or the
     /// boundary lies before that of the table.
-    pub(super) fn of(write: &WriteSpec, snapshot: &Snapshot, now: DateTime<Utc>, table: &str) -> Result<Self> {
+    pub(crate) fn of(write: &WriteSpec, snapshot: &Snapshot, now: DateTime<Utc>, table: &str) -> Result<Self> {
         let merges = write.disposition == WriteDisposition::Merge;
         let table_schema = rows_schema(write)?;
         let goes_on = !write.replaces() && !snapshot.files.is_empty();
@@ -91,7 +62,7 @@ impl TableRules {
     }
 
     /// The records of a batch as rows of the table: with the columns that the merge adds.
-    pub(super) fn rows(&self, write: &WriteSpec, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    pub(crate) fn rows(&self, write: &WriteSpec, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let schema =
             write.merge.table_schema(&write.schema).map_err(|error| ArrowError::SchemaError(error.to_string()))?;
         let rows = batch.num_rows();
@@ -110,7 +81,7 @@ impl TableRules {
 }
 
 /// The shape of rows: that of the records, with the columns that the merge adds, and those that say which run they came with.
-pub(super) fn rows_schema(write: &WriteSpec) -> Result<Arc<RecordSchema>> {
+pub(crate) fn rows_schema(write: &WriteSpec) -> Result<Arc<RecordSchema>> {
     let merges = write.disposition == WriteDisposition::Merge;
     let schema = if merges { table_schema(write)? } else { Arc::clone(&write.schema) };
     if !write.load_metadata {
@@ -175,21 +146,13 @@ fn check_change(before: Option<&StoredMerge>, now: Option<&StoredMerge>, table: 
         .with_hint("load everything anew with --full-refresh, which keeps neither history nor deleted rows, or write to another table"))
 }
 
-impl StoredMerge {
-    /// The names of the columns that it adds to those of the records.
-    pub(super) fn own_columns(&self) -> Vec<&str> {
-        let history = self.history.iter().flat_map(|history| [history.valid_from.as_str(), history.valid_to.as_str()]);
-        history.chain(self.mark.as_deref()).collect()
-    }
-}
-
 /// Whether a batch may hold rows that delete.
-pub(super) fn takes_deletes(write: &WriteSpec) -> bool {
+pub(crate) fn takes_deletes(write: &WriteSpec) -> bool {
     write.disposition == WriteDisposition::Merge && write.merge.deletes.is_some()
 }
 
 /// The shape of the batches that a run takes.
-pub(super) fn batch_schema(write: &WriteSpec) -> SchemaRef {
+pub(crate) fn batch_schema(write: &WriteSpec) -> SchemaRef {
     if takes_deletes(write) { write.schema.to_arrow_with_deletes(&write.primary_key) } else { write.schema.to_arrow() }
 }
 

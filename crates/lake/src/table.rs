@@ -1,6 +1,5 @@
 //! A table: what anyone may read of it, and how a run begins to write.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -8,79 +7,31 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 
-use super::journal::TableJournal;
-use super::lease::TableLock;
-use super::patience::Patience;
-use super::probe::check_store;
-use super::reader::{Source, decode};
-use super::recover;
-use super::schema::{Agreed, Wanted, conform, reconcile};
-use super::snapshot::{Loaded, Snapshot, load};
-use super::storage::Storage;
-use super::strategy::TableRules;
-use super::writer::{Session, TableWriter};
-use crate::spec::{MergeSpec, PartitionField, StrategyName};
+use crate::journal::TableJournal;
+use crate::lease::TableLock;
+use crate::load::{Loaded, load};
+use crate::patience::Patience;
+use crate::probe::check_store;
+use crate::reader::{Source, decode};
+use crate::recover;
+use crate::schema::{Agreed, conform, reconcile};
+use crate::snapshot::Snapshot;
+use crate::storage::Storage;
+use crate::strategy::TableRules;
+use crate::sweep::{staged_runs, sweep_all_but_journals};
+use crate::write_spec::{WriteSpec, check};
+use crate::writer::{Session, TableWriter};
 use lakefeed_model::clock::Clock;
-use lakefeed_model::error::{Error, Result};
-use lakefeed_model::schema::{Conflicts, RecordSchema};
-use lakefeed_model::spec::{Limits, WriteDisposition};
+use lakefeed_model::error::Result;
 
 /// A folder of the lake that holds the rows of one resource.
 #[derive(Debug, Clone)]
 pub struct Table {
-    pub(super) storage: Storage,
-}
-
-/// What a run is going to write.
-#[derive(Debug, Clone)]
-pub struct WriteSpec {
-    /// The run; letters, digits, `-` and `_`.
-    pub run_id: String,
-    /// The resource whose rows they are.
-    pub resource: String,
-    /// What happens to the rows that are there.
-    pub disposition: WriteDisposition,
-    /// Whether the table is built anew from this run alone, whatever the disposition says of the rows that are there.
-    pub full_refresh: bool,
-    /// How it merges, where the disposition is a merge.
-    pub merge: MergeSpec,
-    /// The columns that identify a row; not empty for a merge, but for those that do without.
-    pub primary_key: Vec<String>,
-    /// How rows are spread over folders.
-    pub partition_by: Vec<PartitionField>,
-    /// The shape of the records: of every batch, but that a merge with deletes takes batches of
-    /// [`RecordSchema::to_arrow_with_deletes`]. The table has the columns that the merge adds, too.
-    pub schema: Arc<RecordSchema>,
-    /// Whether rows say which run they came with, and when.
-    pub load_metadata: bool,
-    /// What becomes of a column of the table whose values and the run's no type holds without loss.
-    pub conflicts: Conflicts,
-    /// The bounds of the run.
-    pub limits: Limits,
-    /// Where the time comes from.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl WriteSpec {
-    /// Whether none of the rows that are there stays.
-    pub(super) fn replaces(&self) -> bool {
-        self.full_refresh || self.disposition == WriteDisposition::Replace
-    }
-
-    /// What the run wants of the table, when its rows are of `schema`.
-    pub(super) fn wanted<'a>(&'a self, schema: &'a Arc<RecordSchema>) -> Wanted<'a> {
-        Wanted {
-            replaces: self.replaces(),
-            schema,
-            primary_key: &self.primary_key,
-            partition_by: &self.partition_by,
-            conflicts: self.conflicts,
-        }
-    }
+    pub(crate) storage: Storage,
 }
 
 impl Table {
-    pub(super) fn new(storage: Storage) -> Self {
+    pub(crate) fn new(storage: Storage) -> Self {
         Self { storage }
     }
 
@@ -203,54 +154,15 @@ struct Prepared {
 async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Result<Prepared> {
     let mut loaded = load(storage).await?;
     let recovered = recover::roll_forward(storage, lock, &mut loaded).await?;
-    let mut garbage = recover::staged_runs(storage).await?;
+    let mut garbage = staged_runs(storage).await?;
     garbage.remove(&write.run_id);
     if lock.excludes_sleepers() {
-        garbage = recover::sweep_all_but_journals(storage, &garbage, u64::MAX).await?;
+        garbage = sweep_all_but_journals(storage, &garbage, u64::MAX).await?;
     }
     let strategy = TableRules::of(write, &loaded.snapshot, write.clock.now(), &storage.url)?;
     let agreed = reconcile(&storage.url, &loaded.snapshot, write.wanted(&strategy.table_schema))?;
     let Loaded { snapshot, folded, .. } = loaded;
     Ok(Prepared { snapshot, folded, recovered, agreed, garbage, strategy })
-}
-
-pub(super) fn check_run_id(run_id: &str) -> Result<()> {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if run_id.is_empty() || !run_id.bytes().all(safe) {
-        return Err(Error::config(format!("run id {run_id:?} is not made of letters, digits, - and _")));
-    }
-    Ok(())
-}
-
-fn check(write: &WriteSpec) -> Result<()> {
-    check_run_id(&write.run_id)?;
-    if write.disposition == WriteDisposition::Merge && write.primary_key.is_empty() {
-        let does_without = match write.merge.strategy.name() {
-            StrategyName::DeleteInsert => !write.merge.merge_key.is_empty(),
-            StrategyName::Scd2 => write.merge.deletes.is_none(),
-            StrategyName::Upsert | StrategyName::InsertOnly => false,
-        };
-        if !does_without || write.merge.precedence.is_some() {
-            return Err(Error::config(format!("resource {}: a merge needs a primary key", write.resource))
-                .with_hint("set primary_key, or write_disposition: append"));
-        }
-    }
-    if let Some(name) = write.merge.merge_key.iter().find(|name| write.schema.column(name).is_none()) {
-        return Err(Error::config(format!(
-            "resource {}: the merge key column {name:?} is not a column of the schema",
-            write.resource
-        )));
-    }
-    let mut seen = HashSet::new();
-    for name in &write.primary_key {
-        if write.schema.column(name).is_none() || !seen.insert(name) {
-            return Err(Error::config(format!(
-                "resource {}: the primary key column {name:?} is not a column of the schema, or named twice",
-                write.resource
-            )));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

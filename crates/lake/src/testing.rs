@@ -6,37 +6,37 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use futures::TryStreamExt as _;
+use lakefeed_testing::fault_store::{FaultStore, Fuse};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::medium::Medium;
-use super::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
+use crate::medium::Medium;
 use crate::spec::{MergeSpec, PartitionField, Transform};
+use crate::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::clock::ManualClock;
 use lakefeed_model::error::Result;
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
 use lakefeed_model::spec::{Limits, WriteDisposition};
-use lakefeed_testing::fault_store::{FaultStore, Fuse};
 
-pub(super) const TABLE: &str = "events";
+pub(crate) const TABLE: &str = "events";
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// A row: its key, the day that it is on, and something else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Row {
-    pub(super) id: String,
-    pub(super) day: Option<i64>,
-    pub(super) value: i64,
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) day: Option<i64>,
+    pub(crate) value: i64,
 }
 
-pub(super) fn row(id: impl std::fmt::Display, day: i64, value: i64) -> Row {
+pub(crate) fn row(id: impl std::fmt::Display, day: i64, value: i64) -> Row {
     Row { id: format!("event-{id}"), day: Some(day), value }
 }
 
-pub(super) fn schema() -> Arc<RecordSchema> {
+pub(crate) fn schema() -> Arc<RecordSchema> {
     let column = |name: &str, column_type, nullable| Column { name: name.to_owned(), column_type, nullable };
     Arc::new(
         RecordSchema::new(vec![
@@ -48,7 +48,7 @@ pub(super) fn schema() -> Arc<RecordSchema> {
     )
 }
 
-pub(super) fn batch(rows: &[Row]) -> RecordBatch {
+pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
     let ids = rows.iter().map(|row| Some(row.id.as_str())).collect::<StringArray>();
     let starts = rows.iter().map(|row| row.day.map(|day| day * MICROS_PER_DAY)).collect::<TimestampMicrosecondArray>();
     let values = rows.iter().map(|row| Some(row.value)).collect::<Int64Array>();
@@ -58,34 +58,34 @@ pub(super) fn batch(rows: &[Row]) -> RecordBatch {
 
 /// A lake on a store that outlives the processes that write to it.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) folder: Option<tempfile::TempDir>,
-    pub(super) limits: Limits,
-    pub(super) medium: Option<Arc<dyn Medium>>,
+pub(crate) struct World {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) folder: Option<tempfile::TempDir>,
+    pub(crate) limits: Limits,
+    pub(crate) medium: Option<Arc<dyn Medium>>,
     /// Often, so that whatever happens to a commit happens to a fold, too.
-    pub(super) fold_every: u64,
+    pub(crate) fold_every: u64,
 }
 
 impl World {
-    pub(super) fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         Self::new(Arc::new(InMemory::new()), None)
     }
 
-    pub(super) fn on_disk() -> Self {
+    pub(crate) fn on_disk() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = object_store::local::LocalFileSystem::new_with_prefix(folder.path()).unwrap();
         Self::new(Arc::new(store.with_automatic_cleanup(true)), Some(folder))
     }
 
-    pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Option<tempfile::TempDir>) -> Self {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap()));
         let limits = Limits { file_bytes_target: 1, ..Limits::default() };
         Self { store, clock, folder, limits, medium: None, fold_every: 2 }
     }
 
-    pub(super) fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
+    pub(crate) fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
         let lake = Lake::with_store(store, Path::ROOT, "lake".to_owned()).folding_every(self.fold_every);
         let lake = match &self.medium {
             None => lake,
@@ -97,16 +97,16 @@ impl World {
         }
     }
 
-    pub(super) fn table(&self) -> Table {
+    pub(crate) fn table(&self) -> Table {
         self.lake(Arc::clone(&self.store)).table(TABLE)
     }
 
     /// The table as a process sees it that dies when the fuse says so.
-    pub(super) fn mortal_table(&self, fuse: &Arc<Fuse>) -> Table {
+    pub(crate) fn mortal_table(&self, fuse: &Arc<Fuse>) -> Table {
         self.lake(Arc::new(FaultStore::new(Arc::clone(&self.store), Arc::clone(fuse)))).table(TABLE)
     }
 
-    pub(super) fn spec(&self, run_id: &str, disposition: WriteDisposition) -> WriteSpec {
+    pub(crate) fn spec(&self, run_id: &str, disposition: WriteDisposition) -> WriteSpec {
         WriteSpec {
             run_id: run_id.to_owned(),
             resource: TABLE.to_owned(),
@@ -128,24 +128,24 @@ impl World {
     }
 
     /// One whole run that is expected to succeed.
-    pub(super) async fn run(&self, run_id: &str, disposition: WriteDisposition, batches: &[Vec<Row>]) -> CommitOutcome {
+    pub(crate) async fn run(&self, run_id: &str, disposition: WriteDisposition, batches: &[Vec<Row>]) -> CommitOutcome {
         run_on(&self.table(), self.spec(run_id, disposition), batches).await.unwrap()
     }
 
     /// Lets the leases of dead processes expire.
-    pub(super) fn expire_leases(&self) {
+    pub(crate) fn expire_leases(&self) {
         self.clock.advance(std::time::Duration::from_secs(61));
     }
 
     /// What a reader sees who globs `**/*.parquet`: the paths.
-    pub(super) async fn glob(&self) -> BTreeSet<String> {
+    pub(crate) async fn glob(&self) -> BTreeSet<String> {
         let objects = self.store.list(Some(&Path::from(TABLE))).try_collect::<Vec<_>>().await.unwrap();
         let paths = objects.into_iter().map(|object| object.location.as_ref().to_owned());
         paths.filter(|path| path.ends_with(".parquet")).collect()
     }
 
     /// What a reader sees who globs `**/*.parquet`: the rows, sorted. Every row must be in the folder of its day.
-    pub(super) async fn rows(&self) -> Vec<Row> {
+    pub(crate) async fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for path in self.glob().await {
             let bytes = self.store.get(&Path::parse(&path).unwrap()).await.unwrap().bytes().await.unwrap();
@@ -165,19 +165,19 @@ impl World {
     }
 
     /// Every object of the table, data files included.
-    pub(super) async fn objects(&self) -> Vec<String> {
+    pub(crate) async fn objects(&self) -> Vec<String> {
         let objects = self.store.list(Some(&Path::from(TABLE))).try_collect::<Vec<_>>().await.unwrap();
         objects.into_iter().map(|object| object.location.as_ref().to_owned()).collect()
     }
 
     /// What `table verify` says of it: nothing.
-    pub(super) async fn check_files_are_sound(&self) {
+    pub(crate) async fn check_files_are_sound(&self) {
         let report = self.table().verify().await.unwrap();
         assert!(report.is_sound(), "{:?}", report.findings);
     }
 
     /// Nothing is left over, and the log agrees with what readers see.
-    pub(super) async fn check_tidy(&self) {
+    pub(crate) async fn check_tidy(&self) {
         let objects = self.objects().await;
         assert!(!objects.iter().any(|path| path.contains("/staging/")), "{objects:?}");
         assert!(objects.iter().filter(|path| path.contains("/published/")).count() <= 1, "{objects:?}");
@@ -189,7 +189,7 @@ impl World {
     }
 }
 
-pub(super) fn rows_of(batch: &RecordBatch) -> Vec<Row> {
+pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<Row> {
     let ids = batch.column_by_name("id").unwrap().as_string::<i32>();
     let starts = batch.column_by_name("start").unwrap().as_primitive::<TimestampMicrosecondType>();
     let values = batch.column_by_name("value").unwrap().as_primitive::<Int64Type>();
@@ -203,13 +203,13 @@ pub(super) fn rows_of(batch: &RecordBatch) -> Vec<Row> {
         .collect()
 }
 
-pub(super) async fn run_on(table: &Table, spec: WriteSpec, batches: &[Vec<Row>]) -> Result<CommitOutcome> {
+pub(crate) async fn run_on(table: &Table, spec: WriteSpec, batches: &[Vec<Row>]) -> Result<CommitOutcome> {
     let mut writer = table.begin(spec).await?;
     write_all(&mut writer, batches).await?;
     writer.commit(Checkpoint::full_listing(TABLE)).await
 }
 
-pub(super) async fn write_all(writer: &mut TableWriter, batches: &[Vec<Row>]) -> Result<()> {
+pub(crate) async fn write_all(writer: &mut TableWriter, batches: &[Vec<Row>]) -> Result<()> {
     for rows in batches {
         writer.write(batch(rows)).await?;
     }

@@ -11,22 +11,25 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-pub use compact::{CompactSpec, CompactedPartition, Compaction, SortColumn};
-pub use vacuum::{Garbage, GarbageKind, VacuumSpec, Vacuumed};
-
-use super::commit::{self, CommitDocument, Operation, State};
-use super::fold;
-use super::lease::TableLock;
-use super::merge_exec::Changes;
-use super::probe::check_store;
-use super::recover::{self, is_journal};
-use super::snapshot::{Loaded, load};
-use super::storage::Storage;
-use super::table::{Table, check_run_id};
+use crate::changes::Changes;
+use crate::commit::{self, State};
+use crate::document::{CommitDocument, Operation};
+use crate::layout::is_journal;
+use crate::lease::TableLock;
+use crate::load::{Loaded, load};
+use crate::probe::check_store;
+use crate::storage::Storage;
+use crate::sweep::sweep_all_but_journals;
+use crate::table::Table;
+use crate::write_spec::check_run_id;
+use crate::{fold, recover};
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::event::RowCounts;
 use lakefeed_model::spec::Limits;
+
+pub use compact::{CompactSpec, CompactedPartition, Compaction, SortColumn};
+pub use vacuum::{Garbage, GarbageKind, VacuumSpec, Vacuumed};
 
 /// Who looks after a table, and with which means.
 #[derive(Debug, Clone)]
@@ -151,7 +154,7 @@ impl<'a> Hold<'a> {
         }
         let runs = swept.iter().map(|staged| staged.files.run_id.clone()).collect();
         // A fence is the last commit now; without one, nobody else can be alive.
-        recover::sweep_all_but_journals(&self.storage, &runs, recovery.fence.unwrap_or(u64::MAX)).await?;
+        sweep_all_but_journals(&self.storage, &runs, recovery.fence.unwrap_or(u64::MAX)).await?;
         for Staged { files, pages } in swept {
             recovery.swept.push(files);
             kept.extend(pages.map(|pages| Staged { files: StagedRun::none(&pages.run_id), pages: Some(pages) }));

@@ -8,11 +8,11 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 
 /// Bytes of a part. S3 wants at least 5 MiB and at most 10,000 parts.
-pub(super) const PART_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// One object on its way.
 #[derive(Debug)]
-pub(super) struct Upload {
+pub(crate) struct Upload {
     store: Arc<dyn ObjectStore>,
     path: Path,
     parts: Option<Box<dyn MultipartUpload>>,
@@ -23,21 +23,21 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
         Self { store, path, parts: None, buffered: Vec::new(), buffered_bytes: 0, bytes: 0 }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Bytes that wait for their part to be full.
-    pub(super) fn buffered_bytes(&self) -> usize {
+    pub(crate) fn buffered_bytes(&self) -> usize {
         self.buffered_bytes
     }
 
     /// Takes the next bytes; sends what makes full parts. All parts but the last are of one size, since some stores want that.
-    pub(super) async fn write(&mut self, bytes: Bytes) -> object_store::Result<()> {
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> object_store::Result<()> {
         self.bytes += bytes.len() as u64;
         let mut rest = bytes;
         while self.buffered_bytes + rest.len() >= PART_BYTES {
@@ -61,7 +61,7 @@ impl Upload {
     }
 
     /// Makes the object exist; how many bytes it has.
-    pub(super) async fn finish(mut self) -> object_store::Result<u64> {
+    pub(crate) async fn finish(mut self) -> object_store::Result<u64> {
         let rest = self.take_buffered();
         match self.parts.take() {
             None => self.store.put(&self.path, rest).await.map(drop)?,
@@ -76,7 +76,7 @@ impl Upload {
     }
 
     /// Gives up; best effort, since staging is swept anyway.
-    pub(super) async fn abort(mut self) {
+    pub(crate) async fn abort(mut self) {
         if let Some(mut parts) = self.parts.take() {
             drop(parts.abort().await);
         }

@@ -13,19 +13,20 @@ mod log;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use files::{Checked, Shape};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use log::Log;
 use serde::Serialize;
 
-use super::commit::CommitDocument;
-use super::merge_exec::{files_in_flight, spawn};
-use super::reader::Source;
-use super::recover::is_journal;
-use super::snapshot::{Snapshot, commit_numbers, is_published};
-use super::storage::Storage;
-use super::table::Table;
-use files::{Checked, Shape};
+use crate::document::CommitDocument;
+use crate::layout::is_journal;
+use crate::read::{commit_numbers, is_published};
+use crate::reader::Source;
+use crate::snapshot::Snapshot;
+use crate::storage::Storage;
+use crate::table::Table;
+use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::{Error, Result};
-use log::Log;
 
 /// Keys that are compared at the same time: 16 bytes each.
 const KEYS_IN_MEMORY: u64 = 8 * 1024 * 1024;

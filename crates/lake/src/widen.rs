@@ -8,21 +8,21 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::arrivals::Arrivals;
-use super::index::Place;
-use super::layout::slot_of;
-use super::merge_exec::{Changes, files_in_flight, spawn};
-use super::partition::Partition;
-use super::reader::{Part, Source, are_all_doubles, read};
-use super::rewrite::added_file;
-use super::rolling::{StagedFile, StagingArea};
-use super::schema::{conform, misfit, names_of};
-use super::snapshot::Snapshot;
-use super::storage::Storage;
+use crate::area::{StagedFile, StagingArea, added_file};
+use crate::arrivals::Arrivals;
+use crate::changes::Changes;
+use crate::layout::slot_of;
+use crate::partition::Partition;
+use crate::reader::{Part, Source, are_all_doubles, read};
+use crate::row_set::Place;
+use crate::schema::{conform, misfit, names_of};
+use crate::snapshot::Snapshot;
+use crate::storage::Storage;
+use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::{Error, Result};
 
 /// Writes the staged files with the numbers `narrower` anew, row by row at the same position.
-pub(super) async fn widen_staged(
+pub(crate) async fn widen_staged(
     area: &StagingArea,
     staged: &mut [StagedFile],
     narrower: &BTreeSet<u32>,
@@ -48,7 +48,7 @@ pub(super) async fn widen_staged(
 }
 
 /// Writes every file of the table that `changes` leaves as it is anew, under its own name.
-pub(super) async fn widen_table(area: &StagingArea, snapshot: &Snapshot, changes: &mut Changes) -> Result<()> {
+pub(crate) async fn widen_table(area: &StagingArea, snapshot: &Snapshot, changes: &mut Changes) -> Result<()> {
     let touched: BTreeSet<&String> =
         changes.adds.iter().map(|added| &added.path).chain(changes.removes.iter()).collect();
     let mut shared = area.clone();
@@ -75,7 +75,7 @@ pub(super) async fn widen_table(area: &StagingArea, snapshot: &Snapshot, changes
 }
 
 /// Whether the rows of all files fit the columns of `shape`, as far as the files have them.
-pub(super) async fn hold(storage: &Storage, sources: Vec<Source>, shape: &SchemaRef) -> Result<bool> {
+pub(crate) async fn hold(storage: &Storage, sources: Vec<Source>, shape: &SchemaRef) -> Result<bool> {
     let checks = sources.into_iter().map(|source| {
         let (storage, shape) = (storage.clone(), Arc::clone(shape));
         spawn(async move { holds(&storage, &source, &shape).await })

@@ -15,27 +15,29 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 
-use self::stamp::Stamp;
-use super::arrivals::Arrivals;
-use super::commit::{self, RejectsFile};
-use super::ending::Ending;
-use super::fate::Rules;
-use super::index::Place;
-use super::lease::TableLock;
-use super::lens::Lens;
-use super::merge_exec::{self, Changes, Merge};
-use super::partition::{Group, Partition, PartitionId, Partitioner};
-use super::recover;
-use super::rejects::{RejectsWriter, Settled};
-use super::rewrite::added_file;
-use super::rolling::{RollingWriter, StagedFile, StagingArea};
-use super::schema::{Agreed, conform};
-use super::slots::Slots;
-use super::snapshot::Snapshot;
-use super::storage::Storage;
-use super::strategy::{TableRules, batch_schema, takes_deletes};
-use super::table::WriteSpec;
-use super::widen::{widen_staged, widen_table};
+use crate::area::{StagedFile, StagingArea, added_file};
+use crate::arrivals::Arrivals;
+use crate::changes::Changes;
+use crate::commit;
+use crate::document::{AddedFile, RejectsFile};
+use crate::ending::Ending;
+use crate::fate::Rules;
+use crate::lease::TableLock;
+use crate::lens::Lens;
+use crate::merge_exec::{self, Merge};
+use crate::partition::{Group, Partition, PartitionId, Partitioner};
+use crate::rejects::{RejectsWriter, Settled};
+use crate::rolling::RollingWriter;
+use crate::row_set::Place;
+use crate::schema::{Agreed, conform};
+use crate::slots::Slots;
+use crate::snapshot::Snapshot;
+use crate::storage::Storage;
+use crate::strategy::{TableRules, batch_schema, takes_deletes};
+use crate::sweep::sweep_all_but_journals;
+use crate::widen::{widen_staged, widen_table};
+use crate::write_spec::WriteSpec;
+use crate::writer::stamp::Stamp;
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::{Error, ErrorKind, Result};
 use lakefeed_model::event::{FileChange, RowCounts};
@@ -76,18 +78,18 @@ enum Keeps {
 
 /// The run's hold on its table.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) storage: Storage,
-    pub(super) write: WriteSpec,
-    pub(super) lock: TableLock,
-    pub(super) snapshot: Snapshot,
+pub(crate) struct Session {
+    pub(crate) storage: Storage,
+    pub(crate) write: WriteSpec,
+    pub(crate) lock: TableLock,
+    pub(crate) snapshot: Snapshot,
     /// The schema that the run and the table agree on.
-    pub(super) agreed: Agreed,
+    pub(crate) agreed: Agreed,
     /// The commit of the newest fold of the log; 0 for none.
-    pub(super) folded: u64,
-    pub(super) strategy: TableRules,
+    pub(crate) folded: u64,
+    pub(crate) strategy: TableRules,
     /// Runs whose staging may be swept once this run has committed.
-    pub(super) garbage: BTreeSet<String>,
+    pub(crate) garbage: BTreeSet<String>,
 }
 
 /// Everything that the run has staged so far.
@@ -126,7 +128,7 @@ struct Staged {
 }
 
 impl TableWriter {
-    pub(super) async fn new(session: Session, recovered: Option<u64>) -> Result<Self> {
+    pub(crate) async fn new(session: Session, recovered: Option<u64>) -> Result<Self> {
         match Staging::new(&session) {
             Ok(staging) => Ok(Self { session: Box::new(session), recovered, staging: Box::new(staging) }),
             Err(error) => {
@@ -157,7 +159,7 @@ impl TableWriter {
     }
 
     #[cfg(test)]
-    pub(super) fn lock(&self) -> &TableLock {
+    pub(crate) fn lock(&self) -> &TableLock {
         &self.session.lock
     }
 
@@ -293,7 +295,7 @@ impl TableWriter {
         };
         let Session { storage, write, lock, .. } = *session;
         let swept = if keeps == Keeps::Pages {
-            recover::sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id]), u64::MAX).await.map(drop)
+            sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id]), u64::MAX).await.map(drop)
         } else {
             storage.delete_all(&storage.layout.staging_of(&write.run_id)).await
         };
@@ -514,6 +516,6 @@ fn set_places(places: &mut [Place], group: &Group, first: Place) {
     }
 }
 
-fn place(area: &StagingArea, staged: &[StagedFile], mut slots: Slots) -> Vec<commit::AddedFile> {
+fn place(area: &StagingArea, staged: &[StagedFile], mut slots: Slots) -> Vec<AddedFile> {
     staged.iter().map(|file| added_file(area, file, slots.take(&file.partition.path))).collect()
 }

@@ -1,7 +1,10 @@
-use super::super::testing::{Row, World, row, run_on, write_all};
-use super::*;
-use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
 use lakefeed_testing::fault_store::{Death, Fuse};
+
+use super::*;
+use crate::document::{CommitDocument, CommitError};
+use crate::testing::{Row, World, row, run_on, write_all};
+use lakefeed_model::checkpoint::Checkpoint;
+use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
 
 fn before() -> Vec<Vec<Row>> {
     vec![(0..6).map(|id| row(id, i64::from(id) % 3, 0)).collect(), vec![row("lonely", 7, 0), row("stays", 8, 0)]]

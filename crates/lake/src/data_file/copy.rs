@@ -11,7 +11,7 @@ use parquet::file::metadata::{
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::super::page::{Unsealed, unseal};
+use crate::page::{Unsealed, unseal};
 
 /// A data file in memory.
 #[derive(Debug)]

@@ -5,10 +5,10 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::PageIndexPolicy;
 
-use super::super::page::STRIDE;
-use super::super::parquet::data_file_options;
-use super::super::testing::{batch, row, rows_of, schema};
 use super::*;
+use crate::page::STRIDE;
+use crate::parquet::data_file_options;
+use crate::testing::{batch, row, rows_of, schema};
 use lakefeed_model::spec::Limits;
 
 const ROWS: i64 = 1_000;

@@ -12,10 +12,11 @@ use object_store::{
 };
 use proptest::prelude::*;
 
-use super::super::commit::{AddedFile, Operation};
-use super::super::snapshot::{commit_numbers, load, load_at, read_commits};
-use super::super::testing::{TABLE, World, row, schema};
 use super::*;
+use crate::document::{AddedFile, Operation};
+use crate::load::{load, load_at};
+use crate::read::{commit_numbers, read_commits};
+use crate::testing::{TABLE, World, row, schema};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::event::RowCounts;
 use lakefeed_model::spec::WriteDisposition::{Append, Merge};

@@ -4,10 +4,10 @@ use arrow::array::{Float64Array, StringArray};
 use parquet::file::metadata::RowGroupMetaData;
 use proptest::prelude::*;
 
-use super::super::page::Grid;
-use super::super::parquet::data_file_options;
-use super::super::testing::{Row, batch, row, rows_of, schema};
 use super::*;
+use crate::page::Grid;
+use crate::parquet::data_file_options;
+use crate::testing::{Row, batch, row, rows_of, schema};
 use lakefeed_model::spec::Limits;
 
 /// What happens to a file, in the terms of its rows.

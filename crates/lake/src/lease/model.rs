@@ -16,7 +16,7 @@ use object_store::{
 use proptest::prelude::*;
 use tokio::sync::Semaphore;
 
-use super::super::testing::{Row, TABLE, World, row, run_on};
+use crate::testing::{Row, TABLE, World, row, run_on};
 use lakefeed_model::clock::{Clock as _, ManualClock};
 use lakefeed_model::error::ErrorKind;
 use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
@@ -214,7 +214,7 @@ async fn play(loads: [Vec<Load>; 2], events: Vec<Event>, skew: u64) {
         made.push(writer.await.unwrap());
     }
     base.clock.advance(Duration::from_secs(1_000_000));
-    let upkeep = super::super::Upkeep::new("last", Arc::clone(&base.clock) as Arc<dyn lakefeed_model::clock::Clock>);
+    let upkeep = crate::Upkeep::new("last", Arc::clone(&base.clock) as Arc<dyn lakefeed_model::clock::Clock>);
     let recovery = base.table().recover(&upkeep).await.unwrap();
     let mut history = base.table().history(None).await.unwrap();
     history.reverse();

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
-use super::super::testing::{World, row, write_all};
-use super::super::{Patience, Wait, WaitListener};
-use super::TableLock;
+use lakefeed_testing::fault_store::{Death, Fuse, LyingStore};
+
+use crate::lease::TableLock;
+use crate::testing::{World, row, write_all};
+use crate::{Patience, Wait, WaitListener};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::ErrorKind;
 use lakefeed_model::spec::WriteDisposition::Merge;
-use lakefeed_testing::fault_store::{Death, Fuse, LyingStore};
 
 fn checkpoint() -> Checkpoint {
     Checkpoint::full_listing("events")

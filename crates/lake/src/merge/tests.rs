@@ -1,5 +1,6 @@
-use super::super::snapshot::{DataFile, Snapshot};
 use super::*;
+use crate::document::DataFile;
+use crate::snapshot::Snapshot;
 
 const MIB: u64 = 1024 * 1024;
 

@@ -10,12 +10,12 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
-use super::super::commit::SettledRejects;
-use super::super::layout::rejects_name;
-use super::super::reader::{Part, Source, read};
-use super::super::snapshot::{commit_numbers, read_commits};
-use super::super::storage::Storage;
-use super::super::table::Table;
+use crate::document::SettledRejects;
+use crate::layout::rejects_name;
+use crate::read::{commit_numbers, read_commits};
+use crate::reader::{Part, Source, read};
+use crate::storage::Storage;
+use crate::table::Table;
 use lakefeed_model::error::Result;
 use lakefeed_model::spec::WriteDisposition;
 

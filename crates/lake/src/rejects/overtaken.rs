@@ -11,11 +11,12 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use futures::TryStreamExt as _;
 
-use super::super::hash::{Fingerprint, Fingerprinter, random_seed};
-use super::super::reader::{Part, Source, read};
-use super::super::schema::conform;
-use super::super::snapshot::{Snapshot, commit_numbers, read_commits};
-use super::super::storage::Storage;
+use crate::hash::{Fingerprint, Fingerprinter, random_seed};
+use crate::read::{commit_numbers, read_commits};
+use crate::reader::{Part, Source, read};
+use crate::schema::conform;
+use crate::snapshot::Snapshot;
+use crate::storage::Storage;
 use lakefeed_model::error::{Error, Result};
 
 /// The files of a table that were written after a commit, and the way to compare keys with theirs.

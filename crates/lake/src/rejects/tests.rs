@@ -1,12 +1,12 @@
 use futures::TryStreamExt as _;
+use lakefeed_testing::fault_store::{Death, Fuse};
 
-use super::super::testing::{Row, World, batch, row, run_on, write_all};
-use super::super::{Table, TableWriter};
 use super::*;
+use crate::testing::{Row, World, batch, row, run_on, write_all};
+use crate::{Table, TableWriter};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::reject::RejectCode;
 use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
-use lakefeed_testing::fault_store::{Death, Fuse};
 
 fn reject(position: u64) -> Reject {
     Reject {

@@ -2,12 +2,16 @@ use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
-use super::super::layout::Layout;
-use super::super::page::Grid;
-use super::super::parquet::{data_file_options, reserved_bytes};
-use super::super::reader::{Part, Source, read};
-use super::super::testing::{Row, batch, row, rows_of, schema};
 use super::*;
+use crate::document::KeyBound;
+use crate::key_range::KeyRange;
+use crate::layout::Layout;
+use crate::page::Grid;
+use crate::parquet::{data_file_options, reserved_bytes};
+use crate::reader::{Part, Source, read};
+use crate::storage::Storage;
+use crate::testing::{Row, batch, row, rows_of, schema};
+use lakefeed_model::spec::Limits;
 
 fn area(limits: Limits) -> StagingArea {
     let schema = schema();

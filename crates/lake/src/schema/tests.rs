@@ -6,7 +6,7 @@ fn column(name: &str, column_type: ColumnType, nullable: bool) -> Column {
 }
 
 fn snapshot(stored: Vec<Column>) -> Snapshot {
-    let file = super::super::DataFile { rows: 1, bytes: 1, partition: vec![], key_min: None, key_max: None };
+    let file = crate::DataFile { rows: 1, bytes: 1, partition: vec![], key_min: None, key_max: None };
     Snapshot {
         version: 1,
         schema: Some(Arc::new(RecordSchema::new(stored).unwrap())),

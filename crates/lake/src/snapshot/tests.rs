@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
-use super::super::commit::{AddedFile, Operation};
-use super::super::testing::schema;
 use super::*;
+use crate::document::{AddedFile, DataFile, KeyBound, Operation};
+use crate::key_range::KeyRange;
+use crate::testing::schema;
 use lakefeed_model::event::RowCounts;
 use lakefeed_model::spec::WriteDisposition;
 

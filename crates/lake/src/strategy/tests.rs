@@ -8,25 +8,25 @@ use arrow::array::{
     Array as _, ArrayRef, AsArray as _, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use lakefeed_testing::fault_store::{Death, Fuse};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
-use self::model::{Arrival, Competition, Moment, Record, Stored};
-use super::super::testing::{TABLE, World};
-use super::super::{CommitOutcome, CompactSpec, SortColumn, Table, Upkeep, WriteSpec};
-use crate::spec::DeleteEffect;
 use crate::spec::{
-    HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, PartitionField, Precedence, SortOrder, Transform,
+    DeleteEffect, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, PartitionField, Precedence, SortOrder,
+    Transform,
 };
+use crate::strategy::tests::model::{Arrival, Competition, Moment, Record, Stored};
+use crate::testing::{TABLE, World};
+use crate::{CommitOutcome, CompactSpec, SortColumn, Table, Upkeep, WriteSpec};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{ErrorKind, Result};
 use lakefeed_model::event::RowCounts;
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
 use lakefeed_model::spec::{Limits, WriteDisposition};
-use lakefeed_testing::fault_store::{Death, Fuse};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -336,7 +336,7 @@ proptest! {
                 let changes = number == 0 || before != seen(&way, &table);
                 prop_assert_eq!(outcome.commit.is_some(), changes, "a run that changes nothing writes nothing");
                 let report = world.table().verify().await.unwrap();
-                prop_assert!(report.findings.iter().all(|finding| finding.code == super::super::FindingCode::StagingLeft), "{:?}", report.findings);
+                prop_assert!(report.findings.iter().all(|finding| finding.code == crate::FindingCode::StagingLeft), "{:?}", report.findings);
             }
             Ok(())
         })?;
@@ -408,7 +408,7 @@ async fn walk(way: &Way, deletes: bool, world: fn() -> World, death: Death) {
         way.run_on(&world.table(), way.spec(&world, "again"), &change).await.unwrap();
         assert_eq!(rows(&world).await, new, "step {fatal} {death:?} {way:?}");
         let findings = world.table().verify().await.unwrap().findings;
-        let is_left = |finding: &super::super::Finding| finding.code == super::super::FindingCode::StagingLeft;
+        let is_left = |finding: &crate::Finding| finding.code == crate::FindingCode::StagingLeft;
         assert!(findings.iter().all(is_left), "step {fatal}: {findings:?}");
     }
 }

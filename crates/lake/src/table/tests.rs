@@ -1,18 +1,20 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array as _, AsArray as _};
+use lakefeed_testing::fault_store::{Death, Fuse};
 use proptest::prelude::*;
 
-use super::super::CommitOutcome;
-use super::super::testing::{Row, World, row, run_on, schema, write_all};
 use super::*;
+use crate::CommitOutcome;
+use crate::testing::{Row, World, row, run_on, schema, write_all};
+use crate::write_spec::WriteSpec;
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::ErrorKind;
 use lakefeed_model::event::{FileChangeKind, RowCounts};
 use lakefeed_model::reject::{Reject, RejectCode};
-use lakefeed_model::schema::{Column, ColumnType};
+use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
+use lakefeed_model::spec::Limits;
 use lakefeed_model::spec::WriteDisposition::{Append, Merge, Replace};
-use lakefeed_testing::fault_store::{Death, Fuse};
 
 fn counts(outcome: &CommitOutcome) -> RowCounts {
     RowCounts { written: 0, ..outcome.rows }
@@ -113,7 +115,7 @@ async fn an_aborted_run_and_a_failed_one_leave_the_table_as_it_was() {
 
     let fuse = Fuse::new(0, Death::BeforeEffect);
     let mut writer = world.mortal_table(&fuse).begin(world.spec("three", Merge)).await.unwrap();
-    writer.write(super::super::testing::batch(&[row("c", 1, 1)])).await.unwrap_err();
+    writer.write(crate::testing::batch(&[row("c", 1, 1)])).await.unwrap_err();
     let error = writer.commit(Checkpoint::full_listing("events")).await.unwrap_err();
     assert!(error.to_string().contains("earlier write"), "rows would be missing: {error}");
     world.run("four", Merge, &[vec![row("a", 1, 1)]]).await;
@@ -174,7 +176,7 @@ async fn a_new_column_is_null_in_old_rows_and_does_not_make_them_differ() {
     columns.push(Column { name: "note".to_owned(), column_type: ColumnType::Utf8, nullable: true });
     let wider = Arc::new(RecordSchema::new(columns).unwrap());
     let batch = |rows: &[Row], notes: Vec<Option<&str>>| {
-        let narrow = super::super::testing::batch(rows);
+        let narrow = crate::testing::batch(rows);
         let mut arrays = narrow.columns().to_vec();
         arrays.push(Arc::new(arrow::array::StringArray::from(notes)));
         RecordBatch::try_new(wider.to_arrow(), arrays).unwrap()
@@ -249,7 +251,7 @@ async fn specs_that_contradict_themselves_and_batches_of_another_schema_are_refu
     unknown_partition.partition_by[0].column = "nope".to_owned();
     assert_eq!(world.table().begin(unknown_partition).await.unwrap_err().kind(), ErrorKind::Config);
     let mut writer = world.table().begin(good()).await.unwrap();
-    let other = super::super::testing::batch(&[row("a", 1, 1)]).project(&[0]).unwrap();
+    let other = crate::testing::batch(&[row("a", 1, 1)]).project(&[0]).unwrap();
     assert_eq!(writer.write(other).await.unwrap_err().kind(), ErrorKind::Schema);
     writer.abort().await.unwrap();
 }
@@ -343,7 +345,7 @@ fn a_run_can_be_driven_from_any_task() {
     let world = World::in_memory();
     let table = world.table();
     let mut writer = runtime.block_on(is_send(table.begin(world.spec("run", Merge)))).unwrap();
-    runtime.block_on(is_send(writer.write(super::super::testing::batch(&[row(1, 1, 1)])))).unwrap();
+    runtime.block_on(is_send(writer.write(crate::testing::batch(&[row(1, 1, 1)])))).unwrap();
     runtime.block_on(is_send(writer.reject(vec![reject()]))).unwrap();
     runtime.block_on(is_send(writer.commit(Checkpoint::full_listing("events")))).unwrap();
 }

@@ -11,21 +11,23 @@ use arrow::row::{RowConverter, SortField};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use super::super::commit::Operation;
-use super::super::layout::slot_of;
-use super::super::merge_exec::{Changes, files_in_flight, spawn};
-use super::super::page::Grid;
-use super::super::parquet::{SORTED_KEY, data_file_options, reserved_bytes, sorted_file_options};
-use super::super::partition::{NULL_PARTITION, Partition};
-use super::super::reader::{Part, Source, metadata_entry, read};
-use super::super::rewrite::added_file;
-use super::super::rolling::{RollingWriter, StagedFile, StagingArea, cannot_encode, compute};
-use super::super::schema::conform;
-use super::super::slots::Slots;
-use super::super::snapshot::{DataFile, Snapshot, load};
-use super::super::storage::Storage;
-use super::super::table::Table;
-use super::{Hold, Upkeep};
+use crate::area::{StagedFile, StagingArea, added_file};
+use crate::changes::Changes;
+use crate::document::{DataFile, Operation};
+use crate::layout::slot_of;
+use crate::load::load;
+use crate::page::Grid;
+use crate::parquet::{SORTED_KEY, cannot_encode, data_file_options, reserved_bytes, sorted_file_options};
+use crate::partition::{NULL_PARTITION, Partition};
+use crate::reader::{Part, Source, metadata_entry, read};
+use crate::rolling::RollingWriter;
+use crate::schema::conform;
+use crate::slots::Slots;
+use crate::snapshot::Snapshot;
+use crate::storage::Storage;
+use crate::table::Table;
+use crate::tasks::{compute, files_in_flight, spawn};
+use crate::upkeep::{Hold, Upkeep};
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::RecordSchema;
 use lakefeed_model::spec::Limits;
@@ -121,7 +123,7 @@ impl Table {
 async fn abandon(storage: &Storage, number: u64, run_id: &str, staging: &object_store::path::Path) -> Result<()> {
     let commit = storage.get_if_present(&storage.layout.commit(number)).await?;
     let is_ours = |bytes: &[u8]| {
-        super::super::commit::CommitDocument::parse(bytes, number).is_ok_and(|commit| commit.run_id == run_id)
+        crate::document::CommitDocument::parse(bytes, number).is_ok_and(|commit| commit.run_id == run_id)
     };
     if commit.is_some_and(|bytes| is_ours(&bytes)) {
         return Ok(());

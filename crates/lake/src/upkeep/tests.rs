@@ -1,17 +1,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use lakefeed_testing::fault_store::{Death, Fuse};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use proptest::prelude::*;
 
-use super::super::testing::{Row, TABLE, World, row, run_on, write_all};
-use super::super::verify::{FindingCode, Level};
 use super::*;
+use crate::testing::{Row, TABLE, World, row, run_on, write_all};
+use crate::verify::{FindingCode, Level};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::ErrorKind;
 use lakefeed_model::spec::WriteDisposition::{Append, Merge};
-use lakefeed_testing::fault_store::{Death, Fuse};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const AGE: VacuumSpec = VacuumSpec { older_than: DAY, rejects_older_than: None, dry_run: false };
@@ -82,7 +82,7 @@ async fn rows_are_sorted_within_files_and_what_is_sorted_so_is_left_alone() {
         for path in files.keys() {
             let bytes = world.table().read_file(path).await.unwrap();
             let batches = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
-            let rows = batches.build().unwrap().flat_map(|batch| super::super::testing::rows_of(&batch.unwrap()));
+            let rows = batches.build().unwrap().flat_map(|batch| crate::testing::rows_of(&batch.unwrap()));
             values.push(rows.map(|row| row.value).collect::<Vec<_>>());
         }
         values

@@ -7,12 +7,11 @@ use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 use serde::Serialize;
 
-use super::super::layout::slot_of;
-use super::super::recover::is_journal;
-use super::super::snapshot::load;
-use super::super::storage::Storage;
-use super::super::table::Table;
-use super::{Hold, Loaded, Upkeep};
+use crate::layout::{is_journal, slot_of};
+use crate::load::load;
+use crate::storage::Storage;
+use crate::table::Table;
+use crate::upkeep::{Hold, Loaded, Upkeep};
 use lakefeed_model::error::Result;
 
 /// What is to be deleted.

@@ -8,12 +8,12 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt as _;
 
-use super::super::hash::{Fingerprint, Fingerprinter};
-use super::super::reader::{Part, Source, read};
-use super::super::rolling::compute;
-use super::super::storage::Storage;
-use super::files::Shape;
-use super::{Finding, FindingCode};
+use crate::hash::{Fingerprint, Fingerprinter};
+use crate::reader::{Part, Source, read};
+use crate::storage::Storage;
+use crate::tasks::compute;
+use crate::verify::files::Shape;
+use crate::verify::{Finding, FindingCode};
 use lakefeed_model::error::Result;
 
 /// Repeated keys that are named.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::super::commit::{CommitDocument, RejectsFile};
-use super::super::fold::{self, Fold};
-use super::super::layout::{number_of, slot_of};
-use super::super::snapshot::Snapshot;
-use super::super::storage::Storage;
-use super::{Finding, FindingCode};
+use crate::document::{CommitDocument, RejectsFile};
+use crate::fold::{self, Fold};
+use crate::layout::{number_of, slot_of};
+use crate::snapshot::Snapshot;
+use crate::storage::Storage;
+use crate::verify::{Finding, FindingCode};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::{Error, Result};
 

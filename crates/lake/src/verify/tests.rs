@@ -1,18 +1,19 @@
-use arrow::array::{ArrayRef, Int64Array, StringArray};
+use Damage::{Batch, Copy, Cut, Delete, Edit, Fold, Put, Rows, Scratch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use lakefeed_testing::fault_store::{Death, Fuse};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
-use super::super::snapshot::KeyRange;
-use super::super::testing::{Row, World, batch, row, run_on, schema};
-use super::FindingCode::*;
 use super::*;
+use crate::key_range::KeyRange;
+use crate::testing::{Row, World, batch, row, run_on, schema};
+use crate::verify::FindingCode::*;
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::reject::{Reject, RejectCode};
 use lakefeed_model::spec::Limits;
 use lakefeed_model::spec::WriteDisposition::{Append, Merge};
-use lakefeed_testing::fault_store::{Death, Fuse};
 
 const DAY_1: &str = "start_day=1970-01-02/part-00000.parquet";
 const DAY_2: &str = "start_day=1970-01-03/part-00000.parquet";
@@ -36,9 +37,6 @@ enum Damage {
     /// A fold of the last commit, changed so.
     Fold(fn(&mut Snapshot)),
 }
-
-use Damage::{Batch, Copy, Cut, Delete, Edit, Fold, Put, Rows, Scratch};
-use arrow::array::RecordBatch;
 
 /// A table with two commits, rejects, and files in two partitions; the last commit touches both.
 async fn table() -> World {
@@ -118,7 +116,7 @@ async fn inflict(world: &World, damage: Damage) {
         Edit(number, change) => edit(world, number, change).await,
         Rows(path, rows) => {
             let batch = batch(&rows);
-            let bounds = super::super::rolling::key_bounds(&batch, 0).unwrap();
+            let bounds = crate::area::key_bounds(&batch, 0).unwrap();
             replace(world, path, &batch, KeyRange::new(Some(bounds.0), Some(bounds.1))).await;
         }
         Batch(path, batch) => replace(world, path, &batch, None).await,
@@ -126,7 +124,7 @@ async fn inflict(world: &World, damage: Damage) {
             let table = world.table();
             let mut snapshot = table.snapshot().await.unwrap();
             change(&mut snapshot);
-            super::super::fold::keep(&table.storage, &snapshot).await.unwrap();
+            crate::fold::keep(&table.storage, &snapshot).await.unwrap();
         }
     }
 }
@@ -322,7 +320,7 @@ async fn a_new_column_a_replaced_table_and_an_empty_one_are_sound() {
         nullable: true,
     });
     let schema = Arc::new(lakefeed_model::schema::RecordSchema::new(columns).unwrap());
-    let spec = super::super::WriteSpec { schema, ..world.spec("three", Merge) };
+    let spec = crate::WriteSpec { schema, ..world.spec("three", Merge) };
     let writer = world.table().begin(spec).await.unwrap();
     writer.commit(Checkpoint::full_listing("events")).await.unwrap();
     let report = world.table().verify().await.unwrap();

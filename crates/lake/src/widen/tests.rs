@@ -11,9 +11,9 @@ use object_store::ObjectStoreExt as _;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
-use super::super::testing::{TABLE, World};
-use super::super::{TableWriter, WriteSpec};
 use super::*;
+use crate::testing::{TABLE, World};
+use crate::{TableWriter, WriteSpec};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
 use lakefeed_model::spec::WriteDisposition::{self, Append, Merge};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::super::commit::{self, CommitDocument, Operation, RejectsFile, State};
-use super::super::fold;
-use super::super::merge_exec::Changes;
-use super::super::recover;
-use super::super::snapshot::Snapshot;
-use super::{CommitOutcome, Session, Staged};
+use crate::changes::Changes;
+use crate::commit::{self, State};
+use crate::document::{CommitDocument, Operation, RejectsFile};
+use crate::fold;
+use crate::snapshot::Snapshot;
+use crate::sweep::sweep_staging;
+use crate::writer::{CommitOutcome, Session, Staged};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::event::RowCounts;
@@ -26,7 +27,7 @@ impl Session {
                     fold::keep_if_due(&storage, &snapshot, folded).await;
                 }
                 // Best effort: what is left is swept by a later run.
-                drop(recover::sweep_staging(&storage, &garbage, document.commit).await);
+                drop(sweep_staging(&storage, &garbage, document.commit).await);
                 lock.release(&storage).await;
                 Ok(outcome)
             }
@@ -88,7 +89,7 @@ impl Session {
         let Self { storage, write, lock, garbage, .. } = self;
         // A run that may be asleep can still make the next commit (rule 6). Best effort: what is left is swept by a later run.
         if lock.excludes_sleepers() {
-            drop(recover::sweep_staging(&storage, &garbage, u64::MAX).await);
+            drop(sweep_staging(&storage, &garbage, u64::MAX).await);
         }
         let swept = match kept {
             Ok(rejects) => storage.delete_all(&storage.layout.staging_of(&write.run_id)).await.map(|()| rejects),

@@ -6,15 +6,15 @@ use std::sync::atomic::AtomicU32;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema};
 
-use super::super::page::Grid;
-use super::super::parquet::{data_file_options, reserved_bytes};
-use super::super::partition::Partitioner;
-use super::super::reader::Source;
-use super::super::rolling::{StagingArea, cannot_encode};
-use super::super::schema::{conform, reconcile};
-use super::super::strategy::{batch_schema, rows_schema};
-use super::super::{WriteSpec, widen};
-use super::{Session, Staging, TableWriter, broken, relaxed, unfit};
+use crate::area::StagingArea;
+use crate::page::Grid;
+use crate::parquet::{cannot_encode, data_file_options, reserved_bytes};
+use crate::partition::Partitioner;
+use crate::reader::Source;
+use crate::schema::{conform, reconcile};
+use crate::strategy::{batch_schema, rows_schema};
+use crate::writer::{Session, Staging, TableWriter, broken, relaxed, unfit};
+use crate::{WriteSpec, widen};
 use lakefeed_model::error::Result;
 use lakefeed_model::schema::RecordSchema;
 

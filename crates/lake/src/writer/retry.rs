@@ -1,7 +1,7 @@
 //! Rejects of earlier runs, for a run that tries them again.
 
-use super::super::rejects::{KeptRejects, Overtaken, RejectPlace};
-use super::{Session, TableWriter};
+use crate::rejects::{KeptRejects, Overtaken, RejectPlace};
+use crate::writer::{Session, TableWriter};
 use lakefeed_model::error::Result;
 use lakefeed_model::spec::WriteDisposition;
 

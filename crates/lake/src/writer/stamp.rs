@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array as _, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::error::ArrowError;
 
-use super::super::table::WriteSpec;
+use crate::write_spec::WriteSpec;
 use lakefeed_model::schema::{LOADED_AT, RUN_ID};
 
 /// What every row of the run says of its load; nothing where it is not wanted.
