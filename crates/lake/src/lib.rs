@@ -8,99 +8,40 @@
 
 pub mod spec;
 
-mod area;
-mod changes;
-mod document;
-mod judge;
-mod keep_rows;
-mod key_range;
-mod load;
+mod commit;
+mod evolve;
+mod fingerprint;
+mod lake;
+mod log;
+mod maintain;
+mod merge;
+mod parquet;
 mod read;
-mod rewrite_rows;
-mod row_set;
-mod sweep;
+mod rejects;
+mod staging;
+mod storage;
+mod table;
 mod tasks;
+mod write;
 mod write_spec;
 
-mod medium;
-mod storage;
-mod store;
-
-mod bucket;
-mod layout;
-mod parquet;
-mod partition;
-
-mod arrivals;
-mod data_file;
-mod hash;
-mod index;
-mod lens;
-mod open_file;
-mod page;
-mod rank;
-mod reader;
-mod rolling;
-mod upload;
-
-mod ending;
-mod fate;
-mod in_place;
-mod merge;
-mod merge_alone;
-mod merge_exec;
-mod needles;
-mod rewrite;
-mod search;
-mod spill;
-mod spilled;
-mod strategy;
-
-mod lease;
-mod patience;
-mod probe;
-mod rejects;
-
-mod commit;
-mod convert;
-mod fold;
-mod journal;
-mod recover;
-mod schema;
-mod slots;
-mod snapshot;
-mod spell;
-
-mod table;
-mod widen;
-mod writer;
-
-mod history;
-mod manifest;
-mod upkeep;
-mod verify;
-
-#[cfg(test)]
-mod power_loss;
 #[cfg(test)]
 mod testing;
 
-pub use document::Operation;
-pub use document::{DataFile, KeyBound};
-pub use document::{StoredHistory, StoredMerge};
-pub use history::CommitSummary;
-pub use journal::TableJournal;
-pub use manifest::{Change, GoneFile, Manifest, ManifestFile};
-pub use patience::{Patience, Wait, WaitListener};
-pub use rejects::{KeptReject, KeptRejects, KeptRejectsFile, Overtaken, RejectPlace, RejectState};
-pub use snapshot::Snapshot;
-pub use spell::plain_text;
-pub use store::Lake;
+pub use commit::journal::TableJournal;
+pub use commit::lock_wait::{Patience, Wait, WaitListener};
+pub use evolve::value_text::plain_text;
+pub use lake::Lake;
+pub use log::document::{DataFile, KeyBound, Operation, StoredHistory, StoredMerge};
+pub use log::snapshot::Snapshot;
+pub use maintain::compact::{CompactSpec, CompactedPartition, Compaction, SortColumn};
+pub use maintain::hold::{Recovery, StagedRun, Upkeep};
+pub use maintain::vacuum::{Garbage, GarbageKind, VacuumSpec, Vacuumed};
+pub use maintain::verify::{Finding, FindingCode, Level, VerifyReport};
+pub use read::history::CommitSummary;
+pub use read::manifest::{Change, GoneFile, Manifest, ManifestFile};
+pub use rejects::kept::{KeptReject, KeptRejects, KeptRejectsFile, RejectPlace, RejectState};
+pub use rejects::overtaken::Overtaken;
 pub use table::Table;
-pub use upkeep::{
-    CompactSpec, CompactedPartition, Compaction, Garbage, GarbageKind, Recovery, SortColumn, StagedRun, Upkeep,
-    VacuumSpec, Vacuumed,
-};
-pub use verify::{Finding, FindingCode, Level, VerifyReport};
+pub use write::writer::{CommitOutcome, TableWriter};
 pub use write_spec::WriteSpec;
-pub use writer::{CommitOutcome, TableWriter};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::schema::Wanted;
+use crate::evolve::reconcile::Wanted;
 use crate::spec::{MergeSpec, PartitionField, StrategyName};
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, Result};

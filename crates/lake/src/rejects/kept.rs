@@ -10,11 +10,11 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
-use crate::document::SettledRejects;
-use crate::layout::rejects_name;
-use crate::read::{commit_numbers, read_commits};
-use crate::reader::{Part, Source, read};
-use crate::storage::Storage;
+use crate::log::document::SettledRejects;
+use crate::log::read::{commit_numbers, read_commits};
+use crate::parquet::reader::{Part, Source, read};
+use crate::storage::layout::rejects_name;
+use crate::storage::objects::Storage;
 use crate::table::Table;
 use lakefeed_model::error::Result;
 use lakefeed_model::spec::WriteDisposition;

@@ -11,12 +11,12 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use futures::TryStreamExt as _;
 
-use crate::hash::{Fingerprint, Fingerprinter, random_seed};
-use crate::read::{commit_numbers, read_commits};
-use crate::reader::{Part, Source, read};
-use crate::schema::conform;
-use crate::snapshot::Snapshot;
-use crate::storage::Storage;
+use crate::evolve::reconcile::conform;
+use crate::fingerprint::{Fingerprint, Fingerprinter, random_seed};
+use crate::log::read::{commit_numbers, read_commits};
+use crate::log::snapshot::Snapshot;
+use crate::parquet::reader::{Part, Source, read};
+use crate::storage::objects::Storage;
 use lakefeed_model::error::{Error, Result};
 
 /// The files of a table that were written after a commit, and the way to compare keys with theirs.

@@ -1,0 +1,66 @@
+//! Deletes what runs have staged, once they cannot commit it any more.
+
+use std::collections::BTreeSet;
+
+use crate::storage::layout::{aim_of, is_journal};
+use crate::storage::objects::Storage;
+use lakefeed_model::error::Result;
+
+/// The runs that left something in staging.
+pub(crate) async fn staged_runs(storage: &Storage) -> Result<BTreeSet<String>> {
+    let staging = storage.layout.staging();
+    let objects = storage.list(&staging).await?;
+    let listed = objects
+        .iter()
+        .filter_map(|object| object.location.prefix_match(&staging)?.next().map(|run| run.as_ref().to_owned()));
+    Ok(listed.chain(storage.local_subfolders(&staging)).collect())
+}
+
+/// Deletes what `runs` have staged for commits up to `taken`, which they cannot make any more, but for the pages that they have kept. Returns the runs that
+/// have some.
+pub(crate) async fn sweep_all_but_journals(
+    storage: &Storage,
+    runs: &BTreeSet<String>,
+    taken: u64,
+) -> Result<BTreeSet<String>> {
+    let mut keeping = BTreeSet::new();
+    for run in runs {
+        if sweep(storage, run, taken, true).await? {
+            keeping.insert(run.clone());
+        }
+    }
+    Ok(keeping)
+}
+
+/// As [`sweep_all_but_journals`], with the pages.
+pub(crate) async fn sweep_staging(storage: &Storage, runs: &BTreeSet<String>, taken: u64) -> Result<()> {
+    for run in runs {
+        sweep(storage, run, taken, false).await?;
+    }
+    Ok(())
+}
+
+/// Whether the run has kept pages. The names of staged files say which commit they are for, so a sweep that comes late (its process was asleep) cannot take
+/// away what the run has staged for a later one.
+async fn sweep(storage: &Storage, run: &str, taken: u64, keeps_journals: bool) -> Result<bool> {
+    let folder = storage.layout.staging_of(run);
+    let (mut has_journals, mut is_empty, mut gone) = (false, true, Vec::new());
+    for object in storage.list(&folder).await? {
+        let stays = if is_journal(&object.location) {
+            has_journals = true;
+            keeps_journals
+        } else {
+            aim_of(&object.location).is_some_and(|aim| aim > taken)
+        };
+        if stays {
+            is_empty = false;
+        } else {
+            gone.push(object.location);
+        }
+    }
+    storage.delete_each(gone).await?;
+    if is_empty {
+        storage.remove_local_folder(&folder);
+    }
+    Ok(has_journals)
+}

@@ -1,0 +1,7 @@
+//! Whether a run's schema fits the table's, and how values take a wider type. Pure.
+//!
+//! Nothing here reads or writes.
+
+pub(crate) mod convert;
+pub(crate) mod reconcile;
+pub(crate) mod value_text;

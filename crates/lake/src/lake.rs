@@ -1,0 +1,291 @@
+//! Opening a destination: from a [`DestinationSpec`] to an object store.
+
+use std::collections::BTreeMap;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
+use url::{Host, Url};
+
+use crate::log::snapshot::Snapshot;
+use crate::log::snapshot_file::FOLD_EVERY;
+use crate::spec::DestinationSpec;
+use crate::storage::durability::{LocalMedium, Medium};
+use crate::storage::layout::Layout;
+use crate::storage::objects::{Storage, failed};
+use crate::table::Table;
+use lakefeed_model::error::{Error, Result};
+use lakefeed_model::schema::{RecordSchema, child_tables_of};
+
+/// Tries after the first of a request to the store.
+const STORE_RETRIES_MAX: usize = 4;
+/// No retry starts later than this after the request's first try.
+const STORE_RETRY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time to reach the store at all.
+const STORE_CONNECT_TIMEOUT: &str = "5 seconds";
+/// Time for one request to the store.
+const STORE_REQUEST_TIMEOUT: &str = "30 seconds";
+
+/// A place in which tables live.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    store: Arc<dyn ObjectStore>,
+    root: Path,
+    url: String,
+    folder: Option<PathBuf>,
+    medium: Option<Arc<dyn Medium>>,
+    fold_every: u64,
+}
+
+impl Lake {
+    /// Opens a local folder (a path or a `file://` URL; created when missing) or a prefix of an S3-compatible bucket
+    /// (`s3://bucket/prefix`; credentials from the environment). Sends no request.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when the URL, the endpoint or the credentials are not usable,
+    /// [`ErrorKind::Storage`](lakefeed_model::error::ErrorKind) when the folder cannot be created.
+    pub fn open(destination: &DestinationSpec) -> Result<Self> {
+        let written = destination.url.as_str();
+        if !written.contains("://") {
+            return Self::open_folder(FilePath::new(written), written);
+        }
+        let url = Url::parse(written)
+            .map_err(|error| Error::config(format!("destination {written:?} is not a URL")).with_source(error))?;
+        match url.scheme() {
+            "file" => {
+                let folder = url.to_file_path().map_err(|()| {
+                    Error::config(format!("destination {written} does not name a local folder"))
+                        .with_hint("write file:///absolute/path or just the path")
+                })?;
+                Self::open_folder(&folder, written)
+            }
+            "s3" | "s3a" => Self::open_s3(destination, &url),
+            other => Err(Error::config(format!("destination {written}: scheme {other:?} is not known"))
+                .with_hint("a destination is a local path, file:///path or s3://bucket/prefix")),
+        }
+    }
+
+    /// Opens a lake to read it: like [`Self::open`], but a local folder that is not there is an error and is not made.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_existing(destination: &DestinationSpec) -> Result<Self> {
+        let written = destination.url.as_str();
+        let folder = match written.split_once("://") {
+            None => Some(PathBuf::from(written)),
+            Some(("file", _)) => Url::parse(written).ok().and_then(|url| url.to_file_path().ok()),
+            Some(_) => None,
+        };
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            return Err(Error::config(format!("there is no lake at {written}"))
+                .with_hint("name the folder or URL that pipelines have as their destination"));
+        }
+        Self::open(destination)
+    }
+
+    /// A lake in any object store, below `root`; for tests and simulations. Writers exclude each other by leases.
+    pub fn with_store(store: Arc<dyn ObjectStore>, root: Path, url: String) -> Self {
+        Self { store, root, url, folder: None, medium: None, fold_every: FOLD_EVERY }
+    }
+
+    /// Says that the lake is on this machine's disk in `folder`, which is what `root` means to the store: writers
+    /// exclude each other by a file lock, which the kernel releases however they end.
+    #[must_use]
+    pub fn on_local_disk(mut self, folder: PathBuf) -> Self {
+        self.medium = Some(LocalMedium::below(folder.clone()));
+        self.folder = Some(folder);
+        self
+    }
+
+    /// Has a fold of the log kept every so many commits (at least 1) instead of every 16, for tests and simulations.
+    #[must_use]
+    pub fn folding_every(mut self, commits: u64) -> Self {
+        self.fold_every = commits.max(1);
+        self
+    }
+
+    /// A lake whose writes are durable only when `medium` has made them so; for simulations of a loss of power.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn on_medium(mut self, medium: Arc<dyn Medium>) -> Self {
+        self.medium = Some(medium);
+        self
+    }
+
+    /// The table of that name; it need not exist.
+    pub fn table(&self, name: &str) -> Table {
+        Table::new(Storage {
+            store: Arc::clone(&self.store),
+            layout: Layout::new(self.root.clone().join(name)),
+            url: format!("{}/{name}", self.url.trim_end_matches('/')),
+            folder: self.folder.as_ref().map(|folder| folder.join(name)),
+            medium: self.medium.clone(),
+            patience: None,
+            fold_every: self.fold_every,
+        })
+    }
+
+    /// The tables of the lake, by name: its folders that hold at least one commit.
+    ///
+    /// # Errors
+    /// When the store cannot be listed.
+    pub async fn tables(&self) -> Result<Vec<(String, Table)>> {
+        let prefix = (!self.root.is_root()).then_some(&self.root);
+        let listed = self.store.list_with_delimiter(prefix).await;
+        let folders = listed.map_err(|error| failed("list", &self.url, error))?.common_prefixes;
+        let mut tables = Vec::new();
+        for name in folders.iter().filter_map(Path::filename) {
+            let table = self.table(name);
+            if table.storage.has_any(&table.storage.layout.commits()).await? {
+                tables.push((name.to_owned(), table));
+            }
+        }
+        tables.sort_by(|left, right| left.0.cmp(&right.0));
+        Ok(tables)
+    }
+
+    /// The tables of the lists of a table whose rows have the shape `own`, and of the lists in those, by name, as their last commits left them.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a commit is damaged.
+    pub async fn child_tables(&self, own: &RecordSchema) -> Result<BTreeMap<String, Snapshot>> {
+        let names =
+            |schema: &RecordSchema| child_tables_of(schema).map(|(_, name)| name.to_owned()).collect::<Vec<_>>();
+        let mut found = BTreeMap::new();
+        let mut pending = names(own);
+        while let Some(name) = pending.pop() {
+            let snapshot = self.table(&name).snapshot().await?;
+            pending.extend(snapshot.schema.as_deref().map(names).unwrap_or_default());
+            found.insert(name, snapshot);
+        }
+        Ok(found)
+    }
+
+    fn open_folder(folder: &FilePath, written: &str) -> Result<Self> {
+        if folder.as_os_str().is_empty() {
+            return Err(Error::config("the destination's path is empty"));
+        }
+        std::fs::create_dir_all(folder).map_err(|error| failed("create the folder of the lake,", written, error))?;
+        let folder = folder.canonicalize().map_err(|error| failed("open", written, error))?;
+        let store = LocalFileSystem::new_with_prefix(&folder)
+            .map_err(|error| failed("open", written, error))?
+            .with_automatic_cleanup(true);
+        let lake = Self::with_store(Arc::new(store), Path::ROOT, written.to_owned());
+        Ok(lake.on_local_disk(folder))
+    }
+
+    fn open_s3(destination: &DestinationSpec, url: &Url) -> Result<Self> {
+        let written = destination.url.as_str();
+        let Some(bucket) = url.host_str().filter(|bucket| !bucket.is_empty()) else {
+            return Err(
+                Error::config(format!("destination {written} names no bucket")).with_hint("write s3://bucket/prefix")
+            );
+        };
+        let root = Path::from_url_path(url.path()).map_err(|error| {
+            Error::config(format!("destination {written}: the prefix is not a path")).with_source(error)
+        })?;
+        let store = s3_builder(AmazonS3Builder::from_env(), destination, bucket)?
+            .build()
+            .map_err(|error| Error::config(format!("cannot open {written}")).with_source(error))?;
+        Ok(Self::with_store(Arc::new(store), root, written.trim_end_matches('/').to_owned()))
+    }
+}
+
+fn s3_builder(environment: AmazonS3Builder, destination: &DestinationSpec, bucket: &str) -> Result<AmazonS3Builder> {
+    let retry =
+        RetryConfig { max_retries: STORE_RETRIES_MAX, retry_timeout: STORE_RETRY_TIMEOUT, ..RetryConfig::default() };
+    let mut builder = environment
+        .with_bucket_name(bucket)
+        .with_virtual_hosted_style_request(!destination.path_style)
+        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), STORE_CONNECT_TIMEOUT)
+        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), STORE_REQUEST_TIMEOUT)
+        .with_retry(retry);
+    if let Some(region) = &destination.region {
+        builder = builder.with_region(region);
+    }
+    let endpoint = destination
+        .endpoint
+        .clone()
+        .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::S3Endpoint))
+        .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
+    if let Some(endpoint) = endpoint {
+        let (endpoint, plain) = check_endpoint(&endpoint, destination, bucket, &builder)?;
+        builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint).with_allow_http(plain);
+    }
+    check_credentials(&builder, &destination.url)?;
+    Ok(builder)
+}
+
+/// The endpoint as the store wants it, and whether it is plain http, if that is allowed.
+fn check_endpoint(
+    written: &str,
+    destination: &DestinationSpec,
+    bucket: &str,
+    builder: &AmazonS3Builder,
+) -> Result<(String, bool)> {
+    let mut endpoint = Url::parse(written).map_err(|error| {
+        Error::config(format!("endpoint {written:?} of destination {} is not a URL", destination.url))
+            .with_source(error)
+            .with_hint("write https://host or http://host:port")
+    })?;
+    let plain = match endpoint.scheme() {
+        "https" => false,
+        "http" => true,
+        other => return Err(Error::config(format!("endpoint {written}: scheme {other:?} is neither http nor https"))),
+    };
+    let allowed_by_environment = builder
+        .get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp))
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if plain && !destination.allow_http && !allowed_by_environment && !is_loopback(&endpoint) {
+        return Err(Error::config(format!("endpoint {written} of destination {} is plain http", destination.url))
+            .with_hint(
+                "use https, or set destination.allow_http: true (or AWS_ALLOW_HTTP=true) if the network is trusted",
+            ));
+    }
+    if !destination.path_style
+        && let Some(host) = endpoint.host_str()
+    {
+        let host = format!("{bucket}.{host}");
+        endpoint.set_host(Some(&host)).map_err(|error| {
+            Error::config(format!("endpoint {written}: the bucket cannot be part of its host name"))
+                .with_source(error)
+                .with_hint("set destination.path_style: true")
+        })?;
+    }
+    Ok((endpoint.as_str().trim_end_matches('/').to_owned(), plain))
+}
+
+fn is_loopback(endpoint: &Url) -> bool {
+    match endpoint.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(domain)) => domain == "localhost" || domain.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+/// Refuses to fall back on the metadata service of a cloud machine, which hangs everywhere else.
+fn check_credentials(builder: &AmazonS3Builder, written: &str) -> Result<()> {
+    let has = |key: AmazonS3ConfigKey| builder.get_config_value(&key).is_some_and(|value| !value.is_empty());
+    let unsigned = builder.get_config_value(&AmazonS3ConfigKey::SkipSignature).is_some_and(|value| value == "true");
+    let usable = unsigned
+        || (has(AmazonS3ConfigKey::AccessKeyId) && has(AmazonS3ConfigKey::SecretAccessKey))
+        || (has(AmazonS3ConfigKey::WebIdentityTokenFile) && has(AmazonS3ConfigKey::RoleArn))
+        || has(AmazonS3ConfigKey::ContainerCredentialsRelativeUri)
+        || (has(AmazonS3ConfigKey::ContainerCredentialsFullUri)
+            && has(AmazonS3ConfigKey::ContainerAuthorizationTokenFile))
+        || has(AmazonS3ConfigKey::MetadataEndpoint);
+    if usable {
+        return Ok(());
+    }
+    Err(Error::config(format!("no credentials for destination {written} in the environment"))
+        .with_hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary ones)")
+        .with_hint("on a cloud machine, set AWS_METADATA_ENDPOINT=http://169.254.169.254 to use its role"))
+}
+
+#[cfg(test)]
+mod tests;

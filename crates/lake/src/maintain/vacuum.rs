@@ -1,0 +1,176 @@
+//! Deleting what no commit and no reader needs.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use object_store::ObjectMeta;
+use serde::Serialize;
+
+use crate::log::load::Loaded;
+use crate::log::load::load;
+use crate::maintain::hold::{Hold, Upkeep};
+use crate::storage::layout::{is_journal, slot_of};
+use crate::storage::objects::Storage;
+use crate::table::Table;
+use lakefeed_model::error::Result;
+
+/// What is to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VacuumSpec {
+    /// Staged files, kept pages and orphans must be at least so old.
+    pub older_than: Duration,
+    /// Refused records of runs must be at least so old; they stay when `None`.
+    pub rejects_older_than: Option<Duration>,
+    /// Whether only to tell what would be deleted. Then nothing is written, and the table is not held.
+    pub dry_run: bool,
+}
+
+/// What was deleted, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Vacuumed {
+    /// The commit that had happened and was published first, if there was one.
+    pub rolled_forward: Option<u64>,
+    /// What was deleted.
+    pub deleted: Vec<Garbage>,
+    /// What is no part of the table either, and was not deleted.
+    pub kept: Vec<Garbage>,
+    /// The commit without changes that was made, so that no run can wake up and commit what was deleted. Not needed on local disk.
+    pub fence: Option<u64>,
+}
+
+/// An object that no commit needs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Garbage {
+    /// What it is.
+    pub kind: GarbageKind,
+    /// Where, relative to the table's folder.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written.
+    pub modified: DateTime<Utc>,
+}
+
+/// The kinds of objects that no commit needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GarbageKind {
+    /// A staged file of a run that is gone.
+    Staged,
+    /// Pages that a stopped run has kept for the next one.
+    Pages,
+    /// A data file that no commit names.
+    Orphan,
+    /// A Parquet file that no commit names, and whose name lakefeed does not give. It is somebody else's, and never deleted.
+    Foreign,
+    /// Refused records.
+    Rejects,
+}
+
+impl Table {
+    /// Deletes staged files and kept pages of runs that are gone, data files that no commit names, and old refused records. Commits are kept: they are the log.
+    ///
+    /// The table is held meanwhile, so nothing of a live run is touched. What a stopped run has staged on an object store is deleted only behind a
+    /// commit without changes, so that the run cannot wake up and commit what is gone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](lakefeed_model::error::ErrorKind) when a run has the table, `Storage` when the store fails.
+    pub async fn vacuum(&self, upkeep: &Upkeep, spec: VacuumSpec) -> Result<Vacuumed> {
+        if spec.dry_run {
+            let loaded = load(&self.storage).await?;
+            let (deleted, kept) = plan(&self.storage, &loaded, upkeep.clock.now(), spec).await?;
+            let rolled_forward = loaded.last.filter(|_| !loaded.snapshot.published).map(|commit| commit.commit);
+            return Ok(Vacuumed { rolled_forward, deleted, kept, fence: None });
+        }
+        let mut hold = Hold::take(self, upkeep).await?;
+        let vacuumed = vacuum(&mut hold, spec).await;
+        hold.release().await;
+        vacuumed
+    }
+}
+
+async fn vacuum(hold: &mut Hold<'_>, spec: VacuumSpec) -> Result<Vacuumed> {
+    let now = hold.upkeep.clock.now();
+    let (mut deleted, mut kept) = plan(&hold.storage, &hold.loaded, now, spec).await?;
+    // What a sleeping run may still commit, and what a later one could put a file of its own over while this process is asleep.
+    let needs_fence = |garbage: &Garbage| matches!(garbage.kind, GarbageKind::Staged | GarbageKind::Orphan);
+    let mut fence = None;
+    if hold.may_sleepers_commit() && deleted.iter().any(needs_fence) {
+        let orphans = deleted.iter().filter(|garbage| garbage.kind == GarbageKind::Orphan);
+        fence = hold.fence(orphans.map(|orphan| orphan.path.clone()).collect()).await?;
+        if fence.is_none() {
+            let (unsafe_to_delete, others): (Vec<_>, Vec<_>) = deleted.into_iter().partition(needs_fence);
+            kept.extend(unsafe_to_delete);
+            deleted = others;
+        }
+    }
+    let paths = deleted.iter().map(|garbage| hold.storage.resolve(&garbage.path)).collect::<Result<Vec<_>>>()?;
+    hold.storage.delete_each(paths).await?;
+    Ok(Vacuumed { rolled_forward: hold.rolled_forward, deleted, kept, fence })
+}
+
+/// What is to go, and what else no commit needs.
+async fn plan(
+    storage: &Storage,
+    loaded: &Loaded,
+    now: DateTime<Utc>,
+    spec: VacuumSpec,
+) -> Result<(Vec<Garbage>, Vec<Garbage>)> {
+    let objects = storage.list(&storage.layout.table()).await?;
+    let needed = needed(storage, loaded);
+    let mut garbage = Vec::new();
+    for object in objects {
+        let path = storage.layout.relative(&object.location).to_owned();
+        if !needed.is_needed(&path)
+            && let Some(kind) = kind_of(storage, &path, &object)
+        {
+            garbage.push(Garbage { kind, path, bytes: object.size, modified: object.last_modified });
+        }
+    }
+    garbage.sort();
+    let is_old = |garbage: &Garbage, limit: Duration| {
+        now.signed_duration_since(garbage.modified).to_std().unwrap_or_default() >= limit
+    };
+    Ok(garbage.into_iter().partition(|garbage| match garbage.kind {
+        GarbageKind::Staged | GarbageKind::Pages | GarbageKind::Orphan => is_old(garbage, spec.older_than),
+        GarbageKind::Rejects => spec.rejects_older_than.is_some_and(|limit| is_old(garbage, limit)),
+        GarbageKind::Foreign => false,
+    }))
+}
+
+/// What the last commit needs: its data files, and while it is not published, what it is published from.
+struct Needed<'a> {
+    paths: BTreeSet<&'a str>,
+    staging: Option<String>,
+}
+
+impl Needed<'_> {
+    fn is_needed(&self, path: &str) -> bool {
+        self.paths.contains(path) || self.staging.as_ref().is_some_and(|folder| path.starts_with(folder))
+    }
+}
+
+fn needed<'a>(storage: &Storage, loaded: &'a Loaded) -> Needed<'a> {
+    let mut paths: BTreeSet<&str> = loaded.snapshot.files.keys().map(String::as_str).collect();
+    let unpublished = loaded.last.as_ref().filter(|_| !loaded.snapshot.published);
+    paths.extend(unpublished.iter().flat_map(|commit| &commit.removes).map(String::as_str));
+    let staging =
+        unpublished.map(|commit| format!("{}/", storage.layout.relative(&storage.layout.staging_of(&commit.run_id))));
+    Needed { paths, staging }
+}
+
+fn kind_of(storage: &Storage, path: &str, object: &ObjectMeta) -> Option<GarbageKind> {
+    let layout = &storage.layout;
+    if object.location.prefix_matches(&layout.staging()) {
+        return Some(if is_journal(&object.location) { GarbageKind::Pages } else { GarbageKind::Staged });
+    }
+    if object.location.prefix_matches(&layout.all_rejects()) {
+        return Some(GarbageKind::Rejects);
+    }
+    if !path.ends_with(".parquet") {
+        return None;
+    }
+    let is_ours = slot_of(path).is_some() && !object.location.prefix_matches(&layout.meta_folder());
+    Some(if is_ours { GarbageKind::Orphan } else { GarbageKind::Foreign })
+}

@@ -1,0 +1,273 @@
+//! The rows of a merging run as they arrive: their fingerprints, and which of them another one replaced.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::error::ArrowError;
+use twox_hash::XxHash3_128;
+
+use crate::fingerprint::{Fingerprint, PassThrough};
+use crate::log::key_range::KeyRange;
+use crate::merge::decide::Op;
+use crate::merge::identity::{Identity, Lens};
+use crate::merge::index::{Entry, KeyIndex, PrintMap};
+use crate::merge::precedence::{Rank, Ranks};
+use crate::merge::spill::SpilledKeys;
+use crate::parquet::row_set::{Place, RowSet};
+use crate::staging::area::key_range;
+use lakefeed_model::error::{Error, Result};
+
+/// Groups of rows, by their fingerprints.
+pub(crate) type Groups = HashSet<Fingerprint, BuildHasherDefault<PassThrough>>;
+
+/// What a merging run remembers of its rows.
+#[derive(Debug)]
+pub(crate) struct Arrivals {
+    pub(crate) lens: Lens,
+    /// Whether the table has rows to compare with; without any, rows need no fingerprints.
+    compares: bool,
+    /// The key column's position, when the key is one column whose range is kept.
+    key_column: Option<usize>,
+    /// The newest keys, or all of them.
+    pub(crate) index: KeyIndex,
+    /// How many keys `index` may hold before they are spilled; no bound where they cannot be.
+    keys_max: usize,
+    pub(crate) spilled: Option<SpilledKeys>,
+    pub(crate) ranks: Ranks,
+    pub(crate) groups: Groups,
+    /// Rows of staged files that another one replaced.
+    pub(crate) dropped: HashMap<u32, RowSet>,
+    pub(crate) deleted_keys: DeletedKeys,
+    occurrences: Occurrences,
+}
+
+/// The fingerprints of a batch.
+#[derive(Debug)]
+pub(crate) struct Fingerprints {
+    /// Whose each row is.
+    keys: Vec<Fingerprint>,
+    /// What each row holds.
+    rows: Vec<Fingerprint>,
+    ranks: Option<Vec<Rank>>,
+}
+
+impl Arrivals {
+    /// Nothing has arrived yet; keys take `index_bytes` of memory at most, if their rows can be told apart by them alone.
+    pub(crate) fn new(lens: Lens, key_column: Option<usize>, compares: bool, index_bytes: usize) -> Self {
+        let can_spill = lens.identity != Identity::Occurrence && lens.ranking.is_none();
+        Self {
+            keys_max: if can_spill { KeyIndex::entries_in(index_bytes) } else { usize::MAX },
+            spilled: None,
+            lens,
+            compares,
+            key_column,
+            index: KeyIndex::default(),
+            ranks: Ranks::default(),
+            groups: Groups::default(),
+            dropped: HashMap::new(),
+            deleted_keys: DeletedKeys::None,
+            occurrences: Occurrences::default(),
+        }
+    }
+
+    /// From now on rows are of another shape, with the same key. What is known of earlier rows holds again once they came by
+    /// [`Self::come_again`].
+    ///
+    /// # Errors
+    /// When rows without a key came already: they are told apart by what they hold, and that changes.
+    pub(crate) fn become_of(&mut self, lens: Lens, key_column: Option<usize>) -> Result<()> {
+        if lens.identity != Identity::Key && (!self.index.is_empty() || self.spilled.is_some()) {
+            return Err(Error::schema("rows without a primary key cannot take another shape in the middle of a run")
+                .with_hint("give the resource a schema file, or a primary_key"));
+        }
+        self.lens = lens;
+        self.key_column = key_column;
+        Ok(())
+    }
+
+    /// Rows that arrived before, at `was`, are written anew at `is`.
+    pub(crate) fn come_again(&mut self, batch: &RecordBatch, was: Place, is: Place) -> Result<()> {
+        let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
+        let Some(keys) = self.lens.keys(batch).map_err(fails)? else { return Ok(()) };
+        let rows = if self.compares || self.lens.needs_rows() {
+            self.lens.rows(batch).map_err(fails)?
+        } else {
+            vec![0; batch.num_rows()]
+        };
+        for (step, (key, row)) in (0..).zip(keys.into_iter().zip(rows)) {
+            let place = Place { file: was.file, row: was.row + step };
+            let now = Place { file: is.file, row: is.row + step };
+            self.index.come_again(key, place, row, now);
+            if let Some(spilled) = &mut self.spilled {
+                spilled.moves(key, place, &Entry::put(row, now))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the fingerprints of a batch of records, some of which may delete.
+    ///
+    /// # Errors
+    /// When a key is null.
+    pub(crate) fn fingerprints(&mut self, batch: &RecordBatch, deletes: Option<&BooleanArray>) -> Result<Fingerprints> {
+        let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
+        let lens = &self.lens;
+        if lens.identity == Identity::Key && lens.lacks_key(batch).map_err(fails)? {
+            return Err(Error::schema("a row of a merge has null in its primary key"));
+        }
+        let rows = || {
+            if self.compares || lens.needs_rows() { lens.rows(batch) } else { Ok(vec![0; batch.num_rows()]) }
+        };
+        // What makes a row known again and what it holds are told apart on two processors.
+        let (keys, rows) = rayon::join(|| lens.keys(batch), rows);
+        let (keys, rows) = (keys.map_err(fails)?, rows.map_err(fails)?);
+        let ranks = lens.ranking.as_ref().map(|ranking| ranking.of(batch)).transpose().map_err(fails)?;
+        if let Some(groups) = lens.groups(batch).map_err(fails)? {
+            // A delete that has no more than its key speaks for no group.
+            let speaks = match (deletes, lens.identity) {
+                (Some(_), Identity::Key) => Some(lens.have_group(batch).map_err(fails)?),
+                (_, _) => None,
+            };
+            let is_delete = |row: usize| deletes.is_some_and(|deletes| deletes.value(row));
+            let spoken = groups.into_iter().enumerate().filter(|(row, _)| {
+                !is_delete(*row) || speaks.as_ref().is_none_or(|speaks| speaks.get(*row) == Some(&true))
+            });
+            self.groups.extend(spoken.map(|(_, group)| group));
+        }
+        if deletes.is_some_and(|deletes| deletes.true_count() > 0) {
+            let range = self.key_column.and_then(|column| key_range(batch, column));
+            self.deleted_keys.extend(range);
+        }
+        let keys = keys.unwrap_or_else(|| rows.clone());
+        Ok(Fingerprints { keys, rows, ranks })
+    }
+
+    /// Takes note that the groups of these rows have come.
+    ///
+    /// # Errors
+    /// When the rows lack the columns of the group.
+    pub(crate) fn speak_for(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        if self.compares {
+            self.groups.extend(self.lens.groups(batch)?.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Takes note of the rows of a batch, in the order in which they arrived; `places` has where each of those is staged that
+    /// do not delete. How many rows others have replaced.
+    pub(crate) fn arrive(
+        &mut self,
+        prints: Fingerprints,
+        deletes: Option<&BooleanArray>,
+        places: impl IntoIterator<Item = Place>,
+    ) -> Result<u64> {
+        let Fingerprints { keys, rows, ranks } = prints;
+        let mut ranks = ranks.map(Vec::into_iter);
+        let mut places = places.into_iter();
+        let mut replaced = 0;
+        for (position, (key, row)) in keys.into_iter().zip(rows).enumerate() {
+            let rank = ranks.as_mut().and_then(Iterator::next);
+            let entry = if deletes.is_some_and(|deletes| deletes.value(position)) {
+                Entry::delete()
+            } else {
+                let Some(place) = places.next() else { return Ok(replaced) };
+                Entry::put(row, place)
+            };
+            let key = match (self.lens.identity, entry.op) {
+                (Identity::Key | Identity::Record, _) => key,
+                (Identity::Occurrence, Op::Put) => self.occurrences.next(key, |key| self.index.get(key).is_some()),
+                // Without a key, only the group is deleted.
+                (Identity::Occurrence, Op::Delete) => continue,
+            };
+            if let Some(loser) = self.compete(key, entry, rank) {
+                replaced += 1;
+                if let Some(place) = loser.staged() {
+                    self.dropped.entry(place.file).or_default().insert(place.row);
+                }
+            }
+        }
+        if self.index.len() >= self.keys_max {
+            self.spill()?;
+        }
+        Ok(replaced)
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        let spilled = match &mut self.spilled {
+            Some(spilled) => spilled,
+            None => self.spilled.insert(SpilledKeys::new()?),
+        };
+        spilled.take(&mut self.index)
+    }
+
+    /// Where keys were spilled, spills the others, too, and lets all of them compete; how many rows others have replaced that were not counted so far.
+    pub(crate) fn settle(&mut self) -> Result<u64> {
+        if self.spilled.is_none() {
+            return Ok(0);
+        }
+        if !self.index.is_empty() {
+            self.spill()?;
+        }
+        self.spilled.as_mut().map_or(Ok(0), |spilled| spilled.settle(&mut self.dropped))
+    }
+
+    /// Lets an arrival compete with what the run has of its key; the loser comes back.
+    fn compete(&mut self, key: Fingerprint, entry: Entry, rank: Option<Rank>) -> Option<Entry> {
+        if let (Some(rank), Some(ranking)) = (rank, &self.lens.ranking) {
+            if let Some(before) = self.index.get(key)
+                && !ranking.wins((entry.op, &rank), (before.op, self.ranks.get(key)))
+            {
+                return Some(entry);
+            }
+            self.ranks.set(key, rank);
+        }
+        self.index.arrive(key, entry)
+    }
+}
+
+/// Which keys a run deletes.
+#[derive(Debug)]
+pub(crate) enum DeletedKeys {
+    /// None.
+    None,
+    /// Some of this range.
+    In(KeyRange),
+    /// Nobody knows.
+    Any,
+}
+
+impl DeletedKeys {
+    fn extend(&mut self, range: Option<KeyRange>) {
+        let before = std::mem::replace(self, Self::Any);
+        let union = match before {
+            Self::None => range,
+            Self::In(before) => KeyRange::union(Some(before), range),
+            Self::Any => None,
+        };
+        if let Some(union) = union {
+            *self = Self::In(union);
+        }
+    }
+}
+
+/// Tells rows apart that are equal in everything, by counting them.
+#[derive(Debug, Default)]
+pub(crate) struct Occurrences(PrintMap<u32>);
+
+impl Occurrences {
+    /// The fingerprint of the next occurrence of `row`; of the first one, which is `row` itself, `is_taken` says whether it was
+    /// there.
+    pub(crate) fn next(&mut self, row: Fingerprint, is_taken: impl Fn(Fingerprint) -> bool) -> Fingerprint {
+        if !is_taken(row) {
+            return row;
+        }
+        let number = self.0.entry(row).or_insert(0);
+        *number += 1;
+        let mut bytes = [0; 20];
+        let (left, right) = bytes.split_at_mut(16);
+        left.copy_from_slice(&row.to_le_bytes());
+        right.copy_from_slice(&number.to_le_bytes());
+        XxHash3_128::oneshot(&bytes)
+    }
+}

@@ -1,0 +1,264 @@
+//! What a merging run knows of its own rows: where the newest row of each key is staged, and what became of it. Pure.
+//!
+//! It takes 48 bytes per distinct key of the run, and 9 to 20 for finding it. When it is full, it goes to temporary files (`spill`), unless versions
+//! compete by a column, whose values take about as much again (`rank`), or rows are told apart by counting equal ones; groups take 20 bytes each
+//! (`arrivals`).
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use hashbrown::{HashTable, hash_table};
+
+use crate::fingerprint::{Fingerprint, PassThrough};
+use crate::merge::decide::{Fate, Op};
+use crate::parquet::row_set::Place;
+
+/// A map by fingerprints, which are hashes already.
+pub(crate) type PrintMap<T> = HashMap<Fingerprint, T, BuildHasherDefault<PassThrough>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) row: Fingerprint,
+    /// Where the row is staged; of no meaning for a delete, which has none.
+    pub(crate) place: Place,
+    pub(crate) op: Op,
+    pub(crate) fate: Fate,
+}
+
+/// Entries that are kept in one piece.
+const PIECE: usize = 4_096;
+/// The most that finding an entry takes: a table doubles when seven of eight places are taken.
+const PLACE_BYTES_MAX: usize = 21;
+
+/// The newest row of each key of a run.
+///
+/// Entries lie one after another in the order in which their keys came; a small table, which processors can keep close, says where. So a new key
+/// costs no access to memory that is far away, and growing moves no entry.
+#[derive(Debug, Default)]
+pub(crate) struct KeyIndex {
+    places: HashTable<Slot>,
+    pieces: Vec<Vec<(Fingerprint, Entry)>>,
+    deletes: u64,
+}
+
+/// Where an entry is.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// What the table needs to move the slot, without a look at the entry.
+    hash: u32,
+    /// 2^32 entries would take 300 GiB, so this is never the limit.
+    position: u32,
+}
+
+impl Slot {
+    fn hash(self) -> u64 {
+        spread(self.hash)
+    }
+}
+
+/// The table wants random bits at both ends.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+fn hash_of(key: Fingerprint) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "a quarter of a random number is as random")]
+    let low = key as u32;
+    low
+}
+
+fn at(pieces: &[Vec<(Fingerprint, Entry)>], position: u32) -> Option<&(Fingerprint, Entry)> {
+    let position = position as usize;
+    pieces.get(position / PIECE)?.get(position % PIECE)
+}
+
+/// Whether a slot is that of `key`.
+fn is_of(pieces: &[Vec<(Fingerprint, Entry)>], key: Fingerprint) -> impl Fn(&Slot) -> bool + '_ {
+    let hash = hash_of(key);
+    move |slot| slot.hash == hash && at(pieces, slot.position).is_some_and(|(known, _)| *known == key)
+}
+
+impl Entry {
+    /// A row that is staged at `place`.
+    pub(crate) fn put(row: Fingerprint, place: Place) -> Self {
+        Self { row, place, op: Op::Put, fate: Fate::Fresh }
+    }
+
+    /// A delete.
+    pub(crate) fn delete() -> Self {
+        Self { row: 0, place: Place { file: 0, row: 0 }, op: Op::Delete, fate: Fate::Fresh }
+    }
+
+    /// Where the row is staged, when there is one.
+    pub(crate) fn staged(&self) -> Option<Place> {
+        (self.op == Op::Put).then_some(self.place)
+    }
+}
+
+impl KeyIndex {
+    /// Takes note of an arrival, which wins over the one before; that one comes back.
+    pub(crate) fn arrive(&mut self, key: Fingerprint, entry: Entry) -> Option<Entry> {
+        self.deletes += u64::from(entry.op == Op::Delete);
+        let Self { places, pieces, .. } = self;
+        let hash = hash_of(key);
+        let position = match places.entry(spread(hash), is_of(pieces, key), |slot| slot.hash()) {
+            hash_table::Entry::Occupied(slot) => slot.get().position,
+            hash_table::Entry::Vacant(place) => {
+                let full = pieces.last().is_none_or(|piece| piece.len() == PIECE);
+                if full {
+                    pieces.push(Vec::with_capacity(PIECE));
+                }
+                let position = (pieces.len() - 1) * PIECE + pieces.last().map_or(0, Vec::len);
+                place.insert(Slot { hash, position: u32::try_from(position).unwrap_or(u32::MAX) });
+                pieces.last_mut()?.push((key, entry));
+                return None;
+            }
+        };
+        let known = self.at_mut(position)?;
+        let loser = std::mem::replace(known, entry);
+        self.deletes -= u64::from(loser.op == Op::Delete);
+        Some(loser)
+    }
+
+    fn find(&self, key: Fingerprint) -> Option<u32> {
+        self.places.find(spread(hash_of(key)), is_of(&self.pieces, key)).map(|slot| slot.position)
+    }
+
+    fn at_mut(&mut self, position: u32) -> Option<&mut Entry> {
+        let position = position as usize;
+        self.pieces.get_mut(position / PIECE)?.get_mut(position % PIECE).map(|(_, entry)| entry)
+    }
+
+    pub(crate) fn get(&self, key: Fingerprint) -> Option<&Entry> {
+        at(&self.pieces, self.find(key)?).map(|(_, entry)| entry)
+    }
+
+    /// As [`Self::get`], with what finds the entry again at once.
+    pub(crate) fn get_at(&self, key: Fingerprint) -> Option<(u32, &Entry)> {
+        let position = self.find(key)?;
+        at(&self.pieces, position).map(|(_, entry)| (position, entry))
+    }
+
+    /// As [`Self::get_mut`], of a key that was at `position` when it was last looked for.
+    pub(crate) fn get_mut_at(&mut self, position: u32, key: Fingerprint) -> Option<&mut Entry> {
+        match at(&self.pieces, position) {
+            Some((known, _)) if *known == key => self.at_mut(position),
+            _ => self.get_mut(key),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Fingerprint) -> Option<&mut Entry> {
+        let position = self.find(key)?;
+        self.at_mut(position)
+    }
+
+    /// The entries, in the order in which their keys came.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.pieces.iter().flatten().map(|(_, entry)| entry)
+    }
+
+    /// Keys that the run has rows of.
+    pub(crate) fn puts(&self) -> u64 {
+        self.len() as u64 - self.deletes
+    }
+
+    /// Keys that the run deletes.
+    pub(crate) fn deletes(&self) -> u64 {
+        self.deletes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How many entries fit into so many bytes.
+    pub(crate) fn entries_in(bytes: usize) -> usize {
+        (bytes / (size_of::<(Fingerprint, Entry)>() + PLACE_BYTES_MAX)).max(1)
+    }
+
+    /// The staged row at `was` is at `place` now, and has other content; if it is still what the run has of the key.
+    pub(crate) fn come_again(&mut self, key: Fingerprint, was: Place, row: Fingerprint, place: Place) {
+        if let Some(entry) = self.get_mut(key)
+            && entry.staged() == Some(was)
+        {
+            entry.place = place;
+            entry.row = row;
+        }
+    }
+
+    /// All entries, which leave it.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Fingerprint, Entry)> + use<> {
+        self.deletes = 0;
+        self.places.clear();
+        std::mem::take(&mut self.pieces).into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::parquet::row_set::Place;
+
+    #[test]
+    fn the_last_arrival_wins_and_gives_back_the_loser() {
+        let mut index = KeyIndex::default();
+        let first = Entry::put(10, Place { file: 0, row: 3 });
+        let second = Entry::put(11, Place { file: 1, row: 0 });
+        assert_eq!(index.arrive(1, first), None);
+        assert_eq!(index.arrive(1, second), Some(first));
+        assert_eq!((index.puts(), index.deletes(), index.get(1).unwrap().row), (1, 0, 11));
+        assert_eq!(index.arrive(1, Entry::delete()).unwrap().staged(), Some(second.place));
+        assert_eq!((index.puts(), index.deletes()), (0, 1));
+        assert_eq!(index.arrive(1, first).unwrap().staged(), None);
+        assert_eq!((index.puts(), index.deletes(), index.get(2)), (1, 0, None));
+    }
+
+    #[test]
+    fn an_entry_stays_within_the_stated_bound() {
+        assert!(size_of::<(Fingerprint, Entry)>() <= 48);
+        let mut index = KeyIndex::default();
+        for key in 0..100_000_u32 {
+            index.arrive(key.wrapping_mul(2_654_435_761).into(), Entry::delete());
+            let bytes = index.places.allocation_size();
+            assert!(key < 100 || bytes <= PLACE_BYTES_MAX * index.len(), "{bytes} for {}", index.len());
+        }
+        assert_eq!(index.pieces.iter().map(Vec::capacity).sum::<usize>(), 25 * PIECE);
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_is_a_map_in_the_order_of_first_arrivals(
+            steps in proptest::collection::vec((0..300_u32, any::<bool>(), any::<u32>()), 0..2_000), collide in any::<bool>()
+        ) {
+            // Keys that differ in their upper bits only have the same hash.
+            let key = |number: u32| Fingerprint::from(number) << if collide { 64 } else { 0 };
+            let (mut index, mut model, mut order) = (KeyIndex::default(), HashMap::new(), Vec::new());
+            for (number, deletes, row) in steps {
+                let entry = if deletes { Entry::delete() } else { Entry::put(row.into(), Place { file: 0, row }) };
+                let loser = model.insert(key(number), entry);
+                if loser.is_none() {
+                    order.push(key(number));
+                }
+                prop_assert_eq!(index.arrive(key(number), entry), loser);
+            }
+            for number in 0..300 {
+                prop_assert_eq!(index.get(key(number)), model.get(&key(number)));
+                prop_assert_eq!(index.get_mut(key(number)).copied(), model.get(&key(number)).copied());
+                let at = index.get_at(key(number)).map(|(position, _)| position);
+                prop_assert_eq!(index.get_mut_at(at.unwrap_or(number), key(number)).copied(), model.get(&key(number)).copied());
+            }
+            let deletes = model.values().filter(|entry| entry.op == Op::Delete).count() as u64;
+            prop_assert_eq!((index.deletes(), index.puts()), (deletes, model.len() as u64 - deletes));
+            let entries = order.iter().map(|key| (*key, model[key])).collect::<Vec<_>>();
+            prop_assert!(index.entries().eq(entries.iter().map(|(_, entry)| entry)));
+            prop_assert!(index.drain().eq(entries));
+            prop_assert!(index.is_empty() && index.get(key(0)).is_none());
+        }
+    }
+}

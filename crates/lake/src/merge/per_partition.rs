@@ -1,0 +1,273 @@
+//! Merges partition by partition, each in one go: its files are read once, compared, decided about and rewritten while their rows are at hand.
+//!
+//! That is right where what becomes of a partition does not depend on another one (`Search::judges_alone`): no two rows of the table share a
+//! key, so each key of the run meets one row at most, and whatever that row is, the incoming one is needed unless they are the same row in the same
+//! partition.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::task::JoinSet;
+
+use crate::log::changes::Changes;
+use crate::log::document::DataFile;
+use crate::log::key_range::KeyRange;
+use crate::log::slots::{Free, Slots};
+use crate::log::snapshot::Snapshot;
+use crate::merge::bloom_probe::Needles;
+use crate::merge::decide::Tally;
+use crate::merge::incoming::Occurrences;
+use crate::merge::judge::{Judge, Resolved};
+use crate::merge::plan::{PartitionPlan, existing, incoming, plan_partition, small_bytes};
+use crate::merge::rewrite::{Rewrite, changes_of};
+use crate::merge::search::{Search, find_hits, look_at_hand};
+use crate::merge::splice::{Arriving, AtHand, InPlace};
+use crate::parquet::reader::Source;
+use crate::parquet::row_set::RowSet;
+use crate::staging::area::{StagedFile, StagingArea};
+use crate::storage::layout::slot_of;
+use crate::storage::objects::Storage;
+use crate::tasks::{files_in_flight, spawn};
+use lakefeed_model::error::{Error, Result};
+
+/// Rows of the table that are kept at hand while a partition is merged, in bytes; what does not fit is read again when it is rewritten.
+const AT_HAND_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Compressed bytes of a file beyond which its keys are read on their own first.
+const AT_HAND_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// One partition.
+struct Alone {
+    search: Arc<Search>,
+    files: BTreeMap<String, DataFile>,
+    staged: Vec<StagedFile>,
+    /// The rows of the staged files that others have replaced.
+    dropped: HashMap<u32, RowSet>,
+    free: Free,
+    range: Option<KeyRange>,
+    needles: Option<Arc<Needles>>,
+    /// There are processors to spare for decoding one batch while another one is judged.
+    reads_ahead: bool,
+}
+
+/// Merges the staged rows into the table, the partitions first where the run has rows: what is found there is not looked for elsewhere.
+pub(crate) async fn merge_alone(
+    search: &Arc<Search>,
+    range: Option<&KeyRange>,
+    snapshot: &Snapshot,
+    slots: &Slots,
+    staged: Vec<StagedFile>,
+    dropped: &mut HashMap<u32, RowSet>,
+    tally: &mut Tally,
+) -> Result<Changes> {
+    let mut partitions: BTreeMap<String, Alone> = BTreeMap::new();
+    let alone = |path: &str| -> Alone {
+        let free = slots.in_partition(path);
+        let (files, staged, dropped) = (BTreeMap::new(), Vec::new(), HashMap::new());
+        Alone {
+            search: Arc::clone(search),
+            files,
+            staged,
+            dropped,
+            free,
+            range: range.cloned(),
+            needles: None,
+            reads_ahead: false,
+        }
+    };
+    for file in &staged {
+        let partition = partitions.entry(file.partition.path.clone()).or_insert_with_key(|path| alone(path));
+        partition.dropped.extend(dropped.remove(&file.number).map(|rows| (file.number, rows)));
+        partition.staged.push(file.clone());
+    }
+    let mut away: BTreeMap<&str, Alone> = BTreeMap::new();
+    for (path, file) in &snapshot.files {
+        let folder = slot_of(path).map_or("", |(folder, _)| folder);
+        let partition = match partitions.get_mut(folder) {
+            Some(partition) => partition,
+            None => away.entry(folder).or_insert_with(|| alone(folder)),
+        };
+        partition.files.insert(path.clone(), file.clone());
+    }
+    let (storage, mut changes) = (&search.area.storage, Changes::default());
+    run(storage, partitions.into_values(), &mut changes, tally).await?;
+    let unmet = search.keys().saturating_sub(tally.met());
+    away.retain(|_, partition| partition.has_candidates());
+    if away.is_empty() || unmet == 0 {
+        return Ok(changes);
+    }
+    let needles = Needles::of(search, &staged, unmet).await?.map(Arc::new);
+    let away = away.into_values().map(|partition| Alone { needles: needles.clone(), ..partition });
+    run(storage, away, &mut changes, tally).await?;
+    Ok(changes)
+}
+
+async fn run(
+    storage: &Storage,
+    partitions: impl Iterator<Item = Alone>,
+    changes: &mut Changes,
+    tally: &mut Tally,
+) -> Result<()> {
+    let partitions = partitions.collect::<Vec<_>>();
+    let mut left = partitions.len();
+    let reads_ahead = partitions.len() < files_in_flight();
+    let work =
+        partitions.into_iter().map(|partition| spawn(Alone { reads_ahead, ..partition }.merge())).collect::<Vec<_>>();
+    let mut done = stream::iter(work).buffered(files_in_flight());
+    // The commit wants staged files durable. Disks work on that while processors work on the next ones.
+    let mut syncs = JoinSet::new();
+    while let Some((changed, counted)) = done.try_next().await? {
+        left -= 1;
+        // Beside the last one there is nothing to do any more: the commit makes it durable together with itself.
+        if left > 0 {
+            let (storage, staged) = (storage.clone(), changed.staged_paths(storage)?);
+            syncs.spawn(async move { storage.sync_content(&staged).await });
+        }
+        changes.extend(changed);
+        tally.add(&counted);
+    }
+    while let Some(synced) = syncs.join_next().await {
+        synced.map_err(|error| Error::storage("a part of the work ended unexpectedly").with_source(error))??;
+    }
+    Ok(())
+}
+
+/// The rows of a file, as far as there is room for them.
+struct Keeping {
+    /// `None` once they did not fit.
+    rows: Option<Vec<RecordBatch>>,
+    /// Bytes that are free.
+    room: usize,
+}
+
+impl Keeping {
+    fn keep(&mut self, batch: RecordBatch) {
+        let Some(rows) = &mut self.rows else { return };
+        match self.room.checked_sub(batch.get_array_memory_size()) {
+            Some(room) => {
+                self.room = room;
+                rows.push(batch);
+            }
+            None => self.rows = None,
+        }
+    }
+}
+
+impl Alone {
+    fn candidates(&self) -> impl Iterator<Item = (&String, &DataFile)> {
+        self.files.iter().filter(|(_, file)| self.range.as_ref().is_none_or(|range| range.may_meet(file)))
+    }
+
+    fn has_candidates(&self) -> bool {
+        self.candidates().next().is_some()
+    }
+
+    async fn merge(mut self) -> Result<(Changes, Tally)> {
+        let mut tally = Tally::default();
+        let (mut resolved, mut held) = (Resolved::default(), HashMap::new());
+        let mut dropped = std::mem::take(&mut self.dropped);
+        let mut judge = Judge {
+            search: &self.search,
+            folders: self.staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect(),
+            occurrences: Occurrences::default(),
+            dropped: &mut dropped,
+            tally: &mut tally,
+        };
+        self.judge_files(&mut judge, &mut resolved, &mut held).await?;
+        let Self { search, files, staged, free, .. } = self;
+        let area = &search.area;
+        let existing = files.iter().map(|(path, file)| existing(path, file, &resolved.gone)).collect::<Vec<_>>();
+        let incoming = staged.iter().map(|file| incoming(file, &dropped)).collect::<Vec<_>>();
+        let folder = match (staged.first(), files.keys().next()) {
+            (Some(file), _) => file.partition.path.clone(),
+            (None, path) => path.and_then(|path| slot_of(path)).map_or("", |(folder, _)| folder).to_owned(),
+        };
+        let (existing, incoming): (Vec<_>, Vec<_>) = (existing.iter().collect(), incoming.iter().collect());
+        let small = small_bytes(area.limits.file_bytes_target);
+        let Some(plan) = plan_partition(&folder, &existing, &incoming, free, small) else {
+            return Ok((Changes::default(), tally));
+        };
+        let judged =
+            Judged { area, files: &files, staged: &staged, gone: &resolved.gone, dropped: &dropped, held: &held };
+        if let Some(in_place) = judged.in_place(&plan)
+            && let Some(written) = in_place.run().await?
+        {
+            return Ok((changes_of(area, plan, &staged, vec![written]), tally));
+        }
+        let rewrite = Rewrite::of(area, &plan, &files, &staged, (&mut resolved.gone, &mut dropped), &mut held)?;
+        // What is not rewritten is not needed any more.
+        drop(held);
+        let written = rewrite.run().await?;
+        Ok((changes_of(area, plan, &staged, written), tally))
+    }
+
+    /// Finds what the run touches, and decides about it; keeps the rows of files that are likely to be rewritten.
+    async fn judge_files(
+        &self,
+        judge: &mut Judge<'_>,
+        resolved: &mut Resolved,
+        held: &mut HashMap<String, AtHand>,
+    ) -> Result<()> {
+        let mut room = AT_HAND_BYTES_MAX;
+        for (path, file) in self.candidates() {
+            let source = Source { path: self.search.area.storage.resolve(path)?, bytes: file.bytes };
+            if let Some(needles) = &self.needles
+                && !needles.may_be_in(&self.search.area.storage, &source).await?
+            {
+                continue;
+            }
+            if self.staged.is_empty() || source.bytes > AT_HAND_FILE_BYTES_MAX {
+                let found = find_hits(&self.search, &source).await?;
+                judge.judge(path, &found, resolved);
+                continue;
+            }
+            let mut keeping = Keeping { rows: Some(Vec::new()), room: room.saturating_sub(source.bytes_in_memory()) };
+            resolved.replaced = Some(Vec::new());
+            let judged = look_at_hand(&self.search, &source, self.reads_ahead, |batch, found| {
+                judge.judge(path, found, resolved);
+                keeping.keep(batch);
+            });
+            let content = judged.await?;
+            let replaced = resolved.replaced.take().unwrap_or_default();
+            if let Some(rows) = keeping.rows {
+                room = keeping.room;
+                held.insert(path.clone(), AtHand { content, rows, replaced });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A partition about which everything is decided.
+struct Judged<'a> {
+    area: &'a StagingArea,
+    files: &'a BTreeMap<String, DataFile>,
+    staged: &'a [StagedFile],
+    gone: &'a BTreeMap<String, RowSet>,
+    dropped: &'a HashMap<u32, RowSet>,
+    held: &'a HashMap<String, AtHand>,
+}
+
+impl<'a> Judged<'a> {
+    /// The one file that a plan writes anew, where all that it takes is in memory and what comes of it is one file.
+    fn in_place(&self, plan: &PartitionPlan) -> Option<InPlace<'a>> {
+        let Self { area, files, staged, gone, dropped, held } = *self;
+        // A file of which every row is replaced counts as one that goes away.
+        let ([path], []) = (plan.leaving.as_slice(), plan.adopted.as_slice()) else { return None };
+        let (file, at_hand, gone) = (files.get(path)?, held.get(path)?, gone.get(path)?);
+        let merged = || staged.iter().filter(|file| plan.merged.contains(&file.number));
+        let bytes = file.bytes + merged().map(|file| file.bytes).sum::<u64>();
+        if at_hand.replaced.is_empty() || bytes > area.limits.file_bytes_target {
+            return None;
+        }
+        let arriving = merged().map(|file| {
+            let rows = file.held.as_deref()?;
+            Some(Arriving { number: file.number, rows, dropped: dropped.get(&file.number) })
+        });
+        let arriving = arriving.collect::<Option<Vec<_>>>()?;
+        let partition = Arc::clone(&staged.first()?.partition);
+        Some(InPlace { area, partition, file, at_hand, gone, arriving })
+    }
+}

@@ -1,0 +1,156 @@
+//! Which files a merge keeps, takes over, rewrites and removes. Pure: files and counts in, a plan out.
+//!
+//! Per partition: files that lose rows are rewritten without them, together with the incoming rows and with files that
+//! are small (so that small runs do not leave ever more small files). Staged files become data files as they are when
+//! they are large enough, or when there is nothing to put them together with. Names are fixed per slot: rewritten files take the slots that became
+//! free first, so that a reader who globs sees the old or the new content of a name, never both.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::log::document::DataFile;
+use crate::log::slots::{Free, Slots};
+use crate::parquet::row_set::RowSet;
+use crate::staging::area::StagedFile;
+use crate::storage::layout::slot_of;
+
+/// A file smaller than this, or than half of a file's target size, is put together with rows that are added to its
+/// partition.
+const SMALL_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A data file as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Existing {
+    pub(crate) path: String,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    /// Rows that leave.
+    pub(crate) deleted: u64,
+}
+
+/// A staged file as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Incoming {
+    pub(crate) number: u32,
+    /// The folder of its partition.
+    pub(crate) partition: String,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    /// Rows that do not make it into the table.
+    pub(crate) dropped: u64,
+    /// Its rows wait in memory: there is no file yet that could be taken over.
+    pub(crate) is_held: bool,
+}
+
+/// What happens to one partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PartitionPlan {
+    /// The partition's folder.
+    pub(crate) partition: String,
+    /// Staged files that become data files as they are, with their slots.
+    pub(crate) adopted: Vec<(u32, u32)>,
+    /// Data files that are rewritten without the rows that leave.
+    pub(crate) rewritten: Vec<String>,
+    /// Staged files whose surviving rows are rewritten.
+    pub(crate) merged: Vec<u32>,
+    /// Slots for what the rewrite makes.
+    pub(crate) free: Free,
+    /// Data files whose content goes away unless their slot is taken.
+    pub(crate) leaving: Vec<String>,
+}
+
+/// Plans every partition that changes.
+pub(crate) fn plan(
+    existing: &[Existing],
+    incoming: &[Incoming],
+    slots: &Slots,
+    file_bytes_target: u64,
+) -> Vec<PartitionPlan> {
+    let mut partitions: BTreeMap<&str, (Vec<&Existing>, Vec<&Incoming>)> = BTreeMap::new();
+    for file in existing {
+        let partition = slot_of(&file.path).map_or("", |(partition, _)| partition);
+        partitions.entry(partition).or_default().0.push(file);
+    }
+    for file in incoming {
+        partitions.entry(&file.partition).or_default().1.push(file);
+    }
+    let small_bytes = small_bytes(file_bytes_target);
+    partitions
+        .into_iter()
+        .filter_map(|(partition, (existing, incoming))| {
+            plan_partition(partition, &existing, &incoming, slots.in_partition(partition), small_bytes)
+        })
+        .collect()
+}
+
+/// What counts as small where files have this target size.
+pub(crate) fn small_bytes(file_bytes_target: u64) -> u64 {
+    SMALL_FILE_BYTES.min(file_bytes_target / 2)
+}
+
+/// Plans one partition, of which all files are given; `None` when nothing changes there.
+pub(crate) fn plan_partition(
+    partition: &str,
+    existing: &[&Existing],
+    incoming: &[&Incoming],
+    mut free: Free,
+    small_bytes: u64,
+) -> Option<PartitionPlan> {
+    let surviving = incoming.iter().copied().filter(|file| file.dropped < file.rows).collect::<Vec<_>>();
+    let adds_rows = !surviving.is_empty();
+    let touched =
+        existing.iter().filter(|file| file.deleted > 0 || (adds_rows && file.bytes < small_bytes)).collect::<Vec<_>>();
+    if touched.is_empty() && !adds_rows {
+        return None;
+    }
+    let slot = |path: &str| slot_of(path).map(|(_, slot)| slot);
+    free.between.extend(touched.iter().filter_map(|file| slot(&file.path)));
+    let mut plan = PartitionPlan {
+        partition: partition.to_owned(),
+        leaving: touched.iter().map(|file| file.path.clone()).collect(),
+        free,
+        ..PartitionPlan::default()
+    };
+    plan.rewritten = touched.iter().filter(|file| file.deleted < file.rows).map(|file| file.path.clone()).collect();
+    let rewriting = !plan.rewritten.is_empty();
+    let (whole, pieces): (Vec<&Incoming>, Vec<&Incoming>) =
+        surviving.into_iter().partition(|file| file.dropped == 0 && file.bytes >= small_bytes && !file.is_held);
+    let (whole, pieces) = match pieces.as_slice() {
+        // A single small file would be rewritten into itself.
+        [only] if only.dropped == 0 && !rewriting && !only.is_held => ([whole, pieces].concat(), Vec::new()),
+        _ => (whole, pieces),
+    };
+    for file in whole {
+        let slot = plan.take_slot();
+        plan.adopted.push((file.number, slot));
+    }
+    plan.merged = pieces.iter().map(|file| file.number).collect();
+    Some(plan)
+}
+
+impl PartitionPlan {
+    /// The next slot of the partition: one that became free, or a new one.
+    pub(crate) fn take_slot(&mut self) -> u32 {
+        self.free.take()
+    }
+}
+
+/// A file of the table, as its plan sees it.
+pub(crate) fn existing(path: &str, file: &DataFile, gone: &BTreeMap<String, RowSet>) -> Existing {
+    let deleted = gone.get(path).map_or(0, RowSet::len);
+    Existing { path: path.to_owned(), rows: file.rows, bytes: file.bytes, deleted }
+}
+
+/// A staged file, as its plan sees it.
+pub(crate) fn incoming(file: &StagedFile, dropped: &HashMap<u32, RowSet>) -> Incoming {
+    Incoming {
+        number: file.number,
+        partition: file.partition.path.clone(),
+        rows: file.rows,
+        bytes: file.bytes,
+        dropped: dropped.get(&file.number).map_or(0, RowSet::len),
+        is_held: file.held.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! Which of several versions of a key is the newer one, by the value of a column. Pure.
+
+use std::cmp::Ordering;
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use arrow::error::ArrowError;
+
+use crate::fingerprint::Fingerprint;
+use crate::merge::decide::Op;
+use crate::merge::index::PrintMap;
+use crate::spec::{Precedence, SortOrder};
+
+/// A value that versions are compared by. Null loses against any value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rank {
+    Null,
+    Number(i128),
+    Text(Box<str>),
+}
+
+/// Compares versions.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranking {
+    column: String,
+    order: SortOrder,
+    /// Whether versions of the table are compared, too.
+    pub(crate) guards_table: bool,
+}
+
+/// The versions that have won so far.
+#[derive(Debug, Default)]
+pub(crate) struct Ranks(PrintMap<Rank>);
+
+/// Whether versions can be compared by values of this type.
+pub(crate) fn is_comparable(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Boolean
+            | DataType::Int64
+            | DataType::Float64
+            | DataType::Decimal128(_, _)
+            | DataType::Utf8
+            | DataType::Timestamp(_, _)
+            | DataType::Date32
+            | DataType::Time64(_)
+    )
+}
+
+impl Ranking {
+    pub(crate) fn new(precedence: &Precedence) -> Self {
+        let Precedence { column, order, guards_table } = precedence.clone();
+        Self { column, order, guards_table }
+    }
+
+    /// The ranks of the rows of a batch; null where it does not have the column.
+    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<Vec<Rank>, ArrowError> {
+        match batch.column_by_name(&self.column) {
+            Some(column) => ranks(column),
+            None => Ok(vec![Rank::Null; batch.num_rows()]),
+        }
+    }
+
+    /// Whether `left` is the newer version of the two: strictly.
+    fn is_newer(&self, left: &Rank, right: &Rank) -> bool {
+        let order = match (left, right) {
+            (Rank::Null, _) => return false,
+            (_, Rank::Null) => return true,
+            (Rank::Number(left), Rank::Number(right)) => left.cmp(right),
+            (Rank::Text(left), Rank::Text(right)) => left.cmp(right),
+            (Rank::Number(_), Rank::Text(_)) | (Rank::Text(_), Rank::Number(_)) => Ordering::Equal,
+        };
+        order == if self.order == SortOrder::Greatest { Ordering::Greater } else { Ordering::Less }
+    }
+
+    /// Whether an arrival wins over what came before it in the same run. Of equal ones the last arrival wins; a delete
+    /// without a value has no version to be compared by, so it is a matter of arrival, too.
+    pub(crate) fn wins(&self, came: (Op, &Rank), before: (Op, &Rank)) -> bool {
+        let is_bare = |(op, rank): (Op, &Rank)| op == Op::Delete && *rank == Rank::Null;
+        is_bare(came) || is_bare(before) || !self.is_newer(before.1, came.1)
+    }
+
+    /// Whether a row of the table is a newer version than what came, which must not overwrite it then.
+    pub(crate) fn guards(&self, row: &Rank, came: (Op, &Rank)) -> bool {
+        let is_bare = came.0 == Op::Delete && *came.1 == Rank::Null;
+        self.guards_table && !is_bare && self.is_newer(row, came.1)
+    }
+}
+
+impl Ranks {
+    pub(crate) fn set(&mut self, key: Fingerprint, rank: Rank) {
+        self.0.insert(key, rank);
+    }
+
+    pub(crate) fn get(&self, key: Fingerprint) -> &Rank {
+        self.0.get(&key).unwrap_or(&Rank::Null)
+    }
+}
+
+/// Values as ranks: numbers, instants and truth values by their order, doubles by the total order of IEEE 754.
+fn ranks(column: &ArrayRef) -> Result<Vec<Rank>, ArrowError> {
+    let numbers = |values: Vec<Option<i128>>| values.into_iter().map(|value| value.map_or(Rank::Null, Rank::Number));
+    Ok(match column.data_type() {
+        DataType::Utf8 => {
+            let values = column.as_string::<i32>();
+            values.iter().map(|value| value.map_or(Rank::Null, |text| Rank::Text(text.into()))).collect()
+        }
+        DataType::Decimal128(_, _) => numbers(column.as_primitive::<Decimal128Type>().iter().collect()).collect(),
+        DataType::Float64 => {
+            let values = column.as_primitive::<Float64Type>().iter();
+            numbers(values.map(|value| value.map(|value| i128::from(total_order(value)))).collect()).collect()
+        }
+        other if is_comparable(other) => {
+            let values = cast(column, &DataType::Int64)?;
+            let values = values.as_primitive::<Int64Type>();
+            numbers(values.iter().map(|value| value.map(i128::from)).collect()).collect()
+        }
+        other => {
+            return Err(ArrowError::NotYetImplemented(format!(
+                "versions cannot be compared by values of type {other}"
+            )));
+        }
+    })
+}
+
+/// A double as a number that sorts as the double does. Every NaN is one, above all numbers; the two zeros are one.
+fn total_order(value: f64) -> i64 {
+    let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
+    let bits = value.to_bits().cast_signed();
+    bits ^ (((bits >> 63).cast_unsigned()) >> 1).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ranking(order: SortOrder) -> Ranking {
+        Ranking::new(&Precedence { column: "v".to_owned(), order, guards_table: true })
+    }
+
+    #[test]
+    fn values_of_each_type_rank_by_their_order() {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(vec![None, Some(i64::MIN), Some(-1), Some(i64::MAX)])),
+            Arc::new(Float64Array::from(vec![None, Some(f64::NEG_INFINITY), Some(-0.5), Some(3.0), Some(f64::NAN)])),
+            Arc::new(Decimal128Array::from(vec![None, Some(-1), Some(i128::from(i64::MAX) + 1)])),
+            Arc::new(StringArray::from(vec![None, Some(""), Some("2026-01"), Some("2026-02")])),
+            Arc::new(BooleanArray::from(vec![None, Some(false), Some(true)])),
+            Arc::new(Date32Array::from(vec![None, Some(-1), Some(20_000)])),
+        ];
+        for column in columns {
+            let ranks = ranks(&column).unwrap();
+            for pair in ranks.windows(2) {
+                assert!(ranking(SortOrder::Greatest).is_newer(&pair[1], &pair[0]), "{pair:?}");
+                assert!(!ranking(SortOrder::Greatest).is_newer(&pair[0], &pair[1]), "{pair:?}");
+                let least = ranking(SortOrder::Least).is_newer(&pair[0], &pair[1]);
+                assert_eq!(least, pair[0] != Rank::Null, "null loses either way: {pair:?}");
+            }
+        }
+        assert!(!is_comparable(&DataType::Null));
+    }
+
+    #[test]
+    fn ties_go_to_the_last_arrival_and_bare_deletes_are_a_matter_of_arrival() {
+        let ranking = ranking(SortOrder::Greatest);
+        let (null, one, two) = (Rank::Null, Rank::Number(1), Rank::Number(2));
+        for (came, before, wins) in [
+            ((Op::Put, &one), (Op::Put, &one), true),
+            ((Op::Put, &one), (Op::Put, &two), false),
+            ((Op::Put, &null), (Op::Put, &null), true),
+            ((Op::Put, &null), (Op::Put, &one), false),
+            ((Op::Delete, &one), (Op::Put, &two), false),
+            ((Op::Delete, &null), (Op::Put, &two), true),
+            ((Op::Put, &one), (Op::Delete, &null), true),
+        ] {
+            assert_eq!(ranking.wins(came, before), wins, "{came:?} {before:?}");
+        }
+        assert!(ranking.guards(&two, (Op::Put, &one)) && !ranking.guards(&one, (Op::Put, &one)));
+        assert!(ranking.guards(&one, (Op::Put, &null)) && !ranking.guards(&null, (Op::Put, &null)));
+        assert!(!ranking.guards(&two, (Op::Delete, &null)), "a bare tombstone deletes");
+        assert!(!ranking.guards(&null, (Op::Put, &one)), "a row without a version is overwritten");
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_rank_as_they_compare(left: f64, right: f64) {
+            prop_assume!(!left.is_nan() && !right.is_nan());
+            prop_assert_eq!(total_order(left).cmp(&total_order(right)), left.partial_cmp(&right).unwrap());
+        }
+    }
+}

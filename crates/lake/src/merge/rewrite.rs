@@ -1,0 +1,121 @@
+//! Writes the rows of a partition that stay, and those that come, to new files.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::evolve::reconcile::{conform, misfit};
+use crate::log::changes::Changes;
+use crate::log::document::DataFile;
+use crate::merge::keep_rows::keep_rows;
+use crate::merge::plan::PartitionPlan;
+use crate::merge::splice::AtHand;
+use crate::parquet::reader::{Part, Source, read};
+use crate::parquet::row_set::RowSet;
+use crate::staging::area::{StagedFile, StagingArea, added_file};
+use crate::staging::partition::Partition;
+use crate::staging::rolling::RollingWriter;
+use crate::tasks::files_in_flight;
+use lakefeed_model::error::{Error, Result};
+
+/// Where the rows of a source are.
+#[derive(Debug)]
+enum Rows {
+    File(Source),
+    Held(Vec<RecordBatch>),
+}
+
+/// What a rewrite reads: rows, and which of them it leaves out.
+#[derive(Debug)]
+pub(crate) struct Rewrite {
+    area: StagingArea,
+    partition: Arc<Partition>,
+    sources: Vec<(Rows, RowSet)>,
+}
+
+impl Rewrite {
+    /// What a plan has to be rewritten: files of the table without the rows of `leaving.0`, staged ones without those of `leaving.1`. Of what is
+    /// in `held`, the rows are at hand.
+    pub(crate) fn of(
+        area: &StagingArea,
+        plan: &PartitionPlan,
+        files: &BTreeMap<String, DataFile>,
+        staged: &[StagedFile],
+        leaving: (&mut BTreeMap<String, RowSet>, &mut HashMap<u32, RowSet>),
+        held: &mut HashMap<String, AtHand>,
+    ) -> Result<Self> {
+        let (deleted, dropped) = leaving;
+        let mut sources = Vec::new();
+        for path in &plan.rewritten {
+            let bytes = files.get(path).map_or(0, |file| file.bytes);
+            let leaving = deleted.remove(path).unwrap_or_default();
+            let rows = match held.remove(path) {
+                Some(at_hand) => Rows::Held(at_hand.rows),
+                None => Rows::File(Source { path: area.storage.resolve(path)?, bytes }),
+            };
+            sources.push((rows, leaving));
+        }
+        for file in staged.iter().filter(|file| plan.merged.contains(&file.number)) {
+            let rows = if let Some(rows) = &file.held {
+                Rows::Held(rows.to_vec())
+            } else {
+                let path = area.storage.layout.staged_file(&area.run_id, file.number);
+                Rows::File(Source { path, bytes: file.bytes })
+            };
+            sources.push((rows, dropped.remove(&file.number).unwrap_or_default()));
+        }
+        let partition = if let Some(file) = staged.first() {
+            Arc::clone(&file.partition)
+        } else {
+            let values = plan.leaving.first().and_then(|path| files.get(path)).map(|file| file.partition.clone());
+            Arc::new(Partition { path: plan.partition.clone(), values: values.unwrap_or_default() })
+        };
+        Ok(Self { area: area.clone(), partition, sources })
+    }
+
+    /// Writes the surviving rows of all sources to new staged files, if there are any.
+    pub(crate) async fn run(self) -> Result<Vec<StagedFile>> {
+        let Self { mut area, partition, sources } = self;
+        area.limits.writer_buffer_bytes /= files_in_flight();
+        let mut writer = RollingWriter::new(area.clone());
+        for (rows, leaving) in sources {
+            let (mut batches, name) = match rows {
+                Rows::Held(batches) => (stream::iter(batches).map(Ok).boxed(), None),
+                Rows::File(source) => (read(&area.storage, &source, Part::Whole).await?, Some(source.path)),
+            };
+            let fails = |error: ArrowError| match &name {
+                Some(path) => misfit(&area.storage, "rewrite", path, error),
+                None => Error::storage("cannot filter rows").with_source(error),
+            };
+            let mut position = 0_u64;
+            while let Some(batch) = batches.try_next().await? {
+                let kept = keep_rows(&batch, position, &leaving).map_err(fails)?;
+                position += batch.num_rows() as u64;
+                writer.write(&partition, &conform(&kept, &area.schema).map_err(fails)?).await?;
+            }
+        }
+        writer.finish().await
+    }
+}
+
+/// What a plan that was carried out does to the data files; `written` is what its rewrite has made.
+pub(crate) fn changes_of(
+    area: &StagingArea,
+    mut plan: PartitionPlan,
+    staged: &[StagedFile],
+    written: Vec<StagedFile>,
+) -> Changes {
+    let file = |number: u32| staged.iter().find(|file| file.number == number);
+    let adopted = plan.adopted.iter().filter_map(|(number, slot)| Some((file(*number)?.clone(), *slot)));
+    let mut placed = adopted.collect::<Vec<_>>();
+    for file in written {
+        placed.push((file, plan.take_slot()));
+    }
+    let adds = placed.iter().map(|(file, slot)| added_file(area, file, *slot)).collect::<Vec<_>>();
+    let taken = |path: &String| adds.iter().any(|added| added.path == *path);
+    let removes = plan.leaving.iter().filter(|path| !taken(path)).cloned().collect();
+    Changes { adds, removes }
+}

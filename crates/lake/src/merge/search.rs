@@ -1,0 +1,228 @@
+//! Finds the rows of the table that a merging run touches. What becomes of them is not decided here.
+
+use std::sync::{PoisonError, RwLock};
+
+use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::error::ArrowError;
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+
+use crate::evolve::reconcile::{conform, misfit};
+use crate::fingerprint::Fingerprint;
+use crate::log::snapshot::Snapshot;
+use crate::merge::decide::{Op, Rules};
+use crate::merge::identity::{Identity, Lens};
+use crate::merge::incoming::Groups;
+use crate::merge::index::KeyIndex;
+use crate::merge::precedence::{Rank, Ranks};
+use crate::parquet::reader::{Part, Source, decode, fetch, ranges, read};
+use crate::parquet::row_set::RowSet;
+use crate::spec::StrategyName;
+use crate::staging::area::StagingArea;
+use lakefeed_model::error::{Error, Result};
+
+/// What a run looks for in its table; the parallel parts of a merge share it.
+#[derive(Debug)]
+pub(crate) struct Search {
+    pub(crate) area: StagingArea,
+    pub(crate) rules: Rules,
+    pub(crate) lens: Lens,
+    pub(crate) index: RwLock<KeyIndex>,
+    pub(crate) ranks: Ranks,
+    pub(crate) groups: Groups,
+    /// Whether rows whose key did not come are touched, too.
+    pub(crate) retires_absent: bool,
+}
+
+/// A row of a data file that the run touches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hit {
+    pub(crate) key: Fingerprint,
+    /// Where the index had the key.
+    pub(crate) place: u32,
+    /// Its present content, where that matters.
+    pub(crate) row: Fingerprint,
+    pub(crate) position: u32,
+    /// It is not marked as deleted.
+    pub(crate) is_live: bool,
+    /// Its content matters.
+    pub(crate) needs_row: bool,
+}
+
+/// The rows of a data file that the run touches.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Those that the run has rows for, or may have.
+    pub(crate) hits: Vec<Hit>,
+    /// Those whose key did not come: a bit each, since they may be most of the table.
+    pub(crate) absent: RowSet,
+    /// As many ranks, where rows of the table are compared by them; otherwise none.
+    pub(crate) ranks: Vec<Rank>,
+}
+
+/// The rows of a data file that the run touches, in the order of the file.
+pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found> {
+    let storage = &search.area.storage;
+    let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
+    let mut found = Found::default();
+    let mut first = 0_u32;
+    let names = search.lens.search().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    let mut batches = read(storage, source, Part::Columns(&names)).await?;
+    while let Some(batch) = batches.try_next().await? {
+        search.pick(&batch, first, &mut found).map_err(fails)?;
+        first += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+    }
+    let positions = ranges(found.hits.iter().filter(|hit| hit.needs_row).map(|hit| hit.position as usize));
+    if positions.is_empty() {
+        return Ok(found);
+    }
+    let guard = search.lens.ranking.as_ref().filter(|ranking| ranking.guards_table);
+    if guard.is_some() {
+        found.ranks = vec![Rank::Null; found.hits.len()];
+    }
+    let mut unread = (0..).zip(found.hits.iter_mut()).filter(|(_, hit)| hit.needs_row);
+    let mut batches = read(storage, source, Part::Rows(&positions)).await?;
+    while let Some(batch) = batches.try_next().await? {
+        let batch = conform(&batch, &search.area.schema).map_err(fails)?;
+        let rows = search.lens.rows(&batch).map_err(fails)?;
+        let live = search.lens.live(&batch).map_err(fails)?;
+        let mut ranks =
+            guard.map(|ranking| ranking.of(&batch)).transpose().map_err(fails)?.unwrap_or_default().into_iter();
+        for (row, content) in rows.into_iter().enumerate() {
+            let Some((position, hit)) = unread.next() else { break };
+            hit.row = content;
+            hit.is_live = live.as_ref().is_none_or(|live| live.value(row));
+            if let (Some(rank), Some(slot)) = (ranks.next(), found.ranks.get_mut::<usize>(position)) {
+                *slot = rank;
+            }
+        }
+    }
+    if unread.next().is_some() {
+        return Err(Error::storage(format!("{} ended before all of its rows were read", storage.show(&source.path))));
+    }
+    Ok(found)
+}
+
+/// Looks through a file batch by batch while its rows are at hand, in the shape of the table: `each` sees the rows, and what the run touches
+/// of them. The file is read once; its bytes come back.
+pub(crate) async fn look_at_hand(
+    search: &Search,
+    source: &Source,
+    reads_ahead: bool,
+    mut each: impl FnMut(RecordBatch, &Found),
+) -> Result<Bytes> {
+    let storage = &search.area.storage;
+    let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
+    let mut first = 0_u32;
+    let content = fetch(storage, source).await?;
+    let mut batches = decode(storage, source, content.clone(), reads_ahead)?;
+    while let Some(batch) = batches.try_next().await? {
+        let batch = conform(&batch, &search.area.schema).map_err(fails)?;
+        let mut found = Found::default();
+        search.pick(&batch, first, &mut found).map_err(fails)?;
+        search.fill(&batch, first, &mut found.hits).map_err(fails)?;
+        let rows = u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+        each(batch, &found);
+        first += rows;
+    }
+    Ok(content)
+}
+
+impl Search {
+    /// Whether what becomes of a partition depends on no other one: see `merge_alone`.
+    pub(crate) fn judges_alone(&self, snapshot: &Snapshot) -> bool {
+        let Self { rules, lens, .. } = self;
+        (snapshot.keys_are_unique || snapshot.files.is_empty())
+            && self.is_keyed_only()
+            && matches!(rules.strategy, StrategyName::Upsert | StrategyName::DeleteInsert)
+            && !rules.marks_deleted
+            && lens.ranking.as_ref().is_none_or(|ranking| !ranking.guards_table)
+    }
+
+    /// Reads the content of those `hits` where it matters; they are of a batch of the table whose first row is at `first`.
+    fn fill(&self, batch: &RecordBatch, first: u32, hits: &mut [Hit]) -> Result<(), ArrowError> {
+        let wanted = hits.iter().filter(|hit| hit.needs_row).map(|hit| hit.position - first).collect::<Vec<_>>();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let batch = if wanted.len() == batch.num_rows() {
+            batch.clone()
+        } else {
+            take_record_batch(batch, &UInt32Array::from(wanted))?
+        };
+        let rows = self.lens.rows(&batch)?;
+        for (hit, row) in hits.iter_mut().filter(|hit| hit.needs_row).zip(rows) {
+            hit.row = row;
+        }
+        Ok(())
+    }
+
+    /// Whether rows of the table are touched for their key only.
+    pub(crate) fn is_keyed_only(&self) -> bool {
+        self.lens.identity == Identity::Key && !self.lens.has_groups() && !self.retires_absent
+    }
+
+    /// How many keys the run has, deleted ones included.
+    pub(crate) fn keys(&self) -> u64 {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.puts() + index.deletes()
+    }
+
+    /// Adds the rows of a batch that the run touches; its first row is at `first`.
+    fn pick(&self, batch: &RecordBatch, first: u32, found: &mut Found) -> Result<(), ArrowError> {
+        let batch = conform(batch, self.lens.search())?;
+        let keys = self.lens.keys(&batch)?;
+        let groups = self.lens.groups(&batch)?;
+        let current = self.lens.current(&batch)?;
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        match (keys, groups, current) {
+            (Some(keys), None, None) => {
+                let touched = (first..).zip(keys).filter_map(|(position, key)| self.keyed(&index, position, key));
+                found.hits.extend(touched);
+            }
+            (keys, groups, current) => {
+                let is_current = |row: usize| current.as_ref().is_none_or(|current: &BooleanArray| current.value(row));
+                for (row, position) in (0..batch.num_rows()).zip(first..).filter(|(row, _)| is_current(*row)) {
+                    let key = keys.as_ref().and_then(|keys| keys.get(row).copied());
+                    let group = groups.as_ref().and_then(|groups| groups.get(row).copied());
+                    match key.and_then(|key| self.keyed(&index, position, key)) {
+                        Some(hit) => found.hits.push(hit),
+                        None if !self.touches_absent(group) => {}
+                        // Rows without a key are told apart by their content.
+                        None if self.lens.identity == Identity::Occurrence => {
+                            found.hits.push(Hit { key: 0, place: 0, row: 0, position, is_live: true, needs_row: true });
+                        }
+                        None => {
+                            found.absent.insert(position);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A row whose key the run has.
+    fn keyed(&self, index: &KeyIndex, position: u32, key: Fingerprint) -> Option<Hit> {
+        let (place, entry) = index.get_at(key)?;
+        let needs_row = match (self.rules.strategy, entry.op) {
+            (StrategyName::InsertOnly, _) => false,
+            (_, Op::Put) => true,
+            (_, Op::Delete) => {
+                self.lens.has_mark() || self.lens.ranking.as_ref().is_some_and(|ranking| ranking.guards_table)
+            }
+        };
+        Some(Hit { key, place, row: 0, position, is_live: true, needs_row })
+    }
+
+    /// Whether the run touches a row of this group though its key did not come: for its group, or for being absent.
+    pub(crate) fn touches_absent(&self, group: Option<Fingerprint>) -> bool {
+        let came = group.map(|group| self.groups.contains(&group));
+        match self.rules.strategy {
+            StrategyName::DeleteInsert => came == Some(true),
+            StrategyName::Scd2 => self.retires_absent && came != Some(false),
+            StrategyName::Upsert | StrategyName::InsertOnly => false,
+        }
+    }
+}

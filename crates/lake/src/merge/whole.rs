@@ -1,0 +1,160 @@
+//! Carries a merge out: finds the rows that the run touches (`search`), has [`decide`] say what becomes of them and [`plan`]
+//! what becomes of their files, rewrites what has to be.
+//!
+//! In general, existing files are read twice before any is rewritten: their keys, to see whether the run has any of them; then the touched rows
+//! alone, to see whether they differ. Files are worked on in parallel; what becomes of a key is decided in the order of the files, so that the
+//! outcome does not depend on timing. Where partitions have nothing to say to each other, which is the usual case, each is merged on its own instead
+//! (`merge_alone`).
+//!
+//! A row that is marked as deleted or closed leaves its file and comes again, changed, like any other row of the run; so it
+//! goes to the partition that it then belongs to, and there is one way only in which rows are written.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, RwLock};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::log::changes::Changes;
+use crate::log::key_range::KeyRange;
+use crate::log::slots::Slots;
+use crate::log::snapshot::Snapshot;
+use crate::merge::bloom_probe::Needles;
+use crate::merge::closing::Ending;
+use crate::merge::decide::{Rules, Tally};
+use crate::merge::incoming::{Arrivals, DeletedKeys, Occurrences};
+use crate::merge::judge::{Judge, Resolved};
+use crate::merge::per_partition::merge_alone;
+use crate::merge::plan::{PartitionPlan, existing, incoming, plan};
+use crate::merge::rewrite::{Rewrite, changes_of};
+use crate::merge::search::Search;
+use crate::merge::search_spilled::judge_spilled;
+use crate::merge::spill::SpilledKeys;
+use crate::parquet::row_set::RowSet;
+use crate::staging::area::{StagedFile, StagingArea};
+use crate::staging::partition::Partitioner;
+use crate::storage::layout::slot_of;
+use crate::tasks::{files_in_flight, spawn};
+use lakefeed_model::error::Result;
+use lakefeed_model::event::RowCounts;
+
+/// Everything that a merge needs to know of its run.
+#[derive(Debug)]
+pub(crate) struct Merge {
+    pub(crate) area: StagingArea,
+    pub(crate) rules: Rules,
+    pub(crate) arrivals: Arrivals,
+    /// Whether rows whose key did not come are closed.
+    pub(crate) retires_absent: bool,
+    /// How rows are marked as deleted or closed, where they are.
+    pub(crate) ending: Option<Ending>,
+    pub(crate) partitioner: Partitioner,
+    pub(crate) staged: Vec<StagedFile>,
+}
+
+/// Merges the staged rows into the table; counts what became of them.
+pub(crate) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
+    let Merge { area, rules, arrivals, retires_absent, ending, partitioner, mut staged } = merge;
+    let Arrivals { lens, index, spilled, ranks, groups, mut dropped, deleted_keys, .. } = arrivals;
+    let (puts, deletes) = spilled.as_ref().map_or((index.puts(), index.deletes()), SpilledKeys::counts);
+    let has_work = puts + deletes > 0 || !groups.is_empty() || retires_absent;
+    let index = RwLock::new(index);
+    let search = Arc::new(Search { area, rules, lens, index, ranks, groups, retires_absent });
+    let range = search.is_keyed_only().then(|| range_of(&staged, deleted_keys)).flatten();
+    let mut tally = Tally::default();
+    if ending.is_none() && spilled.is_none() && search.judges_alone(snapshot) {
+        let changes = merge_alone(&search, range.as_ref(), snapshot, slots, staged, &mut dropped, &mut tally).await?;
+        tally.count(puts, deletes, counts);
+        return Ok(changes);
+    }
+    let Resolved { gone, ended, .. } = if has_work {
+        resolve(&search, range.as_ref(), snapshot, &staged, spilled, &mut dropped, &mut tally).await?
+    } else {
+        Resolved::default()
+    };
+    tally.count(puts, deletes, counts);
+    if let Some(ending) = ending {
+        staged.extend(ending.restage(&search.area, partitioner, snapshot, &ended).await?);
+    }
+    let existing = snapshot.files.iter().map(|(path, file)| existing(path, file, &gone)).collect::<Vec<_>>();
+    let incoming = staged.iter().map(|file| incoming(file, &dropped)).collect::<Vec<_>>();
+    let plans = plan(&existing, &incoming, slots, search.area.limits.file_bytes_target);
+    execute(&search.area, plans, snapshot, staged, gone, dropped).await
+}
+
+/// The range of all keys of the run; `None` when it is not known.
+fn range_of(staged: &[StagedFile], deleted: DeletedKeys) -> Option<KeyRange> {
+    let deleted = match deleted {
+        DeletedKeys::None => None,
+        DeletedKeys::In(range) => Some(Some(range)),
+        DeletedKeys::Any => Some(None),
+    };
+    staged.iter().map(|file| file.keys.clone()).chain(deleted).reduce(KeyRange::union).flatten()
+}
+
+/// Decides what becomes of every row of the table that the run touches, and which incoming rows are not needed.
+///
+/// Files are looked at in the partitions first where the run has rows. Where no two rows of the table share a key, what was found
+/// there need not be looked for elsewhere; and what was not found is looked for only in files whose bloom filters may have it.
+async fn resolve(
+    search: &Arc<Search>,
+    range: Option<&KeyRange>,
+    snapshot: &Snapshot,
+    staged: &[StagedFile],
+    spilled: Option<SpilledKeys>,
+    dropped: &mut HashMap<u32, RowSet>,
+    tally: &mut Tally,
+) -> Result<Resolved> {
+    let candidates = snapshot.files.iter().filter(|(_, file)| range.is_none_or(|range| range.may_meet(file)));
+    let candidates = candidates.map(|(path, file)| (path.as_str(), file.bytes));
+    let homes = staged.iter().map(|file| file.partition.path.as_str()).collect::<HashSet<_>>();
+    let is_home = |path: &str| slot_of(path).is_some_and(|(folder, _)| homes.contains(folder));
+    let (home, away): (Vec<_>, Vec<_>) = candidates.partition(|(path, _)| is_home(path));
+    let folders = staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect::<HashMap<_, _>>();
+    let mut judge = Judge { search, folders, occurrences: Occurrences::default(), dropped, tally };
+    let mut resolved = Resolved::default();
+    if let Some(keys) = spilled {
+        judge_spilled(&mut judge, keys, home.into_iter().chain(away), &mut resolved).await?;
+        return Ok(resolved);
+    }
+    judge.files(home, None, &mut resolved).await?;
+    let finds_once = snapshot.keys_are_unique && search.is_keyed_only();
+    let unmet = search.keys().saturating_sub(judge.tally.met());
+    if away.is_empty() || finds_once && unmet == 0 {
+        return Ok(resolved);
+    }
+    let needles = if finds_once { Needles::of(search, staged, unmet).await? } else { None };
+    judge.files(away, needles.map(Arc::new), &mut resolved).await?;
+    Ok(resolved)
+}
+
+/// Rewrites what the plans say, in parallel.
+async fn execute(
+    area: &StagingArea,
+    plans: Vec<PartitionPlan>,
+    snapshot: &Snapshot,
+    staged: Vec<StagedFile>,
+    mut deleted: BTreeMap<String, RowSet>,
+    mut dropped: HashMap<u32, RowSet>,
+) -> Result<Changes> {
+    let mut staged_in: HashMap<String, Vec<StagedFile>> = HashMap::new();
+    for file in staged {
+        staged_in.entry(file.partition.path.clone()).or_default().push(file);
+    }
+    let rewrites = plans.into_iter().map(|plan| {
+        let incoming = staged_in.remove(&plan.partition).unwrap_or_default();
+        let rewrite =
+            Rewrite::of(area, &plan, &snapshot.files, &incoming, (&mut deleted, &mut dropped), &mut HashMap::new());
+        let area = area.clone();
+        spawn(async move {
+            let written = rewrite?.run().await?;
+            Ok(changes_of(&area, plan, &incoming, written))
+        })
+    });
+    let mut changes = Changes::default();
+    let rewrites = rewrites.collect::<Vec<_>>();
+    let mut done = stream::iter(rewrites).buffered(files_in_flight());
+    while let Some(changed) = done.try_next().await? {
+        changes.extend(changed);
+    }
+    Ok(changes)
+}

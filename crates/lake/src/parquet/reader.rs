@@ -1,0 +1,268 @@
+//! Reading data files back, a batch at a time: their keys, some of their rows, or all of them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, stream};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::basic::{LogicalType, Type};
+use parquet::bloom_filter::Sbbf;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnDescriptor;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::storage::objects::Storage;
+use lakefeed_model::error::{Error, Result};
+
+/// Rows of a batch that is read.
+const BATCH_ROWS: usize = 8_192;
+/// Batches that are decoded before they are asked for.
+const BATCHES_AHEAD: usize = 2;
+/// Bytes read at the end of a file in the hope that its metadata is there.
+const FOOTER_BYTES: usize = 64 * 1024;
+
+/// A data file, or a staged one.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) path: Path,
+    pub(crate) bytes: u64,
+}
+
+impl Source {
+    /// What its bytes take where they are kept.
+    pub(crate) fn bytes_in_memory(&self) -> usize {
+        usize::try_from(self.bytes).unwrap_or(usize::MAX)
+    }
+}
+
+/// Which part of a file is wanted.
+#[derive(Debug)]
+pub(crate) enum Part<'a> {
+    /// All of it.
+    Whole,
+    /// These columns, those of them that the file has.
+    Columns(&'a [String]),
+    /// The rows at these positions, which ascend.
+    Rows(&'a [Range<usize>]),
+    /// Both: these columns of the rows at these positions.
+    Cells(&'a [Range<usize>], &'a [String]),
+}
+
+/// Batches of a file, in the order of its rows.
+pub(crate) async fn read<'a>(
+    storage: &'a Storage,
+    source: &Source,
+    part: Part<'_>,
+) -> Result<BoxStream<'a, Result<RecordBatch>>> {
+    let path = source.path.clone();
+    let object = ObjectReader { store: Arc::clone(&storage.store), path: path.clone(), bytes: source.bytes };
+    let fails = {
+        let path = path.clone();
+        move |error| unreadable(storage, &path, error)
+    };
+    let (rows, names) = match part {
+        Part::Whole => (None, None),
+        Part::Columns(names) => (None, Some(names)),
+        Part::Rows(rows) => (Some(rows), None),
+        Part::Cells(rows, names) => (Some(rows), Some(names)),
+    };
+    let mut options = ArrowReaderOptions::new();
+    if rows.is_some() {
+        options = options.with_offset_index_policy(PageIndexPolicy::Optional);
+    }
+    let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options).await.map_err(&fails)?;
+    let mut builder = builder.with_batch_size(BATCH_ROWS);
+    if let Some(names) = names {
+        let positions = names.iter().filter_map(|name| builder.schema().index_of(name).ok()).collect::<Vec<_>>();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), positions);
+        builder = builder.with_projection(mask);
+    }
+    if let Some(rows) = rows {
+        let count = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(rows.iter().cloned(), count));
+    }
+    let stream = builder.build().map_err(&fails)?;
+    Ok(stream.map(move |batch| batch.map_err(&fails)).boxed())
+}
+
+/// All bytes of a file.
+pub(crate) async fn fetch(storage: &Storage, source: &Source) -> Result<Bytes> {
+    let fails = |error| storage.failed("read", &source.path, error);
+    storage.store.get(&source.path).await.map_err(fails)?.bytes().await.map_err(fails)
+}
+
+/// All batches of a file whose bytes are `content`. With `ahead`, the next one is decoded while the caller works on one.
+pub(crate) fn decode(
+    storage: &Storage,
+    source: &Source,
+    content: Bytes,
+    ahead: bool,
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    let (storage, path) = (storage.clone(), source.path.clone());
+    let fails = move |error| unreadable(&storage, &path, error);
+    let builder = ParquetRecordBatchReaderBuilder::try_new(content).map_err(&fails)?;
+    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(&fails)?;
+    let batches = reader.map(move |batch| batch.map_err(|error| fails(error.into())));
+    Ok(if ahead { in_advance(batches) } else { stream::iter(batches).boxed() })
+}
+
+fn unreadable(storage: &Storage, path: &Path, error: ParquetError) -> Error {
+    storage.failed("read", path, error).with_hint("if the file is damaged, restore it or reload with --full-refresh")
+}
+
+/// Batches of which some are made before they are asked for.
+fn in_advance(
+    batches: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+    let mut reading = JoinSet::new();
+    // On a thread of its own: a task would wait for the one that it is to work beside.
+    reading.spawn_blocking(move || {
+        for batch in batches {
+            if sender.blocking_send(batch).is_err() {
+                break;
+            }
+        }
+    });
+    let next = |(mut receiver, mut reading): (mpsc::Receiver<Result<RecordBatch>>, JoinSet<()>)| async {
+        if let Some(batch) = receiver.recv().await {
+            return Some((batch, (receiver, reading)));
+        }
+        // That nothing more comes is the end of the file only when the reading says so.
+        let error = match reading.join_next().await? {
+            Ok(()) => return None,
+            Err(error) => Error::storage("the reading of a file ended unexpectedly").with_source(error),
+        };
+        Some((Err(error), (receiver, reading)))
+    };
+    stream::unfold((receiver, reading), next).boxed()
+}
+
+/// A data file whose bloom filters can be asked.
+pub(crate) struct Filters {
+    builder: ParquetRecordBatchStreamBuilder<ObjectReader>,
+}
+
+impl Filters {
+    pub(crate) async fn of(storage: &Storage, source: &Source) -> Result<Self> {
+        let object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
+        let builder = ParquetRecordBatchStreamBuilder::new(object).await;
+        builder.map(|builder| Self { builder }).map_err(|error| storage.failed("read", &source.path, error))
+    }
+
+    pub(crate) fn row_groups(&self) -> usize {
+        self.builder.metadata().num_row_groups()
+    }
+
+    /// The filter of a plain column in a row group; `None` where it has none.
+    pub(crate) async fn filter(&mut self, row_group: usize, column: &str) -> parquet::errors::Result<Option<Sbbf>> {
+        let leaves = self.builder.parquet_schema().columns();
+        let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == [column]) else { return Ok(None) };
+        self.builder.get_row_group_column_bloom_filter(row_group, leaf).await
+    }
+}
+
+/// What a data file's metadata has under `key`.
+pub(crate) async fn metadata_entry(storage: &Storage, source: &Source, key: &str) -> Result<Option<String>> {
+    let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
+    let metadata = object.get_metadata(None).await.map_err(|error| storage.failed("read", &source.path, error))?;
+    let entries = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    Ok(entries.filter(|entry| entry.key == key).find_map(|entry| entry.value.clone()))
+}
+
+/// Up to here, every whole number is a double.
+const DOUBLES_MAX: u64 = 1 << 53;
+
+/// Whether the statistics of a file say that every whole number in these columns is a double.
+pub(crate) async fn are_all_doubles(storage: &Storage, source: &Source, columns: &[String]) -> Result<bool> {
+    let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
+    let metadata = object.get_metadata(None).await.map_err(|error| storage.failed("read", &source.path, error))?;
+    let chunks = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let mut chunks =
+        chunks.filter(|chunk| chunk.column_path().parts().first().is_some_and(|root| columns.contains(root)));
+    Ok(chunks.all(|chunk| match (chunk.column_type(), chunk.statistics()) {
+        // Numbers of 64 bits without a sign beyond those with one are negative here.
+        (Type::INT64, Some(Statistics::Int64(range))) => match (range.min_opt(), range.max_opt()) {
+            (Some(min), Some(max)) => {
+                min <= max && min.unsigned_abs().max(max.unsigned_abs()) <= DOUBLES_MAX && {
+                    !is_unsigned(chunk.column_descr()) || *min >= 0
+                }
+            }
+            (None, _) | (_, None) => range.null_count_opt() == u64::try_from(chunk.num_values()).ok(),
+        },
+        (Type::INT64, _) => false,
+        _ => true,
+    }))
+}
+
+fn is_unsigned(column: &ColumnDescriptor) -> bool {
+    matches!(column.logical_type_ref(), Some(LogicalType::Integer(kind)) if !kind.is_signed)
+}
+
+/// Positions as ranges; they must ascend.
+pub(crate) fn ranges(positions: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for position in positions {
+        match ranges.last_mut() {
+            Some(last) if last.end == position => last.end += 1,
+            Some(_) | None => ranges.push(position..position + 1),
+        }
+    }
+    ranges
+}
+
+#[derive(Debug)]
+struct ObjectReader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    bytes: u64,
+}
+
+fn external(error: object_store::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+impl AsyncFileReader for ObjectReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        self.store.get_range(&self.path, range).map_err(external).boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(external) }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        async move {
+            let bytes = self.bytes;
+            let reader =
+                ParquetMetaDataReader::new().with_arrow_reader_options(options).with_prefetch_hint(Some(FOOTER_BYTES));
+            reader.load_and_finish(self, bytes).await.map(Arc::new)
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_become_the_fewest_ranges() {
+        assert_eq!(ranges([0, 1, 2, 5, 7, 8].into_iter()), [0..3, 5..6, 7..9]);
+        assert!(ranges(std::iter::empty()).is_empty());
+    }
+}

@@ -1,0 +1,7 @@
+//! Refused records, which are kept beside the table.
+//!
+//! No reject is a row of the table: nothing here touches data files.
+
+pub(crate) mod kept;
+pub(crate) mod overtaken;
+pub(crate) mod writer;

@@ -1,0 +1,9 @@
+//! The objects of one table: their paths, how they are written, and when they are durable.
+//!
+//! Nothing here knows what a commit, a row or a Parquet file is.
+
+pub(crate) mod conditional_put;
+pub(crate) mod durability;
+pub(crate) mod layout;
+pub(crate) mod objects;
+pub(crate) mod upload;

@@ -1,0 +1,330 @@
+//! One table's objects: the store with every failure named, and with the little that local disk needs on top.
+//!
+//! Nothing here knows the protocol; it only makes each step say what it was doing, and where, when it fails.
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+
+use crate::commit::lock_wait::Patience;
+use crate::storage::durability::Medium;
+use crate::storage::layout::Layout;
+use lakefeed_model::error::{Error, Result};
+
+/// The second name of a staged file, on its way to its final place.
+const SECOND_NAME_SUFFIX: &str = ".publishing";
+/// Objects that are deleted at the same time.
+const DELETIONS_IN_FLIGHT: usize = 8;
+
+/// The objects of one table.
+#[derive(Debug, Clone)]
+pub(crate) struct Storage {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) layout: Layout,
+    /// The table's folder as people write it.
+    pub(crate) url: String,
+    /// The table's folder, when it is on this machine's disk.
+    pub(crate) folder: Option<PathBuf>,
+    /// What makes changes durable, where a finished write is not durable by itself.
+    pub(crate) medium: Option<Arc<dyn Medium>>,
+    /// Whether to wait for a table that another run holds.
+    pub(crate) patience: Option<Patience>,
+    /// Commits after which a fold of the log is due.
+    pub(crate) fold_every: u64,
+}
+
+/// What became of a create-only put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Created {
+    /// The object is ours.
+    Yes,
+    /// There was one already.
+    Exists,
+}
+
+impl Storage {
+    /// For a writer that is going to make commit `number`.
+    pub(crate) fn aiming_at(&self, number: u64) -> Self {
+        Self { layout: self.layout.aiming_at(number), ..self.clone() }
+    }
+
+    pub(crate) async fn get(&self, path: &Path) -> Result<Bytes> {
+        match self.get_if_present(path).await? {
+            Some(bytes) => Ok(bytes),
+            None => Err(Error::storage(format!("cannot read {}: there is no such object", self.show(path)))
+                .with_hint("the table is damaged, or another program changed it; restore the file")),
+        }
+    }
+
+    pub(crate) async fn get_if_present(&self, path: &Path) -> Result<Option<Bytes>> {
+        let result = match self.store.get(path).await {
+            Ok(result) => result.bytes().await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read", path, error)),
+        }
+    }
+
+    /// What [`Self::get`] gives, piece by piece.
+    pub(crate) async fn stream(&self, path: &Path) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let (storage, path) = (self.clone(), path.clone());
+        let found = self.store.get(&path).await.map_err(|error| self.failed("read", &path, error))?;
+        Ok(found.into_stream().map_err(move |error| storage.failed("read", &path, error)).boxed())
+    }
+
+    pub(crate) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
+        self.store.put(path, bytes.into()).await.map(drop).map_err(|error| self.failed("write", path, error))
+    }
+
+    /// Puts an object that must not exist yet, as one single put.
+    pub(crate) async fn create(&self, path: &Path, bytes: Bytes) -> Result<Created> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(path, bytes.into(), options).await {
+            Ok(_) => Ok(Created::Yes),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(Created::Exists)
+            }
+            Err(error) => Err(self.failed("create", path, error)),
+        }
+    }
+
+    /// On a medium: writes `bytes` to `staged`, and makes them and the objects that they rely on durable, so that [`Self::create_prepared`] can follow.
+    pub(crate) async fn prepare(&self, staged: &Path, bytes: &Bytes, relies_on: &[Path]) -> Result<()> {
+        if self.medium.is_none() {
+            return Ok(());
+        }
+        self.put(staged, bytes.clone()).await?;
+        let content = relies_on.iter().chain([staged]).cloned().collect::<Vec<_>>();
+        // At the same time: to the disk it is one thing to do.
+        tokio::try_join!(self.sync_content(&content), self.sync_names(relies_on)).map(drop)
+    }
+
+    /// Creates an object that must not exist yet, and that is prepared: on a medium it gets its name, elsewhere it is one single put.
+    pub(crate) async fn create_prepared(&self, path: &Path, staged: &Path, bytes: Bytes) -> Result<Created> {
+        if self.medium.is_none() {
+            return self.create(path, bytes).await;
+        }
+        match self.store.copy_if_not_exists(staged, path).await {
+            Ok(()) => Ok(Created::Yes),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),
+            Err(error) => Err(self.failed("create", path, error)),
+        }
+    }
+
+    /// What is in these objects is durable from now on.
+    pub(crate) async fn sync_content(&self, paths: &[Path]) -> Result<()> {
+        let Some(medium) = &self.medium else { return Ok(()) };
+        medium.sync_content(paths).await.map_err(|error| failed("make files durable below", &self.url, error))
+    }
+
+    /// That these names lead to their objects, or to none, is durable from now on.
+    pub(crate) async fn sync_names(&self, paths: &[Path]) -> Result<()> {
+        let Some(medium) = &self.medium else { return Ok(()) };
+        medium.sync_names(paths).await.map_err(|error| failed("make names durable below", &self.url, error))
+    }
+
+    /// Deletes an object; one that is not there is deleted already.
+    pub(crate) async fn delete(&self, path: &Path) -> Result<()> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("delete", path, error)),
+        }
+    }
+
+    /// Copies an object over another, atomically for whoever reads the target. `false` when the source is not there.
+    ///
+    /// On local disk the copy is a second name of the same file, made beside the source and moved over the target: in the folder of the target there is
+    /// no name at any time that a reader who takes every file, as pyarrow does, could take for another data file.
+    pub(crate) async fn copy(&self, from: &Path, to: &Path) -> Result<bool> {
+        let copied = if self.folder.is_some() {
+            let beside = Path::from(format!("{from}{SECOND_NAME_SUFFIX}"));
+            match self.store.copy(from, &beside).await {
+                Ok(()) => self.store.rename(&beside, to).await,
+                Err(error) => Err(error),
+            }
+        } else {
+            self.store.copy(from, to).await
+        };
+        match copied {
+            Ok(()) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.failed("copy a staged file to", to, error)),
+        }
+    }
+
+    pub(crate) async fn list(&self, folder: &Path) -> Result<Vec<ObjectMeta>> {
+        self.store.list(Some(folder)).try_collect().await.map_err(|error| self.failed("list", folder, error))
+    }
+
+    /// Whether there is any object in `folder`.
+    pub(crate) async fn has_any(&self, folder: &Path) -> Result<bool> {
+        let first = self.store.list(Some(folder)).try_next().await;
+        first.map(|object| object.is_some()).map_err(|error| self.failed("list", folder, error))
+    }
+
+    /// Deletes objects; those that are not there are deleted already.
+    pub(crate) async fn delete_each(&self, paths: impl IntoIterator<Item = Path>) -> Result<()> {
+        let deletions = paths.into_iter().map(|path| async move { self.delete(&path).await });
+        let deletions = deletions.collect::<Vec<_>>();
+        stream::iter(deletions).buffer_unordered(DELETIONS_IN_FLIGHT).try_collect().await
+    }
+
+    /// Deletes everything below `folder`.
+    pub(crate) async fn delete_all(&self, folder: &Path) -> Result<()> {
+        let objects = self.list(folder).await?;
+        self.delete_each(objects.into_iter().map(|object| object.location)).await?;
+        self.remove_local_folder(folder);
+        Ok(())
+    }
+
+    /// The path as people write it.
+    pub(crate) fn show(&self, path: &Path) -> String {
+        format!("{}/{}", self.url, self.layout.relative(path))
+    }
+
+    /// The place of a data file as any reader takes it: an absolute path on local disk, a URL elsewhere.
+    pub(crate) fn location(&self, relative: &str) -> String {
+        match &self.folder {
+            Some(folder) => folder.join(relative).display().to_string(),
+            None => format!("{}/{relative}", self.url),
+        }
+    }
+
+    /// The path that a commit names.
+    pub(crate) fn resolve(&self, relative: &str) -> Result<Path> {
+        self.layout.resolve(relative).map_err(|error| {
+            Error::storage(format!("{}: {relative:?} is not the path of a data file", self.url)).with_source(error)
+        })
+    }
+
+    /// Names a failed operation.
+    pub(crate) fn failed(
+        &self,
+        action: &str,
+        path: &Path,
+        cause: impl Into<Box<dyn StdError + Send + Sync + 'static>>,
+    ) -> Error {
+        failed(action, &self.show(path), cause)
+    }
+
+    /// On local disk, removes what a killed process left of unfinished puts and copies in the folder of `path`: files
+    /// whose names end in `#` and a number, which listings do not show. The caller holds the table's lock.
+    pub(crate) fn sweep_temporaries(&self, folder: &Path) {
+        let Some(folder) = self.local_path(folder) else { return };
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let leftover = name
+                .to_str()
+                .and_then(|name| name.rsplit_once('#'))
+                .is_some_and(|(_, suffix)| !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()));
+            if leftover {
+                drop(std::fs::remove_file(entry.path()));
+            }
+        }
+    }
+
+    /// On local disk, the names of the folders in `folder`, which listings do not show while they have no files.
+    pub(crate) fn local_subfolders(&self, folder: &Path) -> Vec<String> {
+        let entries = self.local_path(folder).and_then(|folder| std::fs::read_dir(folder).ok());
+        entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    pub(crate) fn remove_local_folder(&self, folder: &Path) {
+        if let Some(folder) = self.local_path(folder) {
+            drop(std::fs::remove_dir_all(folder));
+        }
+    }
+
+    fn local_path(&self, path: &Path) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(self.layout.relative(path)))
+    }
+}
+
+/// Names a failed operation on storage and says what to do about it.
+pub(crate) fn failed(action: &str, place: &str, cause: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Error {
+    let cause = cause.into();
+    let hint = hint_for(cause.as_ref());
+    let error = Error::storage(format!("cannot {action} {place}")).with_source(cause);
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+fn hint_for(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
+    const NO_SPACE_LEFT: i32 = 28;
+    let mut next = Some(cause);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            if error.kind() == io::ErrorKind::StorageFull || error.raw_os_error() == Some(NO_SPACE_LEFT) {
+                return Some(
+                    "the disk is full: free some space and run again; the table is as its last commit left it",
+                );
+            }
+            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
+                return Some("the destination is not writable for this user: mend its permissions or choose another");
+            }
+        }
+        match error.downcast_ref::<object_store::Error>() {
+            Some(object_store::Error::PermissionDenied { .. }) => {
+                return Some(
+                    "the credentials lack a right: reading, writing, listing and deleting below the destination",
+                );
+            }
+            Some(object_store::Error::Unauthenticated { .. }) => {
+                return Some("the store refused the credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+            }
+            Some(object_store::Error::NotFound { .. }) => {
+                return Some("the bucket or folder is not there: create it first, or mend the destination's URL");
+            }
+            Some(_) | None => {}
+        }
+        next = error.source();
+    }
+    let text = cause.to_string();
+    if text.contains("NoSuchBucket") {
+        return Some("create the bucket first, or mend its name in the destination's URL");
+    }
+    if text.contains("error sending request") || text.contains("connect") {
+        return Some("the store cannot be reached: check the endpoint and the network");
+    }
+    None
+}
+
+/// The path of a staged object as commits name it.
+pub(crate) fn staged_name(storage: &Storage, path: &Path) -> String {
+    storage.layout.relative(path).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_however_deep_the_cause_is() {
+        let cause = object_store::Error::Generic { store: "disk", source: io::Error::from_raw_os_error(28).into() };
+        let error = failed("write", "lake/events/x", cause);
+        assert_eq!(error.to_string(), "cannot write lake/events/x");
+        assert!(error.hints()[0].contains("disk is full"), "{error:?}");
+    }
+
+    #[test]
+    fn a_refused_write_speaks_of_permissions() {
+        let cause = object_store::Error::Generic {
+            store: "disk",
+            source: io::Error::from(io::ErrorKind::PermissionDenied).into(),
+        };
+        assert!(failed("write", "x", cause).hints()[0].contains("not writable"));
+    }
+}

@@ -1,0 +1,38 @@
+//! Rejects of earlier runs, for a run that tries them again.
+
+use crate::rejects::kept::{KeptRejects, RejectPlace};
+use crate::rejects::overtaken::Overtaken;
+use crate::write::writer::{Session, TableWriter};
+use lakefeed_model::error::Result;
+use lakefeed_model::spec::WriteDisposition;
+
+impl TableWriter {
+    /// The rejects of earlier runs that may be tried again, the oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a commit is damaged.
+    pub async fn open_rejects(&self) -> Result<KeptRejects> {
+        KeptRejects::open_ones(&self.session.storage).await
+    }
+
+    /// Who can tell whether rows of this run, made of rejects that are kept since `commit`, came too late. `None` where rows are not merged.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a commit is damaged.
+    pub async fn overtaken_since(&self, commit: u64) -> Result<Option<Overtaken>> {
+        let Session { storage, write, snapshot, .. } = self.session.as_ref();
+        match write.disposition {
+            WriteDisposition::Merge if !write.primary_key.is_empty() => {
+                Overtaken::since(storage, snapshot, &write.primary_key, &self.staging.area.schema, commit)
+                    .await
+                    .map(Some)
+            }
+            WriteDisposition::Merge | WriteDisposition::Append | WriteDisposition::Replace => Ok(None),
+        }
+    }
+
+    /// Takes note that a reject became a row of this run, or is not wanted any more: from its commit on it is settled.
+    pub fn settle(&mut self, place: &RejectPlace) {
+        self.staging.settled.add(place);
+    }
+}

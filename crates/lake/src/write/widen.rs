@@ -1,0 +1,111 @@
+//! Rows that were written in a narrower shape take the wider one: those that the run has staged before its schema evolved, and those of the table where
+//! readers could not read files of both shapes together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::evolve::reconcile::{conform, misfit, names_of};
+use crate::log::changes::Changes;
+use crate::log::snapshot::Snapshot;
+use crate::merge::incoming::Arrivals;
+use crate::parquet::reader::{Part, Source, are_all_doubles, read};
+use crate::parquet::row_set::Place;
+use crate::staging::area::{StagedFile, StagingArea, added_file};
+use crate::staging::partition::Partition;
+use crate::storage::layout::slot_of;
+use crate::storage::objects::Storage;
+use crate::tasks::{files_in_flight, spawn};
+use lakefeed_model::error::{Error, Result};
+
+/// Writes the staged files with the numbers `narrower` anew, row by row at the same position.
+pub(crate) async fn widen_staged(
+    area: &StagingArea,
+    staged: &mut [StagedFile],
+    narrower: &BTreeSet<u32>,
+    arrivals: &mut Option<Arrivals>,
+) -> Result<()> {
+    for file in staged.iter_mut().filter(|file| narrower.contains(&file.number)) {
+        let path = area.storage.layout.staged_file(&area.run_id, file.number);
+        let source = Source { path: path.clone(), bytes: file.bytes };
+        let number = file.number;
+        let wider = area.rewrite(&source, Arc::clone(&file.partition), |batch, place| match arrivals.as_mut() {
+            Some(arrivals) => arrivals.come_again(batch, Place { file: number, row: place.row }, place),
+            None => Ok(()),
+        });
+        *file = wider.await?;
+        if let Some(arrivals) = arrivals
+            && let Some(dropped) = arrivals.dropped.remove(&number)
+        {
+            arrivals.dropped.insert(file.number, dropped);
+        }
+        area.storage.delete(&path).await?;
+    }
+    Ok(())
+}
+
+/// Writes every file of the table that `changes` leaves as it is anew, under its own name.
+pub(crate) async fn widen_table(area: &StagingArea, snapshot: &Snapshot, changes: &mut Changes) -> Result<()> {
+    let touched: BTreeSet<&String> =
+        changes.adds.iter().map(|added| &added.path).chain(changes.removes.iter()).collect();
+    let mut shared = area.clone();
+    shared.limits.writer_buffer_bytes /= files_in_flight();
+    let rewrites = snapshot.files.iter().filter(|(path, _)| !touched.contains(path)).map(|(path, file)| {
+        let (area, path) = (shared.clone(), path.clone());
+        let (bytes, values) = (file.bytes, file.partition.clone());
+        spawn(async move {
+            let Some((folder, slot)) = slot_of(&path) else {
+                return Err(Error::storage(format!("{path} is not the name of a data file")));
+            };
+            let partition = Arc::new(Partition { path: folder.to_owned(), values });
+            let source = Source { path: area.storage.resolve(&path)?, bytes };
+            let written = area.rewrite(&source, partition, |_, _| Ok(())).await?;
+            Ok(added_file(&area, &written, slot))
+        })
+    });
+    let rewrites = rewrites.collect::<Vec<_>>();
+    let mut done = stream::iter(rewrites).buffered(files_in_flight());
+    while let Some(added) = done.try_next().await? {
+        changes.adds.push(added);
+    }
+    Ok(())
+}
+
+/// Whether the rows of all files fit the columns of `shape`, as far as the files have them.
+pub(crate) async fn hold(storage: &Storage, sources: Vec<Source>, shape: &SchemaRef) -> Result<bool> {
+    let checks = sources.into_iter().map(|source| {
+        let (storage, shape) = (storage.clone(), Arc::clone(shape));
+        spawn(async move { holds(&storage, &source, &shape).await })
+    });
+    let checks = checks.collect::<Vec<_>>();
+    let mut checks = stream::iter(checks).buffered(files_in_flight());
+    while let Some(holds) = checks.try_next().await? {
+        if !holds {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Only the columns in question are read, and those only where the statistics of the file do not tell.
+async fn holds(storage: &Storage, source: &Source, shape: &SchemaRef) -> Result<bool> {
+    let names = shape.fields().iter().flat_map(|field| names_of(field)).collect::<Vec<_>>();
+    if are_all_doubles(storage, source, &names).await? {
+        return Ok(true);
+    }
+    let mut batches = read(storage, source, Part::Columns(&names)).await?;
+    while let Some(batch) = batches.try_next().await? {
+        match conform(&batch, shape) {
+            Ok(_) => {}
+            Err(ArrowError::CastError(_)) => return Ok(false),
+            Err(error) => return Err(misfit(storage, "read", &source.path, error)),
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests;
