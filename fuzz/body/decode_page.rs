@@ -2,7 +2,7 @@
 //! and an inferred schema takes every record that it came from. The fuzz target and `tests/it/fuzz.rs` share it.
 
 use lakefeed::decode::{DecodeError, DecodeOptions, Inferrer, PageDecoder, UnknownFields};
-use lakefeed::schema::{FieldRules, RecordSchema, SchemaFile, parse_json_schema};
+use lakefeed::schema::{FieldRules, RecordSchema, SchemaFile};
 use lakefeed::spec::JsonPath;
 use serde::de::IgnoredAny;
 
@@ -99,5 +99,5 @@ pub fn everything() -> SchemaFile {
     let columns: Vec<String> = types.iter().enumerate().map(column).collect();
     let nested = format!("\"y\": {{\"properties\": {{{}}}}}", columns.join(", "));
     let list = "\"z\": {\"items\": {\"properties\": {\"a\": {\"type\": \"integer\", \"x-on-error\": \"null\"}}}}";
-    parse_json_schema(&format!("{{\"properties\": {{{}, {nested}, {list}}}}}", columns.join(", "))).unwrap()
+    SchemaFile::parse(&format!("{{\"properties\": {{{}, {nested}, {list}}}}}", columns.join(", "))).unwrap()
 }

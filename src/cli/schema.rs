@@ -16,7 +16,7 @@ use super::table::{missing, open};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Snapshot};
 use crate::pipeline::{self, Components, Sample};
-use crate::schema::{RecordSchema, record_schema_of, to_json_schema, whole_of};
+use crate::schema::RecordSchema;
 use crate::spec::{DestinationSpec, PipelineSpec, ResourceSpec};
 use crate::telemetry::LogObserver;
 
@@ -71,7 +71,7 @@ fn chosen<'s>(spec: &'s PipelineSpec, name: Option<&str>) -> Result<&'s Resource
 }
 
 fn document(sample: &Sample, title: &str) -> Value {
-    let mut document = to_json_schema(&sample.schema, title);
+    let mut document = sample.schema.to_json_schema(title);
     if let Value::Object(members) = &mut document
         && !sample.always_null.is_empty()
     {
@@ -100,11 +100,11 @@ async fn show(arguments: ShowSchemaArguments, printer: Printer) -> Result<()> {
         // A schema file speaks of the records, whatever their columns are called.
         Output::Json => {
             let children = Lake::open_existing(&DestinationSpec::at(&arguments.lake))?.child_tables(schema).await?;
-            let whole = whole_of(schema, &|name| children.get(name)?.record_schema());
-            let records = whole.and_then(|whole| record_schema_of(&whole)).map_err(|error| {
+            let whole = schema.nested_with(&|name| children.get(name)?.record_schema());
+            let records = whole.and_then(|whole| whole.records()).map_err(|error| {
                 Error::schema(format!("the schema of the table {} is damaged", arguments.table)).with_source(error)
             })?;
-            printer.data(&format!("{:#}\n", to_json_schema(&records, &arguments.table)));
+            printer.data(&format!("{:#}\n", records.to_json_schema(&arguments.table)));
         }
         Output::Text => printer.data(&text(schema, &snapshot)),
     }

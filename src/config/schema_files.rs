@@ -10,7 +10,7 @@ use super::document::problems::Problems;
 use super::format::{Format, read_value};
 use super::interpolate::Sources;
 use super::validate::Schemas;
-use crate::schema::{read_json_schema, read_openapi};
+use crate::schema::SchemaFile;
 
 /// Reads every schema that the document names, each once.
 pub(crate) fn read_schemas(document: &Document, sources: &dyn Sources, problems: &Problems) -> Schemas {
@@ -24,8 +24,8 @@ pub(crate) fn read_schemas(document: &Document, sources: &dyn Sources, problems:
         let path = source.path();
         let schema = read_schema_value(path, sources).and_then(|root| {
             let read = match source {
-                SchemaSource::JsonSchema(_) => read_json_schema(&root),
-                SchemaSource::OpenApi { component, .. } => read_openapi(&root, component),
+                SchemaSource::JsonSchema(_) => SchemaFile::from_json_schema(&root),
+                SchemaSource::OpenApi { component, .. } => SchemaFile::from_openapi(&root, component),
             };
             read.map_err(|found| found.iter().map(|problem| format!("{path} at {problem}")).collect())
         });

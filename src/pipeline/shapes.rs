@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::schema::{
-    Column, ColumnHint, RecordSchema, SchemaError, add_source, member_path, nested_to, records_of, require, source_of,
-    with_nullability_of, without_load_metadata,
-};
+use crate::schema::{Column, ColumnHint, RecordSchema, SchemaError, member_path};
 use crate::spec::ResourceSpec;
 
 /// The schema of records, and that of the table which is made of them.
@@ -34,23 +31,19 @@ impl Shapes {
         if resource.shape.is_plain() {
             return Ok(Self { records: Arc::clone(&table), table });
         }
-        let mut columns = records_of(&table);
-        with_nullability_of(&mut columns, self.records.columns());
-        let records = RecordSchema::new(columns).map_err(|error| unusable(resource, &error))?;
-        Ok(Self { records: Arc::new(records.with_notes(self.records.notes().clone())), table })
+        let records = table.records_like(&self.records).map_err(|error| unusable(resource, &error))?;
+        Ok(Self { records: Arc::new(records), table })
     }
 
     /// The same with what the tables have into which `whole` is taken apart.
     pub(crate) fn agreed_in_parts(&self, resource: &ResourceSpec, whole: &RecordSchema) -> Result<Self> {
-        let mut columns = records_of(whole);
-        with_nullability_of(&mut columns, self.records.columns());
-        let records = RecordSchema::new(columns).map_err(|error| unusable(resource, &error))?;
-        Self::of(resource, Arc::new(records.with_notes(self.records.notes().clone())))
+        let records = whole.records_like(&self.records).map_err(|error| unusable(resource, &error))?;
+        Self::of(resource, Arc::new(records))
     }
 
     /// The keys that lead to the field of a record which is meant by the column `name`.
     pub(crate) fn path_of(&self, name: &str) -> Vec<String> {
-        source_of(&self.table, name)
+        self.table.source_of(name)
     }
 
     /// The place of that field.
@@ -82,8 +75,8 @@ pub(crate) fn unusable(resource: &ResourceSpec, error: &SchemaError) -> Error {
 /// The columns of the records of which the rows of a table were made.
 pub(crate) fn stored_records(stored: &RecordSchema) -> Vec<Column> {
     let mut columns = Vec::new();
-    for column in without_load_metadata(stored) {
-        add_source(&mut columns, stored, &column);
+    for column in stored.without_load_metadata() {
+        stored.add_source(&mut columns, &column);
     }
     columns
 }
@@ -101,7 +94,7 @@ pub(crate) fn hinted(resource: &ResourceSpec, records: &RecordSchema) -> Result<
         return Ok(records);
     }
     let Shapes { records, table } = Shapes::of(resource, Arc::new(records))?;
-    let mut columns = records.columns().to_vec();
+    let mut records = Arc::unwrap_or_clone(records);
     for key in &resource.primary_key {
         if table.column(key).is_none() {
             let names: Vec<&str> = table.columns().iter().map(|column| column.name.as_str()).collect();
@@ -111,12 +104,12 @@ pub(crate) fn hinted(resource: &ResourceSpec, records: &RecordSchema) -> Result<
             ))
             .with_hint(format!("the columns are: {}", names.join(", "))));
         }
-        require(&mut columns, &source_of(&table, key));
+        records.require(&table.source_of(key));
     }
     if let Some(problem) = resource.merge.deep_keys(&resource.primary_key, &table).first() {
         return Err(Error::config(format!("resource {}: {problem}", resource.name)));
     }
-    RecordSchema::new(columns).map_err(failed)
+    Ok(records)
 }
 
 /// The hints of single columns, each with the field of the records that it means.
@@ -128,7 +121,10 @@ pub(crate) fn hints(resource: &ResourceSpec, records: &RecordSchema) -> Vec<Colu
     resource.column_hints.iter().map(meant).collect()
 }
 
-/// Columns as records show them, with objects and lists as deep as the pipeline wants them.
-pub(crate) fn shaped(resource: &ResourceSpec, columns: &[Column]) -> Vec<Column> {
-    resource.nested_levels.map_or_else(|| columns.to_vec(), |levels| nested_to(columns, levels))
+/// Returns the schema that records show, with objects and lists as deep as the pipeline wants them.
+pub(crate) fn shaped(resource: &ResourceSpec, seen: RecordSchema) -> RecordSchema {
+    match resource.nested_levels {
+        Some(levels) => seen.nested_to(levels),
+        None => seen,
+    }
 }

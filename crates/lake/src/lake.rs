@@ -19,7 +19,7 @@ use crate::storage::layout::Layout;
 use crate::storage::objects::{Storage, failed};
 use crate::table::Table;
 use lakefeed_model::error::{Error, Result};
-use lakefeed_model::schema::{RecordSchema, child_tables_of};
+use lakefeed_model::schema::RecordSchema;
 
 /// Tries after the first of a request to the store.
 const STORE_RETRIES_MAX: usize = 4;
@@ -153,8 +153,7 @@ impl Lake {
     /// # Errors
     /// When the store cannot be read or a commit is damaged.
     pub async fn child_tables(&self, own: &RecordSchema) -> Result<BTreeMap<String, Snapshot>> {
-        let names =
-            |schema: &RecordSchema| child_tables_of(schema).map(|(_, name)| name.to_owned()).collect::<Vec<_>>();
+        let names = |schema: &RecordSchema| schema.child_tables().map(|(_, name)| name.to_owned()).collect::<Vec<_>>();
         let mut found = BTreeMap::new();
         let mut pending = names(own);
         while let Some(name) = pending.pop() {

@@ -9,7 +9,7 @@ use super::schemas::Schemas;
 use super::table::{check_folder_name, check_plain, shape_of, table_name, unknown_column};
 use crate::config::document::problems::Problems;
 use crate::config::document::resource::{ContractDocument, PartitionDocument, ResourceDocument};
-use crate::schema::{FieldRules, LOADED_AT, OnError, RUN_ID, RecordSchema, RuleStep, nested_to, require, source_of};
+use crate::schema::{FieldRules, LOADED_AT, OnError, RUN_ID, RecordSchema, RuleStep};
 use crate::spec::{PartitionField, ResourceSpec, SchemaContract, WriteDisposition};
 
 pub(crate) fn validate_resource(
@@ -92,21 +92,18 @@ struct Shapes {
 
 /// The schemas with their key columns not nullable: a record without a key cannot be merged.
 fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Problems) -> Option<Shapes> {
-    let mut columns = match resource.nested.levels {
-        Some(levels) => nested_to(schema.columns(), levels),
-        None => schema.columns().to_vec(),
-    };
-    let with_notes =
-        |columns| RecordSchema::new(columns).ok().map(|records| records.with_notes(schema.notes().clone()));
+    let mut records = schema.clone();
+    if let Some(levels) = resource.nested.levels {
+        records = records.nested_to(levels);
+    }
     let table_of = |records: &RecordSchema| {
         shape_of(resource).table_of(records).map_err(|error| problems.add(&resource.place, error.to_string())).ok()
     };
-    let table = table_of(&with_notes(columns.clone())?)?;
+    let table = table_of(&records)?;
     for key in &resource.primary_key {
         check_plain(&resource.place, "primary_key", key, &table, problems);
-        require(&mut columns, &source_of(&table, key));
+        records.require(&table.source_of(key));
     }
-    let records = with_notes(columns)?;
     let table = table_of(&records)?;
     Some(Shapes { records: Arc::new(records), table: Arc::new(table) })
 }
@@ -119,7 +116,7 @@ fn refuse_null_for_key(
     problems: &Problems,
 ) {
     for key in &resource.primary_key {
-        let path = table.map_or_else(|| vec![key.clone()], |table| source_of(table, key));
+        let path = table.map_or_else(|| vec![key.clone()], |table| table.source_of(key));
         if rules.of(&path.into_iter().map(RuleStep::Field).collect::<Vec<_>>()).on_error == OnError::Null {
             problems.add(&resource.place, format!("primary_key '{key}' has x-on-error null; use reject or fail"));
         }

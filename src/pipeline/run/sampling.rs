@@ -66,7 +66,7 @@ pub async fn infer_schema(
     let (always_null, records) = (inferrer.always_null(), inferrer.records());
     let schema = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", resource.name)))?;
     let schema = schema.ok_or_else(|| without_records(resource))?;
-    let schema = RecordSchema::new(shaped(run.resource, schema.columns())).unwrap_or(schema);
+    let schema = shaped(run.resource, schema);
     Ok(Sample { schema, always_null, records, pages })
 }
 

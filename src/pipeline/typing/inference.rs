@@ -37,7 +37,7 @@ pub(crate) async fn sample(
     let inferrer =
         look(run, pages, &mut gate, SampleBounds { pages: SAMPLE_PAGES_MAX, bytes: SAMPLE_BYTES_MAX }).await?;
     let inferred = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
-    union(run, stored, inferred.as_ref())
+    union(run, stored, inferred)
 }
 
 /// Reads as many pages ahead as `bounds` has, or as many as make its bytes. They stay in `pages.sampled`.
@@ -107,13 +107,13 @@ async fn read_sample(
 fn union(
     run: &ResourceRun<'_>,
     stored: Option<&RecordSchema>,
-    inferred: Option<&RecordSchema>,
+    inferred: Option<RecordSchema>,
 ) -> Result<Option<Arc<RecordSchema>>> {
     let resource = &run.resource.name;
     let mut columns = stored.map(stored_records).unwrap_or_default();
     let mut new = Vec::new();
-    let seen = inferred.map(|schema| shaped(run.resource, schema.columns())).unwrap_or_default();
-    for column in &seen {
+    let seen = inferred.map(|schema| shaped(run.resource, schema));
+    for column in seen.iter().flat_map(RecordSchema::columns) {
         if columns.iter().all(|known| known.name != column.name) {
             new.push(column.clone());
         }

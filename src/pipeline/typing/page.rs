@@ -173,7 +173,7 @@ impl<'r, 'a> Typing<'r, 'a> {
         let misfits = rejects.iter().filter(|reject| reject.code.is_about_a_value());
         let paths = misfits.clone().map(|reject| without_indexes(&reject.path)).collect();
         let mut shapes = self.decoder.shapes.clone();
-        let mut grown = self.rules.grown(self.run.resource, &shapes, &seen, &paths, &undoubled);
+        let mut grown = self.rules.grown(self.run.resource, &shapes, seen, &paths, &undoubled);
         // One value that fits nothing must not keep others from widening their column.
         for reject in misfits {
             shapes.records = grown.clone().unwrap_or(shapes.records);
@@ -194,8 +194,8 @@ impl<'r, 'a> Typing<'r, 'a> {
 /// The shapes with doubles where whole numbers are at `place`.
 pub(crate) fn doubled(resource: &ResourceSpec, shapes: &Shapes, place: &str) -> Result<Shapes> {
     let columns = with_doubles_at(place, shapes.records.columns());
-    let records = RecordSchema::new(columns).map_err(|error| unusable(resource, &error))?;
-    Shapes::of(resource, Arc::new(records.with_notes(shapes.records.notes().clone())))
+    let records = shapes.records.with_columns(columns).map_err(|error| unusable(resource, &error))?;
+    Shapes::of(resource, Arc::new(records))
 }
 
 /// The schema of records that also holds one that was refused for what is at `path`, as far as the contract lets it, where it differs.
@@ -214,7 +214,7 @@ pub(crate) fn grown_for(
     // A record that was cut when it was kept is no JSON any more, and stays what it is.
     inferrer.observe_with(format!("[{raw}]").as_bytes(), gate).ok()?;
     let seen = inferrer.finish().ok()??;
-    rules.grown(resource, shapes, &seen, &Places::from([without_indexes(path)]), undoubled)
+    rules.grown(resource, shapes, seen, &Places::from([without_indexes(path)]), undoubled)
 }
 
 /// A decoder that treats what does not fit as the contract says in the end.

@@ -6,10 +6,7 @@ use crate::decode::{Misfits, UnknownFields};
 use crate::error::{Error, Result};
 use crate::pipeline::shapes::{Shapes, shaped};
 use crate::reject::{Reject, RejectCode};
-use crate::schema::{
-    Column, Conflicts, Growth, Places, RecordSchema, TableShape, Variant, add_source, grow, member_path, with_variants,
-    without_load_metadata,
-};
+use crate::schema::{Column, Conflicts, Growth, Places, RecordSchema, TableShape, Variant, grow, member_path};
 use crate::spec::{ContractMode, ResourceSpec, SchemaContract};
 
 /// What the contract means for this pass.
@@ -48,10 +45,10 @@ impl Rules {
         let known = self.shape.table_of(file).map_err(failed)?;
         let mut columns = file.columns().to_vec();
         let is_evolved = |column: &Column| known.column(&column.name).is_none() && !is_renamed(column, &known, stored);
-        for column in without_load_metadata(stored).into_iter().filter(is_evolved) {
-            add_source(&mut columns, stored, &Column { nullable: true, ..column });
+        for column in stored.without_load_metadata().into_iter().filter(is_evolved) {
+            stored.add_source(&mut columns, &Column { nullable: true, ..column });
         }
-        RecordSchema::new(columns).map(|both| Arc::new(both.with_notes(file.notes().clone()))).map_err(failed)
+        file.with_columns(columns).map(Arc::new).map_err(failed)
     }
 
     /// How a page is looked at first: so that whatever may grow is noticed.
@@ -94,11 +91,12 @@ impl Rules {
         self,
         resource: &ResourceSpec,
         shapes: &Shapes,
-        seen: &RecordSchema,
+        seen: RecordSchema,
         misfits: &Places,
         undoubled: &Places,
     ) -> Option<Arc<RecordSchema>> {
         let schema = &shapes.records;
+        let seen = shaped(resource, seen);
         let fixed = shapes.fixed(resource);
         let growth = Growth {
             columns: self.columns_grow,
@@ -106,8 +104,8 @@ impl Rules {
             fixed: &fixed,
             undoubled,
         };
-        let columns = grow(schema.columns(), &shaped(resource, seen.columns()), growth, misfits);
-        let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
+        let columns = grow(schema.columns(), seen.columns(), growth, misfits);
+        let grown = schema.with_columns(columns).ok()?;
         (grown.columns() != schema.columns()).then(|| Arc::new(grown))
     }
 }
@@ -128,7 +126,6 @@ pub(crate) fn grown_by_variants(
     schema: &RecordSchema,
     variants: Vec<Variant>,
 ) -> Option<Arc<RecordSchema>> {
-    let columns = with_variants(schema.columns(), &variants.into_iter().collect());
-    let grown = RecordSchema::new(columns).ok()?.with_notes(schema.notes().clone());
+    let grown = schema.with_variants(&variants.into_iter().collect()).ok()?;
     (rules.columns_grow && grown.columns() != schema.columns()).then(|| Arc::new(grown))
 }

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::lake::{Lake, Patience, Snapshot, Table, TableWriter, WriteSpec};
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::shapes::unusable;
-use crate::schema::{ChildTable, Items, Parts, RecordSchema, child_tables_of, have_items_alike, whole_of};
+use crate::schema::{ChildTable, Items, Parts, RecordSchema};
 use crate::spec::{ContractMode, DeleteEffect, MergeSpec, MergeStrategy, ResourceSpec, WriteDisposition};
 
 /// The child tables that a table knows of, as their last commits left them.
@@ -37,7 +37,7 @@ impl KnownTables {
     /// The shape of the rows of the table, together with the lists that went to these.
     pub(crate) fn whole(&self, resource: &ResourceSpec, own: &RecordSchema) -> Result<Arc<RecordSchema>> {
         let find = |name: &str| self.0.get(name)?.record_schema();
-        whole_of(own, &find).map(Arc::new).map_err(|error| unusable(resource, &error))
+        own.nested_with(&find).map(Arc::new).map_err(|error| unusable(resource, &error))
     }
 }
 
@@ -147,9 +147,9 @@ impl ChildTables {
         self.take_apart(whole)?;
         for writer in self.writers.iter_mut().filter(|writer| writer.stated.is_some()) {
             let child = self.parts.children.iter().find(|child| child.name == writer.name);
-            let alike = child.zip(writer.stated.as_ref()).filter(|(child, was)| have_items_alike(&child.schema, was));
+            let alike = child.zip(writer.stated.as_ref()).filter(|(child, was)| child.schema.has_items_like(was));
             let Some((child, was)) = alike else { return Err(changed(&writer.name)) };
-            let has_same_lists = child_tables_of(&child.schema).eq(child_tables_of(was));
+            let has_same_lists = child.schema.child_tables().eq(was.child_tables());
             if child.schema.columns() != was.columns() || !has_same_lists {
                 writer.writer.evolve(Arc::clone(&child.schema)).await?;
                 writer.stated = Some(Arc::clone(&child.schema));
@@ -179,7 +179,7 @@ impl ChildTables {
             Some(writer) => writer.stated.as_ref().map(|_| writer.writer.record_schema()),
             None => self.parts.children.iter().find(|child| child.name == name).map(|child| Arc::clone(&child.schema)),
         };
-        whole_of(own, &find).map(Arc::new).map_err(|error| unusable(resource, &error))
+        own.nested_with(&find).map(Arc::new).map_err(|error| unusable(resource, &error))
     }
 
     /// The rows of the records' own table.
@@ -251,7 +251,7 @@ impl Opener {
             };
         }
         let stored = known.filter(|_| !self.starts_anew()).and_then(Snapshot::record_schema);
-        if stored.is_some_and(|stored| !have_items_alike(&stored, &child.schema)) {
+        if stored.is_some_and(|stored| !stored.has_items_like(&child.schema)) {
             return Err(changed(&child.name));
         }
         let merges = self.write.disposition == WriteDisposition::Merge;

@@ -22,9 +22,7 @@ use crate::log::snapshot::Snapshot;
 use crate::spec::PartitionField;
 use crate::storage::objects::Storage;
 use lakefeed_model::error::{Error, Result};
-use lakefeed_model::schema::{
-    Column, ColumnType, Conflicts, Note, RecordSchema, identified, is_json, member_path, moved, widen,
-};
+use lakefeed_model::schema::{Column, ColumnType, Conflicts, Note, RecordSchema, is_json, member_path, widen};
 
 /// What a run brings.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +108,7 @@ pub(crate) fn reconcile(table: &str, snapshot: &Snapshot, wanted: Wanted<'_>) ->
             list(wanted.primary_key)
         ));
     }
-    problems.extend(moved(stored, wanted.schema));
+    problems.extend(stored.moved_fields(wanted.schema));
     if snapshot.partition_by != wanted.partition_by {
         problems.push(format!(
             "the table is partitioned by {}, the run by {}",
@@ -195,9 +193,8 @@ fn former<'s>(stored: &'s RecordSchema, wanted: &RecordSchema, column: &Column) 
 /// The schema with the ids that its fields have in the table, and the version that it is there.
 fn numbered(schema: RecordSchema, snapshot: &Snapshot) -> Arc<RecordSchema> {
     let stored = snapshot.schema.as_deref();
-    let notes = identified(&schema, stored);
     let version = stored.map_or(0, RecordSchema::version);
-    let schema = schema.with_notes(notes).with_version(version);
+    let schema = schema.identified(stored).with_version(version);
     let is_same = stored.is_some_and(|stored| *stored == schema && version > 0);
     Arc::new(if is_same { schema } else { schema.with_version(version + 1) })
 }

@@ -16,7 +16,7 @@ use crate::merge::closing::{instants, truths};
 use crate::spec::MarkKind;
 use crate::write_spec::WriteSpec;
 use lakefeed_model::error::{Error, Result};
-use lakefeed_model::schema::{RecordSchema, SchemaError, with_load_metadata};
+use lakefeed_model::schema::{RecordSchema, SchemaError};
 use lakefeed_model::spec::WriteDisposition;
 
 /// What a run makes of the rules of its table.
@@ -87,7 +87,7 @@ pub(crate) fn rows_schema(write: &WriteSpec) -> Result<Arc<RecordSchema>> {
     if !write.load_metadata {
         return Ok(schema);
     }
-    with_load_metadata(&schema).map(Arc::new).map_err(|error| {
+    schema.with_load_metadata().map(Arc::new).map_err(|error| {
         Error::schema(format!("resource {}: its records have a field that load_metadata adds", write.resource))
             .with_source(error)
             .with_hint("leave load_metadata out, or rename the field with a map of processing_steps")

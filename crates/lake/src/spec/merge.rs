@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use lakefeed_model::schema::{Column, ColumnType, RecordSchema, SchemaError, source_of};
+use lakefeed_model::schema::{Column, ColumnType, RecordSchema, SchemaError};
 
 /// How the rows of a run and those of its table become one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -177,7 +177,7 @@ impl MergeSpec {
     pub fn deep_keys(&self, primary_key: &[String], table: &RecordSchema) -> Vec<String> {
         let precedence = self.precedence.iter().map(|precedence| &precedence.column);
         let keys = primary_key.iter().chain(&self.merge_key).chain(precedence).filter(|_| self.deletes.is_some());
-        let deep = keys.filter(|key| source_of(table, key).len() > 1);
+        let deep = keys.filter(|key| table.source_of(key).len() > 1);
         let what = "is within an object; records that delete need it outside: a map of processing_steps puts it there";
         deep.map(|key| format!("'{key}' {what}")).collect()
     }
@@ -188,6 +188,6 @@ impl MergeSpec {
     /// When a column of the records has the name of one that the merge adds.
     pub fn table_schema(&self, records: &RecordSchema) -> Result<RecordSchema, SchemaError> {
         let columns = records.columns().iter().cloned().chain(self.own_columns()).collect();
-        RecordSchema::new(columns).map(|schema| schema.with_notes(records.notes().clone()))
+        records.with_columns(columns)
     }
 }

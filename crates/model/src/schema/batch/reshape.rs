@@ -9,7 +9,6 @@ use arrow::datatypes::{DataType, Field, Fields, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::schema::table::deletes::DELETES_COLUMN;
-use crate::schema::table::source::source_of;
 use crate::schema::types::record::RecordSchema;
 
 /// Makes batches of a table out of batches of its records.
@@ -30,7 +29,7 @@ impl Reshaper {
             let path = if field.name() == DELETES_COLUMN {
                 vec![DELETES_COLUMN.to_owned()]
             } else {
-                source_of(table, field.name())
+                table.source_of(field.name())
             };
             place_of(records.fields(), &path).ok_or_else(|| {
                 ArrowError::SchemaError(format!("the records lack {}, of which a column is made", path.join(".")))

@@ -37,7 +37,7 @@ impl RecordSchema {
                 columns.push(Column { name: name.clone(), column_type: column_type.clone(), nullable });
             }
         }
-        Self::new(columns).map(|schema| schema.with_notes(self.notes().clone()))
+        self.with_columns(columns)
     }
 }
 

@@ -36,52 +36,55 @@ pub struct SchemaFile {
     pub rules: FieldRules,
 }
 
-/// Reads the text of a JSON Schema.
-///
-/// # Errors
-/// Every problem of the file.
-pub fn parse_json_schema(text: &str) -> Result<SchemaFile, Vec<SchemaProblem>> {
-    let root =
-        serde_json::from_str(text).map_err(|error| vec![SchemaProblem::new("#", format!("is not JSON: {error}"))])?;
-    read_json_schema(&root)
-}
-
-/// Reads a JSON Schema.
-///
-/// # Errors
-/// Every problem of it.
-pub fn read_json_schema(root: &Value) -> Result<SchemaFile, Vec<SchemaProblem>> {
-    let draft = root.get("$schema").and_then(Value::as_str).unwrap_or_default();
-    if ["draft-03", "draft-04"].iter().any(|old| draft.contains(old)) {
-        return Err(vec![SchemaProblem::new(
-            "#/$schema",
-            format!("{draft} is not read (accepted: draft 2020-12, and what is like it)"),
-        )]);
+impl SchemaFile {
+    /// Reads the text of a JSON Schema.
+    ///
+    /// # Errors
+    /// Every problem of the file.
+    pub fn parse(text: &str) -> Result<Self, Vec<SchemaProblem>> {
+        let root = serde_json::from_str(text)
+            .map_err(|error| vec![SchemaProblem::new("#", format!("is not JSON: {error}"))])?;
+        Self::from_json_schema(&root)
     }
-    Reader::new(root, false).record("#", root)
-}
 
-/// Reads the schema `component` of an `OpenAPI` document.
-///
-/// # Errors
-/// Every problem of it.
-pub fn read_openapi(root: &Value, component: &str) -> Result<SchemaFile, Vec<SchemaProblem>> {
-    let version = root.get("openapi").and_then(Value::as_str).unwrap_or_default();
-    if !["3.0", "3.1"].iter().any(|known| version.starts_with(known)) {
-        let found = if root.get("swagger").is_some() { "it is Swagger 2" } else { "it is not" };
-        return Err(vec![SchemaProblem::new(
-            "#/openapi",
-            format!("expected an OpenAPI document of version 3.0 or 3.1; {found}"),
-        )]);
+    /// Reads a JSON Schema.
+    ///
+    /// # Errors
+    /// Every problem of it.
+    pub fn from_json_schema(root: &Value) -> Result<Self, Vec<SchemaProblem>> {
+        let draft = root.get("$schema").and_then(Value::as_str).unwrap_or_default();
+        if ["draft-03", "draft-04"].iter().any(|old| draft.contains(old)) {
+            return Err(vec![SchemaProblem::new(
+                "#/$schema",
+                format!("{draft} is not read (accepted: draft 2020-12, and what is like it)"),
+            )]);
+        }
+        Reader::new(root, false).record("#", root)
     }
-    let path = format!("#/components/schemas/{}", escaped(component));
-    let schemas = root.pointer("/components/schemas").and_then(Value::as_object);
-    let Some(schema) = schemas.and_then(|schemas| schemas.get(component)) else {
-        let names = schemas.map(|schemas| schemas.keys().map(String::as_str).take(50).collect::<Vec<_>>().join(", "));
-        let names = names.unwrap_or_default();
-        return Err(vec![SchemaProblem::new(&path, format!("is not there (components/schemas has: {names})"))]);
-    };
-    Reader::new(root, true).record(&path, schema)
+
+    /// Reads the schema `component` of an `OpenAPI` document.
+    ///
+    /// # Errors
+    /// Every problem of it.
+    pub fn from_openapi(root: &Value, component: &str) -> Result<Self, Vec<SchemaProblem>> {
+        let version = root.get("openapi").and_then(Value::as_str).unwrap_or_default();
+        if !["3.0", "3.1"].iter().any(|known| version.starts_with(known)) {
+            let found = if root.get("swagger").is_some() { "it is Swagger 2" } else { "it is not" };
+            return Err(vec![SchemaProblem::new(
+                "#/openapi",
+                format!("expected an OpenAPI document of version 3.0 or 3.1; {found}"),
+            )]);
+        }
+        let path = format!("#/components/schemas/{}", escaped(component));
+        let schemas = root.pointer("/components/schemas").and_then(Value::as_object);
+        let Some(schema) = schemas.and_then(|schemas| schemas.get(component)) else {
+            let names =
+                schemas.map(|schemas| schemas.keys().map(String::as_str).take(50).collect::<Vec<_>>().join(", "));
+            let names = names.unwrap_or_default();
+            return Err(vec![SchemaProblem::new(&path, format!("is not there (components/schemas has: {names})"))]);
+        };
+        Reader::new(root, true).record(&path, schema)
+    }
 }
 
 struct Reader<'a> {

@@ -132,14 +132,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::schema::files::json_schema::parse_json_schema;
-    use crate::schema::types::identify::identified;
+    use crate::schema::files::json_schema::SchemaFile;
     use crate::schema::types::record::RecordSchema;
 
     #[test]
     fn ids_stay_with_their_fields_and_descriptions_come_from_the_file() {
         let file = |properties: Value| {
-            parse_json_schema(
+            SchemaFile::parse(
                 &json!({"properties": properties, "$defs": {"d": {"description": "a day", "type": "string"}}})
                     .to_string(),
             )
@@ -152,7 +151,7 @@ mod tests {
             "l": {"items": {"type": "integer"}},
             "m": {"type": "object", "additionalProperties": {"type": "integer", "description": "how often"}},
         }));
-        let first = first.clone().with_notes(identified(&first, None));
+        let first = first.clone().identified(None);
         let ids = |schema: &RecordSchema| -> Vec<(String, i32)> {
             schema.notes().iter().map(|(place, note)| (place.clone(), note.id.unwrap())).collect()
         };
@@ -168,7 +167,7 @@ mod tests {
             "key": {"type": "integer", "x-aliases": ["ident", "id"]},
             "o": {"properties": {"b": {"type": "string"}, "a": {"type": "string"}}},
         }));
-        let second = second.clone().with_notes(identified(&second, Some(&first)));
+        let second = second.clone().identified(Some(&first));
         assert_eq!(ids(&second), [of("$.key", 1), of("$.new", 8), of("$.o", 2), of("$.o.a", 3), of("$.o.b", 9)]);
         assert_eq!(second.notes()["$.key"].description.as_deref(), Some("the key"));
         assert_eq!(serde_json::from_str::<RecordSchema>(&serde_json::to_string(&second).unwrap()).unwrap(), second);
@@ -179,7 +178,7 @@ mod tests {
         for schema in
             [json!({"a": {"x-aliases": 7}}), json!({"a": {"properties": {"b": {"type": "string", "x-aliases": "c"}}}})]
         {
-            let problems = parse_json_schema(&json!({"properties": schema}).to_string()).unwrap_err();
+            let problems = SchemaFile::parse(&json!({"properties": schema}).to_string()).unwrap_err();
             assert!(problems[0].to_string().contains("x-aliases: expected the former names"), "{problems:?}");
         }
     }

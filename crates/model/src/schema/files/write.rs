@@ -1,26 +1,29 @@
-//! [`RecordSchema`] → JSON Schema (draft 2020-12), for people to edit and for [`parse_json_schema`](crate::schema::parse_json_schema) to read back. Pure.
+//! [`RecordSchema`] → JSON Schema (draft 2020-12), for people to edit and for [`SchemaFile::parse`](crate::schema::SchemaFile::parse) to read back. Pure.
 
 use serde_json::{Map, Value, json};
 
 use crate::schema::types::path::member_path;
 use crate::schema::types::record::{Column, ColumnType, RecordSchema};
 
-/// The JSON Schema document of a record. Columns that may be null say so; the others are `required`.
-pub fn to_json_schema(schema: &RecordSchema, title: &str) -> Value {
-    let mut document = Map::new();
-    document.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-    document.insert("title".to_owned(), json!(title));
-    document.extend(object(schema.columns()));
-    let mut document = Value::Object(document);
-    for column in schema.columns() {
-        let note = schema.notes().get(&member_path("$", &column.name));
-        if let Some(description) = note.and_then(|note| note.description.as_ref())
-            && let Some(Value::Object(property)) = document["properties"].get_mut(&column.name)
-        {
-            property.insert("description".to_owned(), json!(description));
+impl RecordSchema {
+    /// The JSON Schema document of a record. Columns that may be null say so; the others are `required`.
+    pub fn to_json_schema(&self, title: &str) -> Value {
+        let schema = self;
+        let mut document = Map::new();
+        document.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        document.insert("title".to_owned(), json!(title));
+        document.extend(object(schema.columns()));
+        let mut document = Value::Object(document);
+        for column in schema.columns() {
+            let note = schema.notes().get(&member_path("$", &column.name));
+            if let Some(description) = note.and_then(|note| note.description.as_ref())
+                && let Some(Value::Object(property)) = document["properties"].get_mut(&column.name)
+            {
+                property.insert("description".to_owned(), json!(description));
+            }
         }
+        document
     }
-    document
 }
 
 fn object(columns: &[Column]) -> Map<String, Value> {
@@ -81,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::schema::files::json_schema::parse_json_schema;
+    use crate::schema::files::json_schema::SchemaFile;
     use crate::schema::strategies::{nested, scalar};
 
     fn any_type() -> impl Strategy<Value = ColumnType> {
@@ -93,8 +96,8 @@ mod tests {
         fn what_is_written_is_read_back(columns in proptest::collection::btree_map("[a-z~/ $é]{1,3}", any_type(), 1..5)) {
             let column = |(name, column_type)| Column { name, column_type, nullable: true };
             let schema = RecordSchema::new(columns.into_iter().map(column).collect()).unwrap();
-            let text = to_json_schema(&schema, "t").to_string();
-            prop_assert_eq!(parse_json_schema(&text).unwrap().schema, schema);
+            let text = schema.to_json_schema("t").to_string();
+            prop_assert_eq!(SchemaFile::parse(&text).unwrap().schema, schema);
         }
     }
 
@@ -102,7 +105,7 @@ mod tests {
     fn columns_that_must_have_a_value_are_required() {
         let column = |name: &str, nullable| Column { name: name.to_owned(), column_type: ColumnType::Int64, nullable };
         let schema = RecordSchema::new(vec![column("id", false), column("n", true)]).unwrap();
-        let written = to_json_schema(&schema, "events");
+        let written = schema.to_json_schema("events");
         assert_eq!(written["required"], json!(["id"]));
         assert_eq!(
             (&written["properties"]["id"]["type"], &written["properties"]["n"]["type"]),

@@ -2,13 +2,13 @@
 //!
 //! A table of the shape `child_tables` is made in two steps. [`TableShape::table_of`](crate::schema::TableShape::table_of) names and flattens; what it makes still has
 //! the lists, and is called the *whole*. [`Parts::of`] takes the lists out of it. What became of them stands in the notes of the table ([`Note::child`]), so that a
-//! later run can put the whole together again ([`whole_of`]).
+//! later run can put the whole together again ([`RecordSchema::nested_with`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::schema::table::folder_name::is_folder_name;
-use crate::schema::table::source::{SEPARATOR, source_of};
+use crate::schema::table::source::SEPARATOR;
 use crate::schema::types::note::{Note, Notes};
 use crate::schema::types::path::member_path;
 use crate::schema::types::record::{Column, ColumnType, RecordSchema, SchemaError};
@@ -74,7 +74,7 @@ impl Parts {
             let place = member_path("$", &column.name);
             if let ColumnType::List(items) = &column.column_type {
                 let name = format!("{table}{SEPARATOR}{}", column.name);
-                let source = Some(source_of(whole, &column.name));
+                let source = Some(whole.source_of(&column.name));
                 notes.insert(place.clone(), Note { source, child: Some(name.clone()), ..Note::default() });
                 splitter.take(List { table: name, place, within: None, path: vec![position], depth: 0, items })?;
             } else {

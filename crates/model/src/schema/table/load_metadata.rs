@@ -12,19 +12,21 @@ pub fn is_load_metadata(name: &str) -> bool {
     name == RUN_ID || name == LOADED_AT
 }
 
-/// The schema with the columns of load metadata behind its own.
-///
-/// # Errors
-/// When it has columns of these names.
-pub fn with_load_metadata(schema: &RecordSchema) -> Result<RecordSchema, SchemaError> {
-    let column = |name: &str, column_type| Column { name: name.to_owned(), column_type, nullable: true };
-    let mut columns = schema.columns().to_vec();
-    columns.push(column(RUN_ID, ColumnType::Utf8));
-    columns.push(column(LOADED_AT, ColumnType::TimestampUtc));
-    Ok(RecordSchema::new(columns)?.with_notes(schema.notes().clone()))
-}
+impl RecordSchema {
+    /// Returns the schema with the columns of load metadata behind its own.
+    ///
+    /// # Errors
+    /// When it has columns of these names.
+    pub fn with_load_metadata(&self) -> Result<Self, SchemaError> {
+        let column = |name: &str, column_type| Column { name: name.to_owned(), column_type, nullable: true };
+        let mut columns = self.columns().to_vec();
+        columns.push(column(RUN_ID, ColumnType::Utf8));
+        columns.push(column(LOADED_AT, ColumnType::TimestampUtc));
+        self.with_columns(columns)
+    }
 
-/// The columns without those of load metadata.
-pub fn without_load_metadata(schema: &RecordSchema) -> Vec<Column> {
-    schema.columns().iter().filter(|column| !is_load_metadata(&column.name)).cloned().collect()
+    /// Returns the columns without those of load metadata.
+    pub fn without_load_metadata(&self) -> Vec<Column> {
+        self.columns().iter().filter(|column| !is_load_metadata(&column.name)).cloned().collect()
+    }
 }

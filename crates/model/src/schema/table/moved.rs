@@ -2,38 +2,41 @@
 
 use std::collections::BTreeMap;
 
-use crate::schema::table::source::{child_tables_of, source_of, source_path};
+use crate::schema::table::source::source_path;
 use crate::schema::types::note::Notes;
 use crate::schema::types::path::member_path;
 use crate::schema::types::record::{ColumnType, RecordSchema};
 
-/// Fields of the records that are other columns in the one table than in the other, as sentences.
-pub fn moved(stored: &RecordSchema, wanted: &RecordSchema) -> Vec<String> {
-    let has_sources = |schema: &RecordSchema| schema.notes().values().any(|note| note.source.is_some());
-    if !has_sources(stored) && !has_sources(wanted) {
-        return Vec::new();
+impl RecordSchema {
+    /// Returns the fields of the records that are other columns of this table than of `wanted`, as sentences.
+    pub fn moved_fields(&self, wanted: &Self) -> Vec<String> {
+        let stored = self;
+        let has_sources = |schema: &Self| schema.notes().values().any(|note| note.source.is_some());
+        if !has_sources(stored) && !has_sources(wanted) {
+            return Vec::new();
+        }
+        let before = fields_of(stored);
+        let now = fields_of(wanted);
+        let change = |(field, was): (&String, &String)| {
+            // A run of a plain shape would have every field at its own place.
+            let is = now.get(field).or_else(|| (!has_sources(wanted)).then_some(field)).filter(|is| *is != was)?;
+            Some(format!("the field {field} of the records is at {was} in the table and at {is} in the run"))
+        };
+        before.iter().filter_map(change).chain(moved_lists(stored, wanted)).collect()
     }
-    let before = fields_of(stored);
-    let now = fields_of(wanted);
-    let change = |(field, was): (&String, &String)| {
-        // A run of a plain shape would have every field at its own place.
-        let is = now.get(field).or_else(|| (!has_sources(wanted)).then_some(field)).filter(|is| *is != was)?;
-        Some(format!("the field {field} of the records is at {was} in the table and at {is} in the run"))
-    };
-    before.iter().filter_map(change).chain(moved_lists(stored, wanted)).collect()
 }
 
 /// Lists that are a table in the one and a column in the other, as sentences.
 fn moved_lists(stored: &RecordSchema, wanted: &RecordSchema) -> Vec<String> {
     let is_column = |table: &RecordSchema, source: &[String]| {
-        table.columns().iter().any(|column| source_of(table, &column.name) == source)
+        table.columns().iter().any(|column| table.source_of(&column.name) == source)
     };
     let field = |source: &[String]| source.iter().fold("$".to_owned(), |field, key| member_path(&field, key));
-    let now = child_tables_of(stored).filter(|(source, _)| is_column(wanted, source));
+    let now = stored.child_tables().filter(|(source, _)| is_column(wanted, source));
     let now = now.map(|(source, child)| {
         format!("the field {} of the records is the table {child}, and a column in the run", field(source))
     });
-    let before = child_tables_of(wanted).filter(|(source, _)| is_column(stored, source));
+    let before = wanted.child_tables().filter(|(source, _)| is_column(stored, source));
     let before = before.map(|(source, child)| {
         format!("the field {} of the records is a column of the table, and the table {child} in the run", field(source))
     });

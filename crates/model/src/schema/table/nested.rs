@@ -4,28 +4,32 @@ use std::sync::Arc;
 
 use crate::schema::table::child_tables::{INDEX, PARENT_START};
 use crate::schema::table::load_metadata::is_load_metadata;
-use crate::schema::table::source::{add_source, child_tables_of, keyed, put};
+use crate::schema::table::source::{keyed, put};
 use crate::schema::types::note::Note;
 use crate::schema::types::path::member_path;
 use crate::schema::types::record::{Column, ColumnType, RecordSchema, SchemaError};
 
-/// The table with the lists of its records, as far as `find` knows their tables; they are called as in the records.
-///
-/// # Errors
-/// When the tables contradict each other.
-pub fn whole_of(
-    own: &RecordSchema,
-    find: &dyn Fn(&str) -> Option<Arc<RecordSchema>>,
-) -> Result<RecordSchema, SchemaError> {
-    let (mut columns, mut notes) = (own.columns().to_vec(), own.notes().clone());
-    for (source, child) in child_tables_of(own) {
-        let Some(items) = find(child).and_then(|child| items_of(&child, find)) else { continue };
-        // Where it comes from is said beside it, so any name will do that no column has.
-        let name = format!("{child}[]");
-        notes.insert(member_path("$", &name), Note { source: Some(source.to_vec()), ..Note::default() });
-        columns.push(Column { name, column_type: ColumnType::List(Box::new(items)), nullable: true });
+impl RecordSchema {
+    /// Returns this table with the lists of its records, as far as `find` knows their tables; they are called as in the records.
+    ///
+    /// # Errors
+    /// When the tables contradict each other.
+    pub fn nested_with(&self, find: &dyn Fn(&str) -> Option<Arc<Self>>) -> Result<Self, SchemaError> {
+        let (mut columns, mut notes) = (self.columns().to_vec(), self.notes().clone());
+        for (source, child) in self.child_tables() {
+            let Some(items) = find(child).and_then(|child| items_of(&child, find)) else { continue };
+            // Where it comes from is said beside it, so any name will do that no column has.
+            let name = format!("{child}[]");
+            notes.insert(member_path("$", &name), Note { source: Some(source.to_vec()), ..Note::default() });
+            columns.push(Column { name, column_type: ColumnType::List(Box::new(items)), nullable: true });
+        }
+        Ok(Self::new(columns)?.with_notes(notes))
     }
-    Ok(RecordSchema::new(columns)?.with_notes(notes))
+
+    /// Whether the items of this child table and of `other` are of one kind: objects, lists, or plain values.
+    pub fn has_items_like(&self, other: &Self) -> bool {
+        kind_of(self) == kind_of(other)
+    }
 }
 
 /// What the items were of which a child table was made, with the keys of the records. `None` where nobody knows.
@@ -36,9 +40,9 @@ fn items_of(child: &RecordSchema, find: &dyn Fn(&str) -> Option<Arc<RecordSchema
         if is_item_itself(child, &place) {
             return Some(keyed(child.notes(), &place, &column.column_type));
         }
-        add_source(&mut members, child, column);
+        child.add_source(&mut members, column);
     }
-    for (source, inner) in child_tables_of(child) {
+    for (source, inner) in child.child_tables() {
         let Some(items) = find(inner).and_then(|inner| items_of(&inner, find)) else { continue };
         let list = ColumnType::List(Box::new(items));
         if source.is_empty() {
@@ -68,16 +72,11 @@ enum ItemKind {
 }
 
 fn kind_of(child: &RecordSchema) -> ItemKind {
-    if child_tables_of(child).any(|(source, _)| source.is_empty()) {
+    if child.child_tables().any(|(source, _)| source.is_empty()) {
         ItemKind::Lists
     } else if item_columns(child).any(|column| is_item_itself(child, &member_path("$", &column.name))) {
         ItemKind::Values
     } else {
         ItemKind::Objects
     }
-}
-
-/// Whether the items of the two are of one kind: objects, lists, or plain values.
-pub fn have_items_alike(one: &RecordSchema, other: &RecordSchema) -> bool {
-    kind_of(one) == kind_of(other)
 }

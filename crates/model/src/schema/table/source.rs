@@ -7,41 +7,58 @@ use crate::schema::types::record::{Column, ColumnType, RecordSchema, SchemaError
 /// What stands between the names of an object and its field in the name of a column.
 pub const SEPARATOR: &str = "__";
 
-/// The columns of the records of which `table` was made, by its notes: with the keys of the records, and objects where there are any.
-pub fn records_of(table: &RecordSchema) -> Vec<Column> {
-    let mut columns = Vec::new();
-    for column in table.columns() {
-        add_source(&mut columns, table, column);
+impl RecordSchema {
+    /// Returns the keys that lead to the value of this table's column `name` in a record.
+    pub fn source_of(&self, name: &str) -> Vec<String> {
+        source_path(self.notes(), &member_path("$", name), name)
     }
-    columns
-}
 
-/// The schema of those records, with what is known of their fields: what a schema file of the table says.
-///
-/// # Errors
-/// When the notes of the table contradict each other.
-pub fn record_schema_of(table: &RecordSchema) -> Result<RecordSchema, SchemaError> {
-    let mut notes = Notes::new();
-    for column in table.columns() {
-        let (note, source) = (table.notes().get(&member_path("$", &column.name)), source_of(table, &column.name));
-        if let (Some(note), [key]) = (note, source.as_slice()) {
-            notes.insert(member_path("$", key), Note { description: note.description.clone(), ..Note::default() });
+    /// Returns the lists of this table's records that are tables: the keys that lead to each, and its table.
+    pub fn child_tables(&self) -> impl Iterator<Item = (&[String], &str)> {
+        self.notes().values().filter_map(|note| Some((note.source.as_deref()?, note.child.as_deref()?)))
+    }
+
+    /// Adds to the `columns` of records what the `column` of this table was made of, unless they have something else in its place.
+    pub fn add_source(&self, columns: &mut Vec<Column>, column: &Column) {
+        let place = member_path("$", &column.name);
+        let path = source_path(self.notes(), &place, &column.name);
+        let column_type = keyed(self.notes(), &place, &column.column_type);
+        put(columns, &path, column_type, column.nullable);
+    }
+
+    /// Returns the schema of the records of which this table was made, with what is known of their fields: what a schema file of the table says.
+    ///
+    /// # Errors
+    /// When the notes of the table contradict each other.
+    pub fn records(&self) -> Result<Self, SchemaError> {
+        let mut notes = Notes::new();
+        for column in self.columns() {
+            let (note, source) = (self.notes().get(&member_path("$", &column.name)), self.source_of(&column.name));
+            if let (Some(note), [key]) = (note, source.as_slice()) {
+                notes.insert(member_path("$", key), Note { description: note.description.clone(), ..Note::default() });
+            }
         }
+        Ok(Self::new(self.record_columns())?.with_notes(notes))
     }
-    Ok(RecordSchema::new(records_of(table))?.with_notes(notes))
-}
 
-/// Adds to the columns of records what the column of `table` was made of, unless they have something else in its place.
-pub fn add_source(columns: &mut Vec<Column>, table: &RecordSchema, column: &Column) {
-    let place = member_path("$", &column.name);
-    let path = source_path(table.notes(), &place, &column.name);
-    let column_type = keyed(table.notes(), &place, &column.column_type);
-    put(columns, &path, column_type, column.nullable);
-}
+    /// Returns the schema of the records of which this table was made, whose fields may be missing as those of `known` may, with the notes of `known`.
+    ///
+    /// # Errors
+    /// When the notes of the table contradict each other.
+    pub fn records_like(&self, known: &Self) -> Result<Self, SchemaError> {
+        let mut columns = self.record_columns();
+        with_nullability_of(&mut columns, known.columns());
+        known.with_columns(columns)
+    }
 
-/// The keys that lead to the value of the column `name` in a record.
-pub fn source_of(table: &RecordSchema, name: &str) -> Vec<String> {
-    source_path(table.notes(), &member_path("$", name), name)
+    /// The columns of the records, with the keys of the records, and objects where there are any.
+    pub(crate) fn record_columns(&self) -> Vec<Column> {
+        let mut columns = Vec::new();
+        for column in self.columns() {
+            self.add_source(&mut columns, column);
+        }
+        columns
+    }
 }
 
 pub(crate) fn source_path(notes: &Notes, place: &str, name: &str) -> Vec<String> {
@@ -86,7 +103,7 @@ pub(crate) fn keyed(notes: &Notes, place: &str, column_type: &ColumnType) -> Col
 }
 
 /// Lets fields be missing, or not, as the same fields of `known` may.
-pub fn with_nullability_of(columns: &mut [Column], known: &[Column]) {
+fn with_nullability_of(columns: &mut [Column], known: &[Column]) {
     for column in columns {
         if let Some(known) = known.iter().find(|known| known.name == column.name) {
             column.nullable = known.nullable;
@@ -103,20 +120,4 @@ fn type_with_nullability_of(column_type: &mut ColumnType, known: &ColumnType) {
         }
         _ => {}
     }
-}
-
-/// The field at `path`, and every object around it, must have a value.
-pub fn require(columns: &mut [Column], path: &[String]) {
-    let Some((name, rest)) = path.split_first() else { return };
-    if let Some(column) = columns.iter_mut().find(|column| column.name == *name) {
-        column.nullable = false;
-        if let ColumnType::Struct(members) = &mut column.column_type {
-            require(members, rest);
-        }
-    }
-}
-
-/// The lists of a table's records that are tables: the keys that lead to each, and its table.
-pub fn child_tables_of(table: &RecordSchema) -> impl Iterator<Item = (&[String], &str)> {
-    table.notes().values().filter_map(|note| Some((note.source.as_deref()?, note.child.as_deref()?)))
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::schema::table::naming::Naming;
-use crate::schema::table::source::{SEPARATOR, source_of};
+use crate::schema::table::source::SEPARATOR;
 use crate::schema::types::note::{Note, Notes};
 use crate::schema::types::path::member_path;
 use crate::schema::types::record::{Column, ColumnType, RecordSchema, SchemaError};
@@ -45,7 +45,7 @@ impl TableShape {
         }
         let name = self.column_name(written, None);
         let table = self.table_of(records).ok().filter(|table| table.column(&name).is_some());
-        table.map_or_else(|| vec![written.to_owned()], |table| source_of(&table, &name))
+        table.map_or_else(|| vec![written.to_owned()], |table| table.source_of(&name))
     }
 
     /// The table's schema. Its notes say where each column comes from.

@@ -1,9 +1,18 @@
 //! How deep objects and lists stay native. Pure.
 
-use crate::schema::types::record::{Column, ColumnType};
+use crate::schema::types::record::{Column, ColumnType, RecordSchema};
 
-/// The columns with objects and lists of `levels` levels at most: what lies deeper is JSON text. 0 keeps every object and list as JSON.
-pub fn nested_to(columns: &[Column], levels: u32) -> Vec<Column> {
+impl RecordSchema {
+    /// Returns the schema with objects and lists of `levels` levels at most: what lies deeper is JSON text. 0 keeps every object and list as JSON.
+    #[must_use]
+    pub fn nested_to(self, levels: u32) -> Self {
+        let columns = nested_to(self.columns(), levels);
+        // No level loses a column, so the columns stay valid.
+        self.with_columns(columns).unwrap_or(self)
+    }
+}
+
+fn nested_to(columns: &[Column], levels: u32) -> Vec<Column> {
     let column = |column: &Column| Column { column_type: to_levels(&column.column_type, levels), ..column.clone() };
     columns.iter().map(column).collect()
 }
@@ -34,8 +43,9 @@ mod tests {
             (3, nested.clone()),
             (9, nested.clone()),
         ] {
-            let columns = nested_to(&[column("x", nested.clone()), column("id", ColumnType::Int64)], levels);
-            assert_eq!(columns, [column("x", expected), column("id", ColumnType::Int64)], "{levels}");
+            let schema = RecordSchema::new(vec![column("x", nested.clone()), column("id", ColumnType::Int64)]).unwrap();
+            let expected = [column("x", expected), column("id", ColumnType::Int64)];
+            assert_eq!(schema.nested_to(levels).columns(), expected, "{levels}");
         }
     }
 }

@@ -217,6 +217,14 @@ impl RecordSchema {
         Ok(Self { columns, notes: Notes::new(), version: 0 })
     }
 
+    /// Returns a schema of other `columns` that has the notes of this one.
+    ///
+    /// # Errors
+    /// When a level has no columns or two of one name.
+    pub fn with_columns(&self, columns: Vec<Column>) -> Result<Self, SchemaError> {
+        Ok(Self::new(columns)?.with_notes(self.notes.clone()))
+    }
+
     /// The same columns with these notes. Notes of fields that it does not have are of no effect.
     #[must_use]
     pub fn with_notes(self, notes: Notes) -> Self {
@@ -244,6 +252,11 @@ impl RecordSchema {
         &self.columns
     }
 
+    /// Says that the field at `path`, and every object around it, must have a value.
+    pub fn require(&mut self, path: &[String]) {
+        require(&mut self.columns, path);
+    }
+
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
@@ -252,6 +265,16 @@ impl RecordSchema {
     /// The Arrow schema of a batch of records.
     pub fn to_arrow(&self) -> SchemaRef {
         Arc::new(Schema::new(arrow_fields("$", &self.columns, &self.notes)))
+    }
+}
+
+fn require(columns: &mut [Column], path: &[String]) {
+    let Some((name, rest)) = path.split_first() else { return };
+    if let Some(column) = columns.iter_mut().find(|column| column.name == *name) {
+        column.nullable = false;
+        if let ColumnType::Struct(members) = &mut column.column_type {
+            require(members, rest);
+        }
     }
 }
 

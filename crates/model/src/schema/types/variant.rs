@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::schema::types::record::{Column, ColumnType};
+use crate::schema::types::record::{Column, ColumnType, RecordSchema, SchemaError};
 
 /// Between the name of a column and the kind of its values.
 const INFIX: &str = "__v_";
@@ -74,17 +74,22 @@ pub(crate) fn split_variant(name: &str) -> Option<(&str, &str)> {
     (is_known && !column.is_empty()).then(|| name.split_at(column.len()))
 }
 
-/// The columns with those of `variants` at the end of their objects.
-pub fn with_variants(columns: &[Column], variants: &BTreeSet<Variant>) -> Vec<Column> {
-    let mut columns = columns.to_vec();
-    for variant in variants {
-        let Some(level) = level_within(&mut columns, &variant.within) else { continue };
-        let name = variant.name();
-        if level.iter().all(|column| column.name != name) {
-            level.push(Column { name, column_type: variant.kind.column_type(), nullable: true });
+impl RecordSchema {
+    /// Returns the schema with the columns of `variants` at the end of their objects.
+    ///
+    /// # Errors
+    /// When the schema has no place for them.
+    pub fn with_variants(&self, variants: &BTreeSet<Variant>) -> Result<Self, SchemaError> {
+        let mut columns = self.columns().to_vec();
+        for variant in variants {
+            let Some(level) = level_within(&mut columns, &variant.within) else { continue };
+            let name = variant.name();
+            if level.iter().all(|column| column.name != name) {
+                level.push(Column { name, column_type: variant.kind.column_type(), nullable: true });
+            }
         }
+        self.with_columns(columns)
     }
-    columns
 }
 
 fn level_within<'c>(columns: &'c mut Vec<Column>, within: &[String]) -> Option<&'c mut Vec<Column>> {
@@ -130,9 +135,9 @@ mod tests {
             column("n__v_text", ColumnType::Utf8),
             column("n__v_bool", ColumnType::Boolean),
         ];
-        let both = with_variants(&known, &wanted);
-        assert_eq!(both, expected);
-        assert_eq!(with_variants(&both, &wanted), expected);
+        let both = RecordSchema::new(known).unwrap().with_variants(&wanted).unwrap();
+        assert_eq!(both.columns(), expected);
+        assert_eq!(both.with_variants(&wanted).unwrap().columns(), expected);
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn finer(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
 }
 
 /// The columns of both, those of `one` first; what only one of them has may be null. `None` when two of one name are in conflict.
-pub fn widen_columns(one: &[Column], other: &[Column], conflicts: Conflicts) -> Option<Vec<Column>> {
+fn widen_columns(one: &[Column], other: &[Column], conflicts: Conflicts) -> Option<Vec<Column>> {
     let find = |columns: &[Column], name: &str| columns.iter().find(|column| column.name == name).cloned();
     let mut columns = Vec::with_capacity(one.len());
     for column in one {

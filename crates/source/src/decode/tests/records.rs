@@ -250,7 +250,7 @@ fn a_null_object_with_a_required_member_forms_a_batch() {
 #[test]
 fn a_field_that_fails_the_run_does_so_behind_one_that_null_stands_for() {
     let text = r#"{"properties": {"a": {"type": "integer"}, "b": {"type": "integer", "x-on-error": "fail"}}}"#;
-    let file = lakefeed_model::schema::parse_json_schema(text).unwrap();
+    let file = lakefeed_model::schema::SchemaFile::parse(text).unwrap();
     let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Ignore };
     let mut decoder = PageDecoder::with_rules(&file.schema, &file.rules, Some(JsonPath::root()), Vec::new(), options);
     decoder.treat(UnknownFields::Ignore, Misfits::Null);

@@ -6,9 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::decode::{DecodeOptions, PageDecoder, UnknownFields};
-use lakefeed_model::schema::{
-    Column, ColumnType, Naming, RecordSchema, Reshaper, TableShape, parse_json_schema, source_of,
-};
+use lakefeed_model::schema::{Column, ColumnType, Naming, RecordSchema, Reshaper, SchemaFile, TableShape};
 use lakefeed_model::spec::JsonPath;
 
 const SNAKE: TableShape = TableShape { naming: Naming::SnakeCase, flattens: false, has_child_tables: false };
@@ -16,7 +14,7 @@ const FLAT: TableShape = TableShape { naming: Naming::AsIs, flattens: true, has_
 const BOTH: TableShape = TableShape { naming: Naming::SnakeCase, flattens: true, has_child_tables: false };
 
 fn of_file(properties: &Value) -> RecordSchema {
-    parse_json_schema(&json!({"properties": properties}).to_string()).unwrap().schema
+    SchemaFile::parse(&json!({"properties": properties}).to_string()).unwrap().schema
 }
 
 /// The records as a batch, by way of the decoder.
@@ -126,7 +124,7 @@ proptest! {
         prop_assert_eq!(reshaped.num_columns(), table.columns().len());
         for column in table.columns() {
             prop_assert!(!shape.flattens || !matches!(column.column_type, ColumnType::Struct(_)));
-            let path = source_of(&table, &column.name);
+            let path = table.source_of(&column.name);
             let array = reshaped.column_by_name(&column.name).unwrap();
             prop_assert_eq!(array.len(), rows.len());
             for (number, row) in rows.iter().enumerate() {

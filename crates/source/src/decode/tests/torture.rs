@@ -8,7 +8,7 @@ use arrow::datatypes::TimeUnit;
 use chrono::{DateTime, NaiveDate, NaiveTime};
 
 use super::*;
-use lakefeed_model::schema::{SchemaFile, read_json_schema};
+use lakefeed_model::schema::SchemaFile;
 
 #[test]
 fn every_value_becomes_what_the_table_says() {
@@ -17,7 +17,7 @@ fn every_value_becomes_what_the_table_says() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let file: Value = serde_json::from_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap();
         for column in file["columns"].as_array().unwrap() {
-            let schema = read_json_schema(&json!({"properties": {"v": column["schema"]}})).unwrap();
+            let schema = SchemaFile::from_json_schema(&json!({"properties": {"v": column["schema"]}})).unwrap();
             for case in column["cases"].as_array().unwrap() {
                 cases += 1;
                 let found = decoded(&schema, case["json"].as_str().unwrap());

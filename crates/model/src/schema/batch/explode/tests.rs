@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::schema::files::json_schema::parse_json_schema;
+use crate::schema::files::json_schema::SchemaFile;
 use crate::schema::table::naming::Naming;
 use crate::schema::table::table_shape::TableShape;
 use crate::schema::types::record::RecordSchema;
@@ -16,7 +16,7 @@ const SHAPE: TableShape = TableShape { naming: Naming::AsIs, flattens: true, has
 
 fn whole(properties: &Value) -> RecordSchema {
     let file = json!({"properties": properties, "required": ["id"]}).to_string();
-    SHAPE.table_of(&parse_json_schema(&file).unwrap().schema).unwrap()
+    SHAPE.table_of(&SchemaFile::parse(&file).unwrap().schema).unwrap()
 }
 
 fn event() -> RecordSchema {

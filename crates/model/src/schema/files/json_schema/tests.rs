@@ -10,7 +10,7 @@ fn file(column: &Value) -> Result<SchemaFile, Vec<String>> {
         "ring": {"properties": {"left": {"$ref": "#/$defs/ring"}, "right": {"$ref": "#/$defs/ring"}}},
         "named": {"type": "object", "properties": {"name": {"type": "string"}}},
     }});
-    parse_json_schema(&schema.to_string()).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    SchemaFile::parse(&schema.to_string()).map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
 /// The type of the one column `x` as text, or the problems.
@@ -115,7 +115,7 @@ fn every_problem_is_named_with_its_place() {
         "o": {"allOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"a": {"type": "integer"}}}]},
     }})
     .to_string();
-    let problems: Vec<String> = parse_json_schema(&text).unwrap_err().iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = SchemaFile::parse(&text).unwrap_err().iter().map(ToString::to_string).collect();
     let expected = [
         "#/properties/a/type: \"text\" is not a type",
         "#/properties/b~1c/x-arrow: \"decimal128(99, 2)\" is not known",
@@ -137,9 +137,9 @@ fn every_problem_is_named_with_its_place() {
         assert!(problem.starts_with(start), "{problem}");
     }
     assert!(check(&json!({"$ref": "#/$defs/ring"})).unwrap_err()[0].contains("refers to itself"));
-    assert!(parse_json_schema("{\"type\": \"array\", \"items\": {}}").is_err());
-    assert!(parse_json_schema("nonsense").is_err());
-    assert!(parse_json_schema("{\"$schema\": \"http://json-schema.org/draft-04/schema#\"}").is_err());
+    assert!(SchemaFile::parse("{\"type\": \"array\", \"items\": {}}").is_err());
+    assert!(SchemaFile::parse("nonsense").is_err());
+    assert!(SchemaFile::parse("{\"$schema\": \"http://json-schema.org/draft-04/schema#\"}").is_err());
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_schema_that_doubles_with_each_reference_is_refused_in_time() {
         defs[format!("s{level}")] = json!({"properties": {"a": below, "b": below}});
     }
     let schema = json!({"$ref": "#/$defs/s24", "$defs": defs});
-    assert!(read_json_schema(&schema).unwrap_err()[0].message.contains("more than 10000 columns"));
+    assert!(SchemaFile::from_json_schema(&schema).unwrap_err()[0].message.contains("more than 10000 columns"));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn components_of_openapi_documents_are_records() {
             },
         },
     }}});
-    let file = read_openapi(&document, "Event").unwrap();
+    let file = SchemaFile::from_openapi(&document, "Event").unwrap();
     let columns: Vec<String> = file.schema.columns().iter().map(ToString::to_string).collect();
     assert_eq!(columns, ["id: int64", "organizer: struct<email: utf8>", "start: timestamp[us, UTC]"]);
     for (document, expected) in [
@@ -177,14 +177,14 @@ fn components_of_openapi_documents_are_records() {
         ),
         (json!({"swagger": "2.0"}), "#/openapi: expected an OpenAPI document of version 3.0 or 3.1; it is Swagger 2"),
     ] {
-        assert_eq!(read_openapi(&document, "Evnt").unwrap_err()[0].to_string(), expected);
+        assert_eq!(SchemaFile::from_openapi(&document, "Evnt").unwrap_err()[0].to_string(), expected);
     }
 }
 
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in any::<String>()) {
-        drop(parse_json_schema(&text));
+        drop(SchemaFile::parse(&text));
     }
 
     #[test]
@@ -192,6 +192,6 @@ proptest! {
         word in "type|format|properties|items|anyOf|allOf|\\$ref|x-arrow|x-on-error|x-nested|enum|const|additionalProperties|patternProperties|required",
         value in "null|1|\"x\"|\\[\\]|\\{\\}|\\[1\\]|\"#/a\"|\"#\"|\"#/properties/x\"|\\{\"a\":1\\}",
     ) {
-        drop(parse_json_schema(&format!("{{\"properties\": {{\"x\": {{\"{word}\": {value}}}}}}}")));
+        drop(SchemaFile::parse(&format!("{{\"properties\": {{\"x\": {{\"{word}\": {value}}}}}}}")));
     }
 }

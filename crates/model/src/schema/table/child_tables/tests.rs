@@ -1,17 +1,14 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::schema::files::json_schema::parse_json_schema;
+use crate::schema::files::json_schema::SchemaFile;
 use crate::schema::table::naming::Naming;
-use crate::schema::table::nested::{have_items_alike, whole_of};
-use crate::schema::table::source::records_of;
 use crate::schema::table::table_shape::TableShape;
-use crate::schema::types::identify::identified;
 
 const SHAPE: TableShape = TableShape { naming: Naming::SnakeCase, flattens: true, has_child_tables: true };
 
 fn records(properties: &Value) -> RecordSchema {
-    parse_json_schema(&json!({"properties": properties, "required": ["ID"]}).to_string()).unwrap().schema
+    SchemaFile::parse(&json!({"properties": properties, "required": ["ID"]}).to_string()).unwrap().schema
 }
 
 fn parts_of(records: &RecordSchema) -> Result<Parts, SchemaError> {
@@ -47,16 +44,16 @@ fn the_records_are_known_from_their_tables() {
         let parts = parts_of(&records).unwrap();
         // As a commit keeps them.
         let stored = |schema: &RecordSchema| {
-            let schema = schema.clone().with_notes(identified(schema, None));
+            let schema = schema.clone().identified(None);
             Arc::new(serde_json::from_str::<RecordSchema>(&serde_json::to_string(&schema).unwrap()).unwrap())
         };
         let tables: BTreeMap<&str, _> =
             parts.children.iter().map(|child| (child.name.as_str(), stored(&child.schema))).collect();
-        let whole = whole_of(&stored(&parts.own), &|name| tables.get(name).cloned()).unwrap();
+        let whole = stored(&parts.own).nested_with(&|name| tables.get(name).cloned()).unwrap();
         let shown = |columns: &[Column]| columns.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(shown(&records_of(&whole)), shown(records.columns()), "{lists}");
+        assert_eq!(shown(&whole.record_columns()), shown(records.columns()), "{lists}");
         // A table that is gone is none.
-        let gone = whole_of(&stored(&parts.own), &|_| None).unwrap();
+        let gone = stored(&parts.own).nested_with(&|_| None).unwrap();
         assert_eq!(gone.columns(), parts.own.columns(), "{lists}");
     }
 }
@@ -101,7 +98,7 @@ fn items_are_of_one_kind() {
     let kinds = [child(text.clone()), child(list(&text)), child(object(&json!({"value": text})))];
     for (one, left) in kinds.iter().enumerate() {
         for (other, right) in kinds.iter().enumerate() {
-            assert_eq!(have_items_alike(left, right), one == other, "{one} {other}");
+            assert_eq!(left.has_items_like(right), one == other, "{one} {other}");
         }
     }
 }

@@ -1,17 +1,14 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::schema::files::json_schema::parse_json_schema;
-use crate::schema::table::moved::moved;
-use crate::schema::table::source::{record_schema_of, records_of, require, with_nullability_of};
-use crate::schema::types::identify::identified;
+use crate::schema::files::json_schema::SchemaFile;
 
 const SNAKE: TableShape = TableShape { naming: Naming::SnakeCase, flattens: false, has_child_tables: false };
 const FLAT: TableShape = TableShape { naming: Naming::AsIs, flattens: true, has_child_tables: false };
 const BOTH: TableShape = TableShape { naming: Naming::SnakeCase, flattens: true, has_child_tables: false };
 
 fn of_file(properties: &Value) -> RecordSchema {
-    parse_json_schema(&json!({"properties": properties}).to_string()).unwrap().schema
+    SchemaFile::parse(&json!({"properties": properties}).to_string()).unwrap().schema
 }
 
 fn event() -> RecordSchema {
@@ -40,7 +37,7 @@ fn a_shape_names_and_flattens_columns() {
         let table = shape.table_of(&records).unwrap();
         let shown: Vec<String> = table.columns().iter().map(ToString::to_string).collect();
         assert_eq!(shown, expected, "{shape:?}");
-        assert_eq!(records_of(&table), records.columns(), "{shape:?} can be taken back");
+        assert_eq!(table.record_columns(), records.columns(), "{shape:?} can be taken back");
         let stored = serde_json::to_string(&table).unwrap();
         assert_eq!(serde_json::from_str::<RecordSchema>(&stored).unwrap(), table);
     };
@@ -156,15 +153,14 @@ fn a_field_may_be_called_by_its_key_or_its_column() {
 
 #[test]
 fn a_column_that_may_not_be_null_is_within_objects_that_may_not() {
-    let mut columns = event().columns().to_vec();
-    require(&mut columns, &["start".to_owned(), "dateTime".to_owned()]);
-    let required = RecordSchema::new(columns).unwrap();
+    let mut required = event();
+    required.require(&["start".to_owned(), "dateTime".to_owned()]);
     let table = FLAT.table_of(&required).unwrap();
     assert!(
         !table.column("start__dateTime").unwrap().nullable
             && table.column("start__timeZone__ianaName").unwrap().nullable
     );
-    assert_eq!(records_of(&table), required.columns());
+    assert_eq!(table.record_columns(), required.columns());
     // A field that its object must have is null where the object is.
     let lenient = RecordSchema::new(
         event()
@@ -183,10 +179,8 @@ fn a_column_that_may_not_be_null_is_within_objects_that_may_not() {
     .unwrap();
     let table = FLAT.table_of(&lenient).unwrap();
     assert!(table.column("start__dateTime").unwrap().nullable);
-    let mut again = records_of(&table);
-    assert_ne!(again, lenient.columns());
-    with_nullability_of(&mut again, lenient.columns());
-    assert_eq!(again, lenient.columns());
+    assert_ne!(table.record_columns(), lenient.columns());
+    assert_eq!(table.records_like(&lenient).unwrap(), lenient);
 }
 
 #[test]
@@ -195,15 +189,15 @@ fn fields_that_moved_are_told() {
     let table = |shape: TableShape| shape.table_of(&records).unwrap();
     for shape in [TableShape::default(), SNAKE, FLAT, BOTH] {
         for other in [TableShape::default(), SNAKE, FLAT, BOTH] {
-            assert_eq!(moved(&table(shape), &table(other)).is_empty(), shape == other, "{shape:?} {other:?}");
+            assert_eq!(table(shape).moved_fields(&table(other)).is_empty(), shape == other, "{shape:?} {other:?}");
         }
     }
     // A run that lacks the field, and would call it otherwise.
     let without = of_file(&json!({"raw": {"x-nested": "json"}}));
-    assert!(!moved(&table(SNAKE), &without).is_empty());
-    assert_eq!(moved(&table(SNAKE), &SNAKE.table_of(&without).unwrap()), Vec::<String>::new());
-    assert_eq!(moved(&SNAKE.table_of(&without).unwrap(), &without), Vec::<String>::new());
-    let told = moved(&table(TableShape::default()), &table(FLAT));
+    assert!(!table(SNAKE).moved_fields(&without).is_empty());
+    assert_eq!(table(SNAKE).moved_fields(&SNAKE.table_of(&without).unwrap()), Vec::<String>::new());
+    assert_eq!(SNAKE.table_of(&without).unwrap().moved_fields(&without), Vec::<String>::new());
+    let told = table(TableShape::default()).moved_fields(&table(FLAT));
     assert_eq!(
         told[0],
         "the field $.start.dateTime of the records is at $.start.dateTime in the table and at $.start__dateTime in the run"
@@ -213,23 +207,22 @@ fn fields_that_moved_are_told() {
 #[test]
 fn sources_are_kept_with_a_table_and_go_with_its_shape() {
     let (snake, plain) = (SNAKE.table_of(&event()).unwrap(), event());
-    let table =
-        |schema: &RecordSchema, known: Option<&RecordSchema>| schema.clone().with_notes(identified(schema, known));
+    let table = |schema: &RecordSchema, known: Option<&RecordSchema>| schema.clone().identified(known);
     let first = table(&snake, None);
-    assert_eq!(records_of(&first), event().columns());
+    assert_eq!(first.record_columns(), event().columns());
     // A later run that lacks columns of the table.
     let part = SNAKE.table_of(&of_file(&json!({"eventId": {"type": "integer"}}))).unwrap();
     let both = RecordSchema::new(first.columns().to_vec()).unwrap().with_notes(part.notes().clone());
-    assert_eq!(records_of(&table(&both, Some(&first))), event().columns());
+    assert_eq!(table(&both, Some(&first)).record_columns(), event().columns());
     // A table that is built anew.
     let anew = table(&plain, Some(&first));
     assert!(anew.notes().values().all(|note| note.source.is_none()));
-    assert_eq!(records_of(&table(&snake, Some(&anew))), event().columns());
+    assert_eq!(table(&snake, Some(&anew)).record_columns(), event().columns());
 }
 
 #[test]
 fn a_schema_file_of_a_table_has_the_keys_of_the_records() {
-    let file = record_schema_of(&BOTH.table_of(&event()).unwrap()).unwrap();
+    let file = BOTH.table_of(&event()).unwrap().records().unwrap();
     assert_eq!(file.columns(), event().columns());
     assert_eq!(file.notes()["$.eventId"].description.as_deref(), Some("the key"));
 }
