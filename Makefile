@@ -3,19 +3,25 @@
 CARGO ?= cargo
 PYTHON ?= python3
 VENV := .venv
+TREE ?= .
 TEST_PYTHON := $(CURDIR)/$(VENV)/bin/python
 READERS := tests/readers/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test instructions instructions-baseline soak test-ceph test-spark test-adversaries reader-race check fmt lint doc bench bench-merge clean
+.PHONY: help demo rooms lines test instructions instructions-baseline soak test-ceph test-spark test-adversaries reader-race check fmt lint doc bench bench-merge clean
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z -]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Built as tests are: that takes half as long as a release, and `make test` need not build dependencies again. Without SQL, whose engine takes longer
 # to compile than everything else.
 demo: ## build, start the embedded calendar API with OAuth2, run the pipeline, show the table
 	$(CARGO) run --locked --no-default-features --features cli,demo -- demo
+
+# Both take TREE, the folder of another checkout.
+rooms lines: ## the shape of the source: rooms, arrows and rings of each module; lines of code, tests left out, by room
+	@LAKEFEED_TREE=$(abspath $(TREE)) $(CARGO) test --locked --quiet --package lakefeed-architecture -- --exact figures_of_$@ >/dev/null
+	@cat target/tmp/$@.txt
 
 test: check $(VENV)/.installed ## everything: format, lints, docs, unit and integration tests with real servers and readers, counts of instructions
 	LAKEFEED_TEST_PYTHON=$(TEST_PYTHON) $(CARGO) test --locked --workspace

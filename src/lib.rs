@@ -4,7 +4,7 @@
 //!
 //! A page of the API becomes rows of the lake in stages, and each stage hands on a named value:
 //! `Document → PipelineSpec → PageRequest → Page → Decoded → StagedFile → Commit → RunReport`.
-//! `ARCHITECTURE.md` has the map with its invariants; `tests/architecture.rs` holds the edges between the modules.
+//! `ARCHITECTURE.md` has the map with its invariants; `tests/architecture/rooms.toml` holds the edges between the modules.
 //! Read [`pipeline`] first: it is the story of a run, and the only module that knows every stage.
 //!
 //! # Example

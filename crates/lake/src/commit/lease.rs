@@ -327,6 +327,7 @@ async fn renew(
     clock: Arc<dyn Clock>,
     expires_at: Arc<Mutex<DateTime<Utc>>>,
 ) {
+    #[expect(clippy::disallowed_methods, reason = "a lease is renewed in real time, whatever time a simulation has")]
     let mut ticks = tokio::time::interval(LEASE_RENEWAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;

@@ -130,7 +130,9 @@ impl Transport for ReqwestTransport {
         request: http::Request<Bytes>,
         limits: SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        match tokio::time::timeout(limits.timeouts.total, self.exchange(request, limits)).await {
+        #[expect(clippy::disallowed_methods, reason = "a socket that hangs does so in real time")]
+        let answer = tokio::time::timeout(limits.timeouts.total, self.exchange(request, limits)).await;
+        match answer {
             Ok(result) => result,
             Err(_) => Err(TransportError::new(
                 TransportErrorKind::Timeout,

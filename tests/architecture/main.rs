@@ -1,0 +1,117 @@
+//! The shape of the source, held by a test: which package and which room may name which, where the world outside is touched,
+//! and how long a file may grow. What is allowed is one table, `rooms.toml`; this program reads the source as the compiler
+//! does, follows every name to where it is defined, and compares.
+//!
+//! `LAKEFEED_TREE` is the folder that is judged, this workspace by default. Such a folder may be an old checkout, without a table.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests panic to fail")]
+#![expect(clippy::disallowed_methods, reason = "this is no part of lakefeed: it reads the tree and writes figures")]
+
+mod cfg;
+mod graph;
+mod judge;
+mod lines;
+mod modules;
+mod names;
+mod own_tests;
+mod print;
+mod resolve;
+mod source;
+mod survey;
+mod table;
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use source::{Texts, read_folder};
+use survey::Survey;
+use table::Table;
+
+/// What is judged, with its table. It is read once for all tests.
+static JUDGED: LazyLock<Judged> = LazyLock::new(|| {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = std::env::var_os("LAKEFEED_TREE").map_or(own, PathBuf::from);
+    let texts = read_folder(&root);
+    let survey = Survey::of(&texts);
+    let table = Table::read(&root);
+    Judged { texts, survey, table }
+});
+
+struct Judged {
+    texts: Texts,
+    survey: Survey,
+    table: Option<Table>,
+}
+
+impl Judged {
+    fn table(&self) -> &Table {
+        self.table.as_ref().expect("a table")
+    }
+}
+
+fn assert_none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_file_and_every_path_is_understood() {
+    assert_none(&JUDGED.survey.tree.problems);
+    assert_none(&JUDGED.survey.unknown());
+}
+
+#[test]
+fn packages_name_only_what_they_may() {
+    assert_none(&judge::crates(&JUDGED.survey, JUDGED.table()));
+}
+
+#[test]
+fn rooms_name_only_what_they_may() {
+    assert_none(&judge::modules(&JUDGED.survey, &JUDGED.survey.file_arrows(), JUDGED.table()));
+}
+
+#[test]
+fn only_the_places_made_for_it_touch_the_world() {
+    assert_none(&judge::world(&JUDGED.survey, JUDGED.table()));
+}
+
+#[test]
+fn files_stay_readable_in_one_sitting() {
+    let most = JUDGED.table().lines_of_a_file;
+    let files = JUDGED.survey.files().map(|file| (file, JUDGED.survey.lines[file].code));
+    let long = files.filter(|(_, lines)| *lines > most).map(|(file, lines)| {
+        format!(
+            "{} has {lines} lines of code, {most} are allowed: split it by responsibility",
+            JUDGED.survey.path(file)
+        )
+    });
+    assert_none(&long.collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    let words = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["todo", "!("].concat(), ["#[", "ignore"].concat()];
+    for (path, text) in &JUDGED.texts {
+        for word in &words {
+            assert!(!text.contains(word.as_str()), "{path} holds {word}");
+        }
+    }
+}
+
+/// Writes what `make rooms` shows.
+#[test]
+fn figures_of_rooms() {
+    write_out("rooms.txt", &print::rooms(&JUDGED.survey, JUDGED.table.as_ref()));
+}
+
+/// Writes what `make lines` shows.
+#[test]
+fn figures_of_lines() {
+    write_out("lines.txt", &print::lines(&JUDGED.survey, JUDGED.table.as_ref()));
+}
+
+fn write_out(name: &str, text: &str) {
+    assert!(text.lines().count() > 4, "{text}");
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name), text).unwrap();
+}
