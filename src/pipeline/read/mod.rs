@@ -10,4 +10,4 @@ pub(crate) use drift::{Drift, is_by_position};
 pub(crate) use pages::{Pages, SlicedPage, Slices, format_of, next_page};
 pub(crate) use parents::ParentRows;
 pub(crate) use resume::journal;
-pub(crate) use transform::Gate;
+pub(crate) use transform::RecordTransform;

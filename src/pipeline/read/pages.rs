@@ -56,7 +56,7 @@ pub(crate) struct Pages<'p> {
     listings: u64,
     pub(crate) journal: Option<Arc<Journal>>,
     /// Whether pages were there that a stopped run had already.
-    pub(crate) went_on: bool,
+    pub(crate) resumed: bool,
 }
 
 struct Current {
@@ -107,7 +107,7 @@ impl<'p> Pages<'p> {
             outcome: None,
             listings: 0,
             journal,
-            went_on: false,
+            resumed: false,
         }
     }
 

@@ -7,17 +7,17 @@ use crate::error::{Error, Result};
 use crate::event::RunEvent;
 use crate::lake::{Table, WriteSpec};
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{Gate, Pages};
+use crate::pipeline::read::{Pages, RecordTransform};
 use crate::pipeline::shapes::Shapes;
 use crate::pipeline::typing::{Rules, sample};
-use crate::pipeline::write::{KnownTables, Writers};
+use crate::pipeline::write::{KnownTables, TableSet};
 use crate::spec::ContractMode;
 
 /// A table that is this run's, and what its rows are made of.
 pub(super) struct Opened {
     pub(super) rules: Rules,
     pub(super) shapes: Shapes,
-    pub(super) writers: Writers,
+    pub(super) writers: TableSet,
 }
 
 pub(super) fn resource_started(run: &ResourceRun<'_>) {
@@ -70,8 +70,8 @@ pub(super) async fn open(
     let schema = if let Some(file) = &run.resource.schema {
         rules.file_and_table(file, stored.as_deref())?
     } else {
-        let gate = Gate::new(run.resource, None, cursor.cloned(), None);
-        let Some(schema) = sample(run, pages, gate, stored.as_deref()).await? else { return Ok(None) };
+        let transform = RecordTransform::new(run.resource, None, cursor.cloned(), None);
+        let Some(schema) = sample(run, pages, transform, stored.as_deref()).await? else { return Ok(None) };
         schema
     };
     let shapes = Shapes::of(run.resource, schema)?;
@@ -89,7 +89,7 @@ pub(super) async fn open(
         limits: *run.limits,
         clock: Arc::clone(&run.components.clock),
     };
-    let mut writers = Box::pin(Writers::begin(run, table, write, known)).await?;
+    let mut writers = Box::pin(TableSet::begin(run, table, write, known)).await?;
     match writers.agreed(run, &shapes) {
         Ok(shapes) => Ok(Some(Opened { rules, shapes, writers })),
         Err(error) => Err(writers.abort(error).await),

@@ -14,9 +14,9 @@ use crate::event::RunEvent;
 use crate::extract::{Ending, Journal};
 use crate::lake::{Table, TableWriter};
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{self, Gate, Pages, ParentRows, Slices};
+use crate::pipeline::read::{self, Pages, ParentRows, RecordTransform, Slices};
 use crate::pipeline::typing::Typing;
-use crate::pipeline::write::{self, WriterTask, Writers, give_up, keeps_pages};
+use crate::pipeline::write::{self, TableSet, WriterTask, give_up, keeps_pages};
 
 /// What a pass is over.
 pub(super) struct Pass<'p> {
@@ -28,7 +28,7 @@ pub(super) struct Pass<'p> {
 
 /// A pass that was read to its end and not committed yet.
 pub(super) struct Staged {
-    pub(super) writers: Option<Writers>,
+    pub(super) writers: Option<TableSet>,
     pub(super) tally: Tally,
     pub(super) schema_changes: Vec<String>,
     pub(super) cursor: Option<CursorRun>,
@@ -38,7 +38,7 @@ pub(super) struct Staged {
 /// A pass that was not read to its end.
 struct Stopped {
     /// They still hold the tables.
-    writers: Option<Writers>,
+    writers: Option<TableSet>,
     error: Error,
 }
 
@@ -104,16 +104,16 @@ async fn read_pass(
         journal.arm();
     }
     let shapes = opened.as_ref().map(|opened| &opened.shapes);
-    let mut gate = Gate::new(run.resource, shapes, cursor, children);
+    let mut transform = RecordTransform::new(run.resource, shapes, cursor, children);
     let Some(Opened { rules, mut shapes, mut writers }) = opened else {
-        let tally = read_without_table(run, pages, &mut gate).await?;
-        let (cursor, children) = gate.into_parts();
+        let tally = read_without_table(run, pages, &mut transform).await?;
+        let (cursor, children) = transform.into_parts();
         return Ok(Staged { writers: None, tally, schema_changes: Vec::new(), cursor, children });
     };
     if let Some(commit) = writers.own.recovered() {
         run.emit(&RunEvent::Recovered { resource: run.name(), commit });
     }
-    if let Some(error) = overtaken(run, gate.cursor(), &writers.own) {
+    if let Some(error) = overtaken(run, transform.cursor(), &writers.own) {
         return Err(Stopped { writers: Some(writers), error });
     }
     if run.options.retry_rejects {
@@ -127,7 +127,7 @@ async fn read_pass(
         Err(error) => return Err(Stopped { writers: Some(writers), error }),
     };
     let task = WriterTask::spawn(writers);
-    let extracted = extract(run, pages, typing, &task, &mut gate).await;
+    let extracted = extract(run, pages, typing, &task, &mut transform).await;
     let (mut writers, written) = task.finish().await?;
     let checked = written.and(extracted).and_then(|(tally, outcome)| {
         refuse_drift(run, &mut writers.own, outcome.as_ref())?;
@@ -138,7 +138,7 @@ async fn read_pass(
     });
     match checked {
         Ok(tally) => {
-            let (cursor, children) = gate.into_parts();
+            let (cursor, children) = transform.into_parts();
             let schema_changes = writers.own.schema_changes().to_vec();
             Ok(Staged { writers: Some(writers), tally, schema_changes, cursor, children })
         }

@@ -8,7 +8,7 @@ use crate::event::{Completeness, RunEvent, Verdict};
 use crate::extract::ListingOutcome;
 use crate::lake::TableWriter;
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{Drift, Gate, Pages, SlicedPage, format_of, is_by_position, next_page};
+use crate::pipeline::read::{Drift, Pages, RecordTransform, SlicedPage, format_of, is_by_position, next_page};
 use crate::pipeline::typing::Typing;
 use crate::pipeline::write::WriterTask;
 use crate::reject::{Reject, RejectCode};
@@ -35,11 +35,11 @@ pub(super) async fn extract(
     mut pages: Pages<'_>,
     mut typing: Typing<'_, '_>,
     task: &WriterTask,
-    gate: &mut Gate,
+    transform: &mut RecordTransform,
 ) -> Result<(Tally, Option<ListingOutcome>)> {
     let mut tally = Tally { drift: Drift::of(run.resource, run.limits.nesting_depth_max), ..Tally::default() };
     while let Some(sliced) = next_page(run, &mut pages).await? {
-        let decoded = decode(run, &mut pages, sliced, &mut typing, task, gate, &mut tally).await?;
+        let decoded = decode(run, &mut pages, sliced, &mut typing, task, transform, &mut tally).await?;
         let Some(Refused { rejects, nulled }) = decoded else { return Ok((tally, None)) };
         if !task.reject(rejects).await || !task.note_nulled(nulled).await {
             return Ok((tally, None));
@@ -67,18 +67,18 @@ async fn decode(
     sliced: SlicedPage,
     typing: &mut Typing<'_, '_>,
     task: &WriterTask,
-    gate: &mut Gate,
+    transform: &mut RecordTransform,
     tally: &mut Tally,
 ) -> Result<Option<Refused>> {
     let SlicedPage { page, slice, is_accepted, total } = sliced;
-    gate.enter(&slice);
-    if pages.went_on && !page.is_kept {
-        gate.stay();
+    transform.enter(&slice);
+    if pages.resumed && !page.is_kept {
+        transform.freeze_cursor();
     }
-    pages.went_on |= page.is_kept;
+    pages.resumed |= page.is_kept;
     let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
     typing.decoder.pages.look_for(lookups, wants_hints);
-    let Some(decoded) = typing.decode(&page, format_of(run, &page), gate, task).await? else { return Ok(None) };
+    let Some(decoded) = typing.decode(&page, format_of(run, &page), transform, task).await? else { return Ok(None) };
     let rejected = decoded.rejects.len() as u64;
     tally.records += decoded.meta.records;
     tally.rejected += rejected;
@@ -99,7 +99,7 @@ async fn decode(
         total,
     });
     if !is_accepted {
-        pages.accept(&decoded.meta, gate.is_past_range())?;
+        pages.accept(&decoded.meta, transform.is_past_range())?;
     }
     if decoded.discarded > 0 {
         run.emit(&RunEvent::ValuesDiscarded { resource: run.name(), values: decoded.discarded });
@@ -108,16 +108,20 @@ async fn decode(
 }
 
 /// Reads a pass whose records go to no table: for its children, or because there is not a single column.
-pub(super) async fn read_without_table(run: &ResourceRun<'_>, mut pages: Pages<'_>, gate: &mut Gate) -> Result<Tally> {
+pub(super) async fn read_without_table(
+    run: &ResourceRun<'_>,
+    mut pages: Pages<'_>,
+    transform: &mut RecordTransform,
+) -> Result<Tally> {
     let mut reader =
         Inferrer::new(run.resource.endpoint.data_selector.clone(), Vec::new(), &[], run.limits.nesting_depth_max);
     let mut tally = Tally::default();
     while let Some(SlicedPage { page, slice, is_accepted, .. }) = next_page(run, &mut pages).await? {
-        gate.enter(&slice);
+        transform.enter(&slice);
         let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
         reader.look_for(lookups, wants_hints);
         reader.expect(format_of(run, &page));
-        let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
+        let gate_of_page = transform.is_needed().then_some(&mut *transform as &mut dyn RecordGate);
         let meta = reader
             .observe_with(&page.body, gate_of_page)
             .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
@@ -132,7 +136,7 @@ pub(super) async fn read_without_table(run: &ResourceRun<'_>, mut pages: Pages<'
             total: None,
         });
         if !is_accepted {
-            pages.accept(&meta, gate.is_past_range())?;
+            pages.accept(&meta, transform.is_past_range())?;
         }
     }
     end_listing(run, pages.finish());

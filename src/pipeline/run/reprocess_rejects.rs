@@ -11,19 +11,19 @@ use crate::error::{Error, Result};
 use crate::event::{RetriedRejects, RunEvent};
 use crate::lake::{KeptReject, Overtaken, RejectPlace, RejectState};
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::Gate;
+use crate::pipeline::read::RecordTransform;
 use crate::pipeline::shapes::Shapes;
 use crate::pipeline::typing::{Rules, ShapedDecoder, doubled, final_decoder, grown_by_variants, grown_for};
-use crate::pipeline::write::Writers;
+use crate::pipeline::write::TableSet;
 use crate::schema::{Places, new_doubles};
 
 /// Rejects on their way to the writer.
 struct Retry<'r, 'a> {
     run: &'r ResourceRun<'a>,
     rules: Rules,
-    writers: &'r mut Writers,
+    writers: &'r mut TableSet,
     decoder: ShapedDecoder<'r>,
-    gate: Gate,
+    transform: RecordTransform,
     /// Whose rows the decoder holds, in their order.
     pending: Vec<RejectPlace>,
     counts: RetriedRejects,
@@ -39,14 +39,14 @@ pub(super) async fn reprocess_rejects(
     run: &ResourceRun<'_>,
     rules: Rules,
     shapes: Shapes,
-    writers: &mut Writers,
+    writers: &mut TableSet,
 ) -> Result<Shapes> {
     let rejects = writers.own.open_rejects().await?;
-    let gate = Gate::of_steps(run.resource, Some(&shapes));
+    let transform = RecordTransform::of_steps(run.resource, Some(&shapes));
     let decoder = final_decoder(run.resource, run.limits, rules, shapes)?;
     let counts = RetriedRejects::default();
     let undoubled = Places::new();
-    let mut retry = Retry { run, rules, writers, decoder, gate, pending: Vec::new(), counts, undoubled };
+    let mut retry = Retry { run, rules, writers, decoder, transform, pending: Vec::new(), counts, undoubled };
     for file in rejects.files() {
         let overtaken = match file.commit {
             Some(commit) => retry.writers.own.overtaken_since(commit).await?,
@@ -75,9 +75,9 @@ impl Retry<'_, '_> {
         self.counts.tried += 1;
         loop {
             let rows = self.decoder.pages.rows();
-            let gate = self.gate.is_needed().then_some(&mut self.gate as &mut dyn RecordGate);
+            let transform = self.transform.is_needed().then_some(&mut self.transform as &mut dyn RecordGate);
             // In brackets, so that it is one record whatever it is. One that was cut when it was kept is no JSON any more.
-            let decoded = self.decoder.pages.decode_with(0, format!("[{}]", reject.raw).as_bytes(), gate);
+            let decoded = self.decoder.pages.decode_with(0, format!("[{}]", reject.raw).as_bytes(), transform);
             let again = match decoded {
                 Ok(decoded) if decoded.rejects.is_empty() && self.decoder.pages.rows() > rows => {
                     self.pending.push(reject.place.clone());

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::pipeline::client;
 use crate::pipeline::context::{Components, ResourceRun, RunOptions};
-use crate::pipeline::read::{Gate, Pages, ParentRows, Slices};
+use crate::pipeline::read::{Pages, ParentRows, RecordTransform, Slices};
 use crate::pipeline::shapes::shaped;
 use crate::pipeline::typing::{self, SAMPLE_BYTES_MAX, SampleBounds};
 use crate::schema::RecordSchema;
@@ -99,9 +99,9 @@ async fn look(
     };
     let cursor = cursor(run).await?;
     let mut pages = Pages::new(slices, cursor.clone(), run.client.concurrency(), None);
-    let mut gate = Gate::new(run.resource, None, cursor, children);
-    let inferrer = typing::look(run, &mut pages, &mut gate, bounds).await?;
-    Ok((inferrer, pages.sampled.len(), gate.into_parts().1))
+    let mut transform = RecordTransform::new(run.resource, None, cursor, children);
+    let inferrer = typing::look(run, &mut pages, &mut transform, bounds).await?;
+    Ok((inferrer, pages.sampled.len(), transform.into_parts().1))
 }
 
 fn without_records(resource: &ResourceSpec) -> Error {

@@ -6,7 +6,7 @@ use crate::decode::{Inferrer, RecordGate};
 use crate::error::{Error, Result};
 use crate::event::RunEvent;
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{Gate, Pages, SlicedPage, format_of, next_page};
+use crate::pipeline::read::{Pages, RecordTransform, SlicedPage, format_of, next_page};
 use crate::pipeline::shapes::{hinted, shaped, stored_records};
 use crate::schema::{Conflicts, RecordSchema};
 use crate::spec::ContractMode;
@@ -31,11 +31,11 @@ pub(crate) struct SampleBounds {
 pub(crate) async fn sample(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
-    mut gate: Gate,
+    mut transform: RecordTransform,
     stored: Option<&RecordSchema>,
 ) -> Result<Option<Arc<RecordSchema>>> {
     let inferrer =
-        look(run, pages, &mut gate, SampleBounds { pages: SAMPLE_PAGES_MAX, bytes: SAMPLE_BYTES_MAX }).await?;
+        look(run, pages, &mut transform, SampleBounds { pages: SAMPLE_PAGES_MAX, bytes: SAMPLE_BYTES_MAX }).await?;
     let inferred = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
     union(run, stored, inferred)
 }
@@ -44,7 +44,7 @@ pub(crate) async fn sample(
 pub(crate) async fn look(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
-    gate: &mut Gate,
+    transform: &mut RecordTransform,
     bounds: SampleBounds,
 ) -> Result<Inferrer> {
     let resource = run.resource;
@@ -55,7 +55,7 @@ pub(crate) async fn look(
         .keeping_kinds(resource.schema_contract.conflicts == Conflicts::Variant)
         .passing_over_hollow(resource.shape.has_child_tables);
     let mut sampled = Vec::new();
-    if let Err(error) = read_sample(run, pages, bounds, gate, &mut inferrer, &mut sampled).await {
+    if let Err(error) = read_sample(run, pages, bounds, transform, &mut inferrer, &mut sampled).await {
         // They will not be decoded any more, so this is the time to say that they were read.
         for (sliced, records) in &sampled {
             run.emit(&RunEvent::PageRead {
@@ -78,25 +78,25 @@ async fn read_sample(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
     bounds: SampleBounds,
-    gate: &mut Gate,
+    transform: &mut RecordTransform,
     inferrer: &mut Inferrer,
     sampled: &mut Vec<(SlicedPage, u64)>,
 ) -> Result<()> {
     let mut bytes = 0;
     while sampled.len() < bounds.pages && bytes < bounds.bytes {
         let Some(mut sliced) = next_page(run, pages).await? else { break };
-        gate.enter(&sliced.slice);
+        transform.enter(&sliced.slice);
         let (lookups, wants_hints) = pages.wanted();
         inferrer.look_for(lookups, wants_hints);
         let page = &sliced.page;
         inferrer.expect(format_of(run, page));
-        let gate_of_page = gate.is_needed().then_some(&mut *gate as &mut dyn RecordGate);
+        let gate_of_page = transform.is_needed().then_some(&mut *transform as &mut dyn RecordGate);
         let meta = inferrer
             .observe_with(&page.body, gate_of_page)
             .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
         sliced.total = pages.stated_total(&meta);
         bytes += sliced.page.body.len();
-        let accepted = pages.accept(&meta, gate.is_past_range());
+        let accepted = pages.accept(&meta, transform.is_past_range());
         sliced.is_accepted = true;
         sampled.push((sliced, meta.records));
         accepted?;

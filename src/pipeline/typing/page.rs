@@ -1,7 +1,7 @@
 //! Typing the records of pages, and following the schema contract when they bring something new.
 //!
 //! A page is decoded by the schema that the run has got so far. Where it holds something that the contract lets evolve, its rows are taken back, its
-//! shape is inferred, the rows before it go to the writer, and the page is decoded again by the schema that has grown. The gate is asked once: its
+//! shape is inferred, the rows before it go to the writer, and the page is decoded again by the schema that has grown. The transform is asked once: its
 //! answers are repeated. So records keep their order, and nothing is asked of the API again.
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use crate::event::RunEvent;
 use crate::extract::Page;
 use crate::paginate::PageMeta;
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::Gate;
+use crate::pipeline::read::RecordTransform;
 use crate::pipeline::shapes::{Shapes, unusable};
 use crate::pipeline::write::WriterTask;
 use crate::reject::Reject;
@@ -47,7 +47,7 @@ impl<'r, 'a> Typing<'r, 'a> {
         &mut self,
         page: &Page,
         format: RecordFormat,
-        gate: &mut Gate,
+        gate: &mut RecordTransform,
         task: &WriterTask,
     ) -> Result<Option<Decoded>> {
         let rows = self.decoder.pages.rows();
@@ -209,7 +209,7 @@ pub(crate) fn grown_for(
 ) -> Option<Arc<RecordSchema>> {
     let inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], limits.nesting_depth_max);
     let mut inferrer = inferrer.passing_over_hollow(resource.shape.has_child_tables);
-    let mut gate = Gate::of_steps(resource, Some(shapes));
+    let mut gate = RecordTransform::of_steps(resource, Some(shapes));
     let gate = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
     // A record that was cut when it was kept is no JSON any more, and stays what it is.
     inferrer.observe_with(format!("[{raw}]").as_bytes(), gate).ok()?;
@@ -255,10 +255,10 @@ fn without_indexes(path: &str) -> String {
     plain + rest
 }
 
-/// A gate whose answers are kept, so that a page can be gone through again.
+/// A transform whose answers are kept, so that a page can be gone through again.
 #[derive(Debug)]
 struct Recorded<'g> {
-    gate: &'g mut Gate,
+    gate: &'g mut RecordTransform,
     answers: Vec<Admission>,
 }
 
@@ -280,10 +280,10 @@ impl Recorded<'_> {
     }
 }
 
-/// The answers of a gate, once more.
+/// The answers of a transform, once more.
 #[derive(Debug)]
 struct Repeated<'g> {
-    gate: &'g Gate,
+    gate: &'g RecordTransform,
     answers: std::slice::Iter<'g, Admission>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A child table follows that of the records. In a merge it is merged by groups: the items of a record that came are a group, which the run brings as a whole, also
 //! where the list is empty. What it cannot tell of records it is spared: a record that comes again in the run takes back what its earlier version had
-//! ([`Extents`]). Child tables are committed before the records' own table, for the reason that families have (`family.rs`); one that the
+//! ([`ItemHistory`]). Child tables are committed before the records' own table, for the reason that families have (`family.rs`); one that the
 //! records' table does not know of yet is what such a run has left, and is built anew.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +14,9 @@ use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 
 use super::give_up::abort;
-use super::lock_wait::patience;
-use super::orphans::overhang;
-use super::superseded::{Extents, Gone, last_ones, records_of};
+use super::lock_wait::lock_wait;
+use super::orphans::orphaned_files;
+use super::superseded::{ItemHistory, SupersededItems, last_ones, records_of};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Patience, Snapshot, Table, TableWriter, WriteSpec};
 use crate::pipeline::context::ResourceRun;
@@ -74,7 +74,7 @@ pub(crate) struct ChildWriter {
     /// What its rows are to be; `None` where no row comes any more.
     stated: Option<Arc<RecordSchema>>,
     /// In a merge.
-    extents: Option<Extents>,
+    history: Option<ItemHistory>,
     /// Items that came.
     pub(crate) items: u64,
 }
@@ -93,7 +93,7 @@ impl ChildTables {
     ) -> Result<Self, (Vec<ChildWriter>, Error)> {
         let opener = Opener {
             lake: run.lake.clone(),
-            patience: patience(run),
+            patience: lock_wait(run),
             write,
             table: run.resource.table_name.clone(),
             tables: run.resource.schema_contract.tables,
@@ -272,21 +272,21 @@ impl Opener {
             ..self.write.clone()
         };
         let (name, url) = (child.name.clone(), table.url());
-        let goes_on = known.is_some_and(|known| self.may_overhang(known));
+        let goes_on = known.is_some_and(|known| self.may_have_orphans(known));
         let mut writer = Box::pin(table.begin(write)).await?;
         if goes_on {
-            match Box::pin(overhang(&table, &self.lake.table(&self.table))).await {
+            match Box::pin(orphaned_files(&table, &self.lake.table(&self.table))).await {
                 Ok(files) if merges => drop(files),
                 Ok(files) => writer.take_back(files),
                 Err(error) => return Err(abort(writer, error).await),
             }
         }
-        let extents = merges.then(Extents::default);
-        Ok(Some(ChildWriter { name, url, writer, stated: Some(Arc::clone(&child.schema)), extents, items: 0 }))
+        let history = merges.then(ItemHistory::default);
+        Ok(Some(ChildWriter { name, url, writer, stated: Some(Arc::clone(&child.schema)), history, items: 0 }))
     }
 
     /// Whether a run may have committed to a child table and not to that of the records, in a way that this one would have to know of.
-    fn may_overhang(&self, child: &Snapshot) -> bool {
+    fn may_have_orphans(&self, child: &Snapshot) -> bool {
         match self.write.disposition {
             _ if self.starts_anew() => false,
             WriteDisposition::Append => true,
@@ -316,7 +316,7 @@ impl Opener {
         };
         let url = table.url();
         let writer = Box::pin(table.begin(write)).await?;
-        Ok(Some(ChildWriter { name: name.to_owned(), url, writer, stated: None, extents: None, items: 0 }))
+        Ok(Some(ChildWriter { name: name.to_owned(), url, writer, stated: None, history: None, items: 0 }))
     }
 }
 
@@ -324,13 +324,13 @@ impl ChildWriter {
     /// Stages the items of the lists of a batch of `records`.
     async fn write(&mut self, child: &ChildTable, batch: &RecordBatch, records: &[u128], items: Items) -> Result<()> {
         self.items += items.records.len() as u64;
-        let Some(extents) = &mut self.extents else {
+        let Some(history) = &mut self.history else {
             let rows = self.writer.fitted(&items.rows)?;
             return self.writer.write(rows).await;
         };
         let keys = child.key_in(batch).map_err(failed)?;
         self.writer.came(&key_rows(child, keys.clone()).map_err(failed)?)?;
-        let gone = extents.turn(records, &items);
+        let gone = history.turn(records, &items);
         let rows = with_deletes(child, items.rows.columns().to_vec(), false).map_err(failed)?;
         self.writer.write(self.writer.fitted(&rows)?).await?;
         if !gone.records.is_empty() {
@@ -355,7 +355,7 @@ fn with_deletes(child: &ChildTable, mut columns: Vec<ArrayRef>, deletes: bool) -
 }
 
 /// Rows that delete items.
-fn deletes_of(child: &ChildTable, keys: &[ArrayRef], gone: Gone) -> Result<RecordBatch, ArrowError> {
+fn deletes_of(child: &ChildTable, keys: &[ArrayRef], gone: SupersededItems) -> Result<RecordBatch, ArrowError> {
     let records = UInt32Array::from(gone.records);
     let mut columns = keys.iter().map(|key| take(key, &records, None)).collect::<Result<Vec<_>, _>>()?;
     columns.extend(gone.indexes.into_iter().map(|indexes| Arc::new(Int64Array::from(indexes)) as ArrayRef));

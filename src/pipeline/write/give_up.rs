@@ -1,11 +1,11 @@
 //! Giving tables back as they were, because of an error.
 
-use super::tables::Writers;
+use super::tables::TableSet;
 use crate::error::{Error, ErrorKind};
 use crate::lake::TableWriter;
 
 /// Gives all tables of a pass back, where it had taken them.
-pub(crate) async fn give_up(writers: Option<Writers>, error: Error) -> Error {
+pub(crate) async fn give_up(writers: Option<TableSet>, error: Error) -> Error {
     match writers {
         Some(writers) => writers.abort(error).await,
         None => error,

@@ -25,14 +25,14 @@ impl WaitListener for Told {
 /// The resource's table, which is waited for as the operator wants.
 pub(crate) fn table(run: &ResourceRun<'_>) -> Table {
     let table = run.lake.table(&run.resource.table_name);
-    match patience(run) {
+    match lock_wait(run) {
         Some(patience) => table.waiting(patience),
         None => table,
     }
 }
 
 /// How long tables are waited for, as the operator wants.
-pub(crate) fn patience(run: &ResourceRun<'_>) -> Option<Patience> {
+pub(crate) fn lock_wait(run: &ResourceRun<'_>) -> Option<Patience> {
     let limit = run.options.wait?;
     let listener =
         Arc::new(Told { resource: run.resource.name.clone(), observer: Arc::clone(&run.components.observer) });

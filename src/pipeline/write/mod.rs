@@ -11,5 +11,5 @@ mod task;
 pub(crate) use child_tables::KnownTables;
 pub(crate) use give_up::{give_up, keeps_pages};
 pub(crate) use lock_wait::{table, wait_for_table};
-pub(crate) use tables::{Writers, commit_children};
+pub(crate) use tables::{TableSet, commit_children};
 pub(crate) use task::WriterTask;

@@ -18,7 +18,7 @@ const LOOK_FIRST: u64 = 4;
 ///
 /// # Errors
 /// When such a run built the tables anew, or its files were put together with others since; when the commits cannot be read.
-pub(crate) async fn overhang(child: &Table, own: &Table) -> Result<Vec<String>> {
+pub(crate) async fn orphaned_files(child: &Table, own: &Table) -> Result<Vec<String>> {
     let mut look = LOOK_FIRST;
     loop {
         let runs = own.history(Some(look)).await?;

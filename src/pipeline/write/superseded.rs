@@ -31,7 +31,7 @@ pub(crate) fn last_ones(records: &[u128]) -> Option<BooleanArray> {
 
 /// The places of the items that the records of a run have in one table.
 #[derive(Debug, Default)]
-pub(crate) struct Extents {
+pub(crate) struct ItemHistory {
     /// Where in `places` those of a record begin, and how many items they are of.
     of: HashMap<u128, (usize, usize)>,
     places: Vec<u32>,
@@ -39,19 +39,19 @@ pub(crate) struct Extents {
 
 /// Items that a record does not have any more.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Gone {
+pub(crate) struct SupersededItems {
     /// The record of each: its place in the batch.
     pub(crate) records: Vec<u32>,
     /// The places of each in the lists around it, the outermost list first.
     pub(crate) indexes: Vec<Vec<i64>>,
 }
 
-impl Extents {
+impl ItemHistory {
     /// Takes note of a batch of `records`, no two of which are the same, and of their items. Returns the items that an earlier version of them had in this run and
     /// that they do not have any more.
-    pub(crate) fn turn(&mut self, records: &[u128], items: &Items) -> Gone {
+    pub(crate) fn turn(&mut self, records: &[u128], items: &Items) -> SupersededItems {
         let levels = items.indexes.len();
-        let mut gone = Gone { records: Vec::new(), indexes: vec![Vec::new(); levels] };
+        let mut gone = SupersededItems { records: Vec::new(), indexes: vec![Vec::new(); levels] };
         let places_of = |row: usize| items.indexes.iter().map(move |indexes| indexes.value(row));
         let mut first = 0;
         for (number, record) in (0_u32..).zip(records) {
@@ -144,12 +144,12 @@ mod tests {
             batches in proptest::collection::vec(
                 proptest::collection::btree_map(0..4_u128, proptest::collection::btree_set((0..3_u8, 0..3_u8), 0..5), 0..4), 1..6)
         ) {
-            let mut extents = Extents::default();
+            let mut history = ItemHistory::default();
             let mut model: BTreeMap<u128, BTreeSet<(u8, u8)>> = BTreeMap::new();
             for batch in batches {
                 let records: Vec<Record> = batch.into_iter().map(|(record, items)| (record, items.into_iter().collect())).collect();
                 let keys: Vec<u128> = records.iter().map(|(record, _)| *record).collect();
-                let gone = extents.turn(&keys, &items_of(&records));
+                let gone = history.turn(&keys, &items_of(&records));
                 let found: BTreeSet<(u32, i64, i64)> =
                     (0..gone.records.len()).map(|row| (gone.records[row], gone.indexes[0][row], gone.indexes[1][row])).collect();
                 prop_assert_eq!(found.len(), gone.records.len());

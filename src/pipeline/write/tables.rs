@@ -16,13 +16,13 @@ use crate::schema::{Parts, RecordSchema};
 
 /// The table of a resource, and those of its lists. All of them are this run's.
 #[derive(Debug)]
-pub(crate) struct Writers {
+pub(crate) struct TableSet {
     /// The table of the records.
     pub(crate) own: TableWriter,
     children: Option<Box<ChildTables>>,
 }
 
-impl Writers {
+impl TableSet {
     /// Takes the table of a resource, and those of the lists of its records. `write` speaks of whole records.
     pub(crate) async fn begin(
         run: &ResourceRun<'_>,
@@ -106,8 +106,8 @@ async fn abandon(children: Vec<ChildWriter>, error: Error) -> Error {
 }
 
 /// Commits the tables of the lists; that of the records is left to be committed.
-pub(crate) async fn commit_children(run: &ResourceRun<'_>, writers: Writers) -> Result<TableWriter> {
-    let Writers { own, children } = writers;
+pub(crate) async fn commit_children(run: &ResourceRun<'_>, writers: TableSet) -> Result<TableWriter> {
+    let TableSet { own, children } = writers;
     let mut children = children.map(|children| children.into_writers()).unwrap_or_default().into_iter();
     while let Some(child) = children.next() {
         if let Err(error) = Box::pin(commit_child(run, child)).await {

@@ -6,7 +6,7 @@ use arrow::record_batch::RecordBatch;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::tables::Writers;
+use super::tables::TableSet;
 use crate::error::{Error, Result};
 use crate::reject::Reject;
 use crate::schema::RecordSchema;
@@ -18,7 +18,7 @@ const BATCHES_IN_FLIGHT_MAX: usize = 2;
 #[derive(Debug)]
 pub(crate) struct WriterTask {
     sender: mpsc::Sender<Message>,
-    task: JoinHandle<(Writers, Result<()>)>,
+    task: JoinHandle<(TableSet, Result<()>)>,
 }
 
 enum Message {
@@ -31,7 +31,7 @@ enum Message {
 }
 
 impl WriterTask {
-    pub(crate) fn spawn(mut writer: Writers) -> Self {
+    pub(crate) fn spawn(mut writer: TableSet) -> Self {
         let (sender, mut receiver) = mpsc::channel(BATCHES_IN_FLIGHT_MAX);
         let task = tokio::spawn(async move {
             while let Some(message) = receiver.recv().await {
@@ -83,7 +83,7 @@ impl WriterTask {
     }
 
     /// Waits until everything is written. The writer comes back with the result, so that it can be committed or aborted.
-    pub(crate) async fn finish(self) -> Result<(Writers, Result<()>)> {
+    pub(crate) async fn finish(self) -> Result<(TableSet, Result<()>)> {
         drop(self.sender);
         self.task.await.map_err(|error| {
             Error::storage("the writer stopped unexpectedly; nothing was committed")

@@ -54,7 +54,7 @@ enum Memory {
     /// The last value that came.
     Moves,
     /// The last value that came before records were younger than those before them.
-    Stays,
+    Frozen,
 }
 
 /// What becomes of a record.
@@ -239,9 +239,9 @@ impl CursorRun {
 
     /// The cursor stays where it is, unless records come in its order: the pages that follow are younger than those before, which may have changed
     /// since, and what has changed must still lie ahead of the cursor.
-    pub fn stay(&mut self) {
+    pub fn freeze_cursor(&mut self) {
         if self.memory == Memory::Moves && self.spec.row_order != Some(RowOrder::Ascending) {
-            self.memory = Memory::Stays;
+            self.memory = Memory::Frozen;
         }
     }
 
@@ -284,7 +284,7 @@ impl CursorRun {
     }
 
     fn remember(&mut self, found: &CursorValue, key: u128) -> Result<(), ValueError> {
-        if self.memory == Memory::Stays && self.last.is_some() {
+        if self.memory == Memory::Frozen && self.last.is_some() {
             return Ok(());
         }
         let order = match &self.last {

@@ -9,16 +9,16 @@ use crate::extract::plain_text;
 use crate::pipeline::shapes::Shapes;
 use crate::spec::{CursorValue, IncrementalSpec, JsonPath, ResourceSpec};
 
-/// The cursor's part of a gate.
+/// The cursor's part of a transform.
 #[derive(Debug)]
-pub(super) struct CursorGate {
+pub(super) struct CursorRange {
     path: JsonPath,
     key: Vec<JsonPath>,
     pub(super) run: CursorRun,
 }
 
-impl CursorGate {
-    /// The part of a gate for the records of `resource`; `None` where they have no cursor.
+impl CursorRange {
+    /// The part of a transform for the records of `resource`; `None` where they have no cursor.
     pub(super) fn of(resource: &ResourceSpec, shapes: Option<&Shapes>, run: Option<CursorRun>) -> Option<Self> {
         let spec = resource.endpoint.incremental.as_ref()?;
         Some(Self { path: spec.cursor_path.clone(), key: key_paths(spec, resource, shapes), run: run? })

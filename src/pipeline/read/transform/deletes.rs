@@ -8,9 +8,9 @@ use crate::pipeline::shapes::Shapes;
 use crate::schema::{Naming, SEPARATOR};
 use crate::spec::{JsonPath, ResourceSpec, WriteDisposition};
 
-/// The part of a gate that tells which records delete.
+/// The part of a transform that tells which records delete.
 #[derive(Debug)]
-pub(super) struct DeleteGate {
+pub(super) struct DeleteRule {
     marker: Option<Marker>,
     when: Option<Expression>,
     /// What must be known of a record that deletes.
@@ -19,7 +19,7 @@ pub(super) struct DeleteGate {
     more: Vec<String>,
 }
 
-impl DeleteGate {
+impl DeleteRule {
     pub(super) fn of(resource: &ResourceSpec, shapes: Option<&Shapes>) -> Option<Self> {
         let merges = resource.write_disposition == WriteDisposition::Merge;
         let deletes = resource.deletes.as_ref().filter(|_| merges)?;
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_record_that_deletes_keeps_its_key_and_what_else_is_to_be_known() {
-        let gate = |column: Option<&str>, when: Option<&str>| DeleteGate {
+        let transform = |column: Option<&str>, when: Option<&str>| DeleteRule {
             marker: column.map(|name| Marker::Field(JsonPath::keys([name]))),
             when: when.map(|text| Expression::parse(text).unwrap()),
             key: vec!["id".to_owned(), "part".to_owned()],
@@ -148,11 +148,11 @@ mod tests {
             ),
             (None, cancelled, "[1]", None),
         ] {
-            let found = gate(column, when).text_of(RawRecord::new(record));
+            let found = transform(column, when).text_of(RawRecord::new(record));
             assert_eq!(found, Ok(expected.map(str::to_owned)), "{record}");
         }
         for (when, why) in [("record.n + 1", "must be true or false"), ("record.gone == 1", "record.gone == 1: ")] {
-            let error = gate(None, Some(when)).text_of(RawRecord::new("{\"id\":1,\"n\":1}")).unwrap_err();
+            let error = transform(None, Some(when)).text_of(RawRecord::new("{\"id\":1,\"n\":1}")).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
         }
     }

@@ -14,26 +14,26 @@ use crate::error::Result;
 use crate::pipeline::shapes::Shapes;
 use crate::reject::RejectCode;
 use crate::spec::{ProcessingStep, ResourceSpec};
-use cursor::CursorGate;
-use deletes::DeleteGate;
+use cursor::CursorRange;
+use deletes::DeleteRule;
 use parent::with_members;
 use steps::{Stepped, apply};
 
 pub(crate) use parent::SliceContext;
 
-/// The gate of one pass over a resource.
+/// The transform of one pass over a resource.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct RecordTransform {
     /// The members that every record of the present slice gets, as `"name":value,…`.
     from_parent: String,
-    cursor: Option<CursorGate>,
+    cursor: Option<CursorRange>,
     steps: Vec<ProcessingStep>,
-    deletes: Option<DeleteGate>,
+    deletes: Option<DeleteRule>,
     children: Option<ParentRows>,
 }
 
-impl Gate {
-    /// A gate over `cursor`, which collects for `children` when there are any.
+impl RecordTransform {
+    /// A transform over `cursor`, which collects for `children` when there are any.
     /// Which fields the columns of the key are is known from `shapes`.
     pub(crate) fn new(
         resource: &ResourceSpec,
@@ -41,14 +41,14 @@ impl Gate {
         cursor: Option<CursorRun>,
         children: Option<ParentRows>,
     ) -> Self {
-        let cursor = CursorGate::of(resource, shapes, cursor);
-        let deletes = DeleteGate::of(resource, shapes);
+        let cursor = CursorRange::of(resource, shapes, cursor);
+        let deletes = DeleteRule::of(resource, shapes);
         Self { from_parent: String::new(), cursor, steps: resource.processing_steps.clone(), deletes, children }
     }
 
-    /// A gate that only applies the processing steps: what was decided about a record before it was refused is not decided again.
+    /// A transform that only applies the processing steps: what was decided about a record before it was refused is not decided again.
     pub(crate) fn of_steps(resource: &ResourceSpec, shapes: Option<&Shapes>) -> Self {
-        let deletes = DeleteGate::of(resource, shapes);
+        let deletes = DeleteRule::of(resource, shapes);
         Self {
             from_parent: String::new(),
             cursor: None,
@@ -83,10 +83,10 @@ impl Gate {
         self.cursor.as_ref().map(|cursor| &cursor.run)
     }
 
-    /// The pages that follow were not there when the listing was begun: see [`CursorRun::stay`].
-    pub(crate) fn stay(&mut self) {
+    /// The pages that follow were not there when the listing was begun: see [`CursorRun::freeze_cursor`].
+    pub(crate) fn freeze_cursor(&mut self) {
         if let Some(cursor) = &mut self.cursor {
-            cursor.run.stay();
+            cursor.run.freeze_cursor();
         }
     }
 
@@ -95,13 +95,13 @@ impl Gate {
         self.cursor.as_ref().is_some_and(|cursor| cursor.run.is_past_range())
     }
 
-    /// What the gate has learned: the cursor, and the keys for the children.
+    /// What the transform has learned: the cursor, and the keys for the children.
     pub(crate) fn into_parts(self) -> (Option<CursorRun>, Option<ParentRows>) {
         (self.cursor.map(|cursor| cursor.run), self.children)
     }
 }
 
-impl RecordGate for Gate {
+impl RecordGate for RecordTransform {
     fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission> {
         let mut rewritten = with_members(record.text(), &self.from_parent);
         let came = record;
