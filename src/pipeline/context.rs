@@ -7,12 +7,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::checkpoint::{Backfill, Checkpoint};
-use crate::client::{Client, Transport};
+use crate::client::{Client, Components as ClientComponents, Transport};
 use crate::clock::Clock;
 use crate::event::{Observer, RunEvent};
 use crate::interrupt::Interrupt;
 use crate::lake::Lake;
-use crate::spec::{DestinationSpec, Limits, ResourceSpec, WriteDisposition};
+use crate::spec::{DestinationSpec, Limits, PipelineSpec, ResourceSpec, WriteDisposition};
 
 /// What the command line may say about a run.
 #[derive(Debug, Clone, Default)]
@@ -67,15 +67,27 @@ pub(crate) struct ResourceRun<'a> {
     pub(crate) has_table: bool,
     pub(crate) limits: &'a Limits,
     pub(crate) options: &'a RunOptions,
-    pub(crate) lake: &'a Lake,
+    /// The lake of the run; `None` where rows are handed out.
+    pub(crate) lake: Option<&'a Lake>,
     pub(crate) client: &'a Arc<Client>,
     pub(crate) components: &'a Components,
 }
 
-impl ResourceRun<'_> {
+impl<'a> ResourceRun<'a> {
     /// The resource's name, for an event.
     pub(crate) fn name(&self) -> String {
         self.resource.name.clone()
+    }
+
+    /// The lake in which the resource's table is; `None` where its rows go to no table.
+    pub(crate) fn lake_of_table(&self) -> Option<&'a Lake> {
+        self.lake.filter(|_| self.has_table)
+    }
+
+    /// Where its table is, or would be.
+    pub(crate) fn table_url(&self) -> String {
+        let name = &self.resource.table_name;
+        self.lake.map_or_else(|| name.clone(), |lake| lake.table(name).url())
     }
 
     /// Tells the observer what happened.
@@ -92,4 +104,18 @@ impl ResourceRun<'_> {
     pub(crate) fn starts_anew(&self) -> bool {
         self.options.full_refresh || self.resource.write_disposition == WriteDisposition::Replace
     }
+}
+
+/// The client of a pipeline's API.
+pub(crate) fn client(spec: &PipelineSpec, components: &Components) -> Client {
+    Client::new(
+        &spec.client,
+        &spec.limits,
+        ClientComponents {
+            transport: Arc::clone(&components.transport),
+            clock: Arc::clone(&components.clock),
+            observer: Arc::clone(&components.observer),
+            jitter_seed: components.jitter_seed,
+        },
+    )
 }

@@ -7,19 +7,21 @@ mod context;
 mod read;
 mod run;
 mod shapes;
+mod sink;
 mod typing;
 mod write;
 
 use std::sync::Arc;
 
-use crate::client::{Client, Components as ClientComponents};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::spec::{PipelineSpec, ResourceSpec, WriteDisposition};
-use run::{Family, Stage, ends_the_run};
+use crate::spec::{PipelineSpec, ResourceSpec};
+use context::client;
+use run::{Family, Stage, ends_the_run, refuse_idle_backfill, refuse_parents_without_children};
 
 pub use context::{Components, RunOptions, Start};
-pub use run::{Sample, infer_schema};
+pub use run::{ReadStream, Sample, choose, infer_schema, read};
+pub use write::ReadItem;
 
 /// Runs the chosen resources one after the other, in the order of the file.
 ///
@@ -67,79 +69,148 @@ pub async fn run_in(
     first_error.map_or(Ok(()), Err)
 }
 
-fn client(spec: &PipelineSpec, components: &Components) -> Client {
-    Client::new(
-        &spec.client,
-        &spec.limits,
-        ClientComponents {
-            transport: Arc::clone(&components.transport),
-            clock: Arc::clone(&components.clock),
-            observer: Arc::clone(&components.observer),
-            jitter_seed: components.jitter_seed,
-        },
-    )
-}
+#[cfg(test)]
+mod tests;
 
-fn refuse_idle_backfill(resources: &[&ResourceSpec], options: &RunOptions) -> Result<()> {
-    if options.backfill.is_none() {
-        return Ok(());
-    }
-    let without: Vec<&str> = resources
-        .iter()
-        .filter(|resource| resource.endpoint.incremental.is_none())
-        .map(|resource| resource.name.as_str())
-        .collect();
-    if !without.is_empty() {
-        return Err(Error::config(format!(
-            "a range was given, but these resources have no cursor: {}",
-            without.join(", ")
-        ))
-        .with_hint("name those that have one with --resource, or give them endpoint.incremental"));
-    }
-    match resources.iter().find(|resource| resource.write_disposition == WriteDisposition::Replace) {
-        None => Ok(()),
-        Some(replaced) => Err(Error::config(format!(
-            "a range was given, but resource {} is replaced: its table would hold nothing else",
-            replaced.name
-        ))
-        .with_hint("use write_disposition: merge or append, or leave the resource out with --resource")),
-    }
-}
+/// An API of answers that are written down, and pipelines that read it; for the tests of this module.
+#[cfg(test)]
+mod testing {
+    use std::fmt;
+    use std::sync::{Arc, Mutex};
 
-/// A cursor that moves while resources that depend on its records are left out would pass over those for good.
-fn refuse_parents_without_children(
-    spec: &PipelineSpec,
-    resources: &[&ResourceSpec],
-    options: &RunOptions,
-) -> Result<()> {
-    let is_chosen = |name: &str| resources.iter().any(|resource| resource.name == name);
-    let keeps_cursor = |resource: &ResourceSpec| {
-        let starts_anew = options.full_refresh || resource.write_disposition == WriteDisposition::Replace;
-        resource.selected && is_chosen(&resource.name) && resource.endpoint.incremental.is_some() && !starts_anew
-    };
-    for resource in spec.resources.iter().filter(|resource| keeps_cursor(resource)) {
-        let is_child =
-            |other: &&ResourceSpec| other.parent.as_ref().is_some_and(|parent| parent.resource == resource.name);
-        if let Some(child) = spec.resources.iter().filter(is_child).find(|child| !is_chosen(&child.name)) {
-            let (parent, child) = (&resource.name, &child.name);
-            return Err(Error::config(format!(
-                "resource {parent} has a cursor, and {child} depends on its records: without {child}, what it needs of them would be passed over for good"
-            ))
-            .with_hint(format!("add --resource {child}, or name {child} alone")));
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use serde_json::{Value, json};
+
+    use crate::client::{SendLimits, Transport, TransportError};
+    use crate::clock::ManualClock;
+    use crate::config::{self, Format, Sources};
+    use crate::event::{Observer, RunEvent};
+    use crate::interrupt::Interrupt;
+    use crate::pipeline::Components;
+    use crate::spec::PipelineSpec;
+
+    /// The body of an answer, by path and query; `None` for a page that is not there (404).
+    type Answer = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+    /// An API, and what it was asked for.
+    pub(crate) struct Api {
+        answer: Box<Answer>,
+        asked: Mutex<Vec<String>>,
+    }
+
+    impl fmt::Debug for Api {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Api").field("asked", &self.asked).finish_non_exhaustive()
         }
     }
-    Ok(())
-}
 
-/// The resources of `names` in the order of the file; all of them when there are no names.
-///
-/// # Errors
-/// When a name is unknown: the error lists the ones there are.
-pub fn choose<'a>(spec: &'a PipelineSpec, names: &[String]) -> Result<Vec<&'a ResourceSpec>> {
-    let known = || spec.resources.iter().map(|resource| resource.name.as_str()).collect::<Vec<_>>().join(", ");
-    if let Some(unknown) = names.iter().find(|name| spec.resources.iter().all(|resource| resource.name != **name)) {
-        return Err(Error::config(format!("pipeline {} has no resource {unknown:?}", spec.name))
-            .with_hint(format!("its resources are: {}", known())));
+    impl Api {
+        /// An API that answers as `answer` does, which gets path and query: `/e?page=1`.
+        pub(crate) fn new(answer: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Arc<Self> {
+            Arc::new(Self { answer: Box::new(answer), asked: Mutex::default() })
+        }
+
+        /// An API with a page for each of the addresses.
+        pub(crate) fn of(pages: &[(&str, Value)]) -> Arc<Self> {
+            let pages: Vec<(String, String)> =
+                pages.iter().map(|(address, body)| ((*address).to_owned(), body.to_string())).collect();
+            Self::new(move |asked| pages.iter().find(|(address, _)| address == asked).map(|(_, body)| body.clone()))
+        }
+
+        /// What was asked for so far.
+        pub(crate) fn asked(&self) -> Vec<String> {
+            self.asked.lock().unwrap().clone()
+        }
     }
-    Ok(spec.resources.iter().filter(|resource| names.is_empty() || names.contains(&resource.name)).collect())
+
+    #[async_trait]
+    impl Transport for Api {
+        async fn send(
+            &self,
+            request: http::Request<Bytes>,
+            _: SendLimits,
+        ) -> Result<http::Response<Bytes>, TransportError> {
+            let asked = request.uri().path_and_query().unwrap().to_string();
+            self.asked.lock().unwrap().push(asked.clone());
+            let answer = http::Response::builder();
+            Ok(match (self.answer)(&asked) {
+                Some(body) => answer.body(body.into()).unwrap(),
+                None => answer.status(404).body(Bytes::new()).unwrap(),
+            })
+        }
+    }
+
+    /// Every event.
+    #[derive(Debug, Default)]
+    pub(crate) struct Heard(Mutex<Vec<RunEvent>>);
+
+    impl Heard {
+        /// What was heard so far.
+        pub(crate) fn events(&self) -> Vec<RunEvent> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    impl Observer for Heard {
+        fn observe(&self, event: &RunEvent) {
+            self.0.lock().unwrap().push(event.clone());
+        }
+    }
+
+    struct NoFiles;
+
+    impl Sources for NoFiles {
+        fn env(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn file(&self, name: &str) -> std::io::Result<String> {
+            Err(std::io::Error::other(format!("{name} is not there")))
+        }
+    }
+
+    /// A pipeline of these resources; of one without an endpoint, all of its listing is at its name. `limits` bound it.
+    pub(crate) fn pipeline(resources: Value, limits: Value) -> PipelineSpec {
+        let document = json!({
+            "client": {"base_url": "https://api.example", "retry": {"max_retries": 0}},
+            "limits": limits, "resources": resources,
+        });
+        config::parse("p.json", &document.to_string(), Format::Json, &NoFiles).unwrap()
+    }
+
+    /// A resource that is one page of JSON, with what `more` says.
+    pub(crate) fn resource(name: &str, more: Value) -> Value {
+        let mut resource = json!({
+            "name": name, "write_disposition": "append",
+            "endpoint": {"path": name, "data_selector": "$", "paginator": "single_page"},
+        });
+        merge(&mut resource, more);
+        resource
+    }
+
+    fn merge(into: &mut Value, more: Value) {
+        match (into, more) {
+            (Value::Object(into), Value::Object(more)) => {
+                for (key, value) in more {
+                    merge(into.entry(key).or_insert(Value::Null), value);
+                }
+            }
+            (into, more) => *into = more,
+        }
+    }
+
+    /// What touches the world in a test: `api`, and a clock that stands still.
+    pub(crate) fn components(api: &Arc<Api>) -> (Components, Arc<Heard>) {
+        let heard = Arc::new(Heard::default());
+        let components = Components {
+            clock: Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap())),
+            transport: Arc::<Api>::clone(api),
+            observer: Arc::<Heard>::clone(&heard),
+            run_id: "run".to_owned(),
+            interrupt: Interrupt::never(),
+            jitter_seed: 1,
+        };
+        (components, heard)
+    }
 }

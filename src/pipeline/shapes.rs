@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
+
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnHint, RecordSchema, SchemaError, member_path};
-use crate::spec::ResourceSpec;
+use crate::spec::{ResourceSpec, WriteDisposition};
 
 /// The schema of records, and that of the table which is made of them.
 #[derive(Debug, Clone)]
@@ -127,4 +129,14 @@ pub(crate) fn shaped(resource: &ResourceSpec, seen: RecordSchema) -> RecordSchem
         Some(levels) => seen.nested_to(levels),
         None => seen,
     }
+}
+
+/// Whether batches say which of their rows delete.
+pub(crate) fn takes_deletes(resource: &ResourceSpec) -> bool {
+    resource.write_disposition == WriteDisposition::Merge && resource.merge.deletes.is_some()
+}
+
+/// The Arrow schema of batches of rows of the table schema `table`.
+pub(crate) fn batch_schema(resource: &ResourceSpec, table: &RecordSchema) -> SchemaRef {
+    if takes_deletes(resource) { table.to_arrow_with_deletes(&resource.primary_key) } else { table.to_arrow() }
 }

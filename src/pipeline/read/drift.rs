@@ -29,8 +29,13 @@ impl Drift {
         // Rows without a key of their own are not told apart by a merge.
         let counts_repeats = resource.write_disposition == WriteDisposition::Merge
             && (!resource.primary_key.is_empty() || resource.merge.history().is_some());
+        if counts_repeats { None } else { Self::over(resource, depth_max) }
+    }
+
+    /// A watch over the pages of `resource`, where they are read by position.
+    pub(crate) fn over(resource: &ResourceSpec, depth_max: u32) -> Option<Self> {
         let selector = resource.endpoint.data_selector.clone();
-        (is_by_position(resource) && !counts_repeats).then_some(Self { selector, depth_max, last: None, repeated: 0 })
+        is_by_position(resource).then_some(Self { selector, depth_max, last: None, repeated: 0 })
     }
 
     /// Takes note of a page that states `total`.

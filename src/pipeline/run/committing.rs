@@ -5,7 +5,7 @@ use super::reading::Tally;
 use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::error::{Error, Result};
 use crate::event::{RowCounts, RunEvent};
-use crate::lake::{CommitOutcome, TableWriter};
+use crate::lake::CommitOutcome;
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::write::{commit_children, give_up};
 use crate::spec::WriteDisposition;
@@ -13,7 +13,8 @@ use crate::spec::WriteDisposition;
 /// Makes a staged pass the table's.
 pub(super) async fn commit(run: &ResourceRun<'_>, staged: Staged) -> Result<()> {
     let Staged { writers, tally, schema_changes, cursor, .. } = staged;
-    let checkpoint = match checkpoint(run, cursor.as_ref(), writers.as_ref().map(|writers| &writers.own)) {
+    let before = writers.as_ref().and_then(|writers| writers.own.last_checkpoint());
+    let checkpoint = match checkpoint(run, cursor.as_ref(), before) {
         Ok(checkpoint) => checkpoint,
         Err(error) => return Err(give_up(writers, error).await),
     };
@@ -43,8 +44,12 @@ fn emit_outcome(run: &ResourceRun<'_>, outcome: CommitOutcome, tally: &Tally, ch
     });
 }
 
-/// How far the resource has got with this pass. A run over a range of its own leaves what the table says.
-fn checkpoint(run: &ResourceRun<'_>, cursor: Option<&CursorRun>, writer: Option<&TableWriter>) -> Result<Checkpoint> {
+/// How far the resource has got with this pass. A run over a range of its own leaves what was there `before`.
+pub(super) fn checkpoint(
+    run: &ResourceRun<'_>,
+    cursor: Option<&CursorRun>,
+    before: Option<&Checkpoint>,
+) -> Result<Checkpoint> {
     let name = &run.resource.name;
     let Some(cursor) = cursor else { return Ok(Checkpoint::full_listing(name)) };
     // Without a key, a record that is read again would delete its group.
@@ -54,7 +59,7 @@ fn checkpoint(run: &ResourceRun<'_>, cursor: Option<&CursorRun>, writer: Option<
         Error::config(format!("resource {name}: {error}"))
             .with_hint("use write_disposition: merge, which needs no memory of single records")
     })?;
-    Ok(match (state, writer.and_then(TableWriter::last_checkpoint)) {
+    Ok(match (state, before) {
         (Some(state), _) => Checkpoint::cursor(name, state),
         (None, Some(before)) => before.clone(),
         (None, None) => Checkpoint::full_listing(name),

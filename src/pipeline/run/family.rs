@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::committing::commit;
-use super::opening::{cursor, resource_started};
+use super::opening::{cursor, resource_finished, resource_started};
 use super::pass::{Pass, Staged, stage};
+use crate::checkpoint::CursorRun;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{ErrorFacts, RunEvent};
 use crate::lake::Lake;
 use crate::pipeline::context::{Components, ResourceRun, RunOptions};
 use crate::pipeline::read::{ParentRows, Slices};
@@ -36,7 +36,7 @@ impl<'a> Stage<'a> {
         let Self { spec, chosen, options, lake, client, components } = *self;
         let is_chosen = chosen.iter().any(|chosen| chosen.name == resource.name);
         let has_table = is_chosen && resource.selected;
-        ResourceRun { resource, has_table, limits: &spec.limits, options, lake, client, components }
+        ResourceRun { resource, has_table, limits: &spec.limits, options, lake: Some(lake), client, components }
     }
 }
 
@@ -68,10 +68,12 @@ impl<'a> Family<'a> {
     pub(crate) async fn run(&self) -> Result<()> {
         if let Err(error) = Box::pin(wait_for_table(&self.run)).await {
             resource_started(&self.run);
-            finished(&self.run, Duration::ZERO, Some(&error));
+            resource_finished(&self.run, Duration::ZERO, Some(&error));
             return Err(error);
         }
-        if let Some(windows) = self.windows().await? {
+        if self.children.is_empty()
+            && let Some(windows) = windows(&self.run).await?
+        {
             return self.run_windows(windows).await;
         }
         let mut members = Vec::new();
@@ -85,7 +87,7 @@ impl<'a> Family<'a> {
                         member.run.resource.name
                     ));
                     let shown = Box::pin(member.staged.abort(relative)).await;
-                    finished(member.run, member.elapsed, Some(&shown));
+                    resource_finished(member.run, member.elapsed, Some(&shown));
                 }
                 Err(error)
             }
@@ -107,7 +109,7 @@ impl<'a> Family<'a> {
         let mut staged = match staged {
             Ok(staged) => staged,
             Err(error) => {
-                finished(&self.run, elapsed, Some(&error));
+                resource_finished(&self.run, elapsed, Some(&error));
                 return Err(error);
             }
         };
@@ -121,24 +123,8 @@ impl<'a> Family<'a> {
         Ok(())
     }
 
-    /// The time windows of a resource that stands alone.
-    async fn windows(&self) -> Result<Option<VecDeque<crate::checkpoint::CursorRun>>> {
-        let has_step = self.run.resource.endpoint.incremental.as_ref().is_some_and(|spec| spec.step.is_some());
-        if !has_step || !self.children.is_empty() {
-            return Ok(None);
-        }
-        let windows = match cursor(&self.run).await? {
-            Some(cursor) => cursor.windows(self.run.now()).map_err(|error| {
-                Error::config(format!("resource {}: {error}", self.run.resource.name))
-                    .with_hint("endpoint.incremental.step needs an initial_value that is a date or a date-time")
-            })?,
-            None => None,
-        };
-        Ok(windows.map(VecDeque::from))
-    }
-
     /// Reads and commits one window after the other. A table that is replaced is committed once, with all of them.
-    async fn run_windows(&self, windows: VecDeque<crate::checkpoint::CursorRun>) -> Result<()> {
+    async fn run_windows(&self, windows: VecDeque<CursorRun>) -> Result<()> {
         let run = &self.run;
         let started = run.components.clock.monotonic();
         resource_started(run);
@@ -165,9 +151,24 @@ impl<'a> Family<'a> {
                 break;
             }
         }
-        finished(run, run.components.clock.monotonic().saturating_sub(started), result.as_ref().err());
+        resource_finished(run, run.components.clock.monotonic().saturating_sub(started), result.as_ref().err());
         result
     }
+}
+
+/// The time windows of a resource that stands alone, where it has a step.
+pub(super) async fn windows(run: &ResourceRun<'_>) -> Result<Option<VecDeque<CursorRun>>> {
+    if run.resource.endpoint.incremental.as_ref().is_none_or(|spec| spec.step.is_none()) {
+        return Ok(None);
+    }
+    let windows = match cursor(run).await? {
+        Some(cursor) => cursor.windows(run.now()).map_err(|error| {
+            Error::config(format!("resource {}: {error}", run.resource.name))
+                .with_hint("endpoint.incremental.step needs an initial_value that is a date or a date-time")
+        })?,
+        None => None,
+    };
+    Ok(windows.map(VecDeque::from))
 }
 
 /// Commits children before their parents. After a failure nobody above is committed.
@@ -185,7 +186,7 @@ async fn commit_all(members: Vec<Member<'_, '_>>) -> Result<()> {
             Err(Box::pin(staged.abort(relative)).await)
         };
         let elapsed = elapsed + run.components.clock.monotonic().saturating_sub(started);
-        finished(run, elapsed, committed.as_ref().err());
+        resource_finished(run, elapsed, committed.as_ref().err());
         if result.is_ok() {
             result = committed;
         }
@@ -193,12 +194,15 @@ async fn commit_all(members: Vec<Member<'_, '_>>) -> Result<()> {
     result
 }
 
-fn finished(run: &ResourceRun<'_>, elapsed: Duration, error: Option<&Error>) {
-    run.components.observer.observe(&RunEvent::ResourceFinished {
-        resource: run.name(),
-        elapsed,
-        error: error.map(ErrorFacts::from),
-    });
+/// The resource and those that it depends on, the first one first.
+pub(super) fn lineage<'s>(spec: &'s PipelineSpec, resource: &'s ResourceSpec) -> Vec<&'s ResourceSpec> {
+    let parent_of = |child: &&ResourceSpec| {
+        let parent = child.parent.as_ref()?;
+        spec.resources.iter().find(|resource| resource.name == parent.resource)
+    };
+    let mut lineage: Vec<&ResourceSpec> = std::iter::successors(Some(resource), parent_of).collect();
+    lineage.reverse();
+    lineage
 }
 
 /// Whether the run should go on with other families after `error`.

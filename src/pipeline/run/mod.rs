@@ -1,12 +1,17 @@
 //! Families, passes and their order: who is read first, and who is committed first.
 
+mod choosing;
 mod committing;
 mod family;
 mod opening;
 mod pass;
+mod reader;
 mod reading;
 mod reprocess_rejects;
 mod sampling;
 
+pub use choosing::choose;
+pub(crate) use choosing::{refuse_idle_backfill, refuse_parents_without_children};
 pub(crate) use family::{Family, Stage, ends_the_run};
+pub use reader::{ReadStream, read};
 pub use sampling::{Sample, infer_schema};

@@ -1,16 +1,18 @@
 //! Opening a pass: where its cursor is, by which schema its table is taken, and whether that may come to be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::error::{Error, Result};
-use crate::event::RunEvent;
+use crate::event::{ErrorFacts, RunEvent};
 use crate::lake::{Table, WriteSpec};
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::read::{Pages, RecordTransform};
 use crate::pipeline::shapes::Shapes;
 use crate::pipeline::typing::{Rules, sample};
 use crate::pipeline::write::{KnownTables, TableSet};
+use crate::schema::RecordSchema;
 use crate::spec::ContractMode;
 
 /// A table that is this run's, and what its rows are made of.
@@ -20,10 +22,15 @@ pub(super) struct Opened {
     pub(super) writers: TableSet,
 }
 
+/// Tells that a resource is begun with.
 pub(super) fn resource_started(run: &ResourceRun<'_>) {
-    let table = run.lake.table(&run.resource.table_name);
-    let disposition = run.resource.write_disposition;
-    run.emit(&RunEvent::ResourceStarted { resource: run.name(), table: table.url(), disposition });
+    let (table, disposition) = (run.table_url(), run.resource.write_disposition);
+    run.emit(&RunEvent::ResourceStarted { resource: run.name(), table, disposition });
+}
+
+/// Tells that a resource is done with, which took `elapsed`.
+pub(super) fn resource_finished(run: &ResourceRun<'_>, elapsed: Duration, error: Option<&Error>) {
+    run.emit(&RunEvent::ResourceFinished { resource: run.name(), elapsed, error: error.map(ErrorFacts::from) });
 }
 
 /// The cursor that this run follows, after what the table's last commit says.
@@ -32,8 +39,10 @@ pub(super) async fn cursor(run: &ResourceRun<'_>) -> Result<Option<CursorRun>> {
     let checkpoint = match &run.options.start {
         _ if run.starts_anew() => None,
         Some(start) => start.checkpoints.get(&run.resource.name).cloned(),
-        None if run.has_table => run.lake.table(&run.resource.table_name).snapshot().await?.checkpoint,
-        None => None,
+        None => match run.lake_of_table() {
+            Some(lake) => lake.table(&run.resource.table_name).snapshot().await?.checkpoint,
+            None => None,
+        },
     };
     let state = checkpoint.as_ref().and_then(Checkpoint::cursor_state);
     CursorRun::begin(spec, state, run.options.backfill.as_ref()).map(Some).map_err(|error| {
@@ -41,24 +50,41 @@ pub(super) async fn cursor(run: &ResourceRun<'_>) -> Result<Option<CursorRun>> {
     })
 }
 
-/// The schema and a writer that holds the table. With a schema file the table is taken before the first request, so
-/// that a table that is held or cannot be written costs the API nothing.
+/// Returns the schema of the records of a pass and of their rows, by what the table has so far; `None` where there is not a single
+/// column. Without a schema file, pages are read for it.
+pub(super) async fn schemas(
+    run: &ResourceRun<'_>,
+    pages: &mut Pages<'_>,
+    cursor: Option<&CursorRun>,
+    stored: Option<&RecordSchema>,
+) -> Result<Option<(Rules, Shapes)>> {
+    let rules = Rules::new(run.resource, stored.is_none());
+    let schema = if let Some(file) = &run.resource.schema {
+        rules.file_and_table(file, stored)?
+    } else {
+        let transform = RecordTransform::new(run.resource, None, cursor.cloned(), None);
+        let Some(schema) = sample(run, pages, transform, stored).await? else { return Ok(None) };
+        schema
+    };
+    Ok(Some((rules, Shapes::of(run.resource, schema)?)))
+}
+
+/// Takes the table of a pass, by its schema; `None` where its rows go to none. With a schema file the table is taken before the
+/// first request, so that a table that is held or cannot be written costs the API nothing.
 pub(super) async fn open(
     run: &ResourceRun<'_>,
     table: &Table,
     pages: &mut Pages<'_>,
     cursor: Option<&CursorRun>,
 ) -> Result<Option<Opened>> {
-    if !run.has_table {
-        return Ok(None);
-    }
+    let Some(lake) = run.lake_of_table() else { return Ok(None) };
     let contract = run.resource.schema_contract;
     let evolves = contract.columns == ContractMode::Evolve || contract.data_type == ContractMode::Evolve;
     let needs_stored = run.resource.schema.is_none() || evolves || contract.tables != ContractMode::Evolve;
     let needs_stored = needs_stored || run.resource.shape.has_child_tables;
     let stored = if needs_stored { table.snapshot().await?.record_schema() } else { None };
     let known = match &stored {
-        Some(own) if run.resource.shape.has_child_tables => KnownTables::of(run.lake, own).await?,
+        Some(own) if run.resource.shape.has_child_tables => KnownTables::of(lake, own).await?,
         _ => KnownTables::default(),
     };
     let stored = stored.filter(|_| !run.options.full_refresh);
@@ -66,15 +92,7 @@ pub(super) async fn open(
     if !may_be_created(run, table, stored.is_some()).await? {
         return Ok(None);
     }
-    let rules = Rules::new(run.resource, stored.is_none());
-    let schema = if let Some(file) = &run.resource.schema {
-        rules.file_and_table(file, stored.as_deref())?
-    } else {
-        let transform = RecordTransform::new(run.resource, None, cursor.cloned(), None);
-        let Some(schema) = sample(run, pages, transform, stored.as_deref()).await? else { return Ok(None) };
-        schema
-    };
-    let shapes = Shapes::of(run.resource, schema)?;
+    let Some((rules, shapes)) = schemas(run, pages, cursor, stored.as_deref()).await? else { return Ok(None) };
     let write = WriteSpec {
         run_id: run.components.run_id.clone(),
         resource: run.name(),
@@ -89,7 +107,7 @@ pub(super) async fn open(
         limits: *run.limits,
         clock: Arc::clone(&run.components.clock),
     };
-    let mut writers = Box::pin(TableSet::begin(run, table, write, known)).await?;
+    let mut writers = Box::pin(TableSet::begin(run, (lake, table), write, known)).await?;
     match writers.agreed(run, &shapes) {
         Ok(shapes) => Ok(Some(Opened { rules, shapes, writers })),
         Err(error) => Err(writers.abort(error).await),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::opening::{Opened, open};
-use super::reading::{Tally, end_listing, extract, read_without_table, refuse_drift, refuse_rejects, retire_absent};
+use super::reading::{Tally, end_listing, extract, refuse_drift, refuse_rejects, retire_absent};
 use super::reprocess_rejects::reprocess_rejects;
 use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::error::{Error, Result};
@@ -14,9 +14,10 @@ use crate::event::RunEvent;
 use crate::extract::{Ending, Journal};
 use crate::lake::{Table, TableWriter};
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{self, Pages, ParentRows, RecordTransform, Slices};
-use crate::pipeline::typing::Typing;
-use crate::pipeline::write::{self, TableSet, WriterTask, give_up, keeps_pages};
+use crate::pipeline::read::{self, Drift, Pages, ParentRows, RecordTransform, Slices};
+use crate::pipeline::sink::Discard;
+use crate::pipeline::typing::{Records, Typing};
+use crate::pipeline::write::{self, LakeSink, TableSet, give_up, keeps_pages};
 
 /// What a pass is over.
 pub(super) struct Pass<'p> {
@@ -50,8 +51,8 @@ impl From<Error> for Stopped {
 
 /// Reads a pass to its end. On any failure the table stays as it was.
 pub(super) async fn stage(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Staged> {
+    let Some(table) = write::table(run) else { return Box::pin(walk(run, pass)).await };
     let Pass { mut slices, cursor, children } = pass;
-    let table = write::table(run);
     let journal = read::journal(run, &table, cursor.as_ref(), true).await?;
     let emptied = children.as_ref().map(ParentRows::emptied);
     let first = Pass { slices: slices.restarted()?, cursor: cursor.clone(), children };
@@ -65,6 +66,27 @@ pub(super) async fn stage(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Stage
         }
         result => result,
     }
+}
+
+/// Reads a pass to its end whose records are no rows: for its children, or because there is not a single column.
+pub(super) async fn walk(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Staged> {
+    let Pass { slices, cursor, children } = pass;
+    let pages = Pages::new(slices, cursor.clone(), run.client.concurrency(), None);
+    let transform = RecordTransform::new(run.resource, None, cursor, children);
+    walk_pages(run, pages, transform).await
+}
+
+/// As [`walk`], with pages of which some were read already.
+pub(super) async fn walk_pages(
+    run: &ResourceRun<'_>,
+    pages: Pages<'_>,
+    mut transform: RecordTransform,
+) -> Result<Staged> {
+    let records = Records::walked(run);
+    let (tally, outcome) = extract(run, pages, records, &mut Discard, &mut transform, None).await?;
+    end_listing(run, outcome);
+    let (cursor, children) = transform.into_parts();
+    Ok(Staged { writers: None, tally, schema_changes: Vec::new(), cursor, children })
 }
 
 /// Reads a pass to its end, with the help of `journal`, which is closed then.
@@ -106,9 +128,7 @@ async fn read_pass(
     let shapes = opened.as_ref().map(|opened| &opened.shapes);
     let mut transform = RecordTransform::new(run.resource, shapes, cursor, children);
     let Some(Opened { rules, mut shapes, mut writers }) = opened else {
-        let tally = read_without_table(run, pages, &mut transform).await?;
-        let (cursor, children) = transform.into_parts();
-        return Ok(Staged { writers: None, tally, schema_changes: Vec::new(), cursor, children });
+        return Ok(walk_pages(run, pages, transform).await?);
     };
     if let Some(commit) = writers.own.recovered() {
         run.emit(&RunEvent::Recovered { resource: run.name(), commit });
@@ -122,13 +142,14 @@ async fn read_pass(
             Err(error) => return Err(Stopped { writers: Some(writers), error }),
         }
     }
-    let typing = match Typing::new(run, shapes, rules) {
-        Ok(typing) => typing,
+    let records = match Typing::new(run, shapes, rules) {
+        Ok(typing) => Records::Typed(Box::new(typing)),
         Err(error) => return Err(Stopped { writers: Some(writers), error }),
     };
-    let task = WriterTask::spawn(writers);
-    let extracted = extract(run, pages, typing, &task, &mut transform).await;
-    let (mut writers, written) = task.finish().await?;
+    let mut sink = LakeSink::spawn(writers);
+    let drift = Drift::of(run.resource, run.limits.nesting_depth_max);
+    let extracted = extract(run, pages, records, &mut sink, &mut transform, drift).await;
+    let (mut writers, written) = sink.finish().await?;
     let checked = written.and(extracted).and_then(|(tally, outcome)| {
         refuse_drift(run, &mut writers.own, outcome.as_ref())?;
         refuse_rejects(run, &tally, true)?;

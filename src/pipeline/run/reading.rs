@@ -2,23 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::decode::{Inferrer, RecordGate};
 use crate::error::{Error, Result};
 use crate::event::{Completeness, RunEvent, Verdict};
 use crate::extract::ListingOutcome;
 use crate::lake::TableWriter;
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::read::{Drift, Pages, RecordTransform, SlicedPage, format_of, is_by_position, next_page};
-use crate::pipeline::typing::Typing;
-use crate::pipeline::write::WriterTask;
+use crate::pipeline::sink::Sink;
+use crate::pipeline::typing::Records;
 use crate::reject::{Reject, RejectCode};
 use crate::spec::{RejectsMax, WriteDisposition};
-
-/// What of a page is kept beside the table: the records that were refused, and the values that null stands for.
-struct Refused {
-    rejects: Vec<Reject>,
-    nulled: Vec<Reject>,
-}
 
 /// What was counted on the way from the pages to the writer.
 #[derive(Debug, Default)]
@@ -29,29 +22,24 @@ pub(super) struct Tally {
     drift: Option<Drift>,
 }
 
-/// Reads, decodes and hands on every page; returns what was counted once the listing is proven complete.
+/// Reads every page and hands its rows on; returns what was counted once the listing is proven complete. `drift` watches for
+/// records that move between pages.
 pub(super) async fn extract(
     run: &ResourceRun<'_>,
     mut pages: Pages<'_>,
-    mut typing: Typing<'_, '_>,
-    task: &WriterTask,
+    mut records: Records<'_, '_>,
+    sink: &mut dyn Sink,
     transform: &mut RecordTransform,
+    drift: Option<Drift>,
 ) -> Result<(Tally, Option<ListingOutcome>)> {
-    let mut tally = Tally { drift: Drift::of(run.resource, run.limits.nesting_depth_max), ..Tally::default() };
+    let mut tally = Tally { drift, ..Tally::default() };
     while let Some(sliced) = next_page(run, &mut pages).await? {
-        let decoded = decode(run, &mut pages, sliced, &mut typing, task, transform, &mut tally).await?;
-        let Some(Refused { rejects, nulled }) = decoded else { return Ok((tally, None)) };
-        if !task.reject(rejects).await || !task.note_nulled(nulled).await {
-            return Ok((tally, None));
-        }
-        refuse_rejects(run, &tally, false)?;
-        let pages = &typing.decoder.pages;
-        let full = pages.rows() >= run.limits.batch_rows || pages.bytes() >= run.limits.batch_bytes;
-        if full && !typing.hand_on(task).await? {
+        let taken = read_page(run, &mut pages, sliced, &mut records, sink, transform, &mut tally).await?;
+        if !taken || !records.hand_on_full(run, sink).await? {
             return Ok((tally, None));
         }
     }
-    typing.hand_on(task).await?;
+    records.hand_on(sink).await?;
     let repeated = tally.drift.as_ref().map_or(0, |drift| drift.repeated);
     if repeated > 0 {
         return Err(drifted(run, repeated));
@@ -59,26 +47,24 @@ pub(super) async fn extract(
     Ok((tally, pages.finish()))
 }
 
-/// Types the records of a page, and lets the listing decide what follows.
-/// Gives back what was refused, and what null stands for; `None` when the writer takes no more.
-async fn decode(
+/// Reads the records of a page, and lets the listing decide what follows. `false` when the sink takes no more.
+async fn read_page(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
     sliced: SlicedPage,
-    typing: &mut Typing<'_, '_>,
-    task: &WriterTask,
+    records: &mut Records<'_, '_>,
+    sink: &mut dyn Sink,
     transform: &mut RecordTransform,
     tally: &mut Tally,
-) -> Result<Option<Refused>> {
+) -> Result<bool> {
     let SlicedPage { page, slice, is_accepted, total } = sliced;
     transform.enter(&slice);
     if pages.resumed && !page.is_kept {
         transform.freeze_cursor();
     }
     pages.resumed |= page.is_kept;
-    let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
-    typing.decoder.pages.look_for(lookups, wants_hints);
-    let Some(decoded) = typing.decode(&page, format_of(run, &page), transform, task).await? else { return Ok(None) };
+    records.look_for(if is_accepted { Default::default() } else { pages.wanted() });
+    let Some(decoded) = records.read(run, &page, transform, sink).await? else { return Ok(false) };
     let rejected = decoded.rejects.len() as u64;
     tally.records += decoded.meta.records;
     tally.rejected += rejected;
@@ -104,43 +90,12 @@ async fn decode(
     if decoded.discarded > 0 {
         run.emit(&RunEvent::ValuesDiscarded { resource: run.name(), values: decoded.discarded });
     }
-    Ok(Some(Refused { rejects: decoded.rejects, nulled: decoded.nulled }))
-}
-
-/// Reads a pass whose records go to no table: for its children, or because there is not a single column.
-pub(super) async fn read_without_table(
-    run: &ResourceRun<'_>,
-    mut pages: Pages<'_>,
-    transform: &mut RecordTransform,
-) -> Result<Tally> {
-    let mut reader =
-        Inferrer::new(run.resource.endpoint.data_selector.clone(), Vec::new(), &[], run.limits.nesting_depth_max);
-    let mut tally = Tally::default();
-    while let Some(SlicedPage { page, slice, is_accepted, .. }) = next_page(run, &mut pages).await? {
-        transform.enter(&slice);
-        let (lookups, wants_hints) = if is_accepted { Default::default() } else { pages.wanted() };
-        reader.look_for(lookups, wants_hints);
-        reader.expect(format_of(run, &page));
-        let gate_of_page = transform.is_needed().then_some(&mut *transform as &mut dyn RecordGate);
-        let meta = reader
-            .observe_with(&page.body, gate_of_page)
-            .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
-        tally.records += meta.records;
-        let (page, bytes) = (page.number, page.body.len() as u64);
-        run.emit(&RunEvent::PageRead {
-            resource: run.name(),
-            page,
-            records: meta.records,
-            rejected: 0,
-            bytes,
-            total: None,
-        });
-        if !is_accepted {
-            pages.accept(&meta, transform.is_past_range())?;
-        }
+    let taken = decoded.rejects.is_empty() || sink.reject(decoded.rejects).await;
+    if !taken || !(decoded.nulled.is_empty() || sink.note_nulled(decoded.nulled).await) {
+        return Ok(false);
     }
-    end_listing(run, pages.finish());
-    Ok(tally)
+    refuse_rejects(run, tally, false)?;
+    Ok(true)
 }
 
 /// Whether more records were refused than the pipeline bears. A share of them is known at the end only.
@@ -151,17 +106,18 @@ pub(super) fn refuse_rejects(run: &ResourceRun<'_>, tally: &Tally, at_the_end: b
     if !is_certain || !bound.is_exceeded(rejected, records) {
         return Ok(());
     }
-    let table = run.lake.table(&run.resource.table_name);
-    let lake = table.url();
-    let lake = lake.strip_suffix(&run.resource.table_name).unwrap_or(&lake).trim_end_matches('/').to_owned();
-    Err(Error::schema(format!(
+    let error = Error::schema(format!(
         "resource {}: {rejected} of {records} records were refused, and limits.rejects_max is {bound}",
         run.resource.name
-    ))
-    .with_hint(format!(
-        "`lakefeed table rejects {lake} {} --run {}` shows them; mend the schema or the pipeline, or raise limits.rejects_max",
-        run.resource.table_name, run.components.run_id
-    )))
+    ));
+    let mend = "mend the schema or the pipeline, or raise limits.rejects_max";
+    if run.lake_of_table().is_none() {
+        return Err(error.with_hint(mend));
+    }
+    let (url, table) = (run.table_url(), &run.resource.table_name);
+    let lake = url.strip_suffix(table).unwrap_or(&url).trim_end_matches('/');
+    let run_id = &run.components.run_id;
+    Err(error.with_hint(format!("`lakefeed table rejects {lake} {table} --run {run_id}` shows them; {mend}")))
 }
 
 /// Records that move between the pages of an offset listing come twice, and push others past the reader.

@@ -56,8 +56,7 @@ pub(super) async fn reprocess_rejects(
         while let Some(batch) = batches.try_next().await? {
             for reject in batch.iter().filter(|reject| reject.state == RejectState::Open) {
                 retry.take(reject, overtaken.as_ref()).await?;
-                let pages = &retry.decoder.pages;
-                if pages.rows() >= run.limits.batch_rows || pages.bytes() >= run.limits.batch_bytes {
+                if retry.decoder.is_full(run.limits) {
                     retry.hand_on(overtaken.as_ref()).await?;
                 }
             }
@@ -117,7 +116,7 @@ impl Retry<'_, '_> {
         let before = self.undoubled.len();
         for place in new_doubles(self.decoder.shapes.records.columns(), grown.records.columns()) {
             let shapes = doubled(self.run.resource, &self.decoder.shapes, &place)?;
-            if !self.writers.holds(&shapes.table).await? {
+            if !self.writers.fits(&shapes.table).await? {
                 self.undoubled.insert(place);
             }
         }

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use object_store::memory::InMemory;
-
+use super::family::lineage;
 use super::opening::{cursor, resource_started};
 use crate::decode::Inferrer;
 use crate::error::{Error, Result};
-use crate::lake::Lake;
-use crate::pipeline::client;
-use crate::pipeline::context::{Components, ResourceRun, RunOptions};
+use crate::pipeline::context::{Components, ResourceRun, RunOptions, client};
 use crate::pipeline::read::{Pages, ParentRows, RecordTransform, Slices};
 use crate::pipeline::shapes::shaped;
 use crate::pipeline::typing::{self, SAMPLE_BYTES_MAX, SampleBounds};
@@ -41,7 +38,6 @@ pub async fn infer_schema(
     components: &Components,
 ) -> Result<Sample> {
     let client = Arc::new(client(spec, components));
-    let lake = Lake::with_store(Arc::new(InMemory::new()), object_store::path::Path::ROOT, String::new());
     let options = RunOptions::default();
     let bounds = SampleBounds { pages: pages_max, bytes: SAMPLE_BYTES_MAX };
     let run_of = |resource| ResourceRun {
@@ -49,7 +45,7 @@ pub async fn infer_schema(
         has_table: false,
         limits: &spec.limits,
         options: &options,
-        lake: &lake,
+        lake: None,
         client: &client,
         components,
     };
@@ -68,17 +64,6 @@ pub async fn infer_schema(
     let schema = schema.ok_or_else(|| without_records(resource))?;
     let schema = shaped(run.resource, schema);
     Ok(Sample { schema, always_null, records, pages })
-}
-
-/// The resource and those that it depends on, the first one first.
-fn lineage<'s>(spec: &'s PipelineSpec, resource: &'s ResourceSpec) -> Vec<&'s ResourceSpec> {
-    let parent_of = |child: &&ResourceSpec| {
-        let parent = child.parent.as_ref()?;
-        spec.resources.iter().find(|resource| resource.name == parent.resource)
-    };
-    let mut lineage: Vec<&ResourceSpec> = std::iter::successors(Some(resource), parent_of).collect();
-    lineage.reverse();
-    lineage
 }
 
 /// Looks at pages of a resource, one listing for each of `parents` where it depends on them, and collects for `children`. Returns how many pages they were,

@@ -7,9 +7,9 @@ use arrow::record_batch::RecordBatch;
 
 use crate::decode::{DecodeOptions, PageDecoder, UnknownFields};
 use crate::error::{Error, Result};
-use crate::pipeline::shapes::{Shapes, hints};
+use crate::pipeline::shapes::{Shapes, batch_schema, hints, takes_deletes};
 use crate::schema::{FieldRules, RecordSchema, Reshaper};
-use crate::spec::{JsonPath, Limits, ResourceSpec, WriteDisposition};
+use crate::spec::{JsonPath, Limits, ResourceSpec};
 
 /// A decoder of records, whose batches are the table's.
 #[derive(Debug)]
@@ -49,6 +49,11 @@ impl<'r> ShapedDecoder<'r> {
         Ok(())
     }
 
+    /// Whether as many rows are buffered as go together.
+    pub(crate) fn is_full(&self, limits: &Limits) -> bool {
+        self.pages.rows() >= limits.batch_rows || self.pages.bytes() >= limits.batch_bytes
+    }
+
     /// Takes the buffered rows out, as rows of the table.
     pub(crate) fn flush(&mut self) -> Result<RecordBatch> {
         let name = &self.resource.name;
@@ -58,10 +63,6 @@ impl<'r> ShapedDecoder<'r> {
             None => Ok(batch),
         }
     }
-}
-
-fn takes_deletes(resource: &ResourceSpec) -> bool {
-    resource.write_disposition == WriteDisposition::Merge && resource.merge.deletes.is_some()
 }
 
 /// How the fields of `records` are read.
@@ -77,12 +78,11 @@ fn reshaper(resource: &ResourceSpec, shapes: &Shapes) -> Result<Option<Reshaper>
         return Ok(None);
     }
     let (records, table) = (&shapes.records, &shapes.table);
-    let (from, to) = if takes_deletes(resource) {
-        (records.to_arrow_with_deletes(&shapes.key(resource)), table.to_arrow_with_deletes(&resource.primary_key))
-    } else {
-        (records.to_arrow(), table.to_arrow())
-    };
-    Reshaper::new(&from, table, to).map(Some).map_err(|error| not_reshaped(&resource.name, error))
+    let from =
+        if takes_deletes(resource) { records.to_arrow_with_deletes(&shapes.key(resource)) } else { records.to_arrow() };
+    Reshaper::new(&from, table, batch_schema(resource, table))
+        .map(Some)
+        .map_err(|error| not_reshaped(&resource.name, error))
 }
 
 fn not_reshaped(name: &str, error: ArrowError) -> Error {

@@ -17,7 +17,7 @@ use crate::paginate::PageMeta;
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::read::RecordTransform;
 use crate::pipeline::shapes::{Shapes, unusable};
-use crate::pipeline::write::WriterTask;
+use crate::pipeline::sink::Sink;
 use crate::reject::Reject;
 use crate::schema::{Conflicts, Places, RecordSchema, new_doubles, with_doubles_at};
 use crate::spec::{JsonPath, Limits, RecordFormat, ResourceSpec};
@@ -48,7 +48,7 @@ impl<'r, 'a> Typing<'r, 'a> {
         page: &Page,
         format: RecordFormat,
         gate: &mut RecordTransform,
-        task: &WriterTask,
+        task: &mut dyn Sink,
     ) -> Result<Option<Decoded>> {
         let rows = self.decoder.pages.rows();
         let (unknown, misfits) = self.rules.at_first();
@@ -104,27 +104,27 @@ impl<'r, 'a> Typing<'r, 'a> {
         Ok(Some(Decoded { meta, ..last }))
     }
 
-    /// Gives the buffered rows to the writer; false when it takes no more, because it failed.
-    pub(crate) async fn hand_on(&mut self, task: &WriterTask) -> Result<bool> {
+    /// Gives the buffered rows to the sink; false when it takes no more, because it failed.
+    pub(crate) async fn hand_on(&mut self, sink: &mut dyn Sink) -> Result<bool> {
         let batch = self.decoder.flush()?;
         let rows = batch.num_rows() as u64;
-        let taken = task.write(batch).await;
+        let taken = rows == 0 || sink.write(batch).await;
         if taken {
             self.run.emit(&RunEvent::RowsStaged { resource: self.run.name(), rows });
         }
         Ok(taken)
     }
 
-    /// Whether the whole numbers at `places` are doubles in all rows so far, which go to the writer, and in the table's. Notes where they are not. `None`
-    /// when the writer takes no more.
-    async fn may_be_doubles(&mut self, places: &Places, task: &WriterTask) -> Result<Option<bool>> {
-        if !self.hand_on(task).await? {
+    /// Whether the whole numbers at `places` are doubles in all rows so far, which go to the sink, and in the table's. Notes where they are not. `None`
+    /// when the sink takes no more.
+    async fn may_be_doubles(&mut self, places: &Places, sink: &mut dyn Sink) -> Result<Option<bool>> {
+        if !self.hand_on(sink).await? {
             return Ok(None);
         }
         let before = self.undoubled.len();
         for place in places {
             let shapes = doubled(self.run.resource, &self.decoder.shapes, place)?;
-            match task.holds(shapes.table).await {
+            match sink.fits(shapes.table).await {
                 None => return Ok(None),
                 Some(true) => {}
                 Some(false) => drop(self.undoubled.insert(place.clone())),
@@ -133,10 +133,10 @@ impl<'r, 'a> Typing<'r, 'a> {
         Ok(Some(self.undoubled.len() == before))
     }
 
-    /// Goes on with a schema that has grown; the rows before go to the writer. `false` when that takes no more.
-    async fn become_of(&mut self, grown: Arc<RecordSchema>, task: &WriterTask) -> Result<bool> {
+    /// Goes on with a schema that has grown; the rows before go to the sink. `false` when that takes no more.
+    async fn become_of(&mut self, grown: Arc<RecordSchema>, sink: &mut dyn Sink) -> Result<bool> {
         let grown = Shapes::of(self.run.resource, grown)?;
-        if !self.hand_on(task).await? || !task.evolve(Arc::clone(&grown.table)).await {
+        if !self.hand_on(sink).await? || !sink.evolve(Arc::clone(&grown.table)).await {
             return Ok(false);
         }
         self.decoder.become_of(grown)?;

@@ -87,12 +87,13 @@ impl ChildTables {
     /// Takes the tables of the lists of `parts`, for a run that writes the records as `write` says.
     pub(crate) async fn begin(
         run: &ResourceRun<'_>,
+        lake: &Lake,
         write: WriteSpec,
         parts: Parts,
         (known, records_at): (KnownTables, Option<DateTime<Utc>>),
     ) -> Result<Self, (Vec<ChildWriter>, Error)> {
         let opener = Opener {
-            lake: run.lake.clone(),
+            lake: lake.clone(),
             patience: lock_wait(run),
             write,
             table: run.resource.table_name.clone(),
@@ -160,7 +161,7 @@ impl ChildTables {
     }
 
     /// The shape of the rows of the records' own table, if those of the others fit records of the shape `whole`.
-    pub(crate) async fn holds(&mut self, whole: &RecordSchema) -> Result<Option<Arc<RecordSchema>>> {
+    pub(crate) async fn fits(&mut self, whole: &RecordSchema) -> Result<Option<Arc<RecordSchema>>> {
         let Opener { table, write, .. } = &self.opener;
         let unusable = |error| Error::schema(format!("resource {}: {error}", write.resource));
         let parts = Parts::of(table, whole, &write.primary_key).map_err(unusable)?;

@@ -22,13 +22,13 @@ impl WaitListener for Told {
     }
 }
 
-/// The resource's table, which is waited for as the operator wants.
-pub(crate) fn table(run: &ResourceRun<'_>) -> Table {
-    let table = run.lake.table(&run.resource.table_name);
-    match lock_wait(run) {
+/// The resource's table, which is waited for as the operator wants; `None` where its rows go to no table.
+pub(crate) fn table(run: &ResourceRun<'_>) -> Option<Table> {
+    let table = run.lake_of_table()?.table(&run.resource.table_name);
+    Some(match lock_wait(run) {
         Some(patience) => table.waiting(patience),
         None => table,
-    }
+    })
 }
 
 /// How long tables are waited for, as the operator wants.
@@ -41,11 +41,9 @@ pub(crate) fn lock_wait(run: &ResourceRun<'_>) -> Option<Patience> {
 
 /// Waits until no other run holds the table, where the operator wants that. The cursor is read after this, since it moves with the other run's commit.
 pub(crate) async fn wait_for_table(run: &ResourceRun<'_>) -> Result<()> {
-    if run.options.wait.is_none_or(|limit| limit == Duration::ZERO) || !run.has_table {
-        return Ok(());
-    }
+    let waits = run.options.wait.is_some_and(|limit| limit > Duration::ZERO);
+    let Some(table) = table(run).filter(|_| waits) else { return Ok(()) };
     let components = run.components;
-    let table = table(run);
     tokio::select! {
         () = components.interrupt.raised() => Err(Error::interrupted()),
         free = table.wait_until_free(&components.run_id, &components.clock) => free,

@@ -9,7 +9,7 @@ use super::give_up::abort;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::event::{ErrorFacts, RowCounts, RunEvent};
-use crate::lake::{CommitOutcome, Table, TableWriter, WriteSpec};
+use crate::lake::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::shapes::{Shapes, unusable};
 use crate::schema::{Parts, RecordSchema};
@@ -26,7 +26,7 @@ impl TableSet {
     /// Takes the table of a resource, and those of the lists of its records. `write` speaks of whole records.
     pub(crate) async fn begin(
         run: &ResourceRun<'_>,
-        table: &Table,
+        (lake, table): (&Lake, &Table),
         write: WriteSpec,
         known: KnownTables,
     ) -> Result<Self> {
@@ -38,7 +38,7 @@ impl TableSet {
         let write = WriteSpec { schema: Arc::clone(&parts.own), ..write };
         let own = Box::pin(table.begin(write.clone())).await?;
         let known = (known, own.last_commit_at());
-        match Box::pin(ChildTables::begin(run, write, parts, known)).await {
+        match Box::pin(ChildTables::begin(run, lake, write, parts, known)).await {
             Ok(children) => Ok(Self { own, children: Some(Box::new(children)) }),
             Err((begun, error)) => {
                 let error = error.at(format_args!("resource {}", run.resource.name));
@@ -75,9 +75,9 @@ impl TableSet {
     }
 
     /// Whether the values of all rows so far, and of the tables', fit records of the shape `schema`.
-    pub(crate) async fn holds(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
+    pub(crate) async fn fits(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
         match &mut self.children {
-            Some(children) => match children.holds(schema).await? {
+            Some(children) => match children.fits(schema).await? {
                 Some(own) => self.own.holds(&own).await,
                 None => Ok(false),
             },
