@@ -149,7 +149,7 @@ async fn the_first_rows_are_shown() {
         let few = lines(&lake.table("show", &["--limit", "25", "--output", "json"]).await.stdout);
         assert_eq!(few, rows[..25]);
         let text = lake.table("show", &["--limit", "25"]).await.stdout;
-        assert_eq!(text.lines().filter(|line| line.starts_with("| event")).count(), 26, "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("| ")).count(), 27, "{text}");
         assert!(
             text.contains("timestamp[us, UTC]") && text.contains(&format!("\n25 of {} rows in ", truth.len())),
             "{text}"

@@ -110,18 +110,4 @@ mod tests {
         let lines = json_lines(&frame.batches).unwrap();
         assert_eq!(lines.lines().nth(1), Some(r#"{"n":null,"text, with":"","x":0.5}"#));
     }
-
-    #[test]
-    fn what_sql_alone_can_make_is_shown() {
-        let mut context = polars::sql::SQLContext::new();
-        let mut rows = |sql: &str| Frame::of(context.execute(sql).unwrap().collect().unwrap()).unwrap();
-        let frame = rows(
-            "SELECT NULL AS nothing, DATE '2026-03-01' - DATE '2026-02-27' AS gap, CAST(1.5 AS DECIMAL(9, 2)) AS price, \
-             CAST('12:30:00.5' AS TIME) AS at, count(*) AS n, ARRAY[1, 2] AS list",
-        );
-        insta::assert_snapshot!(json_lines(&frame.batches).unwrap(), @"");
-        let empty = rows("SELECT 1 AS n, 'x' AS t WHERE 1 = 2");
-        assert_eq!((empty.csv().unwrap().as_str(), empty.rows()), ("n,t\n", 0));
-        assert_eq!(empty.columns_of_text().unwrap(), "n  t\n");
-    }
 }

@@ -11,6 +11,11 @@ fn leaf(name: &str, column_type: &str, value: &str) -> (Column, ArrayRef) {
     let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
     let from: ArrayRef = match &column_type {
         ColumnType::Duration(_) => cast(&text, &DataType::Int64).unwrap(),
+        // Arrow's cast knows no zone by its name.
+        instant if instant.as_timestamp().is_some() => {
+            let DataType::Timestamp(unit, _) = instant.to_arrow() else { panic!("a timestamp") };
+            cast(&cast(&text, &DataType::Timestamp(unit, None)).unwrap(), &DataType::Int64).unwrap()
+        }
         ColumnType::Binary => Arc::new(BinaryArray::from(vec![value.as_bytes()])),
         _ => text,
     };
@@ -89,8 +94,19 @@ fn values_within_values_are_json() {
         (column("list", list), Arc::new(lists)),
         (column("map", map), Arc::new(maps)),
     ]);
-    insta::assert_snapshot!(json_lines(&batches).unwrap(), @"");
-    insta::assert_snapshot!(framed(&schema, &batches).unwrap(), @"");
+    insta::assert_snapshot!(json_lines(&batches).unwrap(), @r#"
+    {"object":{"n":1,"at":"2026-01-01T00:00:00Z"},"list":[{"n":1,"at":"2026-01-01T00:00:00Z"}],"map":[{"key":"b","value":null},{"key":"a","value":1}]}
+    {"object":null,"list":null,"map":null}
+    "#);
+    insta::assert_snapshot!(framed(&schema, &batches).unwrap(), @r#"
+    +-----------------------------------------+-----------------------------------------------+--------------------------------------------------+
+    | object                                  | list                                          | map                                              |
+    | struct<n: int64, at: timestamp[s, UTC]> | list<struct<n: int64, at: timestamp[s, UTC]>> | map<utf8, int64>                                 |
+    +-----------------------------------------+-----------------------------------------------+--------------------------------------------------+
+    | {"n":1,"at":"2026-01-01T00:00:00Z"}     | [{"n":1,"at":"2026-01-01T00:00:00Z"}]         | [{"key":"b","value":null},{"key":"a","value":1}] |
+    | null                                    | null                                          | null                                             |
+    +-----------------------------------------+-----------------------------------------------+--------------------------------------------------+
+    "#);
 }
 
 #[test]
@@ -100,13 +116,27 @@ fn a_terminal_obeys_nothing_and_long_values_are_shortened() {
         rows(vec![leaf("text", "utf8", "\u{1b}[2J\r\nred\u{9b}31m\t|"), leaf("\u{1b}]0;title\u{7}", "utf8", &long)]);
     let text = framed(&schema, &batches).unwrap();
     assert!(!text.chars().any(|character| character.is_control() && character != '\n'), "{text:?}");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    +-----------------+---------------------------------------------------------------+
+    | text            |  ]0;title                                                     |
+    | utf8            | utf8                                                          |
+    +-----------------+---------------------------------------------------------------+
+    |  [2J  red 31m | | ääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää… |
+    | null            | null                                                          |
+    +-----------------+---------------------------------------------------------------+
+    "#);
     assert!(json_lines(&batches).unwrap().contains(&long));
 }
 
 #[test]
 fn no_rows_are_headings() {
     let (schema, _) = rows(vec![leaf("id", "int64", "1")]);
-    insta::assert_snapshot!(framed(&schema, &[]).unwrap(), @"");
+    insta::assert_snapshot!(framed(&schema, &[]).unwrap(), @r#"
+    +-------+
+    | id    |
+    | int64 |
+    +-------+
+    +-------+
+    "#);
     assert_eq!(json_lines(&[]).unwrap(), "");
 }
