@@ -142,7 +142,7 @@ fn unsealed(page: &[u8]) -> Option<(Vec<u8>, Option<u32>, &[u8])> {
         return None;
     }
     let after = skip_struct(body, NESTING_MAX)?;
-    bare.push(if checksum.is_some() { kind + 0x10 } else { *kind });
+    bare.push(if checksum.is_some() { kind.checked_add(0x10)? } else { *kind });
     bare.extend_from_slice(body.get(..body.len() - after.len())?);
     bare.push(STOP);
     let after = match after {
@@ -267,9 +267,12 @@ mod tests {
         for length in 0..sealed.len() {
             assert!(unseal(&sealed[..length]).is_err(), "{length}");
         }
+        let mut of_no_kind = sealed.clone();
+        let kind = of_no_kind.windows(2).position(|field| field == [0x1C, NEXT_I32]).unwrap();
+        of_no_kind[kind] = 0xF0 | STRUCT;
         let longer = [&sealed[..], b"x"].concat();
         let of_a_list = [&HEADER[..8], &[0x19, 0x00, 0x00, 0x00]].concat();
-        for page in [&longer, &of_a_list] {
+        for page in [&longer, &of_a_list, &of_no_kind] {
             assert!(unseal(page).is_err(), "{page:?}");
         }
         let mut damaged = sealed;
