@@ -11,7 +11,7 @@ use lakefeed::config::{self, Format};
 use lakefeed::error::Error;
 use lakefeed::event::{Observer, RunEvent};
 use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::{CompactSpec, Lake, Level, Table, Upkeep};
+use lakefeed::lake::{CompactSpec, Lake, Level, Maintenance, Table};
 use lakefeed::pipeline::{self, Components, RunOptions};
 use lakefeed::spec::PipelineSpec;
 use object_store::ObjectStore;
@@ -215,7 +215,8 @@ impl History {
             Some(fuse) => Arc::new(FaultStore::new(Arc::clone(&self.store), fuse)) as Arc<dyn ObjectStore>,
             None => Arc::clone(&self.store),
         };
-        let lake = Lake::with_store(store, object_store::path::Path::ROOT, "lake".to_owned()).folding_every(3);
+        let lake =
+            Lake::with_store(store, object_store::path::Path::ROOT, "lake".to_owned()).with_snapshot_file_every(3);
         self.runs += 1;
         let heard = Arc::new(Heard::default());
         let components = Components {
@@ -350,7 +351,7 @@ async fn walk(disposition: &'static str) {
         if is_gap && !is_compacted {
             is_compacted = true;
             let clock: Arc<ManualClock> = Arc::clone(&history.clock);
-            let upkeep = Upkeep { run_id: "upkeep".to_owned(), clock, limits: history.spec.limits };
+            let upkeep = Maintenance { run_id: "upkeep".to_owned(), clock, limits: history.spec.limits };
             let spec = CompactSpec { target_bytes: 1 << 20, ..CompactSpec::default() };
             let done = history.table("events__tags").compact(&upkeep, &spec).await.unwrap();
             assert!(done.commit.is_some(), "{done:?}");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lakefeed::clock::SystemClock;
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::{Lake, Upkeep};
+use lakefeed::lake::{Lake, Maintenance};
 use lakefeed::pipeline::{self, Components, RunOptions};
 use lakefeed::report::RunReport;
 use object_store::local::LocalFileSystem;
@@ -98,8 +98,8 @@ async fn serve(records: Vec<Value>) -> String {
     base
 }
 
-fn upkeep() -> Upkeep {
-    Upkeep::new("upkeep-of-today", SystemClock::shared())
+fn upkeep() -> Maintenance {
+    Maintenance::new("upkeep-of-today", SystemClock::shared())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -197,7 +197,8 @@ impl History {
     }
 
     fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
-        let lake = Lake::with_store(store, object_store::path::Path::ROOT, "lake".to_owned()).folding_every(3);
+        let lake =
+            Lake::with_store(store, object_store::path::Path::ROOT, "lake".to_owned()).with_snapshot_file_every(3);
         match &self.disk {
             Some(folder) => lake.on_local_disk(folder.path().to_owned()),
             None => lake,

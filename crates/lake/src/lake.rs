@@ -12,9 +12,9 @@ use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use url::{Host, Url};
 
 use crate::log::snapshot::Snapshot;
-use crate::log::snapshot_file::FOLD_EVERY;
+use crate::log::snapshot_file::COMMITS_PER_SNAPSHOT_FILE;
 use crate::spec::DestinationSpec;
-use crate::storage::durability::{LocalMedium, Medium};
+use crate::storage::durability::{Durability, LocalDurability};
 use crate::storage::layout::Layout;
 use crate::storage::objects::{Storage, failed};
 use crate::table::Table;
@@ -37,8 +37,8 @@ pub struct Lake {
     root: Path,
     url: String,
     folder: Option<PathBuf>,
-    medium: Option<Arc<dyn Medium>>,
-    fold_every: u64,
+    durability: Option<Arc<dyn Durability>>,
+    snapshot_file_every: u64,
 }
 
 impl Lake {
@@ -89,30 +89,30 @@ impl Lake {
 
     /// A lake in any object store, below `root`; for tests and simulations. Writers exclude each other by leases.
     pub fn with_store(store: Arc<dyn ObjectStore>, root: Path, url: String) -> Self {
-        Self { store, root, url, folder: None, medium: None, fold_every: FOLD_EVERY }
+        Self { store, root, url, folder: None, durability: None, snapshot_file_every: COMMITS_PER_SNAPSHOT_FILE }
     }
 
     /// Says that the lake is on this machine's disk in `folder`, which is what `root` means to the store: writers
     /// exclude each other by a file lock, which the kernel releases however they end.
     #[must_use]
     pub fn on_local_disk(mut self, folder: PathBuf) -> Self {
-        self.medium = Some(LocalMedium::below(folder.clone()));
+        self.durability = Some(LocalDurability::below(folder.clone()));
         self.folder = Some(folder);
         self
     }
 
     /// Has a fold of the log kept every so many commits (at least 1) instead of every 16, for tests and simulations.
     #[must_use]
-    pub fn folding_every(mut self, commits: u64) -> Self {
-        self.fold_every = commits.max(1);
+    pub fn with_snapshot_file_every(mut self, commits: u64) -> Self {
+        self.snapshot_file_every = commits.max(1);
         self
     }
 
-    /// A lake whose writes are durable only when `medium` has made them so; for simulations of a loss of power.
+    /// A lake whose writes are durable only when `durability` has made them so; for simulations of a loss of power.
     #[cfg(test)]
     #[must_use]
-    pub(crate) fn on_medium(mut self, medium: Arc<dyn Medium>) -> Self {
-        self.medium = Some(medium);
+    pub(crate) fn with_durability(mut self, durability: Arc<dyn Durability>) -> Self {
+        self.durability = Some(durability);
         self
     }
 
@@ -123,9 +123,9 @@ impl Lake {
             layout: Layout::new(self.root.clone().join(name)),
             url: format!("{}/{name}", self.url.trim_end_matches('/')),
             folder: self.folder.as_ref().map(|folder| folder.join(name)),
-            medium: self.medium.clone(),
-            patience: None,
-            fold_every: self.fold_every,
+            durability: self.durability.clone(),
+            lock_wait: None,
+            snapshot_file_every: self.snapshot_file_every,
         })
     }
 

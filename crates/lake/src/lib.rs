@@ -28,20 +28,20 @@ mod write_spec;
 #[cfg(test)]
 mod testing;
 
-pub use commit::journal::TableJournal;
-pub use commit::lock_wait::{Patience, Wait, WaitListener};
+pub use commit::lock_wait::{LockWait, LockWaitListener, LockWaitStatus};
+pub use commit::response_cache::TableResponseCache;
 pub use evolve::value_text::plain_text;
 pub use lake::Lake;
 pub use log::document::{DataFile, KeyBound, Operation, StoredHistory, StoredMerge};
 pub use log::snapshot::Snapshot;
 pub use maintain::compact::{CompactSpec, CompactedPartition, Compaction, SortColumn};
-pub use maintain::hold::{Recovery, StagedRun, Upkeep};
+pub use maintain::held_table::{Maintenance, Recovery, StagedRun};
 pub use maintain::vacuum::{Garbage, GarbageKind, VacuumSpec, Vacuumed};
 pub use maintain::verify::{Finding, FindingCode, Level, VerifyReport};
 pub use read::history::CommitSummary;
 pub use read::manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use rejects::kept::{KeptReject, KeptRejects, KeptRejectsFile, RejectPlace, RejectState};
-pub use rejects::overtaken::Overtaken;
+pub use rejects::newer_keys::NewerKeys;
 pub use table::Table;
 pub use write::writer::{CommitOutcome, TableWriter};
 pub use write_spec::WriteSpec;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::commit::lock_wait::Patience;
+use crate::commit::lock_wait::LockWait;
 use crate::log::load::load;
 use crate::log::snapshot::Snapshot;
 use crate::storage::objects::Storage;
@@ -49,10 +49,10 @@ impl Table {
         self.storage.stream(&self.storage.resolve(path)?).await
     }
 
-    /// Waits for the table where another run holds it, as long as `patience` lasts, instead of failing at once.
+    /// Waits for the table where another run holds it, as long as `lock_wait` lasts, instead of failing at once.
     #[must_use]
-    pub fn waiting(mut self, patience: Patience) -> Self {
-        self.storage.patience = Some(patience);
+    pub fn with_lock_wait(mut self, lock_wait: LockWait) -> Self {
+        self.storage.lock_wait = Some(lock_wait);
         self
     }
 }

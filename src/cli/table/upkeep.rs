@@ -14,16 +14,16 @@ use super::{instant, missing, open};
 use crate::clock::SystemClock;
 use crate::error::Result;
 use crate::lake::{
-    CompactSpec, Compaction, Garbage, Patience, Recovery, StagedRun, Table, Upkeep, VacuumSpec, Vacuumed, Wait,
-    WaitListener,
+    CompactSpec, Compaction, Garbage, LockWait, LockWaitListener, LockWaitStatus, Maintenance, Recovery, StagedRun,
+    Table, VacuumSpec, Vacuumed,
 };
 
 /// Says on standard error that a table is waited for.
 #[derive(Debug)]
 struct Said(Printer);
 
-impl WaitListener for Said {
-    fn waits(&self, wait: &Wait) {
+impl LockWaitListener for Said {
+    fn waiting(&self, wait: &LockWaitStatus) {
         let (waited, limit) = (wait.waited.as_secs(), wait.limit.as_secs());
         self.0.say(&format!("waiting ({waited} of at most {limit} seconds): {}", wait.reason));
     }
@@ -37,12 +37,12 @@ async fn open_to_write(lake: &str, name: &str, wait: Option<Duration>, printer: 
     }
     Ok(match wait {
         None => table,
-        Some(limit) => table.waiting(Patience { limit, listener: Arc::new(Said(printer)) }),
+        Some(limit) => table.with_lock_wait(LockWait { limit, listener: Arc::new(Said(printer)) }),
     })
 }
 
-fn upkeep() -> Upkeep {
-    Upkeep::new(new_run_id(), SystemClock::shared())
+fn upkeep() -> Maintenance {
+    Maintenance::new(new_run_id(), SystemClock::shared())
 }
 
 /// What was done, with the table that it was done to.

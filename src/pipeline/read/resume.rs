@@ -10,14 +10,14 @@ use crate::checkpoint::CursorRun;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::extract::{Journal, JournalStore};
-use crate::lake::{Table, TableJournal};
+use crate::lake::{Table, TableResponseCache};
 use crate::pipeline::context::ResourceRun;
 use crate::spec::{RowOrder, WriteDisposition};
 
 /// The staging of a table as the extractor sees it.
 #[derive(Debug)]
 struct Store {
-    table: TableJournal,
+    table: TableResponseCache,
     clock: Arc<dyn Clock>,
     age_max: Duration,
 }
@@ -53,7 +53,7 @@ pub(crate) async fn journal(
         return Ok(None);
     }
     let store = Store {
-        table: table.journal(&run.components.run_id),
+        table: table.response_cache(&run.components.run_id),
         clock: Arc::clone(&run.components.clock),
         age_max: run.limits.resume_age_max,
     };

@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 use crate::decode::RecordGate;
 use crate::error::{Error, Result};
 use crate::event::{RetriedRejects, RunEvent};
-use crate::lake::{KeptReject, Overtaken, RejectPlace, RejectState};
+use crate::lake::{KeptReject, NewerKeys, RejectPlace, RejectState};
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::read::RecordTransform;
 use crate::pipeline::shapes::Shapes;
@@ -49,7 +49,7 @@ pub(super) async fn reprocess_rejects(
     let mut retry = Retry { run, rules, writers, decoder, transform, pending: Vec::new(), counts, undoubled };
     for file in rejects.files() {
         let overtaken = match file.commit {
-            Some(commit) => retry.writers.own.overtaken_since(commit).await?,
+            Some(commit) => retry.writers.own.newer_keys_since(commit).await?,
             None => None,
         };
         let mut batches = rejects.read(file).await?;
@@ -70,7 +70,7 @@ pub(super) async fn reprocess_rejects(
 
 impl Retry<'_, '_> {
     /// Types a reject again, and lets the schema grow for it.
-    async fn take(&mut self, reject: &KeptReject, overtaken: Option<&Overtaken>) -> Result<()> {
+    async fn take(&mut self, reject: &KeptReject, overtaken: Option<&NewerKeys>) -> Result<()> {
         self.counts.tried += 1;
         loop {
             let rows = self.decoder.pages.rows();
@@ -124,7 +124,7 @@ impl Retry<'_, '_> {
     }
 
     /// Gives the rows to the writer, but for those of which the table may have a newer version.
-    async fn hand_on(&mut self, overtaken: Option<&Overtaken>) -> Result<()> {
+    async fn hand_on(&mut self, overtaken: Option<&NewerKeys>) -> Result<()> {
         let failed = |error: arrow::error::ArrowError| {
             Error::storage("rejects that are tried again do not form a batch").with_source(error)
         };

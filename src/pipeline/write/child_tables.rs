@@ -18,7 +18,7 @@ use super::lock_wait::lock_wait;
 use super::orphans::orphaned_files;
 use super::superseded::{ItemHistory, SupersededItems, last_ones, records_of};
 use crate::error::{Error, Result};
-use crate::lake::{Lake, Patience, Snapshot, Table, TableWriter, WriteSpec};
+use crate::lake::{Lake, LockWait, Snapshot, Table, TableWriter, WriteSpec};
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::shapes::unusable;
 use crate::schema::{ChildTable, Items, Parts, RecordSchema};
@@ -55,7 +55,7 @@ pub(crate) struct ChildTables {
 #[derive(Debug)]
 struct Opener {
     lake: Lake,
-    patience: Option<Patience>,
+    patience: Option<LockWait>,
     /// How the records' own table is written.
     write: WriteSpec,
     table: String,
@@ -167,7 +167,7 @@ impl ChildTables {
         let parts = Parts::of(table, whole, &write.primary_key).map_err(unusable)?;
         for writer in self.writers.iter_mut().filter(|writer| writer.stated.is_some()) {
             let Some(child) = parts.children.iter().find(|child| child.name == writer.name) else { continue };
-            if !writer.writer.holds(&child.schema).await? {
+            if !writer.writer.fits(&child.schema).await? {
                 return Ok(None);
             }
         }
@@ -235,7 +235,7 @@ impl Opener {
     fn table(&self, name: &str) -> Table {
         let table = self.lake.table(name);
         match &self.patience {
-            Some(patience) => table.waiting(patience.clone()),
+            Some(patience) => table.with_lock_wait(patience.clone()),
             None => table,
         }
     }
@@ -330,7 +330,7 @@ impl ChildWriter {
             return self.writer.write(rows).await;
         };
         let keys = child.key_in(batch).map_err(failed)?;
-        self.writer.came(&key_rows(child, keys.clone()).map_err(failed)?)?;
+        self.writer.note_groups(&key_rows(child, keys.clone()).map_err(failed)?)?;
         let gone = history.turn(records, &items);
         let rows = with_deletes(child, items.rows.columns().to_vec(), false).map_err(failed)?;
         self.writer.write(self.writer.fitted(&rows)?).await?;

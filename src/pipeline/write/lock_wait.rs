@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::event::{Observer, RunEvent};
-use crate::lake::{Patience, Table, Wait, WaitListener};
+use crate::lake::{LockWait, LockWaitListener, LockWaitStatus, Table};
 use crate::pipeline::context::ResourceRun;
 
 /// Tells waits as events of a resource.
@@ -15,9 +15,9 @@ struct Told {
     observer: Arc<dyn Observer>,
 }
 
-impl WaitListener for Told {
-    fn waits(&self, wait: &Wait) {
-        let Wait { reason, waited, limit } = wait.clone();
+impl LockWaitListener for Told {
+    fn waiting(&self, wait: &LockWaitStatus) {
+        let LockWaitStatus { reason, waited, limit } = wait.clone();
         self.observer.observe(&RunEvent::TableAwaited { resource: self.resource.clone(), reason, waited, limit });
     }
 }
@@ -26,17 +26,17 @@ impl WaitListener for Told {
 pub(crate) fn table(run: &ResourceRun<'_>) -> Option<Table> {
     let table = run.lake_of_table()?.table(&run.resource.table_name);
     Some(match lock_wait(run) {
-        Some(patience) => table.waiting(patience),
+        Some(patience) => table.with_lock_wait(patience),
         None => table,
     })
 }
 
 /// How long tables are waited for, as the operator wants.
-pub(crate) fn lock_wait(run: &ResourceRun<'_>) -> Option<Patience> {
+pub(crate) fn lock_wait(run: &ResourceRun<'_>) -> Option<LockWait> {
     let limit = run.options.wait?;
     let listener =
         Arc::new(Told { resource: run.resource.name.clone(), observer: Arc::clone(&run.components.observer) });
-    Some(Patience { limit, listener })
+    Some(LockWait { limit, listener })
 }
 
 /// Waits until no other run holds the table, where the operator wants that. The cursor is read after this, since it moves with the other run's commit.

@@ -78,10 +78,10 @@ impl TableSet {
     pub(crate) async fn fits(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
         match &mut self.children {
             Some(children) => match children.fits(schema).await? {
-                Some(own) => self.own.holds(&own).await,
+                Some(own) => self.own.fits(&own).await,
                 None => Ok(false),
             },
-            None => self.own.holds(schema).await,
+            None => self.own.fits(schema).await,
         }
     }
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::commit::lock_wait::Waiting;
+use crate::commit::lock_wait::LockWaitState;
 use crate::storage::layout::{LOCK_FILE, number_of};
 use crate::storage::objects::{Created, Storage, failed};
 use lakefeed_model::clock::Clock;
@@ -94,15 +94,15 @@ struct LeaseDocument {
 }
 
 impl TableLock {
-    /// Takes the table, or says who has it; waits for it as long as the storage's patience lasts.
+    /// Takes the table, or says who has it; waits for it as long as the storage's lock wait lasts.
     pub(crate) async fn acquire(storage: &Storage, run_id: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
-        let mut waiting = Waiting::begin(clock.monotonic());
+        let mut state = LockWaitState::begin(clock.monotonic());
         loop {
             let error = match Self::acquire_at_once(storage, run_id, clock).await {
                 Ok(lock) => return Ok(lock),
                 Err(error) => error,
             };
-            let pause = waiting.refused(error, storage.patience.as_ref(), clock.monotonic())?;
+            let pause = state.refused(error, storage.lock_wait.as_ref(), clock.monotonic())?;
             clock.sleep(pause).await;
         }
     }
@@ -121,7 +121,7 @@ impl TableLock {
     }
 
     /// Whether every earlier writer is certainly gone, and cannot wake up to commit.
-    pub(crate) fn excludes_sleepers(&self) -> bool {
+    pub(crate) fn excludes_zombies(&self) -> bool {
         match self {
             Self::File(_) => true,
             Self::Lease(_) => false,
@@ -139,7 +139,7 @@ impl TableLock {
     /// Why something failed: files that are gone, for one, are no damage where another run has taken the table over.
     pub(crate) async fn explain(&self, storage: &Storage, error: Error) -> Error {
         match self.verify(storage).await {
-            Err(overtaken) if overtaken.kind() == ErrorKind::Conflict => overtaken.with_source(error),
+            Err(fenced) if fenced.kind() == ErrorKind::Conflict => fenced.with_source(error),
             Ok(()) | Err(_) => error,
         }
     }

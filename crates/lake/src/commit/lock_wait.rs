@@ -1,4 +1,4 @@
-//! Waiting for a table that another run holds. How long and who hears of it is up to the caller; when to look again is decided here.
+//! LockWaitState for a table that another run holds. How long and who hears of it is up to the caller; when to look again is decided here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,26 +10,26 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How often a listener hears that the wait goes on.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+const REPORTED_EVERY: Duration = Duration::from_secs(10);
 
 /// How long to wait for a table that another run holds, and who hears of it.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct LockWait {
     /// How long at most.
     pub limit: Duration,
     /// Hears of every wait when it begins, and every ten seconds from then on.
-    pub listener: Arc<dyn WaitListener>,
+    pub listener: Arc<dyn LockWaitListener>,
 }
 
 /// Hears of waits.
-pub trait WaitListener: std::fmt::Debug + Send + Sync {
+pub trait LockWaitListener: std::fmt::Debug + Send + Sync {
     /// The table is still held. Must return quickly.
-    fn waits(&self, wait: &Wait);
+    fn waiting(&self, wait: &LockWaitStatus);
 }
 
 /// A wait for a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wait {
+pub struct LockWaitStatus {
     /// Who holds the table, and since when, in words.
     pub reason: String,
     /// How long it has been waited for.
@@ -40,33 +40,33 @@ pub struct Wait {
 
 /// A wait as it goes on. Pure: what was refused and the time go in, how long to pause comes out.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct LockWaitState {
     began: Duration,
     pause: Duration,
-    told: Option<Duration>,
+    reported: Option<Duration>,
 }
 
-impl Waiting {
+impl LockWaitState {
     /// `now` is the monotonic time, as everywhere here.
     pub(crate) fn begin(now: Duration) -> Self {
-        Self { began: now, pause: PAUSE_MIN, told: None }
+        Self { began: now, pause: PAUSE_MIN, reported: None }
     }
 
     /// How long to pause before the next try, after one that ended with `error`.
     ///
     /// # Errors
-    /// `error` itself when it is no [`ErrorKind::Conflict`], or when there is no patience left.
-    pub(crate) fn refused(&mut self, error: Error, patience: Option<&Patience>, now: Duration) -> Result<Duration> {
-        let Some(patience) = patience.filter(|_| error.kind() == ErrorKind::Conflict) else { return Err(error) };
+    /// `error` itself when it is no [`ErrorKind::Conflict`], or when there is no lock wait left.
+    pub(crate) fn refused(&mut self, error: Error, lock_wait: Option<&LockWait>, now: Duration) -> Result<Duration> {
+        let Some(lock_wait) = lock_wait.filter(|_| error.kind() == ErrorKind::Conflict) else { return Err(error) };
         let waited = now.saturating_sub(self.began);
-        let left = patience.limit.saturating_sub(waited);
+        let left = lock_wait.limit.saturating_sub(waited);
         if left.is_zero() {
             return Err(error.with_hint(format!("it was waited for {} seconds", waited.as_secs())));
         }
-        if self.told.is_none_or(|told| waited.saturating_sub(told) >= TOLD_EVERY) {
+        if self.reported.is_none_or(|reported| waited.saturating_sub(reported) >= REPORTED_EVERY) {
             let reason = error.message().to_owned();
-            patience.listener.waits(&Wait { reason, waited, limit: patience.limit });
-            self.told = Some(waited);
+            lock_wait.listener.waiting(&LockWaitStatus { reason, waited, limit: lock_wait.limit });
+            self.reported = Some(waited);
         }
         let pause = self.pause.min(left);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
@@ -83,8 +83,8 @@ mod tests {
     #[derive(Debug, Default)]
     struct Heard(Mutex<Vec<Duration>>);
 
-    impl WaitListener for Heard {
-        fn waits(&self, wait: &Wait) {
+    impl LockWaitListener for Heard {
+        fn waiting(&self, wait: &LockWaitStatus) {
             assert_eq!((wait.reason.as_str(), wait.limit), ("held by run x", Duration::from_secs(30)));
             self.0.lock().unwrap().push(wait.waited);
         }
@@ -93,14 +93,14 @@ mod tests {
     #[test]
     fn pauses_grow_to_five_seconds_and_the_last_one_ends_with_patience() {
         let heard = Arc::new(Heard::default());
-        let patience = Patience { limit: Duration::from_secs(30), listener: Arc::<Heard>::clone(&heard) };
+        let lock_wait = LockWait { limit: Duration::from_secs(30), listener: Arc::<Heard>::clone(&heard) };
         let held = || Error::conflict("held by run x");
         let began = Duration::from_secs(1_000);
-        let mut waiting = Waiting::begin(began);
+        let mut state = LockWaitState::begin(began);
         let mut now = began;
         let mut pauses = Vec::new();
         let error = loop {
-            match waiting.refused(held(), Some(&patience), now) {
+            match state.refused(held(), Some(&lock_wait), now) {
                 Ok(pause) => {
                     now += pause;
                     pauses.push(u64::try_from(pause.as_millis()).unwrap());
@@ -119,15 +119,15 @@ mod tests {
 
     #[test]
     fn other_errors_and_no_patience_end_a_wait_at_once() {
-        let none = Patience { limit: Duration::ZERO, listener: Arc::new(Heard::default()) };
+        let none = LockWait { limit: Duration::ZERO, listener: Arc::new(Heard::default()) };
         let cases = [
             (Error::conflict("held"), None, ErrorKind::Conflict),
             (Error::conflict("held"), Some(&none), ErrorKind::Conflict),
             (Error::storage("away"), Some(&none), ErrorKind::Storage),
         ];
-        for (error, patience, kind) in cases {
-            let mut waiting = Waiting::begin(Duration::ZERO);
-            assert_eq!(waiting.refused(error, patience, Duration::ZERO).unwrap_err().kind(), kind);
+        for (error, lock_wait, kind) in cases {
+            let mut state = LockWaitState::begin(Duration::ZERO);
+            assert_eq!(state.refused(error, lock_wait, Duration::ZERO).unwrap_err().kind(), kind);
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! The protocol can be read, and replaced, alone: it names neither merge nor staging.
 
-pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod lock_wait;
 pub(crate) mod protocol;
 pub(crate) mod recover;
+pub(crate) mod response_cache;
 pub(crate) mod sweep;

@@ -16,7 +16,7 @@
 //!    has asked, though, for any time. So whatever it may still do then is harmless by itself: the number of its commit is taken; staged files of a commit that others
 //!    have published are gone, so it cannot copy them over newer ones; and a path that a commit has removed never comes back (`slots`), so it cannot remove a newer file.
 //!
-//! 8. On local disk, what a step relies on is durable before the step is made (`medium`): staged files before the commit
+//! 8. On local disk, what a step relies on is durable before the step is made (`durability`): staged files before the commit
 //!    object has its name, that name before anything is copied, final names before the marker, the marker before staging goes.
 //!    So the promise holds for a process that dies at any instant, and for a machine that loses power.
 //!

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::storage::layout::{aim_of, is_journal};
+use crate::storage::layout::{aim_of, is_cached_response};
 use crate::storage::objects::Storage;
 use lakefeed_model::error::Result;
 
@@ -18,7 +18,7 @@ pub(crate) async fn staged_runs(storage: &Storage) -> Result<BTreeSet<String>> {
 
 /// Deletes what `runs` have staged for commits up to `taken`, which they cannot make any more, but for the pages that they have kept. Returns the runs that
 /// have some.
-pub(crate) async fn sweep_all_but_journals(
+pub(crate) async fn sweep_all_but_responses(
     storage: &Storage,
     runs: &BTreeSet<String>,
     taken: u64,
@@ -32,7 +32,7 @@ pub(crate) async fn sweep_all_but_journals(
     Ok(keeping)
 }
 
-/// As [`sweep_all_but_journals`], with the pages.
+/// As [`sweep_all_but_responses`], with the pages.
 pub(crate) async fn sweep_staging(storage: &Storage, runs: &BTreeSet<String>, taken: u64) -> Result<()> {
     for run in runs {
         sweep(storage, run, taken, false).await?;
@@ -42,13 +42,13 @@ pub(crate) async fn sweep_staging(storage: &Storage, runs: &BTreeSet<String>, ta
 
 /// Whether the run has kept pages. The names of staged files say which commit they are for, so a sweep that comes late (its process was asleep) cannot take
 /// away what the run has staged for a later one.
-async fn sweep(storage: &Storage, run: &str, taken: u64, keeps_journals: bool) -> Result<bool> {
+async fn sweep(storage: &Storage, run: &str, taken: u64, keeps_responses: bool) -> Result<bool> {
     let folder = storage.layout.staging_of(run);
-    let (mut has_journals, mut is_empty, mut gone) = (false, true, Vec::new());
+    let (mut has_responses, mut is_empty, mut gone) = (false, true, Vec::new());
     for object in storage.list(&folder).await? {
-        let stays = if is_journal(&object.location) {
-            has_journals = true;
-            keeps_journals
+        let stays = if is_cached_response(&object.location) {
+            has_responses = true;
+            keeps_responses
         } else {
             aim_of(&object.location).is_some_and(|aim| aim > taken)
         };
@@ -62,5 +62,5 @@ async fn sweep(storage: &Storage, run: &str, taken: u64, keeps_journals: bool) -
     if is_empty {
         storage.remove_local_folder(&folder);
     }
-    Ok(has_journals)
+    Ok(has_responses)
 }

@@ -307,7 +307,12 @@ fn is_as_written(found: &Field, expected: &Field) -> bool {
 }
 
 /// An error of [`conform`] about an object of the store: values that do not fit are the schema's matter, anything else is the storage's.
-pub(crate) fn misfit(storage: &Storage, action: &str, path: &object_store::path::Path, error: ArrowError) -> Error {
+pub(crate) fn conform_error(
+    storage: &Storage,
+    action: &str,
+    path: &object_store::path::Path,
+    error: ArrowError,
+) -> Error {
     match error {
         ArrowError::CastError(what) => Error::schema(format!("{}: {what}", storage.show(path)))
             .with_hint("the table stays as it was; keep the column's type with a schema file, or let it become JSON there, too: x-arrow: json, with schema_contract.conflicts: json")

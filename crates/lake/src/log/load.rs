@@ -15,7 +15,7 @@ pub(crate) struct Loaded {
     pub(crate) snapshot: Snapshot,
     pub(crate) last: Option<CommitDocument>,
     /// The commit of the fold that it was loaded from; 0 for none.
-    pub(crate) folded: u64,
+    pub(crate) snapshot_file: u64,
 }
 
 /// Opens a table: the newest fold, and what was committed since.
@@ -24,7 +24,7 @@ pub(crate) struct Loaded {
 /// highest marker names the last commit, or the one before it: up to there every commit must be found, and from there on they are
 /// asked for until one is not there. Those that come in the meantime are taken along.
 pub(crate) async fn load(storage: &Storage) -> Result<Loaded> {
-    let mut loaded = load_folded(storage, u64::MAX).await?;
+    let mut loaded = load_snapshot_file(storage, u64::MAX).await?;
     let markers = numbers_in(storage, &storage.layout.published_markers()).await?;
     let known = match markers.last() {
         Some(marked) => *marked,
@@ -44,15 +44,15 @@ pub(crate) async fn load(storage: &Storage) -> Result<Loaded> {
 
 /// The table as commit `number` left it, which must be in the log.
 pub(crate) async fn load_at(storage: &Storage, number: u64) -> Result<Snapshot> {
-    let mut loaded = load_folded(storage, number).await?;
+    let mut loaded = load_snapshot_file(storage, number).await?;
     loaded.read_on(storage, number).await?;
     Ok(loaded.snapshot)
 }
 
-async fn load_folded(storage: &Storage, latest: u64) -> Result<Loaded> {
+async fn load_snapshot_file(storage: &Storage, latest: u64) -> Result<Loaded> {
     Ok(match snapshot_file::newest(storage, latest).await? {
-        Some((snapshot, last)) => Loaded { folded: snapshot.version, snapshot, last: Some(last) },
-        None => Loaded { snapshot: Snapshot::default(), last: None, folded: 0 },
+        Some((snapshot, last)) => Loaded { snapshot_file: snapshot.version, snapshot, last: Some(last) },
+        None => Loaded { snapshot: Snapshot::default(), last: None, snapshot_file: 0 },
     })
 }
 

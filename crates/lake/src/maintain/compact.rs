@@ -17,10 +17,10 @@ use crate::log::document::{DataFile, Operation};
 use crate::log::load::load;
 use crate::log::slots::Slots;
 use crate::log::snapshot::Snapshot;
-use crate::maintain::hold::{Hold, Upkeep};
+use crate::maintain::held_table::{HeldTable, Maintenance};
 use crate::parquet::properties::{SORTED_KEY, cannot_encode, data_file_options, reserved_bytes, sorted_file_options};
 use crate::parquet::reader::{Part, Source, metadata_entry, read};
-use crate::parquet::sealed_page::Grid;
+use crate::parquet::sealed_page::PageAlignment;
 use crate::staging::area::{StagedFile, StagingArea, added_file};
 use crate::staging::partition::{NULL_PARTITION, Partition};
 use crate::staging::rolling::RollingWriter;
@@ -99,7 +99,7 @@ impl Table {
     /// # Errors
     /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when a column or a partition is not the table's, `Conflict` when a run has the table, `Storage` when
     /// the store fails; the table is as it was then, unless the error says otherwise.
-    pub async fn compact(&self, upkeep: &Upkeep, spec: &CompactSpec) -> Result<Compaction> {
+    pub async fn compact(&self, maintenance: &Maintenance, spec: &CompactSpec) -> Result<Compaction> {
         if spec.dry_run {
             let loaded = load(&self.storage).await?;
             check(&self.storage, &loaded.snapshot, spec)?;
@@ -107,14 +107,14 @@ impl Table {
             let partitions = bins.iter().map(|(partition, bins)| planned(partition, bins)).collect();
             return Ok(Compaction { commit: None, rolled_forward: None, partitions });
         }
-        let mut hold = Hold::take(self, upkeep).await?;
-        let compaction = compact(&mut hold, spec).await;
-        let staging = self.storage.layout.staging_of(&upkeep.run_id);
-        if compaction.is_err() && hold.loaded.last.as_ref().is_none_or(|last| last.run_id != upkeep.run_id) {
+        let mut held = HeldTable::take(self, maintenance).await?;
+        let compaction = compact(&mut held, spec).await;
+        let staging = self.storage.layout.staging_of(&maintenance.run_id);
+        if compaction.is_err() && held.loaded.last.as_ref().is_none_or(|last| last.run_id != maintenance.run_id) {
             // Nothing was committed: see whether it is certain.
-            drop(abandon(&self.storage, hold.loaded.snapshot.version + 1, &upkeep.run_id, &staging).await);
+            drop(abandon(&self.storage, held.loaded.snapshot.version + 1, &maintenance.run_id, &staging).await);
         }
-        hold.release().await;
+        held.release().await;
         compaction
     }
 }
@@ -131,13 +131,13 @@ async fn abandon(storage: &Storage, number: u64, run_id: &str, staging: &object_
     storage.delete_all(staging).await
 }
 
-async fn compact(hold: &mut Hold<'_>, spec: &CompactSpec) -> Result<Compaction> {
-    let snapshot = &hold.loaded.snapshot;
-    check(&hold.storage, snapshot, spec)?;
-    let bins = plan(&hold.storage, snapshot, spec).await?;
-    let mut compaction = Compaction { commit: None, rolled_forward: hold.rolled_forward, partitions: Vec::new() };
+async fn compact(held: &mut HeldTable<'_>, spec: &CompactSpec) -> Result<Compaction> {
+    let snapshot = &held.loaded.snapshot;
+    check(&held.storage, snapshot, spec)?;
+    let bins = plan(&held.storage, snapshot, spec).await?;
+    let mut compaction = Compaction { commit: None, rolled_forward: held.rolled_forward, partitions: Vec::new() };
     let Some(schema) = snapshot.schema.as_ref().filter(|_| !bins.is_empty()) else { return Ok(compaction) };
-    let area = staging_area(hold, schema, spec)?;
+    let area = staging_area(held, schema, spec)?;
     let slots = Slots::of(snapshot, false);
     let mut changes = Changes::default();
     for (partition, bins) in bins {
@@ -147,7 +147,7 @@ async fn compact(hold: &mut Hold<'_>, spec: &CompactSpec) -> Result<Compaction> 
         if rows != told.rows {
             return Err(Error::storage(format!(
                 "{}: the files of partition {partition:?} have {rows} rows, the log says {}; nothing was changed",
-                hold.storage.url, told.rows
+                held.storage.url, told.rows
             ))
             .with_hint("`lakefeed table verify` tells what is damaged"));
         }
@@ -156,7 +156,7 @@ async fn compact(hold: &mut Hold<'_>, spec: &CompactSpec) -> Result<Compaction> 
         compaction.partitions.push(told);
         place(&area, &slots, &partition, &bins, &written, &mut changes);
     }
-    compaction.commit = Some(hold.commit(Operation::Compaction, changes, Vec::new()).await?.commit);
+    compaction.commit = Some(held.commit(Operation::Compaction, changes, Vec::new()).await?.commit);
     Ok(compaction)
 }
 
@@ -255,10 +255,10 @@ fn planned(partition: &str, bins: &[Bin]) -> CompactedPartition {
     }
 }
 
-fn staging_area(hold: &Hold<'_>, schema: &Arc<RecordSchema>, spec: &CompactSpec) -> Result<StagingArea> {
+fn staging_area(held: &HeldTable<'_>, schema: &Arc<RecordSchema>, spec: &CompactSpec) -> Result<StagingArea> {
     let fails = |error| cannot_encode("data files", error);
-    let primary_key = &hold.loaded.snapshot.primary_key;
-    let limits = Limits { file_bytes_target: spec.target_bytes, ..hold.upkeep.limits };
+    let primary_key = &held.loaded.snapshot.primary_key;
+    let limits = Limits { file_bytes_target: spec.target_bytes, ..held.maintenance.limits };
     let options = if spec.sort_by.is_empty() {
         data_file_options(schema, primary_key, &limits)
     } else {
@@ -270,14 +270,14 @@ fn staging_area(hold: &Hold<'_>, schema: &Arc<RecordSchema>, spec: &CompactSpec)
         _ => None,
     };
     Ok(StagingArea {
-        storage: hold.storage.clone(),
-        run_id: hold.upkeep.run_id.clone(),
+        storage: held.storage.clone(),
+        run_id: held.maintenance.run_id.clone(),
         options: options.map_err(fails)?,
         reserved_bytes: reserved_bytes(&arrow_schema).map_err(fails)?,
         schema: arrow_schema,
         key_column,
         limits,
-        grid: Grid::of_commit(hold.loaded.snapshot.version + 1),
+        alignment: PageAlignment::of_commit(held.loaded.snapshot.version + 1),
         next_number: Arc::new(AtomicU32::new(0)),
     })
 }

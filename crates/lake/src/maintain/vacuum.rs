@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::log::load::Loaded;
 use crate::log::load::load;
-use crate::maintain::hold::{Hold, Upkeep};
-use crate::storage::layout::{is_journal, slot_of};
+use crate::maintain::held_table::{HeldTable, Maintenance};
+use crate::storage::layout::{is_cached_response, slot_of};
 use crate::storage::objects::Storage;
 use crate::table::Table;
 use lakefeed_model::error::Result;
@@ -76,38 +76,38 @@ impl Table {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`](lakefeed_model::error::ErrorKind) when a run has the table, `Storage` when the store fails.
-    pub async fn vacuum(&self, upkeep: &Upkeep, spec: VacuumSpec) -> Result<Vacuumed> {
+    pub async fn vacuum(&self, maintenance: &Maintenance, spec: VacuumSpec) -> Result<Vacuumed> {
         if spec.dry_run {
             let loaded = load(&self.storage).await?;
-            let (deleted, kept) = plan(&self.storage, &loaded, upkeep.clock.now(), spec).await?;
+            let (deleted, kept) = plan(&self.storage, &loaded, maintenance.clock.now(), spec).await?;
             let rolled_forward = loaded.last.filter(|_| !loaded.snapshot.published).map(|commit| commit.commit);
             return Ok(Vacuumed { rolled_forward, deleted, kept, fence: None });
         }
-        let mut hold = Hold::take(self, upkeep).await?;
-        let vacuumed = vacuum(&mut hold, spec).await;
-        hold.release().await;
+        let mut held = HeldTable::take(self, maintenance).await?;
+        let vacuumed = vacuum(&mut held, spec).await;
+        held.release().await;
         vacuumed
     }
 }
 
-async fn vacuum(hold: &mut Hold<'_>, spec: VacuumSpec) -> Result<Vacuumed> {
-    let now = hold.upkeep.clock.now();
-    let (mut deleted, mut kept) = plan(&hold.storage, &hold.loaded, now, spec).await?;
+async fn vacuum(held: &mut HeldTable<'_>, spec: VacuumSpec) -> Result<Vacuumed> {
+    let now = held.maintenance.clock.now();
+    let (mut deleted, mut kept) = plan(&held.storage, &held.loaded, now, spec).await?;
     // What a sleeping run may still commit, and what a later one could put a file of its own over while this process is asleep.
     let needs_fence = |garbage: &Garbage| matches!(garbage.kind, GarbageKind::Staged | GarbageKind::Orphan);
     let mut fence = None;
-    if hold.may_sleepers_commit() && deleted.iter().any(needs_fence) {
+    if held.may_zombies_commit() && deleted.iter().any(needs_fence) {
         let orphans = deleted.iter().filter(|garbage| garbage.kind == GarbageKind::Orphan);
-        fence = hold.fence(orphans.map(|orphan| orphan.path.clone()).collect()).await?;
+        fence = held.fence(orphans.map(|orphan| orphan.path.clone()).collect()).await?;
         if fence.is_none() {
             let (unsafe_to_delete, others): (Vec<_>, Vec<_>) = deleted.into_iter().partition(needs_fence);
             kept.extend(unsafe_to_delete);
             deleted = others;
         }
     }
-    let paths = deleted.iter().map(|garbage| hold.storage.resolve(&garbage.path)).collect::<Result<Vec<_>>>()?;
-    hold.storage.delete_each(paths).await?;
-    Ok(Vacuumed { rolled_forward: hold.rolled_forward, deleted, kept, fence })
+    let paths = deleted.iter().map(|garbage| held.storage.resolve(&garbage.path)).collect::<Result<Vec<_>>>()?;
+    held.storage.delete_each(paths).await?;
+    Ok(Vacuumed { rolled_forward: held.rolled_forward, deleted, kept, fence })
 }
 
 /// What is to go, and what else no commit needs.
@@ -163,7 +163,7 @@ fn needed<'a>(storage: &Storage, loaded: &'a Loaded) -> Needed<'a> {
 fn kind_of(storage: &Storage, path: &str, object: &ObjectMeta) -> Option<GarbageKind> {
     let layout = &storage.layout;
     if object.location.prefix_matches(&layout.staging()) {
-        return Some(if is_journal(&object.location) { GarbageKind::Pages } else { GarbageKind::Staged });
+        return Some(if is_cached_response(&object.location) { GarbageKind::Pages } else { GarbageKind::Staged });
     }
     if object.location.prefix_matches(&layout.all_rejects()) {
         return Some(GarbageKind::Rejects);

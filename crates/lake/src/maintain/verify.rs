@@ -22,7 +22,7 @@ use crate::log::document::CommitDocument;
 use crate::log::read::{commit_numbers, is_published};
 use crate::log::snapshot::Snapshot;
 use crate::parquet::reader::Source;
-use crate::storage::layout::is_journal;
+use crate::storage::layout::is_cached_response;
 use crate::storage::objects::Storage;
 use crate::table::Table;
 use crate::tasks::{files_in_flight, spawn};
@@ -83,9 +83,9 @@ pub enum FindingCode {
     MarkerContradictory,
     /// The last commit is not wholly published.
     Unpublished,
-    /// A fold of the log is damaged or of another history. It is passed over.
+    /// A snapshot file of the log is damaged or of another history. It is passed over.
     FoldUnusable,
-    /// A fold of the log is not what the commits make.
+    /// A snapshot file of the log is not what the commits make.
     FoldContradictory,
     /// A data file is not there.
     FileMissing,
@@ -261,7 +261,7 @@ fn staging(storage: &Storage, log: &Log, objects: &Objects, findings: &mut Vec<F
         let Some((run, name)) = path.strip_prefix(&folder).and_then(|rest| rest.split_once('/')) else { continue };
         if Some(run) != publishing {
             let (staged, pages, sum) = runs.entry(run).or_default();
-            *(if is_journal(&name.into()) { pages } else { staged }) += 1;
+            *(if is_cached_response(&name.into()) { pages } else { staged }) += 1;
             *sum += bytes;
         }
     }

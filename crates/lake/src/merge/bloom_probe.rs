@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use futures::TryStreamExt as _;
 use parquet::bloom_filter::Sbbf;
 
-use crate::merge::decide::Fate;
+use crate::merge::decide::KeyState;
 use crate::merge::search::Search;
 use crate::parquet::reader::{Filters, Part, Source, ranges, read};
 use crate::parquet::row_set::RowSet;
@@ -24,23 +24,23 @@ const NEEDLES_MAX: u64 = 4_096;
 
 /// Keys that are still to be found, as their columns hold them.
 #[derive(Debug)]
-pub(crate) struct Needles {
+pub(crate) struct BloomProbe {
     /// Names and values of the key columns; row for row a key.
     columns: Vec<(String, ArrayRef)>,
     keys: usize,
 }
 
-impl Needles {
-    /// The keys of the run that were not met so far, which are `unmet` many; `None` when they are too many, or not known by their values.
-    pub(crate) async fn of(search: &Search, staged: &[StagedFile], unmet: u64) -> Result<Option<Self>> {
-        if unmet > NEEDLES_MAX {
+impl BloomProbe {
+    /// The keys of the run that were not met so far, which are `unmatched` many; `None` when they are too many, or not known by their values.
+    pub(crate) async fn of(search: &Search, staged: &[StagedFile], unmatched: u64) -> Result<Option<Self>> {
+        if unmatched > NEEDLES_MAX {
             return Ok(None);
         }
-        let Some(places) = unmet_places(search) else { return Ok(None) };
-        let Search { area, lens, .. } = search;
+        let Some(locations) = unmatched_locations(search) else { return Ok(None) };
+        let Search { area, identity, .. } = search;
         let mut batches: Vec<RecordBatch> = Vec::new();
         for file in staged {
-            let Some(rows) = places.get(&file.number) else { continue };
+            let Some(rows) = locations.get(&file.number) else { continue };
             if let Some(held) = &file.held {
                 batches.extend(picked(held, rows)?);
                 continue;
@@ -48,10 +48,10 @@ impl Needles {
             let rows = ranges(rows.positions());
             let path = area.storage.layout.staged_file(&area.run_id, file.number);
             let source = Source { path, bytes: file.bytes };
-            let cells = read(&area.storage, &source, Part::Cells(&rows, lens.key())).await?;
+            let cells = read(&area.storage, &source, Part::Cells(&rows, identity.key())).await?;
             batches.extend(cells.try_collect::<Vec<_>>().await?);
         }
-        let columns = lens.key().iter().map(|name| {
+        let columns = identity.key().iter().map(|name| {
             let parts =
                 batches.iter().filter_map(|batch| batch.column_by_name(name).map(AsRef::as_ref)).collect::<Vec<_>>();
             Ok((name.clone(), concat(&parts)?))
@@ -95,14 +95,14 @@ fn picked(held: &[RecordBatch], rows: &RowSet) -> Result<Vec<RecordBatch>> {
 }
 
 /// Where the rows are staged whose keys were not met; `None` when one of them has no row.
-fn unmet_places(search: &Search) -> Option<BTreeMap<u32, RowSet>> {
+fn unmatched_locations(search: &Search) -> Option<BTreeMap<u32, RowSet>> {
     let index = search.index.read().unwrap_or_else(PoisonError::into_inner);
-    let mut places: BTreeMap<u32, RowSet> = BTreeMap::new();
-    for entry in index.entries().filter(|entry| entry.fate == Fate::Fresh) {
-        let place = entry.staged()?;
-        places.entry(place.file).or_default().insert(place.row);
+    let mut locations: BTreeMap<u32, RowSet> = BTreeMap::new();
+    for entry in index.entries().filter(|entry| entry.state == KeyState::Fresh) {
+        let location = entry.staged()?;
+        locations.entry(location.file).or_default().insert(location.row);
     }
-    Some(places)
+    Some(locations)
 }
 
 /// Whether a filter may have a value; it may have any of a type of which the stored form is not asked here.

@@ -20,13 +20,13 @@ use lakefeed_model::error::{Error, Result};
 
 /// What is written where into a row that ends.
 #[derive(Debug, Clone)]
-pub(crate) struct Ending {
+pub(crate) struct RowClosing {
     column: String,
     kind: MarkKind,
     time: DateTime<Utc>,
 }
 
-impl Ending {
+impl RowClosing {
     /// How rows end in a run at `time`; `None` where they leave instead.
     pub(crate) fn new(merge: &MergeSpec, time: DateTime<Utc>) -> Option<Self> {
         if let Some(history) = merge.history() {
@@ -37,16 +37,16 @@ impl Ending {
     }
 
     /// Stages the rows that end as new rows of the run, each in the partition to which it then belongs.
-    pub(crate) async fn restage(
+    pub(crate) async fn stage_closed(
         &self,
         area: &StagingArea,
         mut partitioner: Partitioner,
         snapshot: &Snapshot,
-        ended: &BTreeMap<String, RowSet>,
+        closed: &BTreeMap<String, RowSet>,
     ) -> Result<Vec<StagedFile>> {
         let mut writer = RollingWriter::new(area.clone());
         let mut partitions: HashMap<PartitionId, Arc<Partition>> = HashMap::new();
-        for (path, rows) in ended {
+        for (path, rows) in closed {
             let bytes = snapshot.files.get(path).map_or(0, |file| file.bytes);
             let source = Source { path: area.storage.resolve(path)?, bytes };
             let fails = |error: ArrowError| area.storage.failed("mark rows of", &source.path, error);
@@ -77,7 +77,7 @@ impl Ending {
         if let Some(column) = columns.get_mut(position) {
             *column = match self.kind {
                 MarkKind::Time => instants(self.time, batch.num_rows()),
-                MarkKind::Truth => truths(true, batch.num_rows()),
+                MarkKind::Truth => booleans(true, batch.num_rows()),
             };
         }
         RecordBatch::try_new(batch.schema(), columns)
@@ -90,6 +90,6 @@ pub(crate) fn instants(time: DateTime<Utc>, rows: usize) -> ArrayRef {
 }
 
 /// A column of one truth value.
-pub(crate) fn truths(value: bool, rows: usize) -> ArrayRef {
+pub(crate) fn booleans(value: bool, rows: usize) -> ArrayRef {
     Arc::new(BooleanArray::from(vec![value; rows]))
 }

@@ -1,6 +1,6 @@
 //! What becomes of a row of the table that a run has something to say about: the semantics of merging, row by row. Pure.
 //!
-//! The rows of the table are met one after another. What is known of a key of the run is its [`Fate`] so far; [`decide`] takes
+//! The rows of the table are met one after another. What is known of a key of the run is its [`KeyState`] so far; [`decide`] takes
 //! it with what is known of the row, and says what becomes of both. How rows are found is not its business, and neither is
 //! what it costs to write them.
 
@@ -18,10 +18,10 @@ pub(crate) enum Op {
 
 /// What has become of a key of the run so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum KeyState {
     /// The table has nothing of it.
     Fresh,
-    /// It took the place of an older version.
+    /// It took the location of an older version.
     Updated,
     /// It did, and went to another partition.
     Moved,
@@ -36,11 +36,11 @@ pub(crate) enum Fate {
 /// A row of the table, as far as decisions need it.
 #[expect(clippy::struct_excessive_bools, reason = "four facts that are independent of each other")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Met {
+pub(crate) struct RowMatch {
     /// It has the content of the incoming row.
     pub(crate) is_same: bool,
     /// It is in the partition of the incoming row.
-    pub(crate) is_in_place: bool,
+    pub(crate) is_same_partition: bool,
     /// It is not marked as deleted.
     pub(crate) is_live: bool,
     /// It is a newer version than the incoming row, which must not overwrite it.
@@ -49,13 +49,13 @@ pub(crate) struct Met {
 
 /// What becomes of a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowFate {
+pub(crate) enum MergeAction {
     /// It stays as it is.
-    Stays,
+    Keep,
     /// It leaves.
-    Leaves,
+    Remove,
     /// It stays, marked as deleted or closed.
-    Ends,
+    Close,
 }
 
 /// The rules of a run.
@@ -69,67 +69,69 @@ pub(crate) struct Rules {
 /// What is decided about a row of the table, and of the key of the run that it was met with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decision {
-    pub(crate) row: RowFate,
-    /// The key's fate from now on.
-    pub(crate) fate: Fate,
+    pub(crate) action: MergeAction,
+    /// The key's state from now on.
+    pub(crate) state: KeyState,
 }
 
 impl Rules {
     /// What becomes of a row that the run displaces.
-    fn displaced(self) -> RowFate {
-        if self.strategy == StrategyName::Scd2 { RowFate::Ends } else { RowFate::Leaves }
+    fn replaced_action(self) -> MergeAction {
+        if self.strategy == StrategyName::Scd2 { MergeAction::Close } else { MergeAction::Remove }
     }
 }
 
-/// Decides about a row of the table whose key the run has, with `fate` so far.
-pub(crate) fn decide(rules: Rules, op: Op, fate: Fate, met: Met) -> Decision {
+/// Decides about a row of the table whose key the run has, with `state` so far.
+pub(crate) fn decide(rules: Rules, op: Op, state: KeyState, matched: RowMatch) -> Decision {
     if rules.strategy == StrategyName::InsertOnly {
-        return Decision { row: RowFate::Stays, fate: Fate::Kept };
+        return Decision { action: MergeAction::Keep, state: KeyState::Kept };
     }
-    if met.is_newer {
-        let fate = match fate {
-            Fate::Fresh | Fate::Updated | Fate::Moved | Fate::Kept => Fate::Kept,
-            Fate::Unchanged | Fate::Deleted => fate,
+    if matched.is_newer {
+        let state = match state {
+            KeyState::Fresh | KeyState::Updated | KeyState::Moved | KeyState::Kept => KeyState::Kept,
+            KeyState::Unchanged | KeyState::Deleted => state,
         };
-        return Decision { row: RowFate::Stays, fate };
+        return Decision { action: MergeAction::Keep, state };
     }
     match op {
-        Op::Put => put(rules, fate, met),
-        Op::Delete => delete(rules, fate, met),
+        Op::Put => put(rules, state, matched),
+        Op::Delete => delete(rules, state, matched),
     }
 }
 
-fn put(rules: Rules, fate: Fate, met: Met) -> Decision {
-    match fate {
-        Fate::Fresh if met.is_same && met.is_in_place && met.is_live => {
-            Decision { row: RowFate::Stays, fate: Fate::Unchanged }
+fn put(rules: Rules, state: KeyState, matched: RowMatch) -> Decision {
+    match state {
+        KeyState::Fresh if matched.is_same && matched.is_same_partition && matched.is_live => {
+            Decision { action: MergeAction::Keep, state: KeyState::Unchanged }
         }
-        Fate::Fresh if met.is_in_place => Decision { row: rules.displaced(), fate: Fate::Updated },
-        Fate::Fresh => Decision { row: rules.displaced(), fate: Fate::Moved },
+        KeyState::Fresh if matched.is_same_partition => {
+            Decision { action: rules.replaced_action(), state: KeyState::Updated }
+        }
+        KeyState::Fresh => Decision { action: rules.replaced_action(), state: KeyState::Moved },
         // The table had the key more than once, as appends may leave it; one row is enough.
-        Fate::Updated | Fate::Moved | Fate::Unchanged | Fate::Kept | Fate::Deleted => {
-            Decision { row: rules.displaced(), fate }
+        KeyState::Updated | KeyState::Moved | KeyState::Unchanged | KeyState::Kept | KeyState::Deleted => {
+            Decision { action: rules.replaced_action(), state }
         }
     }
 }
 
-fn delete(rules: Rules, fate: Fate, met: Met) -> Decision {
+fn delete(rules: Rules, state: KeyState, matched: RowMatch) -> Decision {
     if !rules.marks_deleted {
-        return Decision { row: rules.displaced(), fate: Fate::Deleted };
+        return Decision { action: rules.replaced_action(), state: KeyState::Deleted };
     }
-    match (met.is_live, fate) {
-        (true, _) => Decision { row: RowFate::Ends, fate: Fate::Deleted },
+    match (matched.is_live, state) {
+        (true, _) => Decision { action: MergeAction::Close, state: KeyState::Deleted },
         // It was deleted before.
-        (false, Fate::Fresh) => Decision { row: RowFate::Stays, fate: Fate::Unchanged },
-        (false, _) => Decision { row: RowFate::Stays, fate },
+        (false, KeyState::Fresh) => Decision { action: MergeAction::Keep, state: KeyState::Unchanged },
+        (false, _) => Decision { action: MergeAction::Keep, state },
     }
 }
 
 /// Decides about a row whose key the run does not have: its group came without it, or it is absent from a whole listing.
-pub(crate) fn decide_absent(rules: Rules) -> RowFate {
+pub(crate) fn decide_absent(rules: Rules) -> MergeAction {
     match rules.strategy {
-        StrategyName::DeleteInsert | StrategyName::Scd2 => rules.displaced(),
-        StrategyName::Upsert | StrategyName::InsertOnly => RowFate::Stays,
+        StrategyName::DeleteInsert | StrategyName::Scd2 => rules.replaced_action(),
+        StrategyName::Upsert | StrategyName::InsertOnly => MergeAction::Keep,
     }
 }
 
@@ -141,23 +143,23 @@ pub(crate) struct Tally {
     unchanged: u64,
     kept: u64,
     /// Keys that the table had, those to put and those to delete.
-    met_puts: u64,
-    met_deletes: u64,
-    /// Rows that left or ended, those that made room for a newer version included.
+    matched_puts: u64,
+    matched_deletes: u64,
+    /// Rows that left or closed, those that made room for a newer version included.
     gone: u64,
     retired: u64,
 }
 
 impl Tally {
-    /// The fate of a key changed.
-    pub(crate) fn turn(&mut self, op: Op, from: Fate, to: Fate) {
+    /// Counts a change of the state of a key.
+    pub(crate) fn state_changed(&mut self, op: Op, from: KeyState, to: KeyState) {
         if from == to {
             return;
         }
-        if from == Fate::Fresh {
+        if from == KeyState::Fresh {
             let met = match op {
-                Op::Put => &mut self.met_puts,
-                Op::Delete => &mut self.met_deletes,
+                Op::Put => &mut self.matched_puts,
+                Op::Delete => &mut self.matched_deletes,
             };
             *met += 1;
         }
@@ -170,101 +172,106 @@ impl Tally {
     }
 
     /// Keys of the run that the table had so far.
-    pub(crate) fn met(&self) -> u64 {
-        self.met_puts + self.met_deletes
+    pub(crate) fn matched(&self) -> u64 {
+        self.matched_puts + self.matched_deletes
     }
 
-    /// A row of the table met its fate; `retires` when its key is absent from a whole listing.
-    pub(crate) fn row(&mut self, fate: RowFate, retires: bool) {
-        let is_gone = fate != RowFate::Stays;
+    /// Counts what becomes of a row of the table; `retires` when its key is absent from a whole listing.
+    pub(crate) fn action(&mut self, action: MergeAction, retires: bool) {
+        let is_gone = action != MergeAction::Keep;
         self.gone += u64::from(is_gone);
         self.retired += u64::from(is_gone && retires);
     }
 
     /// Adds what was counted elsewhere, of other keys.
     pub(crate) fn add(&mut self, other: &Self) {
-        let Self { updated, moved, unchanged, kept, met_puts, met_deletes, gone, retired } = other;
+        let Self { updated, moved, unchanged, kept, matched_puts, matched_deletes, gone, retired } = other;
         self.updated += updated;
         self.moved += moved;
         self.unchanged += unchanged;
         self.kept += kept;
-        self.met_puts += met_puts;
-        self.met_deletes += met_deletes;
+        self.matched_puts += matched_puts;
+        self.matched_deletes += matched_deletes;
         self.gone += gone;
         self.retired += retired;
     }
 
-    fn of(&mut self, fate: Fate) -> Option<&mut u64> {
-        match fate {
-            Fate::Fresh | Fate::Deleted => None,
-            Fate::Updated => Some(&mut self.updated),
-            Fate::Moved => Some(&mut self.moved),
-            Fate::Unchanged => Some(&mut self.unchanged),
-            Fate::Kept => Some(&mut self.kept),
+    fn of(&mut self, state: KeyState) -> Option<&mut u64> {
+        match state {
+            KeyState::Fresh | KeyState::Deleted => None,
+            KeyState::Updated => Some(&mut self.updated),
+            KeyState::Moved => Some(&mut self.moved),
+            KeyState::Unchanged => Some(&mut self.unchanged),
+            KeyState::Kept => Some(&mut self.kept),
         }
     }
 
     /// Puts what was counted into the counts of a run of so many keys to put and to delete.
     pub(crate) fn count(&self, puts: u64, deletes: u64, counts: &mut RowCounts) {
         let updated = self.updated + self.moved;
-        counts.inserted = puts.saturating_sub(self.met_puts);
+        counts.inserted = puts.saturating_sub(self.matched_puts);
         counts.updated = updated;
         counts.moved = self.moved;
         counts.unchanged = self.unchanged;
         counts.kept = self.kept;
         counts.deleted = self.gone.saturating_sub(updated);
         counts.retired = self.retired;
-        counts.missed = deletes.saturating_sub(self.met_deletes);
+        counts.missed = deletes.saturating_sub(self.matched_deletes);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Fate::{Deleted, Fresh, Kept, Moved, Unchanged, Updated};
-    use RowFate::{Ends, Leaves, Stays};
+    use KeyState::{Deleted, Fresh, Kept, Moved, Unchanged, Updated};
+    use MergeAction::{Close, Keep, Remove};
     use StrategyName::{DeleteInsert, InsertOnly, Scd2, Upsert};
 
-    /// A row that the table has: the words say how it differs from a live, older one of other content in its place.
-    fn met(words: &str) -> Met {
+    /// A row that the table has: the words say how it differs from a live, older one of other content in its location.
+    fn matched(words: &str) -> RowMatch {
         let has = |word: &str| words.split(' ').any(|other| other == word);
-        Met { is_same: has("same"), is_in_place: !has("elsewhere"), is_live: !has("dead"), is_newer: has("newer") }
+        RowMatch {
+            is_same: has("same"),
+            is_same_partition: !has("elsewhere"),
+            is_live: !has("dead"),
+            is_newer: has("newer"),
+        }
     }
 
     #[test]
     fn what_becomes_of_a_row_and_of_the_key_that_met_it() {
         let rules = |strategy| Rules { strategy, marks_deleted: false };
         let soft = Rules { strategy: Upsert, marks_deleted: true };
-        for (rules, op, fate, words, expected) in [
-            (rules(Upsert), Op::Put, Fresh, "", (Leaves, Updated)),
-            (rules(Upsert), Op::Put, Fresh, "same", (Stays, Unchanged)),
-            (rules(Upsert), Op::Put, Fresh, "same elsewhere", (Leaves, Moved)),
-            (rules(Upsert), Op::Put, Unchanged, "same", (Leaves, Unchanged)),
-            (rules(Upsert), Op::Put, Updated, "", (Leaves, Updated)),
-            (rules(Upsert), Op::Put, Fresh, "newer", (Stays, Kept)),
-            (rules(Upsert), Op::Put, Updated, "newer", (Stays, Kept)),
-            (rules(Upsert), Op::Put, Unchanged, "newer", (Stays, Unchanged)),
-            (rules(Upsert), Op::Put, Kept, "", (Leaves, Kept)),
-            (rules(Upsert), Op::Delete, Fresh, "", (Leaves, Deleted)),
-            (rules(Upsert), Op::Delete, Deleted, "", (Leaves, Deleted)),
-            (rules(Upsert), Op::Delete, Fresh, "newer", (Stays, Kept)),
-            (soft, Op::Delete, Fresh, "", (Ends, Deleted)),
-            (soft, Op::Delete, Fresh, "dead", (Stays, Unchanged)),
-            (soft, Op::Delete, Deleted, "dead", (Stays, Deleted)),
-            (soft, Op::Put, Fresh, "same dead", (Leaves, Updated)),
-            (rules(DeleteInsert), Op::Put, Fresh, "same", (Stays, Unchanged)),
-            (rules(DeleteInsert), Op::Delete, Fresh, "", (Leaves, Deleted)),
-            (rules(InsertOnly), Op::Put, Fresh, "", (Stays, Kept)),
-            (rules(InsertOnly), Op::Put, Kept, "elsewhere", (Stays, Kept)),
-            (rules(Scd2), Op::Put, Fresh, "", (Ends, Updated)),
-            (rules(Scd2), Op::Put, Fresh, "same", (Stays, Unchanged)),
-            (rules(Scd2), Op::Delete, Fresh, "", (Ends, Deleted)),
-            (rules(Scd2), Op::Put, Fresh, "newer", (Stays, Kept)),
+        for (rules, op, state, words, expected) in [
+            (rules(Upsert), Op::Put, Fresh, "", (Remove, Updated)),
+            (rules(Upsert), Op::Put, Fresh, "same", (Keep, Unchanged)),
+            (rules(Upsert), Op::Put, Fresh, "same elsewhere", (Remove, Moved)),
+            (rules(Upsert), Op::Put, Unchanged, "same", (Remove, Unchanged)),
+            (rules(Upsert), Op::Put, Updated, "", (Remove, Updated)),
+            (rules(Upsert), Op::Put, Fresh, "newer", (Keep, Kept)),
+            (rules(Upsert), Op::Put, Updated, "newer", (Keep, Kept)),
+            (rules(Upsert), Op::Put, Unchanged, "newer", (Keep, Unchanged)),
+            (rules(Upsert), Op::Put, Kept, "", (Remove, Kept)),
+            (rules(Upsert), Op::Delete, Fresh, "", (Remove, Deleted)),
+            (rules(Upsert), Op::Delete, Deleted, "", (Remove, Deleted)),
+            (rules(Upsert), Op::Delete, Fresh, "newer", (Keep, Kept)),
+            (soft, Op::Delete, Fresh, "", (Close, Deleted)),
+            (soft, Op::Delete, Fresh, "dead", (Keep, Unchanged)),
+            (soft, Op::Delete, Deleted, "dead", (Keep, Deleted)),
+            (soft, Op::Put, Fresh, "same dead", (Remove, Updated)),
+            (rules(DeleteInsert), Op::Put, Fresh, "same", (Keep, Unchanged)),
+            (rules(DeleteInsert), Op::Delete, Fresh, "", (Remove, Deleted)),
+            (rules(InsertOnly), Op::Put, Fresh, "", (Keep, Kept)),
+            (rules(InsertOnly), Op::Put, Kept, "elsewhere", (Keep, Kept)),
+            (rules(Scd2), Op::Put, Fresh, "", (Close, Updated)),
+            (rules(Scd2), Op::Put, Fresh, "same", (Keep, Unchanged)),
+            (rules(Scd2), Op::Delete, Fresh, "", (Close, Deleted)),
+            (rules(Scd2), Op::Put, Fresh, "newer", (Keep, Kept)),
         ] {
-            let decision = decide(rules, op, fate, met(words));
-            assert_eq!((decision.row, decision.fate), expected, "{rules:?} {op:?} {fate:?} {words:?}");
+            let decision = decide(rules, op, state, matched(words));
+            assert_eq!((decision.action, decision.state), expected, "{rules:?} {op:?} {state:?} {words:?}");
         }
-        for (strategy, expected) in [(Upsert, Stays), (InsertOnly, Stays), (DeleteInsert, Leaves), (Scd2, Ends)] {
+        for (strategy, expected) in [(Upsert, Keep), (InsertOnly, Keep), (DeleteInsert, Remove), (Scd2, Close)] {
             assert_eq!(decide_absent(rules(strategy)), expected, "{strategy}");
         }
     }
@@ -272,16 +279,16 @@ mod tests {
     #[test]
     fn a_row_that_makes_room_is_no_deletion_and_what_was_not_met_is_new() {
         let mut tally = Tally::default();
-        tally.turn(Op::Put, Fresh, Moved);
-        tally.row(Leaves, false);
-        tally.turn(Op::Put, Fresh, Updated);
-        tally.row(Leaves, false);
+        tally.state_changed(Op::Put, Fresh, Moved);
+        tally.action(Remove, false);
+        tally.state_changed(Op::Put, Fresh, Updated);
+        tally.action(Remove, false);
         // The second one met a newer row after all.
-        tally.turn(Op::Put, Updated, Kept);
-        tally.row(Stays, false);
-        tally.turn(Op::Delete, Fresh, Deleted);
-        tally.row(Ends, false);
-        tally.row(Ends, true);
+        tally.state_changed(Op::Put, Updated, Kept);
+        tally.action(Keep, false);
+        tally.state_changed(Op::Delete, Fresh, Deleted);
+        tally.action(Close, false);
+        tally.action(Close, true);
         let mut counts = RowCounts::default();
         tally.count(5, 3, &mut counts);
         let expected = RowCounts {

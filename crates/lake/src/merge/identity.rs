@@ -17,7 +17,7 @@ use lakefeed_model::schema::{RecordSchema, is_load_metadata};
 
 /// What makes two rows versions of the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Identity {
+pub(crate) enum IdentifiedBy {
     /// The columns of the primary key.
     Key,
     /// Everything in them: without a primary key, a changed row is another one.
@@ -28,9 +28,9 @@ pub(crate) enum Identity {
 
 /// Takes what a merge must know of the rows of one table.
 #[derive(Debug)]
-pub(crate) struct Lens {
+pub(crate) struct RowIdentity {
     seed: u64,
-    pub(crate) identity: Identity,
+    pub(crate) by: IdentifiedBy,
     key: Vec<String>,
     keys: Option<Fingerprinter>,
     group: Vec<String>,
@@ -47,7 +47,7 @@ pub(crate) struct Lens {
     search: SchemaRef,
 }
 
-impl Lens {
+impl RowIdentity {
     /// What a run sees of the rows of its table, which has the shape `table`.
     ///
     /// # Errors
@@ -83,10 +83,10 @@ impl Lens {
             }
             Fingerprinter::new(types(names)?, seed).map(Some).map_err(fails)
         };
-        let identity = match (write.primary_key.as_slice(), merge.strategy.name()) {
-            ([], StrategyName::DeleteInsert) => Identity::Occurrence,
-            ([], _) => Identity::Record,
-            (_, _) => Identity::Key,
+        let by = match (write.primary_key.as_slice(), merge.strategy.name()) {
+            ([], StrategyName::DeleteInsert) => IdentifiedBy::Occurrence,
+            ([], _) => IdentifiedBy::Record,
+            (_, _) => IdentifiedBy::Key,
         };
         let ranking = merge.precedence.as_ref().map(Ranking::new);
         if let Some(precedence) = &merge.precedence
@@ -99,10 +99,10 @@ impl Lens {
         let rows = Fingerprinter::new(types(&record)?, seed).map_err(fails)?;
         let valid_to = merge.history().map(|history| history.valid_to.clone());
         let is_searched = |name: &String| {
-            let is_identity = match identity {
-                Identity::Key => write.primary_key.contains(name),
-                Identity::Record => is_record(name),
-                Identity::Occurrence => false,
+            let is_identity = match by {
+                IdentifiedBy::Key => write.primary_key.contains(name),
+                IdentifiedBy::Record => is_record(name),
+                IdentifiedBy::Occurrence => false,
             };
             is_identity || merge.merge_key.contains(name) || Some(name) == valid_to.as_ref()
         };
@@ -110,7 +110,7 @@ impl Lens {
         let search = Arc::new(Schema::new(searched.cloned().collect::<Vec<_>>()));
         Ok(Self {
             seed,
-            identity,
+            by,
             keys: of(&write.primary_key)?,
             key: write.primary_key.clone(),
             groups: of(&merge.merge_key)?,
@@ -141,7 +141,7 @@ impl Lens {
 
     /// Whether the content of rows must be known to tell them apart.
     pub(crate) fn needs_rows(&self) -> bool {
-        self.identity != Identity::Key
+        self.by != IdentifiedBy::Key
     }
 
     /// Whether rows that are marked as deleted stay in the table.
@@ -151,10 +151,10 @@ impl Lens {
 
     /// Whose each row is; `None` where only its content and its occurrence say so.
     pub(crate) fn keys(&self, batch: &RecordBatch) -> Result<Option<Vec<Fingerprint>>, ArrowError> {
-        match (self.identity, &self.keys) {
-            (Identity::Key, Some(keys)) => keys.of(&columns(batch, &self.key)?).map(Some),
-            (Identity::Occurrence, _) => Ok(None),
-            (Identity::Key | Identity::Record, _) => self.rows(batch).map(Some),
+        match (self.by, &self.keys) {
+            (IdentifiedBy::Key, Some(keys)) => keys.of(&columns(batch, &self.key)?).map(Some),
+            (IdentifiedBy::Occurrence, _) => Ok(None),
+            (IdentifiedBy::Key | IdentifiedBy::Record, _) => self.rows(batch).map(Some),
         }
     }
 

@@ -10,11 +10,11 @@ use twox_hash::XxHash3_128;
 use crate::fingerprint::{Fingerprint, PassThrough};
 use crate::log::key_range::KeyRange;
 use crate::merge::decide::Op;
-use crate::merge::identity::{Identity, Lens};
+use crate::merge::identity::{IdentifiedBy, RowIdentity};
 use crate::merge::index::{Entry, KeyIndex, PrintMap};
-use crate::merge::precedence::{Rank, Ranks};
+use crate::merge::precedence::{Version, Versions};
 use crate::merge::spill::SpilledKeys;
-use crate::parquet::row_set::{Place, RowSet};
+use crate::parquet::row_set::{RowLocation, RowSet};
 use crate::staging::area::key_range;
 use lakefeed_model::error::{Error, Result};
 
@@ -23,8 +23,8 @@ pub(crate) type Groups = HashSet<Fingerprint, BuildHasherDefault<PassThrough>>;
 
 /// What a merging run remembers of its rows.
 #[derive(Debug)]
-pub(crate) struct Arrivals {
-    pub(crate) lens: Lens,
+pub(crate) struct IncomingKeys {
+    pub(crate) identity: RowIdentity,
     /// Whether the table has rows to compare with; without any, rows need no fingerprints.
     compares: bool,
     /// The key column's position, when the key is one column whose range is kept.
@@ -34,7 +34,7 @@ pub(crate) struct Arrivals {
     /// How many keys `index` may hold before they are spilled; no bound where they cannot be.
     keys_max: usize,
     pub(crate) spilled: Option<SpilledKeys>,
-    pub(crate) ranks: Ranks,
+    pub(crate) versions: Versions,
     pub(crate) groups: Groups,
     /// Rows of staged files that another one replaced.
     pub(crate) dropped: HashMap<u32, RowSet>,
@@ -49,21 +49,21 @@ pub(crate) struct Fingerprints {
     keys: Vec<Fingerprint>,
     /// What each row holds.
     rows: Vec<Fingerprint>,
-    ranks: Option<Vec<Rank>>,
+    versions: Option<Vec<Version>>,
 }
 
-impl Arrivals {
+impl IncomingKeys {
     /// Nothing has arrived yet; keys take `index_bytes` of memory at most, if their rows can be told apart by them alone.
-    pub(crate) fn new(lens: Lens, key_column: Option<usize>, compares: bool, index_bytes: usize) -> Self {
-        let can_spill = lens.identity != Identity::Occurrence && lens.ranking.is_none();
+    pub(crate) fn new(identity: RowIdentity, key_column: Option<usize>, compares: bool, index_bytes: usize) -> Self {
+        let can_spill = identity.by != IdentifiedBy::Occurrence && identity.ranking.is_none();
         Self {
             keys_max: if can_spill { KeyIndex::entries_in(index_bytes) } else { usize::MAX },
             spilled: None,
-            lens,
+            identity,
             compares,
             key_column,
             index: KeyIndex::default(),
-            ranks: Ranks::default(),
+            versions: Versions::default(),
             groups: Groups::default(),
             dropped: HashMap::new(),
             deleted_keys: DeletedKeys::None,
@@ -72,35 +72,35 @@ impl Arrivals {
     }
 
     /// From now on rows are of another shape, with the same key. What is known of earlier rows holds again once they came by
-    /// [`Self::come_again`].
+    /// [`Self::restaged`].
     ///
     /// # Errors
     /// When rows without a key came already: they are told apart by what they hold, and that changes.
-    pub(crate) fn become_of(&mut self, lens: Lens, key_column: Option<usize>) -> Result<()> {
-        if lens.identity != Identity::Key && (!self.index.is_empty() || self.spilled.is_some()) {
+    pub(crate) fn reshape(&mut self, identity: RowIdentity, key_column: Option<usize>) -> Result<()> {
+        if identity.by != IdentifiedBy::Key && (!self.index.is_empty() || self.spilled.is_some()) {
             return Err(Error::schema("rows without a primary key cannot take another shape in the middle of a run")
                 .with_hint("give the resource a schema file, or a primary_key"));
         }
-        self.lens = lens;
+        self.identity = identity;
         self.key_column = key_column;
         Ok(())
     }
 
     /// Rows that arrived before, at `was`, are written anew at `is`.
-    pub(crate) fn come_again(&mut self, batch: &RecordBatch, was: Place, is: Place) -> Result<()> {
+    pub(crate) fn restaged(&mut self, batch: &RecordBatch, was: RowLocation, is: RowLocation) -> Result<()> {
         let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
-        let Some(keys) = self.lens.keys(batch).map_err(fails)? else { return Ok(()) };
-        let rows = if self.compares || self.lens.needs_rows() {
-            self.lens.rows(batch).map_err(fails)?
+        let Some(keys) = self.identity.keys(batch).map_err(fails)? else { return Ok(()) };
+        let rows = if self.compares || self.identity.needs_rows() {
+            self.identity.rows(batch).map_err(fails)?
         } else {
             vec![0; batch.num_rows()]
         };
         for (step, (key, row)) in (0..).zip(keys.into_iter().zip(rows)) {
-            let place = Place { file: was.file, row: was.row + step };
-            let now = Place { file: is.file, row: is.row + step };
-            self.index.come_again(key, place, row, now);
+            let location = RowLocation { file: was.file, row: was.row + step };
+            let now = RowLocation { file: is.file, row: is.row + step };
+            self.index.restaged(key, location, row, now);
             if let Some(spilled) = &mut self.spilled {
-                spilled.moves(key, place, &Entry::put(row, now))?;
+                spilled.moves(key, location, &Entry::put(row, now))?;
             }
         }
         Ok(())
@@ -112,21 +112,21 @@ impl Arrivals {
     /// When a key is null.
     pub(crate) fn fingerprints(&mut self, batch: &RecordBatch, deletes: Option<&BooleanArray>) -> Result<Fingerprints> {
         let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
-        let lens = &self.lens;
-        if lens.identity == Identity::Key && lens.lacks_key(batch).map_err(fails)? {
+        let identity = &self.identity;
+        if identity.by == IdentifiedBy::Key && identity.lacks_key(batch).map_err(fails)? {
             return Err(Error::schema("a row of a merge has null in its primary key"));
         }
         let rows = || {
-            if self.compares || lens.needs_rows() { lens.rows(batch) } else { Ok(vec![0; batch.num_rows()]) }
+            if self.compares || identity.needs_rows() { identity.rows(batch) } else { Ok(vec![0; batch.num_rows()]) }
         };
         // What makes a row known again and what it holds are told apart on two processors.
-        let (keys, rows) = rayon::join(|| lens.keys(batch), rows);
+        let (keys, rows) = rayon::join(|| identity.keys(batch), rows);
         let (keys, rows) = (keys.map_err(fails)?, rows.map_err(fails)?);
-        let ranks = lens.ranking.as_ref().map(|ranking| ranking.of(batch)).transpose().map_err(fails)?;
-        if let Some(groups) = lens.groups(batch).map_err(fails)? {
+        let versions = identity.ranking.as_ref().map(|ranking| ranking.of(batch)).transpose().map_err(fails)?;
+        if let Some(groups) = identity.groups(batch).map_err(fails)? {
             // A delete that has no more than its key speaks for no group.
-            let speaks = match (deletes, lens.identity) {
-                (Some(_), Identity::Key) => Some(lens.have_group(batch).map_err(fails)?),
+            let speaks = match (deletes, identity.by) {
+                (Some(_), IdentifiedBy::Key) => Some(identity.have_group(batch).map_err(fails)?),
                 (_, _) => None,
             };
             let is_delete = |row: usize| deletes.is_some_and(|deletes| deletes.value(row));
@@ -140,50 +140,50 @@ impl Arrivals {
             self.deleted_keys.extend(range);
         }
         let keys = keys.unwrap_or_else(|| rows.clone());
-        Ok(Fingerprints { keys, rows, ranks })
+        Ok(Fingerprints { keys, rows, versions })
     }
 
     /// Takes note that the groups of these rows have come.
     ///
     /// # Errors
     /// When the rows lack the columns of the group.
-    pub(crate) fn speak_for(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+    pub(crate) fn add_groups(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         if self.compares {
-            self.groups.extend(self.lens.groups(batch)?.unwrap_or_default());
+            self.groups.extend(self.identity.groups(batch)?.unwrap_or_default());
         }
         Ok(())
     }
 
-    /// Takes note of the rows of a batch, in the order in which they arrived; `places` has where each of those is staged that
+    /// Takes note of the rows of a batch, in the order in which they arrived; `locations` has where each of those is staged that
     /// do not delete. How many rows others have replaced.
-    pub(crate) fn arrive(
+    pub(crate) fn add(
         &mut self,
         prints: Fingerprints,
         deletes: Option<&BooleanArray>,
-        places: impl IntoIterator<Item = Place>,
+        locations: impl IntoIterator<Item = RowLocation>,
     ) -> Result<u64> {
-        let Fingerprints { keys, rows, ranks } = prints;
-        let mut ranks = ranks.map(Vec::into_iter);
-        let mut places = places.into_iter();
+        let Fingerprints { keys, rows, versions } = prints;
+        let mut versions = versions.map(Vec::into_iter);
+        let mut locations = locations.into_iter();
         let mut replaced = 0;
         for (position, (key, row)) in keys.into_iter().zip(rows).enumerate() {
-            let rank = ranks.as_mut().and_then(Iterator::next);
+            let version = versions.as_mut().and_then(Iterator::next);
             let entry = if deletes.is_some_and(|deletes| deletes.value(position)) {
                 Entry::delete()
             } else {
-                let Some(place) = places.next() else { return Ok(replaced) };
-                Entry::put(row, place)
+                let Some(location) = locations.next() else { return Ok(replaced) };
+                Entry::put(row, location)
             };
-            let key = match (self.lens.identity, entry.op) {
-                (Identity::Key | Identity::Record, _) => key,
-                (Identity::Occurrence, Op::Put) => self.occurrences.next(key, |key| self.index.get(key).is_some()),
+            let key = match (self.identity.by, entry.op) {
+                (IdentifiedBy::Key | IdentifiedBy::Record, _) => key,
+                (IdentifiedBy::Occurrence, Op::Put) => self.occurrences.next(key, |key| self.index.get(key).is_some()),
                 // Without a key, only the group is deleted.
-                (Identity::Occurrence, Op::Delete) => continue,
+                (IdentifiedBy::Occurrence, Op::Delete) => continue,
             };
-            if let Some(loser) = self.compete(key, entry, rank) {
+            if let Some(loser) = self.compete(key, entry, version) {
                 replaced += 1;
-                if let Some(place) = loser.staged() {
-                    self.dropped.entry(place.file).or_default().insert(place.row);
+                if let Some(location) = loser.staged() {
+                    self.dropped.entry(location.file).or_default().insert(location.row);
                 }
             }
         }
@@ -213,16 +213,16 @@ impl Arrivals {
     }
 
     /// Lets an arrival compete with what the run has of its key; the loser comes back.
-    fn compete(&mut self, key: Fingerprint, entry: Entry, rank: Option<Rank>) -> Option<Entry> {
-        if let (Some(rank), Some(ranking)) = (rank, &self.lens.ranking) {
+    fn compete(&mut self, key: Fingerprint, entry: Entry, version: Option<Version>) -> Option<Entry> {
+        if let (Some(version), Some(ranking)) = (version, &self.identity.ranking) {
             if let Some(before) = self.index.get(key)
-                && !ranking.wins((entry.op, &rank), (before.op, self.ranks.get(key)))
+                && !ranking.wins((entry.op, &version), (before.op, self.versions.get(key)))
             {
                 return Some(entry);
             }
-            self.ranks.set(key, rank);
+            self.versions.set(key, version);
         }
-        self.index.arrive(key, entry)
+        self.index.insert(key, entry)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a merging run knows of its own rows: where the newest row of each key is staged, and what became of it. Pure.
 //!
 //! It takes 48 bytes per distinct key of the run, and 9 to 20 for finding it. When it is full, it goes to temporary files (`spill`), unless versions
-//! compete by a column, whose values take about as much again (`rank`), or rows are told apart by counting equal ones; groups take 20 bytes each
-//! (`arrivals`).
+//! compete by a column, whose values take about as much again (`version`), or rows are told apart by counting equal ones; groups take 20 bytes each
+//! (`incoming_keys`).
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -10,8 +10,8 @@ use std::hash::BuildHasherDefault;
 use hashbrown::{HashTable, hash_table};
 
 use crate::fingerprint::{Fingerprint, PassThrough};
-use crate::merge::decide::{Fate, Op};
-use crate::parquet::row_set::Place;
+use crate::merge::decide::{KeyState, Op};
+use crate::parquet::row_set::RowLocation;
 
 /// A map by fingerprints, which are hashes already.
 pub(crate) type PrintMap<T> = HashMap<Fingerprint, T, BuildHasherDefault<PassThrough>>;
@@ -20,15 +20,15 @@ pub(crate) type PrintMap<T> = HashMap<Fingerprint, T, BuildHasherDefault<PassThr
 pub(crate) struct Entry {
     pub(crate) row: Fingerprint,
     /// Where the row is staged; of no meaning for a delete, which has none.
-    pub(crate) place: Place,
+    pub(crate) location: RowLocation,
     pub(crate) op: Op,
-    pub(crate) fate: Fate,
+    pub(crate) state: KeyState,
 }
 
 /// Entries that are kept in one piece.
 const PIECE: usize = 4_096;
-/// The most that finding an entry takes: a table doubles when seven of eight places are taken.
-const PLACE_BYTES_MAX: usize = 21;
+/// The most that finding an entry takes: a table doubles when seven of eight table are taken.
+const SLOT_BYTES_MAX: usize = 21;
 
 /// The newest row of each key of a run.
 ///
@@ -36,7 +36,7 @@ const PLACE_BYTES_MAX: usize = 21;
 /// costs no access to memory that is far away, and growing moves no entry.
 #[derive(Debug, Default)]
 pub(crate) struct KeyIndex {
-    places: HashTable<Slot>,
+    table: HashTable<Slot>,
     pieces: Vec<Vec<(Fingerprint, Entry)>>,
     deletes: u64,
 }
@@ -79,37 +79,37 @@ fn is_of(pieces: &[Vec<(Fingerprint, Entry)>], key: Fingerprint) -> impl Fn(&Slo
 }
 
 impl Entry {
-    /// A row that is staged at `place`.
-    pub(crate) fn put(row: Fingerprint, place: Place) -> Self {
-        Self { row, place, op: Op::Put, fate: Fate::Fresh }
+    /// A row that is staged at `location`.
+    pub(crate) fn put(row: Fingerprint, location: RowLocation) -> Self {
+        Self { row, location, op: Op::Put, state: KeyState::Fresh }
     }
 
     /// A delete.
     pub(crate) fn delete() -> Self {
-        Self { row: 0, place: Place { file: 0, row: 0 }, op: Op::Delete, fate: Fate::Fresh }
+        Self { row: 0, location: RowLocation { file: 0, row: 0 }, op: Op::Delete, state: KeyState::Fresh }
     }
 
     /// Where the row is staged, when there is one.
-    pub(crate) fn staged(&self) -> Option<Place> {
-        (self.op == Op::Put).then_some(self.place)
+    pub(crate) fn staged(&self) -> Option<RowLocation> {
+        (self.op == Op::Put).then_some(self.location)
     }
 }
 
 impl KeyIndex {
     /// Takes note of an arrival, which wins over the one before; that one comes back.
-    pub(crate) fn arrive(&mut self, key: Fingerprint, entry: Entry) -> Option<Entry> {
+    pub(crate) fn insert(&mut self, key: Fingerprint, entry: Entry) -> Option<Entry> {
         self.deletes += u64::from(entry.op == Op::Delete);
-        let Self { places, pieces, .. } = self;
+        let Self { table, pieces, .. } = self;
         let hash = hash_of(key);
-        let position = match places.entry(spread(hash), is_of(pieces, key), |slot| slot.hash()) {
+        let position = match table.entry(spread(hash), is_of(pieces, key), |slot| slot.hash()) {
             hash_table::Entry::Occupied(slot) => slot.get().position,
-            hash_table::Entry::Vacant(place) => {
+            hash_table::Entry::Vacant(location) => {
                 let full = pieces.last().is_none_or(|piece| piece.len() == PIECE);
                 if full {
                     pieces.push(Vec::with_capacity(PIECE));
                 }
                 let position = (pieces.len() - 1) * PIECE + pieces.last().map_or(0, Vec::len);
-                place.insert(Slot { hash, position: u32::try_from(position).unwrap_or(u32::MAX) });
+                location.insert(Slot { hash, position: u32::try_from(position).unwrap_or(u32::MAX) });
                 pieces.last_mut()?.push((key, entry));
                 return None;
             }
@@ -121,7 +121,7 @@ impl KeyIndex {
     }
 
     fn find(&self, key: Fingerprint) -> Option<u32> {
-        self.places.find(spread(hash_of(key)), is_of(&self.pieces, key)).map(|slot| slot.position)
+        self.table.find(spread(hash_of(key)), is_of(&self.pieces, key)).map(|slot| slot.position)
     }
 
     fn at_mut(&mut self, position: u32) -> Option<&mut Entry> {
@@ -172,20 +172,20 @@ impl KeyIndex {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.table.len()
     }
 
     /// How many entries fit into so many bytes.
     pub(crate) fn entries_in(bytes: usize) -> usize {
-        (bytes / (size_of::<(Fingerprint, Entry)>() + PLACE_BYTES_MAX)).max(1)
+        (bytes / (size_of::<(Fingerprint, Entry)>() + SLOT_BYTES_MAX)).max(1)
     }
 
-    /// The staged row at `was` is at `place` now, and has other content; if it is still what the run has of the key.
-    pub(crate) fn come_again(&mut self, key: Fingerprint, was: Place, row: Fingerprint, place: Place) {
+    /// The staged row at `was` is at `location` now, and has other content; if it is still what the run has of the key.
+    pub(crate) fn restaged(&mut self, key: Fingerprint, was: RowLocation, row: Fingerprint, location: RowLocation) {
         if let Some(entry) = self.get_mut(key)
             && entry.staged() == Some(was)
         {
-            entry.place = place;
+            entry.location = location;
             entry.row = row;
         }
     }
@@ -193,7 +193,7 @@ impl KeyIndex {
     /// All entries, which leave it.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Fingerprint, Entry)> + use<> {
         self.deletes = 0;
-        self.places.clear();
+        self.table.clear();
         std::mem::take(&mut self.pieces).into_iter().flatten()
     }
 }
@@ -203,19 +203,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::parquet::row_set::Place;
+    use crate::parquet::row_set::RowLocation;
 
     #[test]
     fn the_last_arrival_wins_and_gives_back_the_loser() {
         let mut index = KeyIndex::default();
-        let first = Entry::put(10, Place { file: 0, row: 3 });
-        let second = Entry::put(11, Place { file: 1, row: 0 });
-        assert_eq!(index.arrive(1, first), None);
-        assert_eq!(index.arrive(1, second), Some(first));
+        let first = Entry::put(10, RowLocation { file: 0, row: 3 });
+        let second = Entry::put(11, RowLocation { file: 1, row: 0 });
+        assert_eq!(index.insert(1, first), None);
+        assert_eq!(index.insert(1, second), Some(first));
         assert_eq!((index.puts(), index.deletes(), index.get(1).unwrap().row), (1, 0, 11));
-        assert_eq!(index.arrive(1, Entry::delete()).unwrap().staged(), Some(second.place));
+        assert_eq!(index.insert(1, Entry::delete()).unwrap().staged(), Some(second.location));
         assert_eq!((index.puts(), index.deletes()), (0, 1));
-        assert_eq!(index.arrive(1, first).unwrap().staged(), None);
+        assert_eq!(index.insert(1, first).unwrap().staged(), None);
         assert_eq!((index.puts(), index.deletes(), index.get(2)), (1, 0, None));
     }
 
@@ -224,9 +224,9 @@ mod tests {
         assert!(size_of::<(Fingerprint, Entry)>() <= 48);
         let mut index = KeyIndex::default();
         for key in 0..100_000_u32 {
-            index.arrive(key.wrapping_mul(2_654_435_761).into(), Entry::delete());
-            let bytes = index.places.allocation_size();
-            assert!(key < 100 || bytes <= PLACE_BYTES_MAX * index.len(), "{bytes} for {}", index.len());
+            index.insert(key.wrapping_mul(2_654_435_761).into(), Entry::delete());
+            let bytes = index.table.allocation_size();
+            assert!(key < 100 || bytes <= SLOT_BYTES_MAX * index.len(), "{bytes} for {}", index.len());
         }
         assert_eq!(index.pieces.iter().map(Vec::capacity).sum::<usize>(), 25 * PIECE);
     }
@@ -240,12 +240,12 @@ mod tests {
             let key = |number: u32| Fingerprint::from(number) << if collide { 64 } else { 0 };
             let (mut index, mut model, mut order) = (KeyIndex::default(), HashMap::new(), Vec::new());
             for (number, deletes, row) in steps {
-                let entry = if deletes { Entry::delete() } else { Entry::put(row.into(), Place { file: 0, row }) };
+                let entry = if deletes { Entry::delete() } else { Entry::put(row.into(), RowLocation { file: 0, row }) };
                 let loser = model.insert(key(number), entry);
                 if loser.is_none() {
                     order.push(key(number));
                 }
-                prop_assert_eq!(index.arrive(key(number), entry), loser);
+                prop_assert_eq!(index.insert(key(number), entry), loser);
             }
             for number in 0..300 {
                 prop_assert_eq!(index.get(key(number)), model.get(&key(number)));

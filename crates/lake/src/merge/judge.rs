@@ -6,15 +6,15 @@ use std::sync::{Arc, PoisonError};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::fingerprint::Fingerprint;
-use crate::merge::bloom_probe::Needles;
-use crate::merge::decide::{Fate, Met, Op, RowFate, Tally, decide, decide_absent};
-use crate::merge::identity::Identity;
+use crate::merge::bloom_probe::BloomProbe;
+use crate::merge::decide::{KeyState, MergeAction, Op, RowMatch, Tally, decide, decide_absent};
+use crate::merge::identity::IdentifiedBy;
 use crate::merge::incoming::Occurrences;
 use crate::merge::index::{Entry, KeyIndex};
-use crate::merge::precedence::{Rank, Ranking};
+use crate::merge::precedence::{Ranking, Version};
 use crate::merge::search::{Found, Hit, Search, find_hits};
 use crate::parquet::reader::Source;
-use crate::parquet::row_set::{Place, RowSet};
+use crate::parquet::row_set::{RowLocation, RowSet};
 use crate::spec::StrategyName;
 use crate::storage::layout::slot_of;
 use crate::tasks::{files_in_flight, spawn};
@@ -24,16 +24,16 @@ use lakefeed_model::error::Result;
 #[derive(Debug, Default)]
 pub(crate) struct Resolved {
     pub(crate) gone: BTreeMap<String, RowSet>,
-    pub(crate) ended: BTreeMap<String, RowSet>,
+    pub(crate) closed: BTreeMap<String, RowSet>,
     /// Which rows of the file at hand make room for which incoming rows of the same partition; `None` where nobody wants to know.
-    pub(crate) replaced: Option<Vec<(u32, Place)>>,
+    pub(crate) replaced: Option<Vec<(u32, RowLocation)>>,
 }
 
 /// The same of one file.
 #[derive(Debug, Default)]
 struct ResolvedRows {
     gone: RowSet,
-    ended: RowSet,
+    closed: RowSet,
 }
 
 /// Has every hit decided about, file by file.
@@ -47,20 +47,20 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Searches files, in parallel, and decides about what is found, in their order. Files that certainly have none of `needles` are
+    /// Searches files, in parallel, and decides about what is found, in their order. Files that certainly have none of `probe` are
     /// passed over.
     pub(crate) async fn files(
         &mut self,
         files: Vec<(&str, u64)>,
-        needles: Option<Arc<Needles>>,
+        probe: Option<Arc<BloomProbe>>,
         resolved: &mut Resolved,
     ) -> Result<()> {
         let searches = files.into_iter().map(|(path, bytes)| {
-            let (search, needles, path) = (Arc::clone(self.search), needles.clone(), path.to_owned());
+            let (search, probe, path) = (Arc::clone(self.search), probe.clone(), path.to_owned());
             spawn(async move {
                 let source = Source { path: search.area.storage.resolve(&path)?, bytes };
-                let may_have = match &needles {
-                    Some(needles) => needles.may_be_in(&search.area.storage, &source).await?,
+                let may_have = match &probe {
+                    Some(probe) => probe.may_be_in(&search.area.storage, &source).await?,
                     None => true,
                 };
                 let found = if may_have { find_hits(&search, &source).await? } else { Found::default() };
@@ -83,24 +83,25 @@ impl Judge<'_> {
         let mut home = None;
         let mut index = search.index.write().unwrap_or_else(PoisonError::into_inner);
         for (position, hit) in found.hits.iter().enumerate() {
-            let key = match search.lens.identity {
-                Identity::Key | Identity::Record => hit.key,
+            let key = match search.identity.by {
+                IdentifiedBy::Key | IdentifiedBy::Record => hit.key,
                 // The first row of the table meets the first one that came, the second the second, and so on.
-                Identity::Occurrence => self.occurrences.next(hit.row, |key| is_met(&index, key)),
+                IdentifiedBy::Occurrence => self.occurrences.next(hit.row, |key| is_met(&index, key)),
             };
-            let Some(entry) = index.get_mut_at(hit.place, key) else {
+            let Some(entry) = index.get_mut_at(hit.location, key) else {
                 rows.note(hit.position, self.absent());
                 continue;
             };
             let is_home = match home {
-                Some((file, is_home)) if file == entry.place.file => is_home,
-                _ => self.folders.get(&entry.place.file) == Some(&folder),
+                Some((file, is_home)) if file == entry.location.file => is_home,
+                _ => self.folders.get(&entry.location.file) == Some(&folder),
             };
-            home = Some((entry.place.file, is_home));
-            let before = entry.fate;
-            rows.note(hit.position, self.meet(is_home, key, entry, *hit, found.ranks.get(position)));
-            if let (Some(replaced), Fate::Fresh, Fate::Updated) = (&mut resolved.replaced, before, entry.fate) {
-                replaced.push((hit.position, entry.place));
+            home = Some((entry.location.file, is_home));
+            let before = entry.state;
+            rows.note(hit.position, self.meet(is_home, key, entry, *hit, found.versions.get(position)));
+            if let (Some(replaced), KeyState::Fresh, KeyState::Updated) = (&mut resolved.replaced, before, entry.state)
+            {
+                replaced.push((hit.position, entry.location));
             }
         }
         for position in found.absent.positions() {
@@ -110,46 +111,53 @@ impl Judge<'_> {
     }
 
     /// A row of the table meets what the run has of its key.
-    fn meet(&mut self, is_home: bool, key: Fingerprint, entry: &mut Entry, hit: Hit, rank: Option<&Rank>) -> RowFate {
-        let Search { rules, lens, ranks, .. } = self.search.as_ref();
-        let guards = |(ranking, rank): (&Ranking, &Rank)| ranking.guards(rank, (entry.op, ranks.get(key)));
-        let met = Met {
+    fn meet(
+        &mut self,
+        is_home: bool,
+        key: Fingerprint,
+        entry: &mut Entry,
+        hit: Hit,
+        version: Option<&Version>,
+    ) -> MergeAction {
+        let Search { rules, identity, versions, .. } = self.search.as_ref();
+        let guards = |(ranking, version): (&Ranking, &Version)| ranking.guards(version, (entry.op, versions.get(key)));
+        let matched = RowMatch {
             is_same: entry.op == Op::Put && entry.row == hit.row,
             // A version stays where it is when the next one opens.
-            is_in_place: rules.strategy == StrategyName::Scd2 || is_home,
+            is_same_partition: rules.strategy == StrategyName::Scd2 || is_home,
             is_live: hit.is_live,
-            is_newer: lens.ranking.as_ref().zip(rank).is_some_and(guards),
+            is_newer: identity.ranking.as_ref().zip(version).is_some_and(guards),
         };
-        let decision = decide(*rules, entry.op, entry.fate, met);
-        let is_dropped = matches!(decision.fate, Fate::Unchanged | Fate::Kept);
-        if let (true, Some(place)) = (is_dropped, entry.staged()) {
-            self.dropped.entry(place.file).or_default().insert(place.row);
+        let decision = decide(*rules, entry.op, entry.state, matched);
+        let is_dropped = matches!(decision.state, KeyState::Unchanged | KeyState::Kept);
+        if let (true, Some(location)) = (is_dropped, entry.staged()) {
+            self.dropped.entry(location.file).or_default().insert(location.row);
         }
-        self.tally.turn(entry.op, entry.fate, decision.fate);
-        self.tally.row(decision.row, false);
-        entry.fate = decision.fate;
-        decision.row
+        self.tally.state_changed(entry.op, entry.state, decision.state);
+        self.tally.action(decision.action, false);
+        entry.state = decision.state;
+        decision.action
     }
 
     /// A row of the table whose key the run does not have.
-    fn absent(&mut self) -> RowFate {
+    fn absent(&mut self) -> MergeAction {
         let Search { rules, .. } = self.search.as_ref();
-        let fate = decide_absent(*rules);
-        self.tally.row(fate, rules.strategy == StrategyName::Scd2);
-        fate
+        let state = decide_absent(*rules);
+        self.tally.action(state, rules.strategy == StrategyName::Scd2);
+        state
     }
 }
 
 impl Resolved {
     /// What is known of the rows of a file, which is to be put back.
     fn rows_of(&mut self, path: &str) -> ResolvedRows {
-        let [gone, ended] = [&mut self.gone, &mut self.ended].map(|files| files.remove(path).unwrap_or_default());
-        ResolvedRows { gone, ended }
+        let [gone, closed] = [&mut self.gone, &mut self.closed].map(|files| files.remove(path).unwrap_or_default());
+        ResolvedRows { gone, closed }
     }
 
     fn put_back(&mut self, path: &str, rows: ResolvedRows) {
-        let ResolvedRows { gone, ended } = rows;
-        for (files, rows) in [(&mut self.gone, gone), (&mut self.ended, ended)] {
+        let ResolvedRows { gone, closed } = rows;
+        for (files, rows) in [(&mut self.gone, gone), (&mut self.closed, closed)] {
             if rows.len() > 0 {
                 files.insert(path.to_owned(), rows);
             }
@@ -158,17 +166,17 @@ impl Resolved {
 }
 
 impl ResolvedRows {
-    fn note(&mut self, position: u32, fate: RowFate) {
-        if fate != RowFate::Stays {
+    fn note(&mut self, position: u32, state: MergeAction) {
+        if state != MergeAction::Keep {
             self.gone.insert(position);
         }
-        if fate == RowFate::Ends {
-            self.ended.insert(position);
+        if state == MergeAction::Close {
+            self.closed.insert(position);
         }
     }
 }
 
 /// Whether a row of the table has met this one already, so that the next equal one is to meet another.
 fn is_met(index: &KeyIndex, key: Fingerprint) -> bool {
-    index.get(key).is_some_and(|entry| entry.fate != Fate::Fresh)
+    index.get(key).is_some_and(|entry| entry.state != KeyState::Fresh)
 }

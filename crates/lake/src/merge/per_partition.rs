@@ -1,6 +1,6 @@
 //! Merges partition by partition, each in one go: its files are read once, compared, decided about and rewritten while their rows are at hand.
 //!
-//! That is right where what becomes of a partition does not depend on another one (`Search::judges_alone`): no two rows of the table share a
+//! That is right where what becomes of a partition does not depend on another one (`Search::is_partition_local`): no two rows of the table share a
 //! key, so each key of the run meets one row at most, and whatever that row is, the incoming one is needed unless they are the same row in the same
 //! partition.
 
@@ -16,14 +16,14 @@ use crate::log::document::DataFile;
 use crate::log::key_range::KeyRange;
 use crate::log::slots::{Free, Slots};
 use crate::log::snapshot::Snapshot;
-use crate::merge::bloom_probe::Needles;
+use crate::merge::bloom_probe::BloomProbe;
 use crate::merge::decide::Tally;
 use crate::merge::incoming::Occurrences;
 use crate::merge::judge::{Judge, Resolved};
-use crate::merge::plan::{PartitionPlan, existing, incoming, plan_partition, small_bytes};
+use crate::merge::plan::{PartitionPlan, existing_file, incoming_file, plan_partition, small_bytes};
 use crate::merge::rewrite::{Rewrite, changes_of};
-use crate::merge::search::{Search, find_hits, look_at_hand};
-use crate::merge::splice::{Arriving, AtHand, InPlace};
+use crate::merge::search::{Search, find_hits, scan_loaded};
+use crate::merge::splice::{IncomingRows, LoadedFile, Splice};
 use crate::parquet::reader::Source;
 use crate::parquet::row_set::RowSet;
 use crate::staging::area::{StagedFile, StagingArea};
@@ -33,13 +33,13 @@ use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::{Error, Result};
 
 /// Rows of the table that are kept at hand while a partition is merged, in bytes; what does not fit is read again when it is rewritten.
-const AT_HAND_BYTES_MAX: usize = 16 * 1024 * 1024;
+const LOADED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Compressed bytes of a file beyond which its keys are read on their own first.
-const AT_HAND_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+const LOADED_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// One partition.
-struct Alone {
+struct PartitionMerge {
     search: Arc<Search>,
     files: BTreeMap<String, DataFile>,
     staged: Vec<StagedFile>,
@@ -47,13 +47,13 @@ struct Alone {
     dropped: HashMap<u32, RowSet>,
     free: Free,
     range: Option<KeyRange>,
-    needles: Option<Arc<Needles>>,
+    probe: Option<Arc<BloomProbe>>,
     /// There are processors to spare for decoding one batch while another one is judged.
     reads_ahead: bool,
 }
 
 /// Merges the staged rows into the table, the partitions first where the run has rows: what is found there is not looked for elsewhere.
-pub(crate) async fn merge_alone(
+pub(crate) async fn merge_by_partition(
     search: &Arc<Search>,
     range: Option<&KeyRange>,
     snapshot: &Snapshot,
@@ -62,18 +62,18 @@ pub(crate) async fn merge_alone(
     dropped: &mut HashMap<u32, RowSet>,
     tally: &mut Tally,
 ) -> Result<Changes> {
-    let mut partitions: BTreeMap<String, Alone> = BTreeMap::new();
-    let alone = |path: &str| -> Alone {
+    let mut partitions: BTreeMap<String, PartitionMerge> = BTreeMap::new();
+    let alone = |path: &str| -> PartitionMerge {
         let free = slots.in_partition(path);
         let (files, staged, dropped) = (BTreeMap::new(), Vec::new(), HashMap::new());
-        Alone {
+        PartitionMerge {
             search: Arc::clone(search),
             files,
             staged,
             dropped,
             free,
             range: range.cloned(),
-            needles: None,
+            probe: None,
             reads_ahead: false,
         }
     };
@@ -82,7 +82,7 @@ pub(crate) async fn merge_alone(
         partition.dropped.extend(dropped.remove(&file.number).map(|rows| (file.number, rows)));
         partition.staged.push(file.clone());
     }
-    let mut away: BTreeMap<&str, Alone> = BTreeMap::new();
+    let mut away: BTreeMap<&str, PartitionMerge> = BTreeMap::new();
     for (path, file) in &snapshot.files {
         let folder = slot_of(path).map_or("", |(folder, _)| folder);
         let partition = match partitions.get_mut(folder) {
@@ -93,28 +93,30 @@ pub(crate) async fn merge_alone(
     }
     let (storage, mut changes) = (&search.area.storage, Changes::default());
     run(storage, partitions.into_values(), &mut changes, tally).await?;
-    let unmet = search.keys().saturating_sub(tally.met());
+    let unmatched = search.keys().saturating_sub(tally.matched());
     away.retain(|_, partition| partition.has_candidates());
-    if away.is_empty() || unmet == 0 {
+    if away.is_empty() || unmatched == 0 {
         return Ok(changes);
     }
-    let needles = Needles::of(search, &staged, unmet).await?.map(Arc::new);
-    let away = away.into_values().map(|partition| Alone { needles: needles.clone(), ..partition });
+    let probe = BloomProbe::of(search, &staged, unmatched).await?.map(Arc::new);
+    let away = away.into_values().map(|partition| PartitionMerge { probe: probe.clone(), ..partition });
     run(storage, away, &mut changes, tally).await?;
     Ok(changes)
 }
 
 async fn run(
     storage: &Storage,
-    partitions: impl Iterator<Item = Alone>,
+    partitions: impl Iterator<Item = PartitionMerge>,
     changes: &mut Changes,
     tally: &mut Tally,
 ) -> Result<()> {
     let partitions = partitions.collect::<Vec<_>>();
     let mut left = partitions.len();
     let reads_ahead = partitions.len() < files_in_flight();
-    let work =
-        partitions.into_iter().map(|partition| spawn(Alone { reads_ahead, ..partition }.merge())).collect::<Vec<_>>();
+    let work = partitions
+        .into_iter()
+        .map(|partition| spawn(PartitionMerge { reads_ahead, ..partition }.merge()))
+        .collect::<Vec<_>>();
     let mut done = stream::iter(work).buffered(files_in_flight());
     // The commit wants staged files durable. Disks work on that while processors work on the next ones.
     let mut syncs = JoinSet::new();
@@ -155,7 +157,7 @@ impl Keeping {
     }
 }
 
-impl Alone {
+impl PartitionMerge {
     fn candidates(&self) -> impl Iterator<Item = (&String, &DataFile)> {
         self.files.iter().filter(|(_, file)| self.range.as_ref().is_none_or(|range| range.may_meet(file)))
     }
@@ -178,8 +180,8 @@ impl Alone {
         self.judge_files(&mut judge, &mut resolved, &mut held).await?;
         let Self { search, files, staged, free, .. } = self;
         let area = &search.area;
-        let existing = files.iter().map(|(path, file)| existing(path, file, &resolved.gone)).collect::<Vec<_>>();
-        let incoming = staged.iter().map(|file| incoming(file, &dropped)).collect::<Vec<_>>();
+        let existing = files.iter().map(|(path, file)| existing_file(path, file, &resolved.gone)).collect::<Vec<_>>();
+        let incoming = staged.iter().map(|file| incoming_file(file, &dropped)).collect::<Vec<_>>();
         let folder = match (staged.first(), files.keys().next()) {
             (Some(file), _) => file.partition.path.clone(),
             (None, path) => path.and_then(|path| slot_of(path)).map_or("", |(folder, _)| folder).to_owned(),
@@ -191,8 +193,8 @@ impl Alone {
         };
         let judged =
             Judged { area, files: &files, staged: &staged, gone: &resolved.gone, dropped: &dropped, held: &held };
-        if let Some(in_place) = judged.in_place(&plan)
-            && let Some(written) = in_place.run().await?
+        if let Some(splice) = judged.splice(&plan)
+            && let Some(written) = splice.run().await?
         {
             return Ok((changes_of(area, plan, &staged, vec![written]), tally));
         }
@@ -208,24 +210,24 @@ impl Alone {
         &self,
         judge: &mut Judge<'_>,
         resolved: &mut Resolved,
-        held: &mut HashMap<String, AtHand>,
+        held: &mut HashMap<String, LoadedFile>,
     ) -> Result<()> {
-        let mut room = AT_HAND_BYTES_MAX;
+        let mut room = LOADED_BYTES_MAX;
         for (path, file) in self.candidates() {
             let source = Source { path: self.search.area.storage.resolve(path)?, bytes: file.bytes };
-            if let Some(needles) = &self.needles
-                && !needles.may_be_in(&self.search.area.storage, &source).await?
+            if let Some(probe) = &self.probe
+                && !probe.may_be_in(&self.search.area.storage, &source).await?
             {
                 continue;
             }
-            if self.staged.is_empty() || source.bytes > AT_HAND_FILE_BYTES_MAX {
+            if self.staged.is_empty() || source.bytes > LOADED_FILE_BYTES_MAX {
                 let found = find_hits(&self.search, &source).await?;
                 judge.judge(path, &found, resolved);
                 continue;
             }
             let mut keeping = Keeping { rows: Some(Vec::new()), room: room.saturating_sub(source.bytes_in_memory()) };
             resolved.replaced = Some(Vec::new());
-            let judged = look_at_hand(&self.search, &source, self.reads_ahead, |batch, found| {
+            let judged = scan_loaded(&self.search, &source, self.reads_ahead, |batch, found| {
                 judge.judge(path, found, resolved);
                 keeping.keep(batch);
             });
@@ -233,7 +235,7 @@ impl Alone {
             let replaced = resolved.replaced.take().unwrap_or_default();
             if let Some(rows) = keeping.rows {
                 room = keeping.room;
-                held.insert(path.clone(), AtHand { content, rows, replaced });
+                held.insert(path.clone(), LoadedFile { content, rows, replaced });
             }
         }
         Ok(())
@@ -247,27 +249,27 @@ struct Judged<'a> {
     staged: &'a [StagedFile],
     gone: &'a BTreeMap<String, RowSet>,
     dropped: &'a HashMap<u32, RowSet>,
-    held: &'a HashMap<String, AtHand>,
+    held: &'a HashMap<String, LoadedFile>,
 }
 
 impl<'a> Judged<'a> {
     /// The one file that a plan writes anew, where all that it takes is in memory and what comes of it is one file.
-    fn in_place(&self, plan: &PartitionPlan) -> Option<InPlace<'a>> {
+    fn splice(&self, plan: &PartitionPlan) -> Option<Splice<'a>> {
         let Self { area, files, staged, gone, dropped, held } = *self;
         // A file of which every row is replaced counts as one that goes away.
         let ([path], []) = (plan.leaving.as_slice(), plan.adopted.as_slice()) else { return None };
-        let (file, at_hand, gone) = (files.get(path)?, held.get(path)?, gone.get(path)?);
+        let (file, loaded, gone) = (files.get(path)?, held.get(path)?, gone.get(path)?);
         let merged = || staged.iter().filter(|file| plan.merged.contains(&file.number));
         let bytes = file.bytes + merged().map(|file| file.bytes).sum::<u64>();
-        if at_hand.replaced.is_empty() || bytes > area.limits.file_bytes_target {
+        if loaded.replaced.is_empty() || bytes > area.limits.file_bytes_target {
             return None;
         }
-        let arriving = merged().map(|file| {
+        let incoming_rows = merged().map(|file| {
             let rows = file.held.as_deref()?;
-            Some(Arriving { number: file.number, rows, dropped: dropped.get(&file.number) })
+            Some(IncomingRows { number: file.number, rows, dropped: dropped.get(&file.number) })
         });
-        let arriving = arriving.collect::<Option<Vec<_>>>()?;
+        let incoming_rows = incoming_rows.collect::<Option<Vec<_>>>()?;
         let partition = Arc::clone(&staged.first()?.partition);
-        Some(InPlace { area, partition, file, at_hand, gone, arriving })
+        Some(Splice { area, partition, file, loaded, gone, incoming_rows })
     }
 }

@@ -19,7 +19,7 @@ const SMALL_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A data file as the plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Existing {
+pub(crate) struct ExistingFile {
     pub(crate) path: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Existing {
 
 /// A staged file as the plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Incoming {
+pub(crate) struct IncomingFile {
     pub(crate) number: u32,
     /// The folder of its partition.
     pub(crate) partition: String,
@@ -60,12 +60,12 @@ pub(crate) struct PartitionPlan {
 
 /// Plans every partition that changes.
 pub(crate) fn plan(
-    existing: &[Existing],
-    incoming: &[Incoming],
+    existing: &[ExistingFile],
+    incoming: &[IncomingFile],
     slots: &Slots,
     file_bytes_target: u64,
 ) -> Vec<PartitionPlan> {
-    let mut partitions: BTreeMap<&str, (Vec<&Existing>, Vec<&Incoming>)> = BTreeMap::new();
+    let mut partitions: BTreeMap<&str, (Vec<&ExistingFile>, Vec<&IncomingFile>)> = BTreeMap::new();
     for file in existing {
         let partition = slot_of(&file.path).map_or("", |(partition, _)| partition);
         partitions.entry(partition).or_default().0.push(file);
@@ -90,8 +90,8 @@ pub(crate) fn small_bytes(file_bytes_target: u64) -> u64 {
 /// Plans one partition, of which all files are given; `None` when nothing changes there.
 pub(crate) fn plan_partition(
     partition: &str,
-    existing: &[&Existing],
-    incoming: &[&Incoming],
+    existing: &[&ExistingFile],
+    incoming: &[&IncomingFile],
     mut free: Free,
     small_bytes: u64,
 ) -> Option<PartitionPlan> {
@@ -112,7 +112,7 @@ pub(crate) fn plan_partition(
     };
     plan.rewritten = touched.iter().filter(|file| file.deleted < file.rows).map(|file| file.path.clone()).collect();
     let rewriting = !plan.rewritten.is_empty();
-    let (whole, pieces): (Vec<&Incoming>, Vec<&Incoming>) =
+    let (whole, pieces): (Vec<&IncomingFile>, Vec<&IncomingFile>) =
         surviving.into_iter().partition(|file| file.dropped == 0 && file.bytes >= small_bytes && !file.is_held);
     let (whole, pieces) = match pieces.as_slice() {
         // A single small file would be rewritten into itself.
@@ -135,14 +135,14 @@ impl PartitionPlan {
 }
 
 /// A file of the table, as its plan sees it.
-pub(crate) fn existing(path: &str, file: &DataFile, gone: &BTreeMap<String, RowSet>) -> Existing {
+pub(crate) fn existing_file(path: &str, file: &DataFile, gone: &BTreeMap<String, RowSet>) -> ExistingFile {
     let deleted = gone.get(path).map_or(0, RowSet::len);
-    Existing { path: path.to_owned(), rows: file.rows, bytes: file.bytes, deleted }
+    ExistingFile { path: path.to_owned(), rows: file.rows, bytes: file.bytes, deleted }
 }
 
 /// A staged file, as its plan sees it.
-pub(crate) fn incoming(file: &StagedFile, dropped: &HashMap<u32, RowSet>) -> Incoming {
-    Incoming {
+pub(crate) fn incoming_file(file: &StagedFile, dropped: &HashMap<u32, RowSet>) -> IncomingFile {
+    IncomingFile {
         number: file.number,
         partition: file.partition.path.clone(),
         rows: file.rows,

@@ -14,7 +14,7 @@ use crate::spec::{Precedence, SortOrder};
 
 /// A value that versions are compared by. Null loses against any value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Rank {
+pub(crate) enum Version {
     Null,
     Number(i128),
     Text(Box<str>),
@@ -31,7 +31,7 @@ pub(crate) struct Ranking {
 
 /// The versions that have won so far.
 #[derive(Debug, Default)]
-pub(crate) struct Ranks(PrintMap<Rank>);
+pub(crate) struct Versions(PrintMap<Version>);
 
 /// Whether versions can be compared by values of this type.
 pub(crate) fn is_comparable(data_type: &DataType) -> bool {
@@ -54,57 +54,58 @@ impl Ranking {
         Self { column, order, guards_table }
     }
 
-    /// The ranks of the rows of a batch; null where it does not have the column.
-    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<Vec<Rank>, ArrowError> {
+    /// The versions of the rows of a batch; null where it does not have the column.
+    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<Vec<Version>, ArrowError> {
         match batch.column_by_name(&self.column) {
-            Some(column) => ranks(column),
-            None => Ok(vec![Rank::Null; batch.num_rows()]),
+            Some(column) => versions(column),
+            None => Ok(vec![Version::Null; batch.num_rows()]),
         }
     }
 
     /// Whether `left` is the newer version of the two: strictly.
-    fn is_newer(&self, left: &Rank, right: &Rank) -> bool {
+    fn is_newer(&self, left: &Version, right: &Version) -> bool {
         let order = match (left, right) {
-            (Rank::Null, _) => return false,
-            (_, Rank::Null) => return true,
-            (Rank::Number(left), Rank::Number(right)) => left.cmp(right),
-            (Rank::Text(left), Rank::Text(right)) => left.cmp(right),
-            (Rank::Number(_), Rank::Text(_)) | (Rank::Text(_), Rank::Number(_)) => Ordering::Equal,
+            (Version::Null, _) => return false,
+            (_, Version::Null) => return true,
+            (Version::Number(left), Version::Number(right)) => left.cmp(right),
+            (Version::Text(left), Version::Text(right)) => left.cmp(right),
+            (Version::Number(_), Version::Text(_)) | (Version::Text(_), Version::Number(_)) => Ordering::Equal,
         };
         order == if self.order == SortOrder::Greatest { Ordering::Greater } else { Ordering::Less }
     }
 
     /// Whether an arrival wins over what came before it in the same run. Of equal ones the last arrival wins; a delete
     /// without a value has no version to be compared by, so it is a matter of arrival, too.
-    pub(crate) fn wins(&self, came: (Op, &Rank), before: (Op, &Rank)) -> bool {
-        let is_bare = |(op, rank): (Op, &Rank)| op == Op::Delete && *rank == Rank::Null;
+    pub(crate) fn wins(&self, came: (Op, &Version), before: (Op, &Version)) -> bool {
+        let is_bare = |(op, version): (Op, &Version)| op == Op::Delete && *version == Version::Null;
         is_bare(came) || is_bare(before) || !self.is_newer(before.1, came.1)
     }
 
     /// Whether a row of the table is a newer version than what came, which must not overwrite it then.
-    pub(crate) fn guards(&self, row: &Rank, came: (Op, &Rank)) -> bool {
-        let is_bare = came.0 == Op::Delete && *came.1 == Rank::Null;
+    pub(crate) fn guards(&self, row: &Version, came: (Op, &Version)) -> bool {
+        let is_bare = came.0 == Op::Delete && *came.1 == Version::Null;
         self.guards_table && !is_bare && self.is_newer(row, came.1)
     }
 }
 
-impl Ranks {
-    pub(crate) fn set(&mut self, key: Fingerprint, rank: Rank) {
-        self.0.insert(key, rank);
+impl Versions {
+    pub(crate) fn set(&mut self, key: Fingerprint, version: Version) {
+        self.0.insert(key, version);
     }
 
-    pub(crate) fn get(&self, key: Fingerprint) -> &Rank {
-        self.0.get(&key).unwrap_or(&Rank::Null)
+    pub(crate) fn get(&self, key: Fingerprint) -> &Version {
+        self.0.get(&key).unwrap_or(&Version::Null)
     }
 }
 
-/// Values as ranks: numbers, instants and truth values by their order, doubles by the total order of IEEE 754.
-fn ranks(column: &ArrayRef) -> Result<Vec<Rank>, ArrowError> {
-    let numbers = |values: Vec<Option<i128>>| values.into_iter().map(|value| value.map_or(Rank::Null, Rank::Number));
+/// Values as versions: numbers, instants and truth values by their order, doubles by the total order of IEEE 754.
+fn versions(column: &ArrayRef) -> Result<Vec<Version>, ArrowError> {
+    let numbers =
+        |values: Vec<Option<i128>>| values.into_iter().map(|value| value.map_or(Version::Null, Version::Number));
     Ok(match column.data_type() {
         DataType::Utf8 => {
             let values = column.as_string::<i32>();
-            values.iter().map(|value| value.map_or(Rank::Null, |text| Rank::Text(text.into()))).collect()
+            values.iter().map(|value| value.map_or(Version::Null, |text| Version::Text(text.into()))).collect()
         }
         DataType::Decimal128(_, _) => numbers(column.as_primitive::<Decimal128Type>().iter().collect()).collect(),
         DataType::Float64 => {
@@ -155,12 +156,12 @@ mod tests {
             Arc::new(Date32Array::from(vec![None, Some(-1), Some(20_000)])),
         ];
         for column in columns {
-            let ranks = ranks(&column).unwrap();
-            for pair in ranks.windows(2) {
+            let versions = versions(&column).unwrap();
+            for pair in versions.windows(2) {
                 assert!(ranking(SortOrder::Greatest).is_newer(&pair[1], &pair[0]), "{pair:?}");
                 assert!(!ranking(SortOrder::Greatest).is_newer(&pair[0], &pair[1]), "{pair:?}");
                 let least = ranking(SortOrder::Least).is_newer(&pair[0], &pair[1]);
-                assert_eq!(least, pair[0] != Rank::Null, "null loses either way: {pair:?}");
+                assert_eq!(least, pair[0] != Version::Null, "null loses either way: {pair:?}");
             }
         }
         assert!(!is_comparable(&DataType::Null));
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn ties_go_to_the_last_arrival_and_bare_deletes_are_a_matter_of_arrival() {
         let ranking = ranking(SortOrder::Greatest);
-        let (null, one, two) = (Rank::Null, Rank::Number(1), Rank::Number(2));
+        let (null, one, two) = (Version::Null, Version::Number(1), Version::Number(2));
         for (came, before, wins) in [
             ((Op::Put, &one), (Op::Put, &one), true),
             ((Op::Put, &one), (Op::Put, &two), false),

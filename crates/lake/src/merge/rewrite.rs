@@ -7,12 +7,12 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::evolve::reconcile::{conform, misfit};
+use crate::evolve::reconcile::{conform, conform_error};
 use crate::log::changes::Changes;
 use crate::log::document::DataFile;
 use crate::merge::keep_rows::keep_rows;
 use crate::merge::plan::PartitionPlan;
-use crate::merge::splice::AtHand;
+use crate::merge::splice::LoadedFile;
 use crate::parquet::reader::{Part, Source, read};
 use crate::parquet::row_set::RowSet;
 use crate::staging::area::{StagedFile, StagingArea, added_file};
@@ -45,7 +45,7 @@ impl Rewrite {
         files: &BTreeMap<String, DataFile>,
         staged: &[StagedFile],
         leaving: (&mut BTreeMap<String, RowSet>, &mut HashMap<u32, RowSet>),
-        held: &mut HashMap<String, AtHand>,
+        held: &mut HashMap<String, LoadedFile>,
     ) -> Result<Self> {
         let (deleted, dropped) = leaving;
         let mut sources = Vec::new();
@@ -53,7 +53,7 @@ impl Rewrite {
             let bytes = files.get(path).map_or(0, |file| file.bytes);
             let leaving = deleted.remove(path).unwrap_or_default();
             let rows = match held.remove(path) {
-                Some(at_hand) => Rows::Held(at_hand.rows),
+                Some(loaded) => Rows::Held(loaded.rows),
                 None => Rows::File(Source { path: area.storage.resolve(path)?, bytes }),
             };
             sources.push((rows, leaving));
@@ -87,7 +87,7 @@ impl Rewrite {
                 Rows::File(source) => (read(&area.storage, &source, Part::Whole).await?, Some(source.path)),
             };
             let fails = |error: ArrowError| match &name {
-                Some(path) => misfit(&area.storage, "rewrite", path, error),
+                Some(path) => conform_error(&area.storage, "rewrite", path, error),
                 None => Error::storage("cannot filter rows").with_source(error),
             };
             let mut position = 0_u64;

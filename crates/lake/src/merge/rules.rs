@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use crate::log::document::{StoredHistory, StoredMerge};
 use crate::log::snapshot::Snapshot;
-use crate::merge::closing::{instants, truths};
+use crate::merge::closing::{booleans, instants};
 use crate::spec::MarkKind;
 use crate::write_spec::WriteSpec;
 use lakefeed_model::error::{Error, Result};
@@ -73,7 +73,7 @@ impl TableRules {
         }
         match write.merge.mark().map(|mark| mark.kind) {
             Some(MarkKind::Time) => columns.push(new_null_array(instants(self.time, 0).data_type(), rows)),
-            Some(MarkKind::Truth) => columns.push(truths(false, rows)),
+            Some(MarkKind::Truth) => columns.push(booleans(false, rows)),
             None => {}
         }
         RecordBatch::try_new(schema.to_arrow(), columns)

@@ -8,14 +8,14 @@ use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
-use crate::evolve::reconcile::{conform, misfit};
+use crate::evolve::reconcile::{conform, conform_error};
 use crate::fingerprint::Fingerprint;
 use crate::log::snapshot::Snapshot;
 use crate::merge::decide::{Op, Rules};
-use crate::merge::identity::{Identity, Lens};
+use crate::merge::identity::{IdentifiedBy, RowIdentity};
 use crate::merge::incoming::Groups;
 use crate::merge::index::KeyIndex;
-use crate::merge::precedence::{Rank, Ranks};
+use crate::merge::precedence::{Version, Versions};
 use crate::parquet::reader::{Part, Source, decode, fetch, ranges, read};
 use crate::parquet::row_set::RowSet;
 use crate::spec::StrategyName;
@@ -27,9 +27,9 @@ use lakefeed_model::error::{Error, Result};
 pub(crate) struct Search {
     pub(crate) area: StagingArea,
     pub(crate) rules: Rules,
-    pub(crate) lens: Lens,
+    pub(crate) identity: RowIdentity,
     pub(crate) index: RwLock<KeyIndex>,
-    pub(crate) ranks: Ranks,
+    pub(crate) versions: Versions,
     pub(crate) groups: Groups,
     /// Whether rows whose key did not come are touched, too.
     pub(crate) retires_absent: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Search {
 pub(crate) struct Hit {
     pub(crate) key: Fingerprint,
     /// Where the index had the key.
-    pub(crate) place: u32,
+    pub(crate) location: u32,
     /// Its present content, where that matters.
     pub(crate) row: Fingerprint,
     pub(crate) position: u32,
@@ -57,17 +57,17 @@ pub(crate) struct Found {
     pub(crate) hits: Vec<Hit>,
     /// Those whose key did not come: a bit each, since they may be most of the table.
     pub(crate) absent: RowSet,
-    /// As many ranks, where rows of the table are compared by them; otherwise none.
-    pub(crate) ranks: Vec<Rank>,
+    /// As many versions, where rows of the table are compared by them; otherwise none.
+    pub(crate) versions: Vec<Version>,
 }
 
 /// The rows of a data file that the run touches, in the order of the file.
 pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found> {
     let storage = &search.area.storage;
-    let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
+    let fails = |error: ArrowError| conform_error(storage, "compare the rows of", &source.path, error);
     let mut found = Found::default();
     let mut first = 0_u32;
-    let names = search.lens.search().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    let names = search.identity.search().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
     let mut batches = read(storage, source, Part::Columns(&names)).await?;
     while let Some(batch) = batches.try_next().await? {
         search.pick(&batch, first, &mut found).map_err(fails)?;
@@ -77,24 +77,24 @@ pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
     if positions.is_empty() {
         return Ok(found);
     }
-    let guard = search.lens.ranking.as_ref().filter(|ranking| ranking.guards_table);
+    let guard = search.identity.ranking.as_ref().filter(|ranking| ranking.guards_table);
     if guard.is_some() {
-        found.ranks = vec![Rank::Null; found.hits.len()];
+        found.versions = vec![Version::Null; found.hits.len()];
     }
     let mut unread = (0..).zip(found.hits.iter_mut()).filter(|(_, hit)| hit.needs_row);
     let mut batches = read(storage, source, Part::Rows(&positions)).await?;
     while let Some(batch) = batches.try_next().await? {
         let batch = conform(&batch, &search.area.schema).map_err(fails)?;
-        let rows = search.lens.rows(&batch).map_err(fails)?;
-        let live = search.lens.live(&batch).map_err(fails)?;
-        let mut ranks =
+        let rows = search.identity.rows(&batch).map_err(fails)?;
+        let live = search.identity.live(&batch).map_err(fails)?;
+        let mut versions =
             guard.map(|ranking| ranking.of(&batch)).transpose().map_err(fails)?.unwrap_or_default().into_iter();
         for (row, content) in rows.into_iter().enumerate() {
             let Some((position, hit)) = unread.next() else { break };
             hit.row = content;
             hit.is_live = live.as_ref().is_none_or(|live| live.value(row));
-            if let (Some(rank), Some(slot)) = (ranks.next(), found.ranks.get_mut::<usize>(position)) {
-                *slot = rank;
+            if let (Some(version), Some(slot)) = (versions.next(), found.versions.get_mut::<usize>(position)) {
+                *slot = version;
             }
         }
     }
@@ -106,14 +106,14 @@ pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
 
 /// Looks through a file batch by batch while its rows are at hand, in the shape of the table: `each` sees the rows, and what the run touches
 /// of them. The file is read once; its bytes come back.
-pub(crate) async fn look_at_hand(
+pub(crate) async fn scan_loaded(
     search: &Search,
     source: &Source,
     reads_ahead: bool,
     mut each: impl FnMut(RecordBatch, &Found),
 ) -> Result<Bytes> {
     let storage = &search.area.storage;
-    let fails = |error: ArrowError| misfit(storage, "compare the rows of", &source.path, error);
+    let fails = |error: ArrowError| conform_error(storage, "compare the rows of", &source.path, error);
     let mut first = 0_u32;
     let content = fetch(storage, source).await?;
     let mut batches = decode(storage, source, content.clone(), reads_ahead)?;
@@ -130,14 +130,14 @@ pub(crate) async fn look_at_hand(
 }
 
 impl Search {
-    /// Whether what becomes of a partition depends on no other one: see `merge_alone`.
-    pub(crate) fn judges_alone(&self, snapshot: &Snapshot) -> bool {
-        let Self { rules, lens, .. } = self;
+    /// Whether what becomes of a partition depends on no other one: see `merge_by_partition`.
+    pub(crate) fn is_partition_local(&self, snapshot: &Snapshot) -> bool {
+        let Self { rules, identity, .. } = self;
         (snapshot.keys_are_unique || snapshot.files.is_empty())
             && self.is_keyed_only()
             && matches!(rules.strategy, StrategyName::Upsert | StrategyName::DeleteInsert)
             && !rules.marks_deleted
-            && lens.ranking.as_ref().is_none_or(|ranking| !ranking.guards_table)
+            && identity.ranking.as_ref().is_none_or(|ranking| !ranking.guards_table)
     }
 
     /// Reads the content of those `hits` where it matters; they are of a batch of the table whose first row is at `first`.
@@ -151,7 +151,7 @@ impl Search {
         } else {
             take_record_batch(batch, &UInt32Array::from(wanted))?
         };
-        let rows = self.lens.rows(&batch)?;
+        let rows = self.identity.rows(&batch)?;
         for (hit, row) in hits.iter_mut().filter(|hit| hit.needs_row).zip(rows) {
             hit.row = row;
         }
@@ -160,7 +160,7 @@ impl Search {
 
     /// Whether rows of the table are touched for their key only.
     pub(crate) fn is_keyed_only(&self) -> bool {
-        self.lens.identity == Identity::Key && !self.lens.has_groups() && !self.retires_absent
+        self.identity.by == IdentifiedBy::Key && !self.identity.has_groups() && !self.retires_absent
     }
 
     /// How many keys the run has, deleted ones included.
@@ -171,10 +171,10 @@ impl Search {
 
     /// Adds the rows of a batch that the run touches; its first row is at `first`.
     fn pick(&self, batch: &RecordBatch, first: u32, found: &mut Found) -> Result<(), ArrowError> {
-        let batch = conform(batch, self.lens.search())?;
-        let keys = self.lens.keys(&batch)?;
-        let groups = self.lens.groups(&batch)?;
-        let current = self.lens.current(&batch)?;
+        let batch = conform(batch, self.identity.search())?;
+        let keys = self.identity.keys(&batch)?;
+        let groups = self.identity.groups(&batch)?;
+        let current = self.identity.current(&batch)?;
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         match (keys, groups, current) {
             (Some(keys), None, None) => {
@@ -190,8 +190,15 @@ impl Search {
                         Some(hit) => found.hits.push(hit),
                         None if !self.touches_absent(group) => {}
                         // Rows without a key are told apart by their content.
-                        None if self.lens.identity == Identity::Occurrence => {
-                            found.hits.push(Hit { key: 0, place: 0, row: 0, position, is_live: true, needs_row: true });
+                        None if self.identity.by == IdentifiedBy::Occurrence => {
+                            found.hits.push(Hit {
+                                key: 0,
+                                location: 0,
+                                row: 0,
+                                position,
+                                is_live: true,
+                                needs_row: true,
+                            });
                         }
                         None => {
                             found.absent.insert(position);
@@ -205,15 +212,15 @@ impl Search {
 
     /// A row whose key the run has.
     fn keyed(&self, index: &KeyIndex, position: u32, key: Fingerprint) -> Option<Hit> {
-        let (place, entry) = index.get_at(key)?;
+        let (location, entry) = index.get_at(key)?;
         let needs_row = match (self.rules.strategy, entry.op) {
             (StrategyName::InsertOnly, _) => false,
             (_, Op::Put) => true,
             (_, Op::Delete) => {
-                self.lens.has_mark() || self.lens.ranking.as_ref().is_some_and(|ranking| ranking.guards_table)
+                self.identity.has_mark() || self.identity.ranking.as_ref().is_some_and(|ranking| ranking.guards_table)
             }
         };
-        Some(Hit { key, place, row: 0, position, is_live: true, needs_row })
+        Some(Hit { key, location, row: 0, position, is_live: true, needs_row })
     }
 
     /// Whether the run touches a row of this group though its key did not come: for its group, or for being absent.

@@ -8,14 +8,14 @@ use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::evolve::reconcile::{conform, misfit};
+use crate::evolve::reconcile::{conform, conform_error};
 use crate::fingerprint::Fingerprint;
 use crate::merge::index::KeyIndex;
 use crate::merge::judge::{Judge, Resolved};
 use crate::merge::search::{Found, Hit, Search};
 use crate::merge::spill::{Buckets, KeyFilter, Kind, Record, SpilledKeys};
 use crate::parquet::reader::{Part, Source, read};
-use crate::parquet::row_set::Place;
+use crate::parquet::row_set::RowLocation;
 use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::{Error, Result};
 
@@ -51,9 +51,9 @@ pub(crate) async fn judge_spilled(
     let buckets = sink.buckets.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (index, rows) in keys.drain().zip(buckets.drain()) {
         let (index, mut rows) = (index?, rows?);
-        rows.sort_unstable_by_key(|row| (row.place.file, row.place.row));
-        let met = rows.chunk_by(|left, right| left.place.file == right.place.file);
-        let met = met.filter_map(|rows| Some((rows.first()?.place.file, found(&index, rows)))).collect::<Vec<_>>();
+        rows.sort_unstable_by_key(|row| (row.location.file, row.location.row));
+        let met = rows.chunk_by(|left, right| left.location.file == right.location.file);
+        let met = met.filter_map(|rows| Some((rows.first()?.location.file, found(&index, rows)))).collect::<Vec<_>>();
         *judge.search.index.write().unwrap_or_else(PoisonError::into_inner) = index;
         for (number, found) in met {
             if let Some((path, _)) = files.get(number as usize) {
@@ -67,12 +67,19 @@ pub(crate) async fn judge_spilled(
 /// What the run touches of the rows of one file that may be touched.
 fn found(index: &KeyIndex, rows: &[Record]) -> Found {
     let mut found = Found::default();
-    for Record { kind, key, row, place, .. } in rows {
+    for Record { kind, key, row, location, .. } in rows {
         if let Some((at, _)) = index.get_at(*key) {
             let is_live = matches!(kind, Kind::Live | Kind::LiveTouched);
-            found.hits.push(Hit { key: *key, place: at, row: *row, position: place.row, is_live, needs_row: true });
+            found.hits.push(Hit {
+                key: *key,
+                location: at,
+                row: *row,
+                position: location.row,
+                is_live,
+                needs_row: true,
+            });
         } else if matches!(kind, Kind::LiveTouched | Kind::DeadTouched) {
-            found.absent.insert(place.row);
+            found.absent.insert(location.row);
         }
     }
     found
@@ -82,12 +89,12 @@ impl Sink {
     /// Spreads the rows of a file that the run may touch.
     async fn take(&self, source: &Source, number: u32) -> Result<()> {
         let Search { area, .. } = self.search.as_ref();
-        let fails = |error: ArrowError| misfit(&area.storage, "compare the rows of", &source.path, error);
+        let fails = |error: ArrowError| conform_error(&area.storage, "compare the rows of", &source.path, error);
         let mut first = 0_u32;
         let mut batches = read(&area.storage, source, Part::Whole).await?;
         while let Some(batch) = batches.try_next().await? {
             let batch = conform(&batch, &area.schema).map_err(fails)?;
-            let records = self.records(&batch, Place { file: number, row: first }).map_err(fails)?;
+            let records = self.records(&batch, RowLocation { file: number, row: first }).map_err(fails)?;
             let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
             records.iter().try_for_each(|record| buckets.push(record))?;
             first += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
@@ -96,9 +103,9 @@ impl Sink {
     }
 
     /// The rows of a batch that the run may touch; the first one is at `first`.
-    fn records(&self, batch: &RecordBatch, first: Place) -> Result<Vec<Record>, ArrowError> {
-        let lens = &self.search.lens;
-        let (keys, groups, current) = (lens.keys(batch)?, lens.groups(batch)?, lens.current(batch)?);
+    fn records(&self, batch: &RecordBatch, first: RowLocation) -> Result<Vec<Record>, ArrowError> {
+        let identity = &self.search.identity;
+        let (keys, groups, current) = (identity.keys(batch)?, identity.groups(batch)?, identity.current(batch)?);
         let keys = keys.unwrap_or_default();
         let is_current = |row: usize| current.as_ref().is_none_or(|current: &BooleanArray| current.value(row));
         let touched =
@@ -111,7 +118,7 @@ impl Sink {
             }
         }
         let rows = take_record_batch(batch, &UInt32Array::from_iter_values(chosen.iter().map(|(row, _, _)| *row)))?;
-        let (contents, live) = (lens.rows(&rows)?, lens.live(&rows)?);
+        let (contents, live) = (identity.rows(&rows)?, identity.live(&rows)?);
         let records =
             chosen.into_iter().zip(contents).enumerate().map(|(position, ((row, key, is_touched), content))| {
                 let is_live = live.as_ref().is_none_or(|live| live.value(position));
@@ -121,8 +128,8 @@ impl Sink {
                     (true, true) => Kind::LiveTouched,
                     (false, true) => Kind::DeadTouched,
                 };
-                let place = Place { file: first.file, row: first.row + row };
-                Record { kind, key, row: content, place, was: place }
+                let location = RowLocation { file: first.file, row: first.row + row };
+                Record { kind, key, row: content, location, was: location }
             });
         Ok(records.collect())
     }

@@ -8,9 +8,9 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 
 use crate::fingerprint::Fingerprint;
-use crate::merge::decide::{Fate, Op};
+use crate::merge::decide::{KeyState, Op};
 use crate::merge::index::{Entry, KeyIndex};
-use crate::parquet::row_set::{Place, RowSet};
+use crate::parquet::row_set::{RowLocation, RowSet};
 use lakefeed_model::error::{Error, Result};
 
 /// Buckets; with more than so many times the keys that fit into memory, memory grows again.
@@ -34,9 +34,9 @@ pub(crate) struct Record {
     pub(crate) kind: Kind,
     pub(crate) key: Fingerprint,
     pub(crate) row: Fingerprint,
-    pub(crate) place: Place,
+    pub(crate) location: RowLocation,
     /// Where the row was before; of meaning for [`Kind::Moves`] only.
-    pub(crate) was: Place,
+    pub(crate) was: RowLocation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +45,9 @@ pub(crate) enum Kind {
     Put,
     /// The run deletes.
     Delete,
-    /// The staged row at `was` is at `place` now, in another shape.
+    /// The staged row at `was` is at `location` now, in another shape.
     Moves,
-    /// The table has a row; `place.file` is the number of its file.
+    /// The table has a row; `location.file` is the number of its file.
     Live,
     /// The table has a row that is marked as deleted.
     Dead,
@@ -121,13 +121,13 @@ fn read(file: &mut File) -> io::Result<Vec<Record>> {
 impl Record {
     fn to_bytes(self) -> [u8; RECORD_BYTES] {
         let mut bytes = [0; RECORD_BYTES];
-        let Self { kind, key, row, place, was } = self;
+        let Self { kind, key, row, location, was } = self;
         let parts: [&[u8]; 7] = [
             &[kind.code()],
             &key.to_le_bytes(),
             &row.to_le_bytes(),
-            &place.file.to_le_bytes(),
-            &place.row.to_le_bytes(),
+            &location.file.to_le_bytes(),
+            &location.row.to_le_bytes(),
             &was.file.to_le_bytes(),
             &was.row.to_le_bytes(),
         ];
@@ -143,16 +143,17 @@ impl Record {
     fn of_bytes(bytes: &[u8; RECORD_BYTES]) -> io::Result<Self> {
         let (kind, rest) = bytes.split_at(1);
         let (key, rest) = rest.split_at(16);
-        let (row, places) = rest.split_at(16);
+        let (row, locations) = rest.split_at(16);
         let hash = |bytes: &[u8]| bytes.try_into().map(Fingerprint::from_le_bytes).unwrap_or_default();
-        let numbers = places.chunks_exact(4).map(|bytes| bytes.try_into().map(u32::from_le_bytes).unwrap_or_default());
+        let numbers =
+            locations.chunks_exact(4).map(|bytes| bytes.try_into().map(u32::from_le_bytes).unwrap_or_default());
         let [file, position, was_file, was_row] = numbers.collect::<Vec<_>>().try_into().unwrap_or([0; 4]);
         Ok(Self {
             kind: kind.first().and_then(|code| Kind::of(*code)).ok_or(io::ErrorKind::InvalidData)?,
             key: hash(key),
             row: hash(row),
-            place: Place { file, row: position },
-            was: Place { file: was_file, row: was_row },
+            location: RowLocation { file, row: position },
+            was: RowLocation { file: was_file, row: was_row },
         })
     }
 }
@@ -180,15 +181,15 @@ impl SpilledKeys {
         self.is_settled = false;
         for (key, entry) in index.drain() {
             let kind = if entry.op == Op::Put { Kind::Put } else { Kind::Delete };
-            self.buckets.push(&Record { kind, key, row: entry.row, place: entry.place, was: entry.place })?;
+            self.buckets.push(&Record { kind, key, row: entry.row, location: entry.location, was: entry.location })?;
         }
         Ok(())
     }
 
     /// Takes note that a staged row of a key is elsewhere, in another shape.
-    pub(crate) fn moves(&mut self, key: Fingerprint, was: Place, entry: &Entry) -> Result<()> {
+    pub(crate) fn moves(&mut self, key: Fingerprint, was: RowLocation, entry: &Entry) -> Result<()> {
         self.is_settled = false;
-        self.buckets.push(&Record { kind: Kind::Moves, key, row: entry.row, place: entry.place, was })
+        self.buckets.push(&Record { kind: Kind::Moves, key, row: entry.row, location: entry.location, was })
     }
 
     /// Lets the records of each key compete, so that one is left; how many others have replaced, and `dropped` has where those were staged.
@@ -202,16 +203,16 @@ impl SpilledKeys {
             let mut index = KeyIndex::default();
             for record in self.buckets.read(bucket)? {
                 let loser = match record.kind {
-                    Kind::Put => index.arrive(record.key, Entry::put(record.row, record.place)),
-                    Kind::Delete => index.arrive(record.key, Entry::delete()),
+                    Kind::Put => index.insert(record.key, Entry::put(record.row, record.location)),
+                    Kind::Delete => index.insert(record.key, Entry::delete()),
                     _ => {
-                        index.come_again(record.key, record.was, record.row, record.place);
+                        index.restaged(record.key, record.was, record.row, record.location);
                         None
                     }
                 };
                 replaced += u64::from(loser.is_some());
-                if let Some(place) = loser.and_then(|loser| loser.staged()) {
-                    dropped.entry(place.file).or_default().insert(place.row);
+                if let Some(location) = loser.and_then(|loser| loser.staged()) {
+                    dropped.entry(location.file).or_default().insert(location.row);
                 }
             }
             self.puts += index.puts();
@@ -243,10 +244,10 @@ impl SpilledKeys {
     pub(crate) fn drain(self) -> impl Iterator<Item = Result<KeyIndex>> {
         self.buckets.drain().map(|records| {
             let mut index = KeyIndex::default();
-            for Record { kind, key, row, place, .. } in records? {
-                let entry = if kind == Kind::Delete { Entry::delete() } else { Entry::put(row, place) };
-                debug_assert_eq!(entry.fate, Fate::Fresh);
-                index.arrive(key, entry);
+            for Record { kind, key, row, location, .. } in records? {
+                let entry = if kind == Kind::Delete { Entry::delete() } else { Entry::put(row, location) };
+                debug_assert_eq!(entry.state, KeyState::Fresh);
+                index.insert(key, entry);
             }
             Ok(index)
         })
@@ -269,7 +270,7 @@ impl KeyFilter {
     }
 
     /// The words and the bits in them that stand for a key.
-    fn places(&self, key: Fingerprint) -> impl Iterator<Item = (usize, u64)> {
+    fn locations(&self, key: Fingerprint) -> impl Iterator<Item = (usize, u64)> {
         let count = self.words.len();
         (0..4).map(move |number| {
             #[expect(clippy::cast_possible_truncation, reason = "a part of a random number is as random")]
@@ -279,7 +280,7 @@ impl KeyFilter {
     }
 
     fn insert(&mut self, key: Fingerprint) {
-        for (word, bit) in self.places(key).collect::<Vec<_>>() {
+        for (word, bit) in self.locations(key).collect::<Vec<_>>() {
             if let Some(word) = self.words.get_mut(word) {
                 *word |= bit;
             }
@@ -287,7 +288,7 @@ impl KeyFilter {
     }
 
     pub(crate) fn may_have(&self, key: Fingerprint) -> bool {
-        self.places(key).all(|(word, bit)| self.words.get(word).is_some_and(|word| word & bit != 0))
+        self.locations(key).all(|(word, bit)| self.words.get(word).is_some_and(|word| word & bit != 0))
     }
 }
 
@@ -313,8 +314,8 @@ mod tests {
             code in 0..7_u8, key in any::<u128>(), row in any::<u128>(), numbers in any::<[u32; 4]>(),
         ) {
             let [file, position, was_file, was_row] = numbers;
-            let (place, was) = (Place { file, row: position }, Place { file: was_file, row: was_row });
-            let record = Record { kind: Kind::of(code).unwrap(), key, row, place, was };
+            let (location, was) = (RowLocation { file, row: position }, RowLocation { file: was_file, row: was_row });
+            let record = Record { kind: Kind::of(code).unwrap(), key, row, location, was };
             prop_assert_eq!(Record::of_bytes(&record.to_bytes()).unwrap(), record);
         }
 
@@ -330,14 +331,14 @@ mod tests {
                 let mut index = KeyIndex::default();
                 for (number, deletes) in generation {
                     row += 1;
-                    let entry = if deletes { Entry::delete() } else { Entry::put(u128::from(row), Place { file: 7, row }) };
+                    let entry = if deletes { Entry::delete() } else { Entry::put(u128::from(row), RowLocation { file: 7, row }) };
                     for (index, dropped, replaced) in [
                         (&mut model, &mut dropped_by_model, &mut replaced_by_model),
                         (&mut index, &mut dropped, &mut replaced),
                     ] {
-                        if let Some(loser) = index.arrive(hash(number), entry) {
+                        if let Some(loser) = index.insert(hash(number), entry) {
                             *replaced += 1;
-                            loser.staged().map(|place| dropped.entry(place.file).or_default().insert(place.row));
+                            loser.staged().map(|location| dropped.entry(location.file).or_default().insert(location.row));
                         }
                     }
                 }
@@ -366,14 +367,14 @@ mod tests {
     fn a_row_that_was_written_anew_is_found_where_it_is_now_unless_another_one_has_won() {
         let mut spilled = SpilledKeys::new().unwrap();
         let mut index = KeyIndex::default();
-        let (first, second) = (Place { file: 0, row: 0 }, Place { file: 0, row: 1 });
-        index.arrive(hash(1), Entry::put(1, first));
-        index.arrive(hash(2), Entry::put(2, second));
+        let (first, second) = (RowLocation { file: 0, row: 0 }, RowLocation { file: 0, row: 1 });
+        index.insert(hash(1), Entry::put(1, first));
+        index.insert(hash(2), Entry::put(2, second));
         spilled.take(&mut index).unwrap();
-        index.arrive(hash(2), Entry::put(3, Place { file: 1, row: 0 }));
+        index.insert(hash(2), Entry::put(3, RowLocation { file: 1, row: 0 }));
         spilled.take(&mut index).unwrap();
         for (key, was) in [(1, first), (2, second)] {
-            let now = Entry::put(u128::from(key) + 10, Place { file: 9, row: was.row });
+            let now = Entry::put(u128::from(key) + 10, RowLocation { file: 9, row: was.row });
             spilled.moves(hash(key), was, &now).unwrap();
         }
         assert_eq!(spilled.settle(&mut HashMap::new()).unwrap(), 1);
@@ -381,8 +382,8 @@ mod tests {
         for index in spilled.drain() {
             entries.extend(index.unwrap().drain());
         }
-        assert_eq!(entries[&hash(1)], Entry::put(11, Place { file: 9, row: 0 }));
-        assert_eq!(entries[&hash(2)], Entry::put(3, Place { file: 1, row: 0 }));
+        assert_eq!(entries[&hash(1)], Entry::put(11, RowLocation { file: 9, row: 0 }));
+        assert_eq!(entries[&hash(2)], Entry::put(3, RowLocation { file: 1, row: 0 }));
     }
 
     #[test]

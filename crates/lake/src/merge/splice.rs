@@ -20,7 +20,7 @@ use crate::log::document::DataFile;
 use crate::log::key_range::KeyRange;
 use crate::merge::keep_rows::keep_rows;
 use crate::parquet::copy::Original;
-use crate::parquet::row_set::{Place, RowSet};
+use crate::parquet::row_set::{RowLocation, RowSet};
 use crate::parquet::writer::DataFileWriter;
 use crate::staging::area::{StagedFile, StagingArea, key_range};
 use crate::staging::partition::Partition;
@@ -29,31 +29,31 @@ use lakefeed_model::error::Result;
 
 /// A file of the table in memory.
 #[derive(Debug, Default)]
-pub(crate) struct AtHand {
+pub(crate) struct LoadedFile {
     /// The file as it is.
     pub(crate) content: Bytes,
     /// Its rows, in the shape of the table.
     pub(crate) rows: Vec<RecordBatch>,
     /// Which of them are replaced by which incoming rows of the same partition.
-    pub(crate) replaced: Vec<(u32, Place)>,
+    pub(crate) replaced: Vec<(u32, RowLocation)>,
 }
 
 /// One file that is written anew.
 #[derive(Debug)]
-pub(crate) struct InPlace<'a> {
+pub(crate) struct Splice<'a> {
     pub(crate) area: &'a StagingArea,
     pub(crate) partition: Arc<Partition>,
     /// What the table knows of the file.
     pub(crate) file: &'a DataFile,
-    pub(crate) at_hand: &'a AtHand,
+    pub(crate) loaded: &'a LoadedFile,
     /// The rows that leave it, those that are replaced included.
     pub(crate) gone: &'a RowSet,
-    pub(crate) arriving: Vec<Arriving<'a>>,
+    pub(crate) incoming_rows: Vec<IncomingRows<'a>>,
 }
 
-/// Incoming rows of a partition that wait in memory.
+/// IncomingFile rows of a partition that wait in memory.
 #[derive(Debug)]
-pub(crate) struct Arriving<'a> {
+pub(crate) struct IncomingRows<'a> {
     pub(crate) number: u32,
     pub(crate) rows: &'a [RecordBatch],
     /// Those that are not needed.
@@ -68,7 +68,7 @@ struct Work {
     incoming: Vec<RecordBatch>,
     /// Rows that leave and are not replaced.
     leaving: RowSet,
-    /// Incoming rows that replace none.
+    /// IncomingFile rows that replace none.
     new: Vec<RecordBatch>,
 }
 
@@ -98,7 +98,7 @@ impl Run {
         batch == self.batch && position == self.at + self.rows && row == self.row + self.rows
     }
 
-    /// What of it goes to a range, as places in that.
+    /// What of it goes to a range, as locations in that.
     fn within(self, range: &Range<usize>) -> Option<Self> {
         let (start, end) = (self.at().max(range.start), (self.at() + self.rows()).min(range.end));
         (start < end).then(|| Self {
@@ -119,20 +119,20 @@ fn rows_in(runs: &[Run]) -> usize {
     runs.iter().map(Run::rows).sum()
 }
 
-impl InPlace<'_> {
+impl Splice<'_> {
     /// Writes the file to staging; `None` when its pages are of another shape than the table has now.
     pub(crate) async fn run(self) -> Result<Option<StagedFile>> {
-        let Self { area, partition, file, at_hand, gone, arriving } = self;
+        let Self { area, partition, file, loaded, gone, incoming_rows } = self;
         let number = area.next_number();
         let path = area.storage.layout.staged_file(&area.run_id, number);
         let fails = |error: ParquetError| area.storage.failed("encode", &path, error);
-        let original = Original::open(at_hand.content.clone()).map_err(fails)?;
+        let original = Original::open(loaded.content.clone()).map_err(fails)?;
         let mut writer =
-            DataFileWriter::new(Arc::clone(&area.schema), area.options.clone(), area.grid).map_err(fails)?;
+            DataFileWriter::new(Arc::clone(&area.schema), area.options.clone(), area.alignment).map_err(fails)?;
         if !writer.takes(&original) {
             return Ok(None);
         }
-        let work = Work::of(at_hand, gone, &arriving).map_err(|error| fails(error.into()))?;
+        let work = Work::of(loaded, gone, &incoming_rows).map_err(|error| fails(error.into()))?;
         let keys = work.keys(area, file);
         work.write(&original, &mut writer).map_err(fails)?;
         let metadata = writer.finish().map_err(fails)?;
@@ -160,7 +160,7 @@ struct Staged {
 }
 
 impl Staged {
-    fn new(file: &Arriving<'_>, incoming: &mut Vec<RecordBatch>) -> Self {
+    fn new(file: &IncomingRows<'_>, incoming: &mut Vec<RecordBatch>) -> Self {
         let (mut starts, mut first) = (Vec::with_capacity(file.rows.len() + 1), 0);
         for batch in file.rows {
             starts.push((first, small(incoming.len())));
@@ -171,7 +171,7 @@ impl Staged {
         Self { number: file.number, starts, used: RowSet::default(), last: 0 }
     }
 
-    /// Uses a row: its batch, and its place there; `None` where there is no such row.
+    /// Uses a row: its batch, and its location there; `None` where there is no such row.
     fn take(&mut self, row: u32) -> Option<(u32, u32)> {
         self.used.insert(row);
         let has = |batch: &[(u32, u32)]| matches!(batch, [(first, _), (end, _)] if (*first..*end).contains(&row));
@@ -184,12 +184,13 @@ impl Staged {
 }
 
 impl Work {
-    fn of(at_hand: &AtHand, gone: &RowSet, arriving: &[Arriving<'_>]) -> StdResult<Self, ArrowError> {
+    fn of(loaded: &LoadedFile, gone: &RowSet, incoming_rows: &[IncomingRows<'_>]) -> StdResult<Self, ArrowError> {
         let mut incoming = Vec::new();
-        let mut staged = arriving.iter().map(|file| Staged::new(file, &mut incoming)).collect::<Vec<_>>();
+        let mut staged = incoming_rows.iter().map(|file| Staged::new(file, &mut incoming)).collect::<Vec<_>>();
         let mut replaced: Vec<Run> = Vec::new();
-        for (position, place) in at_hand.replaced.iter().copied() {
-            let taken = staged.iter_mut().find(|file| file.number == place.file).and_then(|file| file.take(place.row));
+        for (position, location) in loaded.replaced.iter().copied() {
+            let taken =
+                staged.iter_mut().find(|file| file.number == location.file).and_then(|file| file.take(location.row));
             let lost = || ArrowError::ComputeError("an incoming row is not where it was staged".to_owned());
             let (batch, row) = taken.ok_or_else(lost)?;
             match replaced.last_mut() {
@@ -209,7 +210,7 @@ impl Work {
             }
         }
         let mut new = Vec::new();
-        for (file, staged) in arriving.iter().zip(&staged) {
+        for (file, staged) in incoming_rows.iter().zip(&staged) {
             // Most often all of them replace one.
             if file.rows.iter().map(|batch| batch.num_rows() as u64).sum::<u64>() == staged.used.len() {
                 continue;
@@ -227,7 +228,7 @@ impl Work {
                 first += batch.num_rows() as u64;
             }
         }
-        Ok(Self { rows: at_hand.rows.clone(), replaced, incoming, leaving, new })
+        Ok(Self { rows: loaded.rows.clone(), replaced, incoming, leaving, new })
     }
 
     /// The range of the keys that the file has then.
@@ -264,15 +265,15 @@ impl Work {
             let range = first..first + rows;
             first = range.end;
             let pieces = pieces(&self.rows, &range);
-            let places = self.places_in(&pieces, range.start);
-            let (new, changed) = self.changes(&pieces, &places)?;
+            let locations = self.places_in(&pieces, range.start);
+            let (new, changed) = self.changes(&pieces, &locations)?;
             let loses = self.leaving.len() > 0 && range.clone().any(|row| self.leaving.contains(row as u64));
             let grows = position + 1 == count && !self.new.is_empty() && rows < writer.row_group_rows();
             let is_between = writer.open_rows() > 0 && writer.open_rows() < writer.row_group_rows() / 2;
             let columns = changed
                 .iter()
                 .zip(0..)
-                .map(|(changed, column)| changed.then(|| patched(&pieces, column, &places, &new)).transpose());
+                .map(|(changed, column)| changed.then(|| patched(&pieces, column, &locations, &new)).transpose());
             let columns = columns.collect::<StdResult<Vec<_>, _>>()?;
             if !loses && !grows && !is_between {
                 writer.write_changed(original, position, columns)?;
@@ -292,38 +293,38 @@ impl Work {
         self.new.iter().try_for_each(|batch| writer.write(batch))
     }
 
-    /// What comes to a range of rows, as places in that.
+    /// What comes to a range of rows, as locations in that.
     fn replaced_in(&self, range: &Range<usize>) -> Vec<Run> {
         let first = self.replaced.partition_point(|run| run.at() + run.rows() <= range.start);
         let runs = self.replaced.iter().skip(first).take_while(|run| run.at() < range.end);
         runs.filter_map(|run| run.within(range)).collect()
     }
 
-    /// What comes to each piece of a row group that begins at `first`, as places in the piece.
+    /// What comes to each piece of a row group that begins at `first`, as locations in the piece.
     fn places_in(&self, pieces: &[RecordBatch], first: usize) -> Vec<Vec<Run>> {
         let mut start = first;
-        let places = pieces.iter().map(|piece| {
+        let locations = pieces.iter().map(|piece| {
             let range = start..start + piece.num_rows();
             start = range.end;
             self.replaced_in(&range)
         });
-        places.collect()
+        locations.collect()
     }
 
     /// The values that come to a row group, column by column, and in which columns there is another one than before.
     fn changes(
         &self,
         pieces: &[RecordBatch],
-        places: &[Vec<Run>],
+        locations: &[Vec<Run>],
     ) -> StdResult<(Vec<ArrayRef>, Vec<bool>), ArrowError> {
         let columns = pieces.first().map_or(0, RecordBatch::num_columns);
-        let replaced = places.concat();
+        let replaced = locations.concat();
         if replaced.is_empty() {
             return Ok((Vec::new(), vec![false; columns]));
         }
         let columns = (0..columns).into_par_iter().map(|column| {
             let values = gathered(&arrays(&self.incoming, column), &replaced, |run| (run.batch, run.row))?;
-            let is_changed = differs(pieces, column, places, &values)?;
+            let is_changed = differs(pieces, column, locations, &values)?;
             Ok((values, is_changed))
         });
         Ok(columns.collect::<StdResult<Vec<_>, ArrowError>>()?.into_iter().unzip())
@@ -340,11 +341,11 @@ fn gathered(
     start: impl Fn(&Run) -> (u32, u32),
 ) -> StdResult<ArrayRef, ArrowError> {
     if runs.len() * RUN_ROWS_MIN > rows_in(runs) {
-        let places = runs.iter().flat_map(|run| {
+        let locations = runs.iter().flat_map(|run| {
             let (array, first) = start(run);
             (first..first + run.rows).map(move |row| (array as usize, row as usize))
         });
-        return interleave(arrays, &places.collect::<Vec<_>>());
+        return interleave(arrays, &locations.collect::<Vec<_>>());
     }
     let lost = || ArrowError::ComputeError("rows come from where none are".to_owned());
     let slice = |run: &Run| {
@@ -355,10 +356,15 @@ fn gathered(
     concat(&slices.iter().map(AsRef::as_ref).collect::<Vec<_>>())
 }
 
-/// Whether one of the values of a column that are replaced, at `places` of each piece, is another one than that of `new` which comes there.
-fn differs(pieces: &[RecordBatch], column: usize, places: &[Vec<Run>], new: &ArrayRef) -> StdResult<bool, ArrowError> {
+/// Whether one of the values of a column that are replaced, at `locations` of each piece, is another one than that of `new` which comes there.
+fn differs(
+    pieces: &[RecordBatch],
+    column: usize,
+    locations: &[Vec<Run>],
+    new: &ArrayRef,
+) -> StdResult<bool, ArrowError> {
     let mut next = 0;
-    for (piece, runs) in pieces.iter().zip(places).filter(|(_, runs)| !runs.is_empty()) {
+    for (piece, runs) in pieces.iter().zip(locations).filter(|(_, runs)| !runs.is_empty()) {
         let (rows, column) = (rows_in(runs), piece.column(column));
         let before = if rows == piece.num_rows() {
             Arc::clone(column)
@@ -390,17 +396,17 @@ fn pieces(batches: &[RecordBatch], range: &Range<usize>) -> Vec<RecordBatch> {
     pieces
 }
 
-/// A column of `pieces` with the values of `new` in the places that are replaced.
+/// A column of `pieces` with the values of `new` in the locations that are replaced.
 fn patched(
     pieces: &[RecordBatch],
     column: usize,
-    places: &[Vec<Run>],
+    locations: &[Vec<Run>],
     new: &[ArrayRef],
 ) -> StdResult<Vec<ArrayRef>, ArrowError> {
     let lost = || ArrowError::ComputeError(format!("column {column} has no values"));
     let new = new.get(column).ok_or_else(lost)?;
     let (mut columns, mut next) = (Vec::with_capacity(pieces.len()), 0);
-    for (piece, runs) in pieces.iter().zip(places) {
+    for (piece, runs) in pieces.iter().zip(locations) {
         let rows = rows_in(runs);
         columns.push(replace(piece.column(column), runs, &new.slice(next, rows))?);
         next += rows;

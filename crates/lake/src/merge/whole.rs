@@ -4,7 +4,7 @@
 //! In general, existing files are read twice before any is rewritten: their keys, to see whether the run has any of them; then the touched rows
 //! alone, to see whether they differ. Files are worked on in parallel; what becomes of a key is decided in the order of the files, so that the
 //! outcome does not depend on timing. Where partitions have nothing to say to each other, which is the usual case, each is merged on its own instead
-//! (`merge_alone`).
+//! (`merge_by_partition`).
 //!
 //! A row that is marked as deleted or closed leaves its file and comes again, changed, like any other row of the run; so it
 //! goes to the partition that it then belongs to, and there is one way only in which rows are written.
@@ -18,13 +18,13 @@ use crate::log::changes::Changes;
 use crate::log::key_range::KeyRange;
 use crate::log::slots::Slots;
 use crate::log::snapshot::Snapshot;
-use crate::merge::bloom_probe::Needles;
-use crate::merge::closing::Ending;
+use crate::merge::bloom_probe::BloomProbe;
+use crate::merge::closing::RowClosing;
 use crate::merge::decide::{Rules, Tally};
-use crate::merge::incoming::{Arrivals, DeletedKeys, Occurrences};
+use crate::merge::incoming::{DeletedKeys, IncomingKeys, Occurrences};
 use crate::merge::judge::{Judge, Resolved};
-use crate::merge::per_partition::merge_alone;
-use crate::merge::plan::{PartitionPlan, existing, incoming, plan};
+use crate::merge::per_partition::merge_by_partition;
+use crate::merge::plan::{PartitionPlan, existing_file, incoming_file, plan};
 use crate::merge::rewrite::{Rewrite, changes_of};
 use crate::merge::search::Search;
 use crate::merge::search_spilled::judge_spilled;
@@ -42,41 +42,42 @@ use lakefeed_model::event::RowCounts;
 pub(crate) struct Merge {
     pub(crate) area: StagingArea,
     pub(crate) rules: Rules,
-    pub(crate) arrivals: Arrivals,
+    pub(crate) incoming_keys: IncomingKeys,
     /// Whether rows whose key did not come are closed.
     pub(crate) retires_absent: bool,
     /// How rows are marked as deleted or closed, where they are.
-    pub(crate) ending: Option<Ending>,
+    pub(crate) closing: Option<RowClosing>,
     pub(crate) partitioner: Partitioner,
     pub(crate) staged: Vec<StagedFile>,
 }
 
 /// Merges the staged rows into the table; counts what became of them.
 pub(crate) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
-    let Merge { area, rules, arrivals, retires_absent, ending, partitioner, mut staged } = merge;
-    let Arrivals { lens, index, spilled, ranks, groups, mut dropped, deleted_keys, .. } = arrivals;
+    let Merge { area, rules, incoming_keys, retires_absent, closing, partitioner, mut staged } = merge;
+    let IncomingKeys { identity, index, spilled, versions, groups, mut dropped, deleted_keys, .. } = incoming_keys;
     let (puts, deletes) = spilled.as_ref().map_or((index.puts(), index.deletes()), SpilledKeys::counts);
     let has_work = puts + deletes > 0 || !groups.is_empty() || retires_absent;
     let index = RwLock::new(index);
-    let search = Arc::new(Search { area, rules, lens, index, ranks, groups, retires_absent });
+    let search = Arc::new(Search { area, rules, identity, index, versions, groups, retires_absent });
     let range = search.is_keyed_only().then(|| range_of(&staged, deleted_keys)).flatten();
     let mut tally = Tally::default();
-    if ending.is_none() && spilled.is_none() && search.judges_alone(snapshot) {
-        let changes = merge_alone(&search, range.as_ref(), snapshot, slots, staged, &mut dropped, &mut tally).await?;
+    if closing.is_none() && spilled.is_none() && search.is_partition_local(snapshot) {
+        let changes =
+            merge_by_partition(&search, range.as_ref(), snapshot, slots, staged, &mut dropped, &mut tally).await?;
         tally.count(puts, deletes, counts);
         return Ok(changes);
     }
-    let Resolved { gone, ended, .. } = if has_work {
+    let Resolved { gone, closed, .. } = if has_work {
         resolve(&search, range.as_ref(), snapshot, &staged, spilled, &mut dropped, &mut tally).await?
     } else {
         Resolved::default()
     };
     tally.count(puts, deletes, counts);
-    if let Some(ending) = ending {
-        staged.extend(ending.restage(&search.area, partitioner, snapshot, &ended).await?);
+    if let Some(closing) = closing {
+        staged.extend(closing.stage_closed(&search.area, partitioner, snapshot, &closed).await?);
     }
-    let existing = snapshot.files.iter().map(|(path, file)| existing(path, file, &gone)).collect::<Vec<_>>();
-    let incoming = staged.iter().map(|file| incoming(file, &dropped)).collect::<Vec<_>>();
+    let existing = snapshot.files.iter().map(|(path, file)| existing_file(path, file, &gone)).collect::<Vec<_>>();
+    let incoming = staged.iter().map(|file| incoming_file(file, &dropped)).collect::<Vec<_>>();
     let plans = plan(&existing, &incoming, slots, search.area.limits.file_bytes_target);
     execute(&search.area, plans, snapshot, staged, gone, dropped).await
 }
@@ -118,12 +119,12 @@ async fn resolve(
     }
     judge.files(home, None, &mut resolved).await?;
     let finds_once = snapshot.keys_are_unique && search.is_keyed_only();
-    let unmet = search.keys().saturating_sub(judge.tally.met());
-    if away.is_empty() || finds_once && unmet == 0 {
+    let unmatched = search.keys().saturating_sub(judge.tally.matched());
+    if away.is_empty() || finds_once && unmatched == 0 {
         return Ok(resolved);
     }
-    let needles = if finds_once { Needles::of(search, staged, unmet).await? } else { None };
-    judge.files(away, needles.map(Arc::new), &mut resolved).await?;
+    let probe = if finds_once { BloomProbe::of(search, staged, unmatched).await? } else { None };
+    judge.files(away, probe.map(Arc::new), &mut resolved).await?;
     Ok(resolved)
 }
 

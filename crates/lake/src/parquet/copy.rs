@@ -11,7 +11,7 @@ use parquet::file::metadata::{
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::parquet::sealed_page::{Unsealed, unseal};
+use crate::parquet::sealed_page::{BarePage, without_checksum};
 
 /// A data file in memory.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Original {
     metadata: ParquetMetaData,
 }
 
-/// A column chunk as it is in its file: headers and pages by turns, without what the grid of that file has added to them.
+/// A column chunk as it is in its file: headers and pages by turns, without what the alignment of that file has added to them.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) blobs: Vec<Bytes>,
@@ -89,9 +89,9 @@ impl Original {
                 ParquetError::EOF(format!("a page ends behind the {} bytes of its file", self.content.len()))
             })?;
             let page = self.content.slice(offset..end);
-            let Unsealed { header, sealed_bytes } = unseal(&page)?;
-            shrunk += i64::try_from(sealed_bytes)? - i64::try_from(header.len())?;
-            blobs.extend([header.into(), page.slice(sealed_bytes..)]);
+            let BarePage { header, header_bytes } = without_checksum(&page)?;
+            shrunk += i64::try_from(header_bytes)? - i64::try_from(header.len())?;
+            blobs.extend([header.into(), page.slice(header_bytes..)]);
         }
         Ok((blobs, shrunk))
     }

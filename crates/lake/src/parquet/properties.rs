@@ -95,7 +95,7 @@ fn properties(
         }
         if is_key && leaf.physical_type() != Type::BOOLEAN {
             builder = builder.set_column_bloom_filter_enabled(path.clone(), true);
-            // The filter of a row group starts as large as the most rows need, and is folded to what it has in the end.
+            // The filter of a row group starts as large as the most rows need, and is snapshot file to what it has in the end.
             builder = builder.set_column_bloom_filter_max_ndv(path.clone(), limits.row_group_rows.max(1) as u64);
             builder = builder.set_column_bloom_filter_fpp(path, BLOOM_FALSE_POSITIVES);
         }

@@ -1,8 +1,8 @@
-//! Where rows are: places in staged files, and sets of positions of one file. Pure.
+//! Where rows are: locations in staged files, and sets of positions of one file. Pure.
 
 /// Where a row is: in which staged file, and at which position of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct RowLocation {
     pub(crate) file: u32,
     pub(crate) row: u32,
 }

@@ -1,18 +1,18 @@
-//! What we add to a Parquet page: a checksum of its bytes, and filler, so that what follows begins on the grid of its commit. Pure.
+//! What we add to a Parquet page: a checksum of its bytes, and filler, so that what follows begins on the alignment of its commit. Pure.
 //!
 //! Data files keep their names when they are rewritten, so a reader on an object store can hold the footer of one version and
-//! fetch pages of the next. With the grid it never finds a page where its footer says that there is one: the parts of two
+//! fetch pages of the next. With the alignment it never finds a page where its footer says that there is one: the parts of two
 //! versions begin at different offsets, modulo [`STRIDE`], so it meets bytes that are no page and fails, where it might have mixed two versions
 //! without a word. See `docs/decisions/0020`.
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 
-/// Commits after which the grid comes back to where it was.
+/// Commits after which the alignment comes back to where it was.
 pub(crate) const STRIDE: u64 = 128;
 /// What fills gaps. As the beginning of a page header it would be a field of a type that Thrift does not have; as text it is valid, since some readers
 /// skip binary fields by reading them as text.
-const FILL: u8 = 0x7F;
+const PADDING: u8 = 0x7F;
 
 /// `PageHeader.type`, `.uncompressed_page_size`, `.compressed_page_size` and `.crc`: an `i32`, one field after the one before.
 const NEXT_I32: u8 = 0x15;
@@ -29,24 +29,24 @@ const DICTIONARY_PAGE: [u8; 2] = [NEXT_I32, 0x04];
 
 /// Where the parts of a data file begin: at offsets that leave the same remainder as the number of its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Grid {
+pub(crate) struct PageAlignment {
     remainder: u64,
 }
 
-impl Grid {
+impl PageAlignment {
     pub(crate) fn of_commit(commit: u64) -> Self {
         Self { remainder: commit % STRIDE }
     }
 
-    /// Bytes from `offset` to the next place of the grid.
-    pub(crate) fn gap(self, offset: u64) -> usize {
-        let gap = (self.remainder + STRIDE - offset % STRIDE) % STRIDE;
-        usize::try_from(gap).unwrap_or_default()
+    /// Bytes from `offset` to the next place of the alignment.
+    pub(crate) fn padding(self, offset: u64) -> usize {
+        let padding = (self.remainder + STRIDE - offset % STRIDE) % STRIDE;
+        usize::try_from(padding).unwrap_or_default()
     }
 
-    /// What is to be written at `offset` for the next part to begin on the grid.
-    pub(crate) fn fill(self, offset: u64) -> Vec<u8> {
-        vec![FILL; self.gap(offset)]
+    /// What is to be written at `offset` for the next part to begin on the alignment.
+    pub(crate) fn padding_bytes(self, offset: u64) -> Vec<u8> {
+        vec![PADDING; self.padding(offset)]
     }
 }
 
@@ -69,11 +69,16 @@ pub(crate) fn with_compressed_size(header: &[u8], bytes: usize) -> Result<Vec<u8
     Ok(changed)
 }
 
-/// The header of a page at `offset`, with a checksum, and as long as it takes for the page to end on the grid.
+/// The header of a page at `offset`, with a checksum, and as long as it takes for the page to end on the alignment.
 ///
 /// # Errors
 /// When `header` is not what the Parquet crate writes today.
-pub(crate) fn seal(header: &[u8], data: &[u8], offset: u64, grid: Grid) -> Result<Bytes, ParquetError> {
+pub(crate) fn with_checksum(
+    header: &[u8],
+    data: &[u8],
+    offset: u64,
+    alignment: PageAlignment,
+) -> Result<Bytes, ParquetError> {
     let mut rest = header;
     for _ in 0..3 {
         rest = skip_i32(rest).ok_or_else(unknown)?;
@@ -89,42 +94,42 @@ pub(crate) fn seal(header: &[u8], data: &[u8], offset: u64, grid: Grid) -> Resul
     push_varint(&mut sealed, zigzag(crc32fast::hash(data).cast_signed()));
     sealed.push(kind - 0x10);
     sealed.extend_from_slice(body);
-    let mut gap = grid.gap(offset + (sealed.len() + 1 + data.len()) as u64);
-    if gap > 0 {
-        if gap < UNKNOWN_FIELD_BYTES_MIN {
-            gap += usize::try_from(STRIDE).unwrap_or_default();
+    let mut padding = alignment.padding(offset + (sealed.len() + 1 + data.len()) as u64);
+    if padding > 0 {
+        if padding < UNKNOWN_FIELD_BYTES_MIN {
+            padding += usize::try_from(STRIDE).unwrap_or_default();
         }
-        let fill = gap - UNKNOWN_FIELD_BYTES_MIN;
+        let padding_bytes = padding - UNKNOWN_FIELD_BYTES_MIN;
         sealed.push(UNKNOWN_FIELD);
-        sealed.push(u8::try_from(fill).map_err(|_| unknown())?);
-        sealed.resize(sealed.len() + fill, FILL);
+        sealed.push(u8::try_from(padding_bytes).map_err(|_| unknown())?);
+        sealed.resize(sealed.len() + padding_bytes, PADDING);
     }
     sealed.push(STOP);
     Ok(sealed.into())
 }
 
-/// A page as it was before [`seal`].
+/// A page as it was before [`with_checksum`].
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unsealed {
+pub(crate) struct BarePage {
     pub(crate) header: Vec<u8>,
     /// How many bytes of the page its sealed header takes.
-    pub(crate) sealed_bytes: usize,
+    pub(crate) header_bytes: usize,
 }
 
-/// Takes the seal off a page, which is a header and what it says comes next; one that was never sealed is as it is.
+/// Takes the with_checksum off a page, which is a header and what it says comes next; one that was never sealed is as it is.
 ///
 /// # Errors
 /// When this is no page that this crate has written, or its checksum is not that of its bytes.
-pub(crate) fn unseal(page: &[u8]) -> Result<Unsealed, ParquetError> {
-    let (header, checksum, data) = unsealed(page).ok_or_else(unknown)?;
+pub(crate) fn without_checksum(page: &[u8]) -> Result<BarePage, ParquetError> {
+    let (header, checksum, data) = parse(page).ok_or_else(unknown)?;
     if checksum.is_some_and(|checksum| checksum != zigzag(crc32fast::hash(data).cast_signed())) {
         return Err(ParquetError::General("the CRC of a page is not that of its bytes".to_owned()));
     }
-    Ok(Unsealed { header, sealed_bytes: page.len() - data.len() })
+    Ok(BarePage { header, header_bytes: page.len() - data.len() })
 }
 
 /// The bare header, the checksum as it is written, and the bytes that follow.
-fn unsealed(page: &[u8]) -> Option<(Vec<u8>, Option<u32>, &[u8])> {
+fn parse(page: &[u8]) -> Option<(Vec<u8>, Option<u32>, &[u8])> {
     let mut rest = page;
     for _ in 0..2 {
         rest = skip_i32(rest)?;
@@ -233,7 +238,7 @@ mod tests {
         let data = b"123456789";
         // CRC-32 of that text is 0xCBF43926; as an i32 it is -873187034, which zigzags to 1746374067.
         let checksum = [0x15, 0xB3, 0x9B, 0xDE, 0xC0, 0x06];
-        let sealed = seal(&HEADER, data, 0, Grid::of_commit(0)).unwrap();
+        let sealed = with_checksum(&HEADER, data, 0, PageAlignment::of_commit(0)).unwrap();
         assert_eq!(sealed[..7], HEADER[..7]);
         assert_eq!(sealed[7..13], checksum);
         assert_eq!(sealed[13], 0x1C);
@@ -245,27 +250,30 @@ mod tests {
 
     #[test]
     fn headers_of_another_form_are_refused() {
-        let with_checksum = [&HEADER[..7], &[0x15, 0x02, 0x1C][..], &HEADER[8..]].concat();
-        for header in [&[][..], &HEADER[..7], &HEADER[..17 - 1], &with_checksum, &[0x16; 18]] {
-            assert!(seal(header, b"", 0, Grid::of_commit(1)).is_err(), "{header:?}");
+        let checksummed = [&HEADER[..7], &[0x15, 0x02, 0x1C][..], &HEADER[8..]].concat();
+        for header in [&[][..], &HEADER[..7], &HEADER[..17 - 1], &checksummed, &[0x16; 18]] {
+            assert!(with_checksum(header, b"", 0, PageAlignment::of_commit(1)).is_err(), "{header:?}");
         }
     }
 
     /// A page of these bytes, and its bare header.
     fn page(data: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let header = with_compressed_size(&HEADER, data.len()).unwrap();
-        let sealed = seal(&header, data, 3, Grid::of_commit(9)).unwrap();
+        let sealed = with_checksum(&header, data, 3, PageAlignment::of_commit(9)).unwrap();
         ([&sealed[..], data].concat(), header)
     }
 
     #[test]
     fn what_is_no_sealed_page_is_not_unsealed() {
         let (sealed, bare) = page(b"data");
-        let unsealed = Unsealed { header: bare.clone(), sealed_bytes: sealed.len() - 4 };
-        assert_eq!(unseal(&sealed).unwrap(), unsealed);
-        assert_eq!(unseal(&[&bare[..], b"data"].concat()).unwrap(), Unsealed { sealed_bytes: bare.len(), ..unsealed });
+        let bare_page = BarePage { header: bare.clone(), header_bytes: sealed.len() - 4 };
+        assert_eq!(without_checksum(&sealed).unwrap(), bare_page);
+        assert_eq!(
+            without_checksum(&[&bare[..], b"data"].concat()).unwrap(),
+            BarePage { header_bytes: bare.len(), ..bare_page }
+        );
         for length in 0..sealed.len() {
-            assert!(unseal(&sealed[..length]).is_err(), "{length}");
+            assert!(without_checksum(&sealed[..length]).is_err(), "{length}");
         }
         let mut of_no_kind = sealed.clone();
         let kind = of_no_kind.windows(2).position(|field| field == [0x1C, NEXT_I32]).unwrap();
@@ -273,11 +281,11 @@ mod tests {
         let longer = [&sealed[..], b"x"].concat();
         let of_a_list = [&HEADER[..8], &[0x19, 0x00, 0x00, 0x00]].concat();
         for page in [&longer, &of_a_list, &of_no_kind] {
-            assert!(unseal(page).is_err(), "{page:?}");
+            assert!(without_checksum(page).is_err(), "{page:?}");
         }
         let mut damaged = sealed;
         *damaged.last_mut().unwrap() ^= 1;
-        assert!(unseal(&damaged).unwrap_err().to_string().contains("CRC"));
+        assert!(without_checksum(&damaged).unwrap_err().to_string().contains("CRC"));
     }
 
     proptest! {
@@ -287,11 +295,11 @@ mod tests {
             (place, byte) in (0_usize..40, any::<u8>()),
         ) {
             let (mut sealed, bare) = page(&data);
-            prop_assert_eq!(unseal(&sealed).unwrap().header, bare);
+            prop_assert_eq!(without_checksum(&sealed).unwrap().header, bare);
             if let Some(target) = sealed.get_mut(place) {
                 *target = byte;
             }
-            drop(unseal(&sealed));
+            drop(without_checksum(&sealed));
         }
 
         #[test]
@@ -300,11 +308,11 @@ mod tests {
             commit in 0_u64..1_000,
             data in prop::collection::vec(any::<u8>(), 0..300),
         ) {
-            let grid = Grid::of_commit(commit);
-            let sealed = seal(&HEADER, &data, offset, grid).unwrap();
+            let alignment = PageAlignment::of_commit(commit);
+            let sealed = with_checksum(&HEADER, &data, offset, alignment).unwrap();
             let end = offset + (sealed.len() + data.len()) as u64;
             prop_assert_eq!(end % STRIDE, commit % STRIDE);
-            prop_assert_eq!((offset + grid.fill(offset).len() as u64) % STRIDE, commit % STRIDE);
+            prop_assert_eq!((offset + alignment.padding_bytes(offset).len() as u64) % STRIDE, commit % STRIDE);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writes one data file: the encoder of the Parquet crate, with every page sealed ([`crate::parquet::sealed_page`]) and every part on the grid of its commit.
+//! Writes one data file: the encoder of the Parquet crate, with every page sealed ([`crate::parquet::sealed_page`]) and every part on the alignment of its commit.
 //!
 //! A row group can also be taken over from another file, with other values in some of its columns: pages of the others are copied as they are (`copy`).
 //!
@@ -32,7 +32,7 @@ use rayon::iter::{
 use zstd::bulk::Compressor;
 
 use crate::parquet::copy::{Chunk, Original};
-use crate::parquet::sealed_page::{Grid, is_dictionary, seal, with_compressed_size};
+use crate::parquet::sealed_page::{PageAlignment, is_dictionary, with_checksum, with_compressed_size};
 
 /// With fewer rows than this, handing a column to another core costs more than it spares.
 const PARALLEL_ROWS_MIN: usize = 1_024;
@@ -42,11 +42,11 @@ const PARALLEL_ROWS_MIN: usize = 1_024;
 pub(crate) struct DataFileWriter {
     file: SerializedFileWriter<Pieces>,
     factory: ArrowRowGroupWriterFactory,
-    shelves: Arc<Shelves>,
+    buffers: Arc<PageBuffers>,
     schema: SchemaRef,
     row_group: Option<RowGroup>,
     row_group_rows: usize,
-    grid: Grid,
+    alignment: PageAlignment,
 }
 
 /// Finished bytes in pieces: one growing vector would leave holes of megabytes in the allocator's memory, row group by row group.
@@ -89,18 +89,18 @@ impl Write for Pieces {
 /// The row group that is being filled.
 #[derive(Debug)]
 struct RowGroup {
-    columns: Vec<(ArrowColumnWriter, Shelf)>,
+    columns: Vec<(ArrowColumnWriter, PageBuffer)>,
     rows: usize,
 }
 
 impl DataFileWriter {
-    pub(crate) fn new(schema: SchemaRef, options: ArrowWriterOptions, grid: Grid) -> Result<Self> {
-        let shelves = Arc::new(Shelves::default());
-        let options = options.with_page_store_factory(Arc::<Shelves>::clone(&shelves));
+    pub(crate) fn new(schema: SchemaRef, options: ArrowWriterOptions, alignment: PageAlignment) -> Result<Self> {
+        let buffers = Arc::new(PageBuffers::default());
+        let options = options.with_page_store_factory(Arc::<PageBuffers>::clone(&buffers));
         let writer = ArrowWriter::try_new_with_options(Pieces::default(), Arc::clone(&schema), options)?;
         let (file, factory) = writer.into_serialized_writer()?;
         let row_group_rows = file.properties().max_row_group_row_count().unwrap_or(usize::MAX).max(1);
-        let mut writer = Self { file, factory, shelves, schema, row_group: None, row_group_rows, grid };
+        let mut writer = Self { file, factory, buffers, schema, row_group: None, row_group_rows, alignment };
         writer.align()?;
         Ok(writer)
     }
@@ -157,17 +157,17 @@ impl DataFileWriter {
             .collect::<Result<Vec<_>>>()?;
         let schema = self.file.schema_descr();
         let mut work = Vec::with_capacity(schema.num_columns());
-        for (leaf, (writer, shelf)) in self.begin_row_group()?.columns.into_iter().enumerate() {
+        for (leaf, (writer, pages)) in self.begin_row_group()?.columns.into_iter().enumerate() {
             let values = leaves.get_mut(schema.get_column_root_idx(leaf)).and_then(Option::as_mut);
-            work.push((leaf, writer, shelf, values.and_then(VecDeque::pop_front)));
+            work.push((leaf, writer, pages, values.and_then(VecDeque::pop_front)));
         }
-        let chunks = work.into_par_iter().map(|(leaf, mut writer, shelf, values)| {
+        let chunks = work.into_par_iter().map(|(leaf, mut writer, pages, values)| {
             let Some(values) = values else {
                 let Chunk { blobs, close } = original.chunk(position, leaf)?;
                 return Ok((close, blobs));
             };
             values.iter().try_for_each(|values| writer.write(values))?;
-            closed(writer, &shelf)
+            closed(writer, &pages)
         });
         let chunks = chunks.collect::<Result<Vec<_>>>()?;
         self.append(chunks)
@@ -176,7 +176,7 @@ impl DataFileWriter {
     /// Finishes the row group, if there is one.
     pub(crate) fn flush(&mut self) -> Result<()> {
         let Some(row_group) = self.row_group.take() else { return Ok(()) };
-        let chunks = row_group.columns.into_par_iter().map(|(column, shelf)| closed(column, &shelf));
+        let chunks = row_group.columns.into_par_iter().map(|(column, pages)| closed(column, &pages));
         let chunks = chunks.collect::<Result<Vec<_>>>()?;
         self.append(chunks)
     }
@@ -186,7 +186,7 @@ impl DataFileWriter {
         let mut offset = self.file.bytes_written() as u64;
         let mut writer = self.file.next_row_group()?;
         for (close, blobs) in chunks {
-            let (pages, close) = seal_chunk(&blobs, close, offset, self.grid)?;
+            let (pages, close) = finish_chunk(&blobs, close, offset, self.alignment)?;
             offset += pages.len();
             writer.append_column(&pages, close)?;
         }
@@ -215,7 +215,7 @@ impl DataFileWriter {
     /// How large the open row group would be if it were finished now.
     pub(crate) fn in_progress_size(&self) -> usize {
         let columns = self.row_group.iter().flat_map(|row_group| &row_group.columns);
-        columns.map(|(column, shelf)| column.get_estimated_total_bytes().saturating_sub(shelf.spared_bytes())).sum()
+        columns.map(|(column, pages)| column.get_estimated_total_bytes().saturating_sub(pages.saved_bytes())).sum()
     }
 
     /// Bytes that were finished, taken or not.
@@ -225,17 +225,17 @@ impl DataFileWriter {
 
     fn begin_row_group(&self) -> Result<RowGroup> {
         let writers = self.factory.create_column_writers(self.file.flushed_row_groups().len())?;
-        let shelves = self.shelves.take_all();
-        if writers.len() != shelves.len() {
+        let buffers = self.buffers.take_all();
+        if writers.len() != buffers.len() {
             return Err(ParquetError::General("a column has no place for its pages".to_owned()));
         }
-        Ok(RowGroup { columns: writers.into_iter().zip(shelves).collect(), rows: 0 })
+        Ok(RowGroup { columns: writers.into_iter().zip(buffers).collect(), rows: 0 })
     }
 
     /// Moves on to where the next part may begin.
     fn align(&mut self) -> Result<()> {
-        let fill = self.grid.fill(self.file.bytes_written() as u64);
-        Ok(self.file.write_all(&fill)?)
+        let padding_bytes = self.alignment.padding_bytes(self.file.bytes_written() as u64);
+        Ok(self.file.write_all(&padding_bytes)?)
     }
 }
 
@@ -259,10 +259,10 @@ impl RowGroup {
 }
 
 /// What a column was encoded to.
-fn closed(column: ArrowColumnWriter, shelf: &Shelf) -> Result<(ColumnCloseResult, Vec<Bytes>)> {
+fn closed(column: ArrowColumnWriter, pages: &PageBuffer) -> Result<(ColumnCloseResult, Vec<Bytes>)> {
     let mut close = column.close()?.close().clone();
     close.metadata = close.metadata.into_builder().set_compression_codec(CompressionCodec::ZSTD).build()?;
-    Ok((close, shelf.take_all()))
+    Ok((close, pages.take_all()))
 }
 
 /// The leaves of a column, batch by batch, as the batches of each leaf.
@@ -278,11 +278,11 @@ fn by_leaf(batches: Vec<Vec<ArrowLeafColumn>>) -> VecDeque<Vec<ArrowLeafColumn>>
 }
 
 /// Seals the pages of a column chunk that begins at `offset`, and has its metadata say so. `blobs` are headers and pages by turns.
-fn seal_chunk(
+fn finish_chunk(
     blobs: &[Bytes],
     mut close: ColumnCloseResult,
     offset: u64,
-    grid: Grid,
+    alignment: PageAlignment,
 ) -> Result<(ChunkPages, ColumnCloseResult)> {
     let pages = blobs.chunks_exact(2).map(|page| (page[0].clone(), page[1].clone()));
     // The dictionary is the first in the file, and the last that the encoder has finished.
@@ -293,7 +293,7 @@ fn seal_chunk(
     let mut locations = close.offset_index.iter_mut().flat_map(|index| &mut index.page_locations);
     for (position, (header, page)) in dictionary.iter().chain(&data).enumerate() {
         let begin = signed(sealed.len())?;
-        let new_header = seal(header, page, offset + sealed.len(), grid)?;
+        let new_header = with_checksum(header, page, offset + sealed.len(), alignment)?;
         headers_grew += signed((new_header.len() - header.len()) as u64)?;
         if position == dictionary.len() {
             data_page_offset = begin;
@@ -326,7 +326,7 @@ fn signed(bytes: u64) -> Result<i64> {
 
 /// What the encoder of one column has finished of the open row group.
 #[derive(Debug, Clone, Default)]
-struct Shelf(Arc<Mutex<Pages>>);
+struct PageBuffer(Arc<Mutex<Pages>>);
 
 #[derive(Debug, Default)]
 struct Pages {
@@ -337,13 +337,13 @@ struct Pages {
     raw_bytes: usize,
 }
 
-impl Shelf {
+impl PageBuffer {
     fn take_all(&self) -> Vec<Bytes> {
         mem::take(&mut *self.pages()).blobs
     }
 
     /// How many bytes less there are than came.
-    fn spared_bytes(&self) -> usize {
+    fn saved_bytes(&self) -> usize {
         let pages = self.pages();
         pages.raw_bytes.saturating_sub(pages.bytes)
     }
@@ -353,7 +353,7 @@ impl Shelf {
     }
 }
 
-impl PageStore for Shelf {
+impl PageStore for PageBuffer {
     fn put(&mut self, value: Bytes) -> Result<PageKey> {
         let mut pages = self.pages();
         pages.raw_bytes += value.len();
@@ -407,21 +407,21 @@ fn compress(page: &[u8]) -> Result<Bytes> {
     })
 }
 
-/// Shelves that were made and not yet taken, in the order of their columns.
+/// PageBuffers that were made and not yet taken, in the order of their columns.
 #[derive(Debug, Default)]
-struct Shelves(Mutex<Vec<Shelf>>);
+struct PageBuffers(Mutex<Vec<PageBuffer>>);
 
-impl Shelves {
-    fn take_all(&self) -> Vec<Shelf> {
+impl PageBuffers {
+    fn take_all(&self) -> Vec<PageBuffer> {
         mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl PageStoreFactory for Shelves {
+impl PageStoreFactory for PageBuffers {
     fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
-        let shelf = Shelf::default();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(shelf.clone());
-        Ok(Box::new(shelf))
+        let pages = PageBuffer::default();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pages.clone());
+        Ok(Box::new(pages))
     }
 }
 

@@ -3,5 +3,5 @@
 //! No reject is a row of the table: nothing here touches data files.
 
 pub(crate) mod kept;
-pub(crate) mod overtaken;
+pub(crate) mod newer_keys;
 pub(crate) mod writer;

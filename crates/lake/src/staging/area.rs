@@ -10,7 +10,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use crate::log::document::{AddedFile, KeyBound};
 use crate::log::key_range::KeyRange;
-use crate::parquet::sealed_page::Grid;
+use crate::parquet::sealed_page::PageAlignment;
 use crate::staging::partition::Partition;
 use crate::storage::layout::data_file;
 use crate::storage::objects::{Storage, staged_name};
@@ -37,7 +37,7 @@ pub(crate) struct StagingArea {
     pub(crate) schema: SchemaRef,
     pub(crate) options: ArrowWriterOptions,
     /// Where the parts of the files begin, by the commit that they are written for.
-    pub(crate) grid: Grid,
+    pub(crate) alignment: PageAlignment,
     /// Bytes that the encoder of an open file reserves without filling them.
     pub(crate) reserved_bytes: usize,
     /// The key column's position, when the key is one column whose range is kept.

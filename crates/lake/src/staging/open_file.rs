@@ -223,7 +223,7 @@ impl OpenFile {
 
 impl Encoder {
     fn new(area: &StagingArea, path: Path) -> Result<Self> {
-        let writer = DataFileWriter::new(Arc::clone(&area.schema), area.options.clone(), area.grid)
+        let writer = DataFileWriter::new(Arc::clone(&area.schema), area.options.clone(), area.alignment)
             .map_err(|error| area.storage.failed("encode", &path, error))?;
         Ok(Self { writer, upload: Upload::new(Arc::clone(&area.storage.store), path) })
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use futures::TryStreamExt as _;
 
-use crate::evolve::reconcile::{conform, misfit};
+use crate::evolve::reconcile::{conform, conform_error};
 use crate::parquet::reader::{Part, Source, read};
-use crate::parquet::row_set::Place;
+use crate::parquet::row_set::RowLocation;
 use crate::staging::area::{StagedFile, StagingArea};
 use crate::staging::open_file::OpenFile;
 use crate::staging::partition::Partition;
@@ -20,15 +20,15 @@ impl StagingArea {
         &self,
         source: &Source,
         partition: Arc<Partition>,
-        mut each: impl FnMut(&RecordBatch, Place) -> Result<()>,
+        mut each: impl FnMut(&RecordBatch, RowLocation) -> Result<()>,
     ) -> Result<StagedFile> {
         let mut file = self.open(partition);
         let mut batches = read(&self.storage, source, Part::Whole).await?;
         while let Some(batch) = batches.try_next().await? {
-            let batch =
-                conform(&batch, &self.schema).map_err(|error| misfit(&self.storage, "rewrite", &source.path, error))?;
+            let batch = conform(&batch, &self.schema)
+                .map_err(|error| conform_error(&self.storage, "rewrite", &source.path, error))?;
             let row = u32::try_from(file.rows).map_err(|_| Error::storage("a data file has too many rows"))?;
-            each(&batch, Place { file: file.number(), row })?;
+            each(&batch, RowLocation { file: file.number(), row })?;
             file.append(&batch, self, false).await?;
             if file.held_bytes > self.limits.writer_buffer_bytes {
                 file.flush(self).await?;

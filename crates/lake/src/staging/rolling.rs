@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use crate::parquet::row_set::Place;
+use crate::parquet::row_set::RowLocation;
 use crate::staging::area::{StagedFile, StagingArea};
 use crate::staging::open_file::OpenFile;
 use crate::staging::partition::Partition;
@@ -47,7 +47,7 @@ impl RollingWriter {
     }
 
     /// Appends a batch to the partition's open file; where its first row is.
-    pub(crate) async fn write(&mut self, partition: &Arc<Partition>, batch: &RecordBatch) -> Result<Place> {
+    pub(crate) async fn write(&mut self, partition: &Arc<Partition>, batch: &RecordBatch) -> Result<RowLocation> {
         if !self.open.contains_key(&partition.path) {
             let file = self.area.open(Arc::clone(partition));
             self.open.insert(partition.path.clone(), file);
@@ -56,7 +56,7 @@ impl RollingWriter {
             return Err(Error::storage("an open file was lost"));
         };
         let first = u32::try_from(file.rows).map_err(|_| Error::storage("a staged file has too many rows"))?;
-        let place = Place { file: file.number(), row: first };
+        let location = RowLocation { file: file.number(), row: first };
         let may_wait = self.held_bytes < self.waiting_bytes_max;
         self.held_bytes -= file.held_bytes;
         file.append(batch, &self.area, may_wait).await?;
@@ -68,7 +68,7 @@ impl RollingWriter {
             self.close(&partition.path).await?;
         }
         self.keep_to_budget().await?;
-        Ok(place)
+        Ok(location)
     }
 
     /// As [`Self::finish`], but files of which nothing was written so far are not written: their rows come back held.

@@ -18,7 +18,7 @@ const IN_FLIGHT: usize = 16;
 
 /// Makes changes durable.
 #[async_trait]
-pub(crate) trait Medium: fmt::Debug + Send + Sync {
+pub(crate) trait Durability: fmt::Debug + Send + Sync {
     /// What is in these files is durable from now on.
     async fn sync_content(&self, paths: &[Path]) -> io::Result<()>;
 
@@ -28,11 +28,11 @@ pub(crate) trait Medium: fmt::Debug + Send + Sync {
 
 /// The file system of this machine, below a folder.
 #[derive(Debug)]
-pub(crate) struct LocalMedium {
+pub(crate) struct LocalDurability {
     folder: PathBuf,
 }
 
-impl LocalMedium {
+impl LocalDurability {
     /// `folder` is what the root of the paths means.
     pub(crate) fn below(folder: PathBuf) -> Arc<Self> {
         Arc::new(Self { folder })
@@ -49,7 +49,7 @@ impl LocalMedium {
 }
 
 #[async_trait]
-impl Medium for LocalMedium {
+impl Durability for LocalDurability {
     async fn sync_content(&self, paths: &[Path]) -> io::Result<()> {
         sync_all(paths.iter().map(|path| self.folder.join(path.as_ref())).collect()).await
     }

@@ -73,12 +73,12 @@ impl Layout {
         self.published_markers().join(numbered(number))
     }
 
-    pub(crate) fn folds(&self) -> Path {
+    pub(crate) fn snapshot_files(&self) -> Path {
         self.meta("folds")
     }
 
-    pub(crate) fn fold(&self, number: u64) -> Path {
-        self.folds().join(numbered(number))
+    pub(crate) fn snapshot_file(&self, number: u64) -> Path {
+        self.snapshot_files().join(numbered(number))
     }
 
     pub(crate) fn staging(&self) -> Path {
@@ -97,8 +97,8 @@ impl Layout {
         self.staging_of(run_id).join(format!("{}-{name}", self.aim))
     }
 
-    pub(crate) fn journal(&self, run_id: &str, number: u32) -> Path {
-        self.staging_of(run_id).join(format!("{JOURNAL_PREFIX}{number:05}.zst"))
+    pub(crate) fn cached_response(&self, run_id: &str, number: u32) -> Path {
+        self.staging_of(run_id).join(format!("{RESPONSE_PREFIX}{number:05}.zst"))
     }
 
     pub(crate) fn staged_commit(&self, run_id: &str) -> Path {
@@ -151,7 +151,7 @@ impl Layout {
 const REJECTS_AFTER: &str = ".after-";
 
 /// How the names of kept pages begin.
-pub(crate) const JOURNAL_PREFIX: &str = "journal-";
+pub(crate) const RESPONSE_PREFIX: &str = "journal-";
 
 /// The lock file, relative to the table's folder on disk.
 pub(crate) const LOCK_FILE: &str = "_lakefeed/lock";
@@ -192,8 +192,8 @@ pub(crate) fn rejects_name(name: &str) -> (&str, Option<u64>) {
 }
 
 /// Whether a staged file holds pages for another run to go on from.
-pub(crate) fn is_journal(path: &Path) -> bool {
-    path.filename().is_some_and(|name| name.starts_with(JOURNAL_PREFIX))
+pub(crate) fn is_cached_response(path: &Path) -> bool {
+    path.filename().is_some_and(|name| name.starts_with(RESPONSE_PREFIX))
 }
 
 #[cfg(test)]
@@ -206,10 +206,10 @@ mod tests {
         let hidden = [
             layout.commit(42),
             layout.published_marker(42),
-            layout.fold(32),
+            layout.snapshot_file(32),
             layout.staged_file("run-1", 0),
             layout.staged_rejects("run-1"),
-            layout.journal("run-1", 3),
+            layout.cached_response("run-1", 3),
             layout.rejects("run-1", 0),
             layout.rejects("run-1", 1),
             layout.lease(7),
@@ -226,7 +226,7 @@ mod tests {
         let staged = [aimed.staged_file("run-1", 7), aimed.staged_rejects("run-1"), aimed.staged_commit("run-1")];
         assert_eq!(staged[0].filename(), Some("42-7.staged"));
         assert_eq!(staged.map(|path| aim_of(&path)), [Some(42); 3]);
-        assert_eq!(aim_of(&aimed.journal("run-1", 3)), None);
+        assert_eq!(aim_of(&aimed.cached_response("run-1", 3)), None);
         assert_eq!(aim_of(&Path::from("a/7.staged")), None);
     }
 

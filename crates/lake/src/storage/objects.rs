@@ -13,8 +13,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 
-use crate::commit::lock_wait::Patience;
-use crate::storage::durability::Medium;
+use crate::commit::lock_wait::LockWait;
+use crate::storage::durability::Durability;
 use crate::storage::layout::Layout;
 use lakefeed_model::error::{Error, Result};
 
@@ -33,11 +33,11 @@ pub(crate) struct Storage {
     /// The table's folder, when it is on this machine's disk.
     pub(crate) folder: Option<PathBuf>,
     /// What makes changes durable, where a finished write is not durable by itself.
-    pub(crate) medium: Option<Arc<dyn Medium>>,
+    pub(crate) durability: Option<Arc<dyn Durability>>,
     /// Whether to wait for a table that another run holds.
-    pub(crate) patience: Option<Patience>,
+    pub(crate) lock_wait: Option<LockWait>,
     /// Commits after which a fold of the log is due.
-    pub(crate) fold_every: u64,
+    pub(crate) snapshot_file_every: u64,
 }
 
 /// What became of a create-only put.
@@ -98,9 +98,9 @@ impl Storage {
         }
     }
 
-    /// On a medium: writes `bytes` to `staged`, and makes them and the objects that they rely on durable, so that [`Self::create_prepared`] can follow.
+    /// On a durability: writes `bytes` to `staged`, and makes them and the objects that they rely on durable, so that [`Self::create_prepared`] can follow.
     pub(crate) async fn prepare(&self, staged: &Path, bytes: &Bytes, relies_on: &[Path]) -> Result<()> {
-        if self.medium.is_none() {
+        if self.durability.is_none() {
             return Ok(());
         }
         self.put(staged, bytes.clone()).await?;
@@ -109,9 +109,9 @@ impl Storage {
         tokio::try_join!(self.sync_content(&content), self.sync_names(relies_on)).map(drop)
     }
 
-    /// Creates an object that must not exist yet, and that is prepared: on a medium it gets its name, elsewhere it is one single put.
+    /// Creates an object that must not exist yet, and that is prepared: on a durability it gets its name, elsewhere it is one single put.
     pub(crate) async fn create_prepared(&self, path: &Path, staged: &Path, bytes: Bytes) -> Result<Created> {
-        if self.medium.is_none() {
+        if self.durability.is_none() {
             return self.create(path, bytes).await;
         }
         match self.store.copy_if_not_exists(staged, path).await {
@@ -123,14 +123,14 @@ impl Storage {
 
     /// What is in these objects is durable from now on.
     pub(crate) async fn sync_content(&self, paths: &[Path]) -> Result<()> {
-        let Some(medium) = &self.medium else { return Ok(()) };
-        medium.sync_content(paths).await.map_err(|error| failed("make files durable below", &self.url, error))
+        let Some(durability) = &self.durability else { return Ok(()) };
+        durability.sync_content(paths).await.map_err(|error| failed("make files durable below", &self.url, error))
     }
 
     /// That these names lead to their objects, or to none, is durable from now on.
     pub(crate) async fn sync_names(&self, paths: &[Path]) -> Result<()> {
-        let Some(medium) = &self.medium else { return Ok(()) };
-        medium.sync_names(paths).await.map_err(|error| failed("make names durable below", &self.url, error))
+        let Some(durability) = &self.durability else { return Ok(()) };
+        durability.sync_names(paths).await.map_err(|error| failed("make names durable below", &self.url, error))
     }
 
     /// Deletes an object; one that is not there is deleted already.

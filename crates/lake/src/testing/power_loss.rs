@@ -19,7 +19,7 @@ use object_store::{
 };
 
 use crate::commit::protocol::State;
-use crate::storage::durability::Medium;
+use crate::storage::durability::Durability;
 use crate::testing::world::{Row, World, row, run_on};
 use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
 
@@ -100,7 +100,7 @@ impl Disk {
 }
 
 #[async_trait]
-impl Medium for Disk {
+impl Durability for Disk {
     async fn sync_content(&self, paths: &[Path]) -> io::Result<()> {
         let mut state = self.state.lock().unwrap();
         for path in paths {
@@ -179,7 +179,7 @@ impl ObjectStore for Disk {
 
 fn world(disk: &Arc<Disk>) -> World {
     let store: Arc<dyn ObjectStore> = Arc::<Disk>::clone(disk);
-    World { medium: Some(Arc::<Disk>::clone(disk)), ..World::new(store, None) }
+    World { durability: Some(Arc::<Disk>::clone(disk)), ..World::new(store, None) }
 }
 
 fn before() -> Vec<Vec<Row>> {
@@ -273,7 +273,7 @@ async fn a_disk_that_ignores_syncs_loses_what_was_promised() {
     let mut lost = 0;
     for seed in 0..20 {
         let disk = prepared().await;
-        let deaf = World { medium: None, ..world(&disk) };
+        let deaf = World { durability: None, ..world(&disk) };
         deaf.run("run", Merge, &change()).await;
         let found = world(&disk.after_power_loss(&mut Luck(seed)).await);
         found.expire_leases();
@@ -295,7 +295,7 @@ async fn a_disk_that_ignores_syncs_loses_what_was_promised() {
 struct Full;
 
 #[async_trait]
-impl Medium for Full {
+impl Durability for Full {
     async fn sync_content(&self, _: &[Path]) -> io::Result<()> {
         Err(io::ErrorKind::StorageFull.into())
     }
@@ -309,7 +309,7 @@ impl Medium for Full {
 async fn what_cannot_be_made_durable_is_never_committed() {
     let disk = prepared().await;
     let old = world(&disk).rows().await;
-    let full = World { medium: Some(Arc::new(Full)), ..world(&disk) };
+    let full = World { durability: Some(Arc::new(Full)), ..world(&disk) };
     let error = run_on(&full.table(), full.spec("full", Merge), &change()).await.unwrap_err();
     let said = format!("{error} {:?} {:?}", error.hints(), error.causes());
     assert!(said.contains("durable") && !said.contains("not known whether"), "{said}");

@@ -13,7 +13,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::spec::{MergeSpec, PartitionField, Transform};
-use crate::storage::durability::Medium;
+use crate::storage::durability::Durability;
 use crate::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::clock::ManualClock;
@@ -63,9 +63,9 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) folder: Option<tempfile::TempDir>,
     pub(crate) limits: Limits,
-    pub(crate) medium: Option<Arc<dyn Medium>>,
+    pub(crate) durability: Option<Arc<dyn Durability>>,
     /// Often, so that whatever happens to a commit happens to a fold, too.
-    pub(crate) fold_every: u64,
+    pub(crate) snapshot_file_every: u64,
 }
 
 impl World {
@@ -82,14 +82,15 @@ impl World {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap()));
         let limits = Limits { file_bytes_target: 1, ..Limits::default() };
-        Self { store, clock, folder, limits, medium: None, fold_every: 2 }
+        Self { store, clock, folder, limits, durability: None, snapshot_file_every: 2 }
     }
 
     pub(crate) fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
-        let lake = Lake::with_store(store, Path::ROOT, "lake".to_owned()).folding_every(self.fold_every);
-        let lake = match &self.medium {
+        let lake =
+            Lake::with_store(store, Path::ROOT, "lake".to_owned()).with_snapshot_file_every(self.snapshot_file_every);
+        let lake = match &self.durability {
             None => lake,
-            Some(medium) => lake.on_medium(Arc::clone(medium)),
+            Some(durability) => lake.with_durability(Arc::clone(durability)),
         };
         match &self.folder {
             None => lake,

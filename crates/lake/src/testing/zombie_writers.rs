@@ -214,8 +214,8 @@ async fn play(loads: [Vec<Load>; 2], events: Vec<Event>, skew: u64) {
         made.push(writer.await.unwrap());
     }
     base.clock.advance(Duration::from_secs(1_000_000));
-    let upkeep = crate::Upkeep::new("last", Arc::clone(&base.clock) as Arc<dyn lakefeed_model::clock::Clock>);
-    let recovery = base.table().recover(&upkeep).await.unwrap();
+    let maintenance = crate::Maintenance::new("last", Arc::clone(&base.clock) as Arc<dyn lakefeed_model::clock::Clock>);
+    let recovery = base.table().recover(&maintenance).await.unwrap();
     let mut history = base.table().history(None).await.unwrap();
     history.reverse();
     history.retain(|commit| Some(commit.commit) != recovery.fence);

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::commit::journal::TableJournal;
 use crate::commit::lease::TableLock;
 use crate::commit::recover;
-use crate::commit::sweep::{staged_runs, sweep_all_but_journals};
+use crate::commit::response_cache::TableResponseCache;
+use crate::commit::sweep::{staged_runs, sweep_all_but_responses};
 use crate::evolve::reconcile::{Agreed, reconcile};
 use crate::log::load::{Loaded, load};
 use crate::log::snapshot::Snapshot;
@@ -24,7 +24,7 @@ impl Table {
     /// run that it has waited for has left. The table may be taken again right away: only [`Self::begin`] keeps it.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`](lakefeed_model::error::ErrorKind) when it is still held at the end of [`Self::waiting`]'s patience, `Storage` when the store fails.
+    /// [`ErrorKind::Conflict`](lakefeed_model::error::ErrorKind) when it is still held at the end of [`Self::with_lock_wait`]'s lock wait, `Storage` when the store fails.
     pub async fn wait_until_free(&self, run_id: &str, clock: &Arc<dyn Clock>) -> Result<()> {
         let lock = TableLock::acquire(&self.storage, run_id, clock).await?;
         lock.release(&self.storage).await;
@@ -32,8 +32,8 @@ impl Table {
     }
 
     /// The pages that runs have kept for others to go on from; `run_id` is this one's.
-    pub fn journal(&self, run_id: &str) -> TableJournal {
-        TableJournal::new(self.storage.clone(), run_id)
+    pub fn response_cache(&self, run_id: &str) -> TableResponseCache {
+        TableResponseCache::new(self.storage.clone(), run_id)
     }
 
     /// Begins to write: takes the table, finishes what a dead run began, and checks that the run's schema fits.
@@ -50,10 +50,10 @@ impl Table {
         let lock = TableLock::acquire(&storage, &write.run_id, &write.clock).await?;
         match Box::pin(prepare(&storage, &lock, &write)).await {
             Ok(prepared) => {
-                let Prepared { snapshot, folded, recovered, agreed, garbage, strategy } = prepared;
+                let Prepared { snapshot, snapshot_file, recovered, agreed, garbage, strategy } = prepared;
                 let storage = storage.aiming_at(snapshot.version + 1);
                 let write = WriteSpec { schema: agreed.of_the_run(&write.schema), ..write };
-                let session = Session { storage, write, lock, snapshot, agreed, folded, strategy, garbage };
+                let session = Session { storage, write, lock, snapshot, agreed, snapshot_file, strategy, garbage };
                 TableWriter::new(session, recovered).await
             }
             Err(error) => {
@@ -67,7 +67,7 @@ impl Table {
 
 struct Prepared {
     snapshot: Snapshot,
-    folded: u64,
+    snapshot_file: u64,
     recovered: Option<u64>,
     agreed: Agreed,
     garbage: BTreeSet<String>,
@@ -79,13 +79,13 @@ async fn prepare(storage: &Storage, lock: &TableLock, write: &WriteSpec) -> Resu
     let recovered = recover::roll_forward(storage, lock, &mut loaded).await?;
     let mut garbage = staged_runs(storage).await?;
     garbage.remove(&write.run_id);
-    if lock.excludes_sleepers() {
-        garbage = sweep_all_but_journals(storage, &garbage, u64::MAX).await?;
+    if lock.excludes_zombies() {
+        garbage = sweep_all_but_responses(storage, &garbage, u64::MAX).await?;
     }
     let strategy = TableRules::of(write, &loaded.snapshot, write.clock.now(), &storage.url)?;
     let agreed = reconcile(&storage.url, &loaded.snapshot, write.wanted(&strategy.table_schema))?;
-    let Loaded { snapshot, folded, .. } = loaded;
-    Ok(Prepared { snapshot, folded, recovered, agreed, garbage, strategy })
+    let Loaded { snapshot, snapshot_file, .. } = loaded;
+    Ok(Prepared { snapshot, snapshot_file, recovered, agreed, garbage, strategy })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::evolve::reconcile::{conform, reconcile};
 use crate::merge::rules::{batch_schema, rows_schema};
 use crate::parquet::properties::{cannot_encode, data_file_options, reserved_bytes};
 use crate::parquet::reader::Source;
-use crate::parquet::sealed_page::Grid;
+use crate::parquet::sealed_page::PageAlignment;
 use crate::staging::area::StagingArea;
 use crate::staging::partition::Partitioner;
 use crate::write::widen;
@@ -38,17 +38,17 @@ impl TableWriter {
     ///
     /// # Errors
     /// When they have another shape.
-    pub fn came(&mut self, groups: &RecordBatch) -> Result<()> {
-        let Some(arrivals) = &mut self.staging.arrivals else { return Ok(()) };
+    pub fn note_groups(&mut self, groups: &RecordBatch) -> Result<()> {
+        let Some(incoming_keys) = &mut self.staging.incoming_keys else { return Ok(()) };
         let groups = conform(groups, &self.staging.seen).map_err(unfit)?;
-        arrivals.speak_for(&groups).map_err(unfit)
+        incoming_keys.add_groups(&groups).map_err(unfit)
     }
 
     /// Whether every value fits `schema` that is staged, or in the table and stays there: a whole number is not always a double.
     ///
     /// # Errors
     /// When the values cannot be read; then only [`Self::abort`] is left.
-    pub async fn holds(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
+    pub async fn fits(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
         if self.staging.broken {
             return Err(broken());
         }
@@ -71,7 +71,7 @@ impl TableWriter {
                 sources.push(Source { path: storage.resolve(path)?, bytes: file.bytes });
             }
         }
-        let holds = widen::hold(storage, sources, &shape).await?;
+        let holds = widen::fit(storage, sources, &shape).await?;
         self.staging.broken = false;
         Ok(holds)
     }
@@ -106,9 +106,9 @@ impl Staging {
         let Session { write, agreed, .. } = session;
         let area = session.area(Arc::clone(&self.area.next_number))?;
         self.narrower.extend(self.rolling.move_to(area.clone()).await?);
-        if let Some(arrivals) = &mut self.arrivals {
-            let lens = arrivals.lens.reshaped(write, &agreed.schema)?;
-            arrivals.become_of(lens, area.key_column)?;
+        if let Some(incoming_keys) = &mut self.incoming_keys {
+            let identity = incoming_keys.identity.reshaped(write, &agreed.schema)?;
+            incoming_keys.reshape(identity, area.key_column)?;
         }
         self.partitioner = Partitioner::new(&write.partition_by, &agreed.schema)?;
         self.partitions.clear();
@@ -134,7 +134,7 @@ impl Session {
             storage: storage.clone(),
             run_id: write.run_id.clone(),
             options,
-            grid: Grid::of_commit(snapshot.version + 1),
+            alignment: PageAlignment::of_commit(snapshot.version + 1),
             reserved_bytes: reserved_bytes(&schema).map_err(|error| cannot_encode("data files", error))?,
             schema,
             key_column,

@@ -22,9 +22,9 @@ impl Session {
         match protocol::drive(&self.storage, &self.lock, &document, State::Staged).await {
             Ok(()) => {
                 let outcome = outcome_of(&document, &self.snapshot);
-                let Self { storage, lock, garbage, snapshot, folded, .. } = self;
+                let Self { storage, lock, garbage, snapshot, snapshot_file, .. } = self;
                 if let Ok(snapshot) = snapshot.apply(&document) {
-                    snapshot_file::keep_if_due(&storage, &snapshot, folded).await;
+                    snapshot_file::write_if_due(&storage, &snapshot, snapshot_file).await;
                 }
                 // Best effort: what is left is swept by a later run.
                 drop(sweep_staging(&storage, &garbage, document.commit).await);
@@ -88,7 +88,7 @@ impl Session {
         };
         let Self { storage, write, lock, garbage, .. } = self;
         // A run that may be asleep can still make the next commit (rule 6). Best effort: what is left is swept by a later run.
-        if lock.excludes_sleepers() {
+        if lock.excludes_zombies() {
             drop(sweep_staging(&storage, &garbage, u64::MAX).await);
         }
         let swept = match kept {

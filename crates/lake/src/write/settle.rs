@@ -1,7 +1,7 @@
 //! Rejects of earlier runs, for a run that tries them again.
 
 use crate::rejects::kept::{KeptRejects, RejectPlace};
-use crate::rejects::overtaken::Overtaken;
+use crate::rejects::newer_keys::NewerKeys;
 use crate::write::writer::{Session, TableWriter};
 use lakefeed_model::error::Result;
 use lakefeed_model::spec::WriteDisposition;
@@ -19,11 +19,11 @@ impl TableWriter {
     ///
     /// # Errors
     /// When the store cannot be read or a commit is damaged.
-    pub async fn overtaken_since(&self, commit: u64) -> Result<Option<Overtaken>> {
+    pub async fn newer_keys_since(&self, commit: u64) -> Result<Option<NewerKeys>> {
         let Session { storage, write, snapshot, .. } = self.session.as_ref();
         match write.disposition {
             WriteDisposition::Merge if !write.primary_key.is_empty() => {
-                Overtaken::since(storage, snapshot, &write.primary_key, &self.staging.area.schema, commit)
+                NewerKeys::since(storage, snapshot, &write.primary_key, &self.staging.area.schema, commit)
                     .await
                     .map(Some)
             }

@@ -8,12 +8,12 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::evolve::reconcile::{conform, misfit, names_of};
+use crate::evolve::reconcile::{conform, conform_error, names_of};
 use crate::log::changes::Changes;
 use crate::log::snapshot::Snapshot;
-use crate::merge::incoming::Arrivals;
+use crate::merge::incoming::IncomingKeys;
 use crate::parquet::reader::{Part, Source, are_all_doubles, read};
-use crate::parquet::row_set::Place;
+use crate::parquet::row_set::RowLocation;
 use crate::staging::area::{StagedFile, StagingArea, added_file};
 use crate::staging::partition::Partition;
 use crate::storage::layout::slot_of;
@@ -26,21 +26,24 @@ pub(crate) async fn widen_staged(
     area: &StagingArea,
     staged: &mut [StagedFile],
     narrower: &BTreeSet<u32>,
-    arrivals: &mut Option<Arrivals>,
+    incoming_keys: &mut Option<IncomingKeys>,
 ) -> Result<()> {
     for file in staged.iter_mut().filter(|file| narrower.contains(&file.number)) {
         let path = area.storage.layout.staged_file(&area.run_id, file.number);
         let source = Source { path: path.clone(), bytes: file.bytes };
         let number = file.number;
-        let wider = area.rewrite(&source, Arc::clone(&file.partition), |batch, place| match arrivals.as_mut() {
-            Some(arrivals) => arrivals.come_again(batch, Place { file: number, row: place.row }, place),
-            None => Ok(()),
-        });
+        let wider =
+            area.rewrite(&source, Arc::clone(&file.partition), |batch, location| match incoming_keys.as_mut() {
+                Some(incoming_keys) => {
+                    incoming_keys.restaged(batch, RowLocation { file: number, row: location.row }, location)
+                }
+                None => Ok(()),
+            });
         *file = wider.await?;
-        if let Some(arrivals) = arrivals
-            && let Some(dropped) = arrivals.dropped.remove(&number)
+        if let Some(incoming_keys) = incoming_keys
+            && let Some(dropped) = incoming_keys.dropped.remove(&number)
         {
-            arrivals.dropped.insert(file.number, dropped);
+            incoming_keys.dropped.insert(file.number, dropped);
         }
         area.storage.delete(&path).await?;
     }
@@ -75,15 +78,15 @@ pub(crate) async fn widen_table(area: &StagingArea, snapshot: &Snapshot, changes
 }
 
 /// Whether the rows of all files fit the columns of `shape`, as far as the files have them.
-pub(crate) async fn hold(storage: &Storage, sources: Vec<Source>, shape: &SchemaRef) -> Result<bool> {
+pub(crate) async fn fit(storage: &Storage, sources: Vec<Source>, shape: &SchemaRef) -> Result<bool> {
     let checks = sources.into_iter().map(|source| {
         let (storage, shape) = (storage.clone(), Arc::clone(shape));
-        spawn(async move { holds(&storage, &source, &shape).await })
+        spawn(async move { fits(&storage, &source, &shape).await })
     });
     let checks = checks.collect::<Vec<_>>();
     let mut checks = stream::iter(checks).buffered(files_in_flight());
-    while let Some(holds) = checks.try_next().await? {
-        if !holds {
+    while let Some(fits) = checks.try_next().await? {
+        if !fits {
             return Ok(false);
         }
     }
@@ -91,7 +94,7 @@ pub(crate) async fn hold(storage: &Storage, sources: Vec<Source>, shape: &Schema
 }
 
 /// Only the columns in question are read, and those only where the statistics of the file do not tell.
-async fn holds(storage: &Storage, source: &Source, shape: &SchemaRef) -> Result<bool> {
+async fn fits(storage: &Storage, source: &Source, shape: &SchemaRef) -> Result<bool> {
     let names = shape.fields().iter().flat_map(|field| names_of(field)).collect::<Vec<_>>();
     if are_all_doubles(storage, source, &names).await? {
         return Ok(true);
@@ -101,7 +104,7 @@ async fn holds(storage: &Storage, source: &Source, shape: &SchemaRef) -> Result<
         match conform(&batch, shape) {
             Ok(_) => {}
             Err(ArrowError::CastError(_)) => return Ok(false),
-            Err(error) => return Err(misfit(storage, "read", &source.path, error)),
+            Err(error) => return Err(conform_error(storage, "read", &source.path, error)),
         }
     }
     Ok(true)

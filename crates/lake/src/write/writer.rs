@@ -12,19 +12,19 @@ use chrono::{DateTime, Utc};
 
 use crate::commit::lease::TableLock;
 use crate::commit::protocol;
-use crate::commit::sweep::sweep_all_but_journals;
+use crate::commit::sweep::sweep_all_but_responses;
 use crate::evolve::reconcile::{Agreed, conform};
 use crate::log::changes::Changes;
 use crate::log::document::{AddedFile, RejectsFile};
 use crate::log::slots::Slots;
 use crate::log::snapshot::Snapshot;
-use crate::merge::closing::Ending;
+use crate::merge::closing::RowClosing;
 use crate::merge::decide::Rules;
-use crate::merge::identity::Lens;
-use crate::merge::incoming::Arrivals;
+use crate::merge::identity::RowIdentity;
+use crate::merge::incoming::IncomingKeys;
 use crate::merge::rules::{TableRules, batch_schema, takes_deletes};
 use crate::merge::whole::{self, Merge};
-use crate::parquet::row_set::Place;
+use crate::parquet::row_set::RowLocation;
 use crate::rejects::kept::Settled;
 use crate::rejects::writer::RejectsWriter;
 use crate::staging::area::{StagedFile, StagingArea, added_file};
@@ -82,7 +82,7 @@ pub(crate) struct Session {
     /// The schema that the run and the table agree on.
     pub(crate) agreed: Agreed,
     /// The commit of the newest fold of the log; 0 for none.
-    pub(crate) folded: u64,
+    pub(crate) snapshot_file: u64,
     pub(crate) strategy: TableRules,
     /// Runs whose staging may be swept once this run has committed.
     pub(crate) garbage: BTreeSet<String>,
@@ -95,7 +95,7 @@ pub(super) struct Staging {
     pub(super) partitioner: Partitioner,
     pub(super) partitions: HashMap<PartitionId, Arc<Partition>>,
     pub(super) rolling: RollingWriter,
-    pub(super) arrivals: Option<Arrivals>,
+    pub(super) incoming_keys: Option<IncomingKeys>,
     /// The shape of the table, in which any column may be null: what a merge compares.
     pub(super) seen: SchemaRef,
     pub(super) stamp: Stamp,
@@ -293,7 +293,7 @@ impl TableWriter {
         };
         let Session { storage, write, lock, .. } = *session;
         let swept = if keeps == Keeps::Pages {
-            sweep_all_but_journals(&storage, &BTreeSet::from([write.run_id]), u64::MAX).await.map(drop)
+            sweep_all_but_responses(&storage, &BTreeSet::from([write.run_id]), u64::MAX).await.map(drop)
         } else {
             storage.delete_all(&storage.layout.staging_of(&write.run_id)).await
         };
@@ -316,15 +316,15 @@ impl Staging {
         let partitioner = Partitioner::new(&write.partition_by, &agreed.schema)?;
         let area = session.area(Arc::new(AtomicU32::new(0)))?;
         let compares = !write.replaces() && !snapshot.files.is_empty();
-        let arrivals = match write.disposition {
+        let incoming_keys = match write.disposition {
             WriteDisposition::Merge => {
-                let lens = Lens::new(write, &agreed.schema)?;
-                Some(Arrivals::new(lens, area.key_column, compares, write.limits.merge_index_bytes))
+                let identity = RowIdentity::new(write, &agreed.schema)?;
+                Some(IncomingKeys::new(identity, area.key_column, compares, write.limits.merge_index_bytes))
             }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };
         Ok(Self {
-            rolling: if arrivals.is_some() && compares {
+            rolling: if incoming_keys.is_some() && compares {
                 RollingWriter::waiting(area.clone())
             } else {
                 RollingWriter::new(area.clone())
@@ -335,7 +335,7 @@ impl Staging {
             partitions: HashMap::new(),
             narrower: BTreeSet::new(),
             stamp: Stamp::of(write),
-            arrivals,
+            incoming_keys,
             rejects: None,
             settled: Settled::default(),
             counts: RowCounts::default(),
@@ -355,10 +355,10 @@ impl Staging {
             return Ok(());
         }
         let deletes = takes_deletes(&session.write).then(|| batch.columns().last()).flatten().map(AsArray::as_boolean);
-        let prints = match &mut self.arrivals {
-            Some(arrivals) => {
+        let prints = match &mut self.incoming_keys {
+            Some(incoming_keys) => {
                 let seen = conform(batch, &self.seen).map_err(unfit)?;
-                Some(arrivals.fingerprints(&seen, deletes)?)
+                Some(incoming_keys.fingerprints(&seen, deletes)?)
             }
             None => None,
         };
@@ -366,26 +366,26 @@ impl Staging {
             .rows(batch, deletes, session)
             .map_err(|error| Error::storage("cannot make rows of a batch").with_source(error))?;
         let groups = self.partitioner.split(&rows)?;
-        let mut places = vec![Place { file: 0, row: 0 }; if prints.is_some() { rows.num_rows() } else { 0 }];
+        let mut locations = vec![RowLocation { file: 0, row: 0 }; if prints.is_some() { rows.num_rows() } else { 0 }];
         for group in groups.into_iter().filter(|_| rows.num_rows() > 0) {
             let partition = self.partition(group.partition)?;
             let rows = group
                 .of(&rows)
                 .map_err(|error| Error::storage("cannot split a batch by partition").with_source(error))?;
             let first = self.rolling.write(&partition, &rows).await?;
-            set_places(&mut places, &group, first);
+            set_locations(&mut locations, &group, first);
         }
         self.rows += rows.num_rows() as u64;
-        if let (Some(arrivals), Some(prints)) = (&mut self.arrivals, prints) {
-            self.counts.duplicate += arrivals.arrive(prints, deletes, places)?;
+        if let (Some(incoming_keys), Some(prints)) = (&mut self.incoming_keys, prints) {
+            self.counts.duplicate += incoming_keys.add(prints, deletes, locations)?;
         }
         Ok(())
     }
 
     /// Has all duplicates counted, also those of keys that were spilled.
     fn settle(&mut self) -> Result<()> {
-        if let Some(arrivals) = &mut self.arrivals {
-            self.counts.duplicate += arrivals.settle()?;
+        if let Some(incoming_keys) = &mut self.incoming_keys {
+            self.counts.duplicate += incoming_keys.settle()?;
         }
         Ok(())
     }
@@ -433,7 +433,7 @@ impl Staging {
             area,
             rolling,
             partitioner,
-            mut arrivals,
+            mut incoming_keys,
             narrower,
             rejects,
             settled,
@@ -443,10 +443,11 @@ impl Staging {
             taken_back,
             ..
         } = self;
-        let mut staged = if arrivals.is_some() { rolling.finish_holding().await? } else { rolling.finish().await? };
-        widen_staged(&area, &mut staged, &narrower, &mut arrivals).await?;
-        if let Some(arrivals) = &mut arrivals {
-            counts.duplicate += arrivals.settle()?;
+        let mut staged =
+            if incoming_keys.is_some() { rolling.finish_holding().await? } else { rolling.finish().await? };
+        widen_staged(&area, &mut staged, &narrower, &mut incoming_keys).await?;
+        if let Some(incoming_keys) = &mut incoming_keys {
+            counts.duplicate += incoming_keys.settle()?;
         }
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(&session.storage).await?),
@@ -454,13 +455,13 @@ impl Staging {
         };
         let Session { snapshot, write, strategy, .. } = session;
         let replaces = write.replaces();
-        let mut changes = if let Some(arrivals) = arrivals {
+        let mut changes = if let Some(incoming_keys) = incoming_keys {
             let merge = Merge {
                 area: area.clone(),
                 rules: Rules { strategy: write.merge.strategy.name(), marks_deleted: write.merge.mark().is_some() },
-                arrivals,
+                incoming_keys,
                 retires_absent: is_whole && write.merge.history().is_some_and(|history| history.retires_absent),
-                ending: Ending::new(&write.merge, strategy.time),
+                closing: RowClosing::new(&write.merge, strategy.time),
                 partitioner,
                 staged,
             };
@@ -472,7 +473,7 @@ impl Staging {
             counts.inserted = rows;
             let left = taken_back.iter().filter_map(|path| snapshot.files.get(path));
             counts.deleted = left.map(|file| file.rows).sum();
-            Changes { adds: place(&area, &staged, Slots::of(snapshot, replaces)), removes: taken_back }
+            Changes { adds: location(&area, &staged, Slots::of(snapshot, replaces)), removes: taken_back }
         };
         if session.agreed.rewrites {
             widen_table(&area, snapshot, &mut changes).await?;
@@ -497,23 +498,23 @@ pub(super) fn relaxed(schema: &SchemaRef) -> SchemaRef {
 }
 
 /// Notes where the rows of a group are: one after another from `first`.
-fn set_places(places: &mut [Place], group: &Group, first: Place) {
+fn set_locations(locations: &mut [RowLocation], group: &Group, first: RowLocation) {
     match &group.rows {
         None => {
-            for (place, row) in places.iter_mut().zip(first.row..) {
-                *place = Place { file: first.file, row };
+            for (location, row) in locations.iter_mut().zip(first.row..) {
+                *location = RowLocation { file: first.file, row };
             }
         }
         Some(rows) => {
             for (position, row) in rows.values().iter().zip(first.row..) {
-                if let Some(place) = places.get_mut(*position as usize) {
-                    *place = Place { file: first.file, row };
+                if let Some(location) = locations.get_mut(*position as usize) {
+                    *location = RowLocation { file: first.file, row };
                 }
             }
         }
     }
 }
 
-fn place(area: &StagingArea, staged: &[StagedFile], mut slots: Slots) -> Vec<AddedFile> {
+fn location(area: &StagingArea, staged: &[StagedFile], mut slots: Slots) -> Vec<AddedFile> {
     staged.iter().map(|file| added_file(area, file, slots.take(&file.partition.path))).collect()
 }

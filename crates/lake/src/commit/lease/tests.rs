@@ -4,7 +4,7 @@ use lakefeed_testing::fault_store::{Death, Fuse, LyingStore};
 
 use crate::commit::lease::TableLock;
 use crate::testing::world::{World, row, write_all};
-use crate::{Patience, Wait, WaitListener};
+use crate::{LockWait, LockWaitListener, LockWaitStatus};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::ErrorKind;
@@ -106,7 +106,7 @@ async fn epochs_only_grow_and_old_leases_are_deleted() {
 async fn a_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once() {
     use object_store::ObjectStoreExt as _;
     let world = World::in_memory();
-    // No process has such a number (PID_MAX_LIMIT is 2^22). Starting one and waiting for its end would lend it the lock files of other tests.
+    // No process has such a number (PID_MAX_LIMIT is 2^22). Starting one and state for its end would lend it the lock files of other tests.
     let pid = 1 << 30;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let lease = serde_json::json!({
@@ -134,10 +134,10 @@ async fn a_store_that_ignores_conditions_is_refused_before_anything_is_written()
 }
 
 #[derive(Debug, Default)]
-struct Heard(std::sync::Mutex<Vec<Wait>>);
+struct Heard(std::sync::Mutex<Vec<LockWaitStatus>>);
 
-impl WaitListener for Heard {
-    fn waits(&self, wait: &Wait) {
+impl LockWaitListener for Heard {
+    fn waiting(&self, wait: &LockWaitStatus) {
         self.0.lock().unwrap().push(wait.clone());
     }
 }
@@ -147,11 +147,11 @@ async fn a_patient_run_takes_over_when_the_lease_of_a_dead_one_has_expired() {
     let world = World::in_memory();
     drop(world.table().begin(world.spec("dead", Merge)).await.unwrap());
     let heard = Arc::new(Heard::default());
-    let patience =
-        |seconds| Patience { limit: std::time::Duration::from_secs(seconds), listener: Arc::<Heard>::clone(&heard) };
-    let error = world.table().waiting(patience(30)).begin(world.spec("hasty", Merge)).await.unwrap_err();
+    let lock_wait =
+        |seconds| LockWait { limit: std::time::Duration::from_secs(seconds), listener: Arc::<Heard>::clone(&heard) };
+    let error = world.table().with_lock_wait(lock_wait(30)).begin(world.spec("hasty", Merge)).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("held by run dead"), "{error}");
-    let mut writer = world.table().waiting(patience(90)).begin(world.spec("patient", Merge)).await.unwrap();
+    let mut writer = world.table().with_lock_wait(lock_wait(90)).begin(world.spec("patient", Merge)).await.unwrap();
     write_all(&mut writer, &[vec![row(1, 1, 1)]]).await.unwrap();
     writer.commit(checkpoint()).await.unwrap();
     assert_eq!(world.rows().await, [row(1, 1, 1)]);

@@ -147,7 +147,7 @@ async fn put(storage: &Storage, path: Path, bytes: impl Into<PutPayload>) {
     storage.store.put(&path, bytes.into()).await.unwrap();
 }
 
-/// What is the matter with a fold.
+/// What is the matter with a snapshot file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Health {
     Sound,
@@ -172,7 +172,7 @@ fn health() -> impl Strategy<Value = Health> {
 async fn put_fold(storage: &Storage, snapshot: &Snapshot, health: Health) {
     let number = snapshot.version;
     let commit = storage.get(&storage.layout.commit(number)).await.unwrap();
-    let mut bytes = Fold::to_bytes(snapshot, &commit).unwrap().to_vec();
+    let mut bytes = SnapshotFile::to_bytes(snapshot, &commit).unwrap().to_vec();
     match health {
         Health::Sound => {}
         Health::Missing => return,
@@ -181,15 +181,17 @@ async fn put_fold(storage: &Storage, snapshot: &Snapshot, health: Health) {
             let at = at % bytes.len();
             bytes[at] ^= 0x11;
         }
-        Health::Foreign => bytes = Fold::to_bytes(snapshot, b"another commit of the same number").unwrap().to_vec(),
+        Health::Foreign => {
+            bytes = SnapshotFile::to_bytes(snapshot, b"another commit of the same number").unwrap().to_vec()
+        }
         Health::LaterVersion => {
             bytes = String::from_utf8(bytes).unwrap().replacen("\"version\":1", "\"version\":2", 1).into_bytes();
         }
     }
-    put(storage, storage.layout.fold(number), bytes).await;
+    put(storage, storage.layout.snapshot_file(number), bytes).await;
 }
 
-/// One commit of a history: files that it adds, how many it removes, and the fold after it.
+/// One commit of a history: files that it adds, how many it removes, and the snapshot file after it.
 type Step = (BTreeSet<u8>, usize, Health);
 
 async fn write_history(storage: &Storage, steps: Vec<Step>, marked: bool) -> Vec<Snapshot> {
@@ -232,7 +234,7 @@ proptest! {
             let loaded = load(&storage).await.unwrap();
             assert_eq!(&loaded.snapshot, &expected);
             assert_eq!(loaded.last.map_or(0, |commit| commit.commit), expected.version);
-            assert!(loaded.folded >= newest_sound, "{} {newest_sound}", loaded.folded);
+            assert!(loaded.snapshot_file >= newest_sound, "{} {newest_sound}", loaded.snapshot_file);
             for (number, snapshot) in (0..).zip(&snapshots) {
                 assert_eq!(&load_at(&storage, number).await.unwrap(), snapshot);
             }
@@ -266,27 +268,33 @@ async fn opening_a_table_of_100_000_commits_takes_as_many_requests_as_one_of_1_0
         }
         put(&storage, storage.layout.published_marker(commits), "{}").await;
         // As the writer of commit 16 n leaves it.
-        let folded = commits - FOLD_EVERY + 1;
+        let snapshot_file = commits - COMMITS_PER_SNAPSHOT_FILE + 1;
         let snapshot = Snapshot::default().apply(&commit(1, &every_file, &[])).unwrap();
-        let snapshot = Snapshot { version: folded, published: false, ..snapshot };
-        for number in [folded - FOLD_EVERY, folded] {
+        let snapshot = Snapshot { version: snapshot_file, published: false, ..snapshot };
+        for number in [snapshot_file - COMMITS_PER_SNAPSHOT_FILE, snapshot_file] {
             let snapshot = Snapshot { version: number, ..snapshot.clone() };
             put_fold(&storage, &snapshot, Health::Sound).await;
         }
         let before = counting.counts();
         let loaded = load(&storage).await.unwrap();
         let after = counting.counts();
-        assert_eq!((loaded.snapshot.version, loaded.folded, loaded.snapshot.published), (commits, folded, true));
+        assert_eq!(
+            (loaded.snapshot.version, loaded.snapshot_file, loaded.snapshot.published),
+            (commits, snapshot_file, true)
+        );
         taken.push((after.0 - before.0, after.1 - before.1, after.2 - before.2));
         let before = counting.counts();
         let table = World::new(Arc::<Counting>::clone(&counting), None).table();
         assert_eq!(table.history(Some(3)).await.unwrap().len(), 3);
         assert_eq!(table.manifest(None).await.unwrap().files.len(), 16);
         let after = counting.counts();
-        assert!(after.0 - before.0 < 4 * FOLD_EVERY + 20 && after.2 - before.2 < 20, "{before:?} {after:?}");
+        assert!(
+            after.0 - before.0 < 4 * COMMITS_PER_SNAPSHOT_FILE + 20 && after.2 - before.2 < 20,
+            "{before:?} {after:?}"
+        );
     }
-    // A fold and its commit, the commits since, and one that is not there; a list of folds and one of markers.
-    let gets = 2 + (FOLD_EVERY - 1) + 1;
+    // A snapshot file and its commit, the commits since, and one that is not there; a list of snapshot files and one of markers.
+    let gets = 2 + (COMMITS_PER_SNAPSHOT_FILE - 1) + 1;
     assert_eq!(taken, [(gets, 2, 3); 2]);
 }
 
@@ -294,18 +302,18 @@ async fn opening_a_table_of_100_000_commits_takes_as_many_requests_as_one_of_1_0
 async fn a_writer_keeps_two_folds_and_makes_up_for_what_was_not_kept() {
     let world = World::in_memory();
     let storage = World::in_memory().table().storage;
-    assert_eq!(storage.fold_every, 2, "what the tests of the lake use");
-    let mut folds = Vec::new();
+    assert_eq!(storage.snapshot_file_every, 2, "what the tests of the lake use");
+    let mut snapshot_files = Vec::new();
     for run in 0..9 {
         world.run(&format!("run-{run}"), Merge, &[vec![row(run, 1, 1)]]).await;
         let storage = world.table().storage;
         if run == 5 {
             // Damage is as good as absence: the next commit makes up for it.
-            put(&storage, storage.layout.fold(6), "?").await;
+            put(&storage, storage.layout.snapshot_file(6), "?").await;
         }
-        folds.push(numbers(&storage).await.unwrap());
+        snapshot_files.push(numbers(&storage).await.unwrap());
         assert_eq!(load(&storage).await.unwrap().snapshot.files, fold_of_all(&storage).await.files);
     }
     let expected: [&[u64]; 9] = [&[], &[2], &[2], &[4, 2], &[4, 2], &[6, 4], &[7, 6], &[7, 6], &[9, 7]];
-    assert_eq!(folds, expected);
+    assert_eq!(snapshot_files, expected);
 }

@@ -120,7 +120,7 @@ fn note_repeats(sorted: &[Fingerprint], examples: &mut Vec<Fingerprint>) -> u64 
     repeats
 }
 
-/// The repeated keys in words, each with the files that hold it.
+/// The repeated keys in words, each with the files that held it.
 async fn name_keys(
     storage: &Storage,
     sieve: &Sieve,

@@ -1,4 +1,4 @@
-//! The log by itself: are the commits there, do they parse, do they follow from each other, and do the markers and the folds agree?
+//! The log by itself: are the commits there, do they parse, do they follow from each other, and do the markers and the snapshot files agree?
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::log::document::{CommitDocument, RejectsFile};
 use crate::log::snapshot::Snapshot;
-use crate::log::snapshot_file::{self, Fold};
+use crate::log::snapshot_file::{self, SnapshotFile};
 use crate::maintain::verify::{Finding, FindingCode};
 use crate::storage::layout::{number_of, slot_of};
 use crate::storage::objects::Storage;
@@ -61,7 +61,7 @@ pub(super) async fn check(storage: &Storage, findings: &mut Vec<Finding>) -> Res
             Ok::<_, Error>((number, bytes))
         })
         .buffered(READS_IN_FLIGHT);
-    let mut folds = read_folds(storage, findings).await?;
+    let mut snapshot_files = read_snapshot_files(storage, findings).await?;
     let mut expected = 1;
     while let Some((number, bytes)) = commits.try_next().await? {
         for missing in expected..number {
@@ -85,16 +85,16 @@ pub(super) async fn check(storage: &Storage, findings: &mut Vec<Finding>) -> Res
                 }
             }
         }
-        if let Some(fold) = folds.remove(&number)
+        if let Some(snapshot_file) = snapshot_files.remove(&number)
             && log.is_whole
         {
-            findings.extend(check_fold(storage, &fold, &log.snapshot, &bytes));
+            findings.extend(check_snapshot_file(storage, &snapshot_file, &log.snapshot, &bytes));
         }
     }
     drop(commits);
-    for number in folds.into_keys().filter(|number| *number >= expected) {
+    for number in snapshot_files.into_keys().filter(|number| *number >= expected) {
         let detail = format!("the log ends with commit {}", expected - 1);
-        findings.push(Finding::warning(FindingCode::FoldUnusable, fold_name(storage, number), detail));
+        findings.push(Finding::warning(FindingCode::FoldUnusable, snapshot_file_name(storage, number), detail));
     }
     check_markers(storage, &mut log, numbers.last().copied().unwrap_or(0), findings).await?;
     Ok(log)
@@ -104,35 +104,40 @@ fn name(storage: &Storage, number: u64) -> String {
     storage.layout.relative(&storage.layout.commit(number)).to_owned()
 }
 
-fn fold_name(storage: &Storage, number: u64) -> String {
-    storage.layout.relative(&storage.layout.fold(number)).to_owned()
+fn snapshot_file_name(storage: &Storage, number: u64) -> String {
+    storage.layout.relative(&storage.layout.snapshot_file(number)).to_owned()
 }
 
-async fn read_folds(storage: &Storage, findings: &mut Vec<Finding>) -> Result<BTreeMap<u64, Fold>> {
-    let mut folds = BTreeMap::new();
+async fn read_snapshot_files(storage: &Storage, findings: &mut Vec<Finding>) -> Result<BTreeMap<u64, SnapshotFile>> {
+    let mut snapshot_files = BTreeMap::new();
     for number in snapshot_file::numbers(storage).await? {
-        let Some(bytes) = storage.get_if_present(&storage.layout.fold(number)).await? else { continue };
-        match Fold::parse(&bytes, number) {
-            Ok(fold) => drop(folds.insert(number, fold)),
+        let Some(bytes) = storage.get_if_present(&storage.layout.snapshot_file(number)).await? else { continue };
+        match SnapshotFile::parse(&bytes, number) {
+            Ok(snapshot_file) => drop(snapshot_files.insert(number, snapshot_file)),
             Err(error) => {
                 findings.push(Finding::warning(
                     FindingCode::FoldUnusable,
-                    fold_name(storage, number),
+                    snapshot_file_name(storage, number),
                     error.to_string(),
                 ));
             }
         }
     }
-    Ok(folds)
+    Ok(snapshot_files)
 }
 
-/// Proves a fold by what the commits themselves make.
-fn check_fold(storage: &Storage, fold: &Fold, snapshot: &Snapshot, commit: &[u8]) -> Option<Finding> {
-    let place = fold_name(storage, snapshot.version);
-    if let Err(error) = fold.check(commit) {
+/// Proves a snapshot file by what the commits themselves make.
+fn check_snapshot_file(
+    storage: &Storage,
+    snapshot_file: &SnapshotFile,
+    snapshot: &Snapshot,
+    commit: &[u8],
+) -> Option<Finding> {
+    let place = snapshot_file_name(storage, snapshot.version);
+    if let Err(error) = snapshot_file.check(commit) {
         return Some(Finding::warning(FindingCode::FoldUnusable, place, error.to_string()));
     }
-    (fold.snapshot != *snapshot).then(|| {
+    (snapshot_file.snapshot != *snapshot).then(|| {
         let detail = "it says something else than the commits that it stands for";
         Finding::problem(FindingCode::FoldContradictory, place, detail)
     })

@@ -1,4 +1,4 @@
-use Damage::{Batch, Copy, Cut, Delete, Edit, Fold, Put, Rows, Scratch};
+use Damage::{Batch, Copy, Cut, Delete, Edit, Put, Rows, Scratch, SnapshotFile};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use lakefeed_testing::fault_store::{Death, Fuse};
 use object_store::ObjectStoreExt as _;
@@ -34,16 +34,16 @@ enum Damage {
     Rows(&'static str, Vec<Row>),
     /// As `Rows`, with a batch of any shape.
     Batch(&'static str, RecordBatch),
-    /// A fold of the last commit, changed so.
-    Fold(fn(&mut Snapshot)),
+    /// A snapshot file of the last commit, changed so.
+    SnapshotFile(fn(&mut Snapshot)),
 }
 
 /// A table with two commits, rejects, and files in two partitions; the last commit touches both.
 async fn table() -> World {
     let mut world = World::in_memory();
     world.limits = Limits::default();
-    // A fold is there only where it is put on purpose.
-    world.fold_every = 100;
+    // A snapshot file is there only where it is put on purpose.
+    world.snapshot_file_every = 100;
     let mut writer = world.table().begin(world.spec("one", Merge)).await.unwrap();
     writer.write(batch(&[row("a", 1, 1), row("b", 1, 1), row("c", 2, 1), row("d", 2, 1)])).await.unwrap();
     let reject = Reject {
@@ -120,11 +120,11 @@ async fn inflict(world: &World, damage: Damage) {
             replace(world, path, &batch, KeyRange::new(Some(bounds.0), Some(bounds.1))).await;
         }
         Batch(path, batch) => replace(world, path, &batch, None).await,
-        Fold(change) => {
+        SnapshotFile(change) => {
             let table = world.table();
             let mut snapshot = table.snapshot().await.unwrap();
             change(&mut snapshot);
-            crate::log::snapshot_file::keep(&table.storage, &snapshot).await.unwrap();
+            crate::log::snapshot_file::write(&table.storage, &snapshot).await.unwrap();
         }
     }
 }
@@ -225,24 +225,32 @@ fn damages() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
     ]
 }
 
-/// What can be the matter with a fold, which is there only where it is put.
+/// What can be the matter with a snapshot file, which is there only where it is put.
 fn damages_of_folds() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
     vec![
-        ("a fold", vec![Fold(|_| {})], vec![]),
-        ("a fold is damaged", vec![Fold(|_| {}), Scratch(FOLD, -60)], vec![FoldUnusable]),
-        ("a fold is empty", vec![Put(FOLD, b"")], vec![FoldUnusable]),
-        ("a fold with the name of another", vec![Fold(|_| {}), Copy(FOLD, FOLD_1)], vec![FoldUnusable]),
+        ("a snapshot file", vec![SnapshotFile(|_| {})], vec![]),
+        ("a snapshot file is damaged", vec![SnapshotFile(|_| {}), Scratch(FOLD, -60)], vec![FoldUnusable]),
+        ("a snapshot file is empty", vec![Put(FOLD, b"")], vec![FoldUnusable]),
         (
-            "a fold of another commit",
-            vec![Fold(|_| {}), Edit(2, |it| it["adds"][0]["bytes"] = 1.into())],
+            "a snapshot file with the name of another",
+            vec![SnapshotFile(|_| {}), Copy(FOLD, FOLD_1)],
+            vec![FoldUnusable],
+        ),
+        (
+            "a snapshot file of another commit",
+            vec![SnapshotFile(|_| {}), Edit(2, |it| it["adds"][0]["bytes"] = 1.into())],
             vec![FileSize, FoldUnusable],
         ),
         (
-            "a fold of a lost commit",
-            vec![Fold(|_| {}), Delete(COMMIT_2), Delete(MARKER)],
+            "a snapshot file of a lost commit",
+            vec![SnapshotFile(|_| {}), Delete(COMMIT_2), Delete(MARKER)],
             vec![Unpublished, FileSize, FileSize, FoldUnusable],
         ),
-        ("a fold that says something else", vec![Fold(|it| it.primary_key.clear())], vec![FoldContradictory]),
+        (
+            "a snapshot file that says something else",
+            vec![SnapshotFile(|it| it.primary_key.clear())],
+            vec![FoldContradictory],
+        ),
     ]
 }
 

@@ -4,23 +4,23 @@ use crate::log::snapshot::Snapshot;
 
 const MIB: u64 = 1024 * 1024;
 
-fn existing(path: &str, rows: u64, mib: u64, deleted: u64) -> Existing {
-    Existing { path: path.to_owned(), rows, bytes: mib * MIB, deleted }
+fn existing(path: &str, rows: u64, mib: u64, deleted: u64) -> ExistingFile {
+    ExistingFile { path: path.to_owned(), rows, bytes: mib * MIB, deleted }
 }
 
-fn incoming(number: u32, rows: u64, dropped: u64) -> Incoming {
-    Incoming { number, partition: "p=1".to_owned(), rows, bytes: 64 * MIB, dropped, is_held: false }
+fn incoming(number: u32, rows: u64, dropped: u64) -> IncomingFile {
+    IncomingFile { number, partition: "p=1".to_owned(), rows, bytes: 64 * MIB, dropped, is_held: false }
 }
 
-fn small_existing() -> Existing {
+fn small_existing() -> ExistingFile {
     existing("p=1/part-00000.parquet", 10, 1, 0)
 }
 
-fn small(number: u32) -> Incoming {
-    Incoming { bytes: MIB, ..incoming(number, 5, 0) }
+fn small(number: u32) -> IncomingFile {
+    IncomingFile { bytes: MIB, ..incoming(number, 5, 0) }
 }
 
-fn slots_of(existing: &[Existing]) -> Slots {
+fn slots_of(existing: &[ExistingFile]) -> Slots {
     let file = DataFile { rows: 1, bytes: 1, partition: Vec::new(), key_min: None, key_max: None };
     let files = existing.iter().map(|existing| (existing.path.clone(), file.clone())).collect();
     Slots::of(&Snapshot { files, ..Snapshot::default() }, false)
@@ -31,7 +31,7 @@ fn rewrites(plan: &PartitionPlan) -> bool {
     !plan.rewritten.is_empty() || !plan.merged.is_empty()
 }
 
-fn plan_one(existing: &[Existing], incoming: &[Incoming]) -> Option<PartitionPlan> {
+fn plan_one(existing: &[ExistingFile], incoming: &[IncomingFile]) -> Option<PartitionPlan> {
     let mut plans = plan(existing, incoming, &slots_of(existing), 128 * MIB);
     assert!(plans.len() <= 1);
     plans.pop()
@@ -101,9 +101,9 @@ fn small_staged_files_are_put_together_and_a_single_one_is_taken_as_it_is() {
 
 #[test]
 fn rows_that_are_held_are_written() {
-    let held = Incoming { is_held: true, ..small(1) };
+    let held = IncomingFile { is_held: true, ..small(1) };
     let plan = plan_one(&[], &[held.clone(), incoming(0, 10, 0)]).unwrap();
     assert_eq!((plan.adopted, plan.merged), (vec![(0, 0)], vec![1]));
-    let plan = plan_one(&[], &[Incoming { bytes: 64 * MIB, ..held }]).unwrap();
+    let plan = plan_one(&[], &[IncomingFile { bytes: 64 * MIB, ..held }]).unwrap();
     assert_eq!((plan.adopted, plan.merged), (vec![], vec![1]));
 }

@@ -20,7 +20,7 @@ use crate::spec::{
     Transform,
 };
 use crate::testing::world::{TABLE, World};
-use crate::{CommitOutcome, CompactSpec, SortColumn, Table, Upkeep, WriteSpec};
+use crate::{CommitOutcome, CompactSpec, Maintenance, SortColumn, Table, WriteSpec};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{ErrorKind, Result};
@@ -143,21 +143,21 @@ impl Way {
         }
     }
 
-    /// A batch of arrivals; deletes have no more than their key, their group and their version.
-    fn batch(&self, arrivals: &[Arrival]) -> RecordBatch {
+    /// A batch of incoming keys; deletes have no more than their key, their group and their version.
+    fn batch(&self, incoming_keys: &[Arrival]) -> RecordBatch {
         let live = |came: &&Arrival| !came.deletes || !self.has_key;
-        let ids = arrivals.iter().map(|came| Some(format!("event-{}", came.record.id))).collect::<StringArray>();
-        let starts = arrivals
+        let ids = incoming_keys.iter().map(|came| Some(format!("event-{}", came.record.id))).collect::<StringArray>();
+        let starts = incoming_keys
             .iter()
             .map(|came| Some(came).filter(live).and_then(|came| came.record.day).map(|day| day * MICROS_PER_DAY))
             .collect::<TimestampMicrosecondArray>();
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(arrivals.iter().map(|came| came.record.group.map(i64::from)).collect::<Int64Array>()),
+            Arc::new(incoming_keys.iter().map(|came| came.record.group.map(i64::from)).collect::<Int64Array>()),
             Arc::new(ids),
             Arc::new(starts.with_timezone("UTC")),
-            Arc::new(arrivals.iter().map(|came| came.record.rev).collect::<Int64Array>()),
+            Arc::new(incoming_keys.iter().map(|came| came.record.rev).collect::<Int64Array>()),
             Arc::new(
-                arrivals
+                incoming_keys
                     .iter()
                     .map(|came| Some(came).filter(live).map(|came| came.record.value))
                     .collect::<Int64Array>(),
@@ -167,15 +167,15 @@ impl Way {
         if self.merge.deletes.is_none() {
             return RecordBatch::try_new(schema.to_arrow(), columns).unwrap();
         }
-        let deletes: ArrayRef = Arc::new(arrivals.iter().map(|came| Some(came.deletes)).collect::<BooleanArray>());
+        let deletes: ArrayRef = Arc::new(incoming_keys.iter().map(|came| Some(came.deletes)).collect::<BooleanArray>());
         let key = if self.has_key { vec!["id".to_owned()] } else { Vec::new() };
         RecordBatch::try_new(schema.to_arrow_with_deletes(&key), [columns, vec![deletes]].concat()).unwrap()
     }
 
     async fn run_on(&self, table: &Table, spec: WriteSpec, run: &Run) -> Result<CommitOutcome> {
         let mut writer = table.begin(spec).await?;
-        for arrivals in &run.batches {
-            writer.write(self.batch(arrivals)).await?;
+        for incoming_keys in &run.batches {
+            writer.write(self.batch(incoming_keys)).await?;
         }
         if run.is_whole {
             writer.listing_was_whole();
@@ -593,10 +593,11 @@ async fn a_history_outlives_compactions_and_folds() {
         let outcome = way.run_on(&world.table(), spec, &run).await.unwrap();
         assert_eq!(RowCounts { written: 0, ..outcome.rows }, expected);
         if number % 7 == 3 {
-            let upkeep = Upkeep::new(format!("upkeep-{number}"), Arc::clone(&world.clock) as Arc<dyn Clock>);
+            let maintenance =
+                Maintenance::new(format!("maintenance-{number}"), Arc::clone(&world.clock) as Arc<dyn Clock>);
             let sort_by = vec![SortColumn { column: "value".to_owned(), descending: true }];
             let spec = CompactSpec { target_bytes: 1 << 20, sort_by, ..CompactSpec::default() };
-            compacted += u64::from(world.table().compact(&upkeep, &spec).await.unwrap().commit.is_some());
+            compacted += u64::from(world.table().compact(&maintenance, &spec).await.unwrap().commit.is_some());
         }
         assert_eq!(rows(&world).await, seen(&way, &table), "run {number}");
     }

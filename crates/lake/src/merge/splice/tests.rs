@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::parquet::properties::data_file_options;
-use crate::parquet::sealed_page::Grid;
+use crate::parquet::sealed_page::PageAlignment;
 use crate::testing::world::{Row, batch, row, rows_of, schema};
 use lakefeed_model::spec::Limits;
 
@@ -21,7 +21,7 @@ struct Story {
     fates: BTreeMap<usize, u8>,
     /// Whether rows are replaced from the last one to the first.
     is_reversed: bool,
-    /// By the place among the arriving rows: new rows, and some that are not needed.
+    /// By the location among the incoming rows rows: new rows, and some that are not needed.
     added: Vec<(bool, usize)>,
 }
 
@@ -33,8 +33,8 @@ fn story() -> impl Strategy<Value = Story> {
         let stretch = prop::option::of((0..rows, 0..rows * 2, 1_u8..8));
         let added = prop::collection::vec((any::<bool>(), 0_usize..50), 0..6);
         (single, stretch, added, any::<bool>()).prop_map(move |(mut fates, stretch, added, is_reversed)| {
-            if let Some((first, length, fate)) = stretch {
-                fates.extend((first..rows.min(first + length)).map(|position| (position, fate)));
+            if let Some((first, length, state)) = stretch {
+                fates.extend((first..rows.min(first + length)).map(|position| (position, state)));
             }
             Story { rows, row_group_rows, batch_rows, fates, is_reversed, added }
         })
@@ -47,7 +47,7 @@ fn options(row_group_rows: usize) -> parquet::arrow::arrow_writer::ArrowWriterOp
 }
 
 fn writer(row_group_rows: usize, commit: u64) -> DataFileWriter {
-    DataFileWriter::new(schema().to_arrow(), options(row_group_rows), Grid::of_commit(commit)).unwrap()
+    DataFileWriter::new(schema().to_arrow(), options(row_group_rows), PageAlignment::of_commit(commit)).unwrap()
 }
 
 fn finished(mut writer: DataFileWriter) -> Bytes {
@@ -75,46 +75,46 @@ fn play(story: &Story) -> (Bytes, Vec<Row>) {
     old.write(&batch(&before)).unwrap();
     let content = finished(old);
 
-    let (mut arriving, mut replaced, mut gone, mut dropped) =
+    let (mut incoming_rows, mut replaced, mut gone, mut dropped) =
         (Vec::new(), Vec::new(), RowSet::default(), RowSet::default());
     let (mut after, mut new) = (Vec::new(), Vec::new());
     for (position, old) in before.iter().enumerate() {
-        let fate = story.fates.get(&position);
-        if fate.is_some() {
+        let state = story.fates.get(&position);
+        if state.is_some() {
             gone.insert(small(position));
         }
-        let value = match fate {
+        let value = match state {
             None => Some(old.clone()),
             Some(0) => None,
             // Only the day, only the value, or nothing but the key is another one.
-            Some(fate) => {
-                Some(row(format!("{position:03}"), day(position) + i64::from(*fate == 1), 1 + i64::from(*fate % 3)))
+            Some(state) => {
+                Some(row(format!("{position:03}"), day(position) + i64::from(*state == 1), 1 + i64::from(*state % 3)))
             }
         };
-        if let (Some(row), Some(_)) = (&value, fate) {
-            replaced.push((small(position), Place { file: 7, row: small(arriving.len()) }));
-            arriving.push(row.clone());
+        if let (Some(row), Some(_)) = (&value, state) {
+            replaced.push((small(position), RowLocation { file: 7, row: small(incoming_rows.len()) }));
+            incoming_rows.push(row.clone());
         }
         after.extend(value);
-        for (is_needed, _) in story.added.iter().filter(|(_, place)| *place == position) {
-            let row = row(format!("new {}", arriving.len()), 2, 9);
+        for (is_needed, _) in story.added.iter().filter(|(_, location)| *location == position) {
+            let row = row(format!("new {}", incoming_rows.len()), 2, 9);
             if *is_needed {
                 new.push(row.clone());
             } else {
-                dropped.insert(small(arriving.len()));
+                dropped.insert(small(incoming_rows.len()));
             }
-            arriving.push(row);
+            incoming_rows.push(row);
         }
     }
     after.extend(new);
-    // Neither order nor file of the arriving rows matters.
+    // Neither order nor file of the incoming rows rows matters.
     if story.is_reversed {
         replaced.reverse();
     }
-    let at_hand = AtHand { content: content.clone(), rows: in_batches(&before, story.batch_rows), replaced };
-    let batches = in_batches(&arriving, story.batch_rows);
-    let arriving = [Arriving { number: 7, rows: &batches, dropped: Some(&dropped) }];
-    let work = Work::of(&at_hand, &gone, &arriving).unwrap();
+    let loaded = LoadedFile { content: content.clone(), rows: in_batches(&before, story.batch_rows), replaced };
+    let batches = in_batches(&incoming_rows, story.batch_rows);
+    let incoming_rows = [IncomingRows { number: 7, rows: &batches, dropped: Some(&dropped) }];
+    let work = Work::of(&loaded, &gone, &incoming_rows).unwrap();
     let mut written = writer(story.row_group_rows, 2);
     work.write(&Original::open(content).unwrap(), &mut written).unwrap();
     (finished(written), after)
@@ -151,8 +151,8 @@ fn merge_after_merge_leaves_no_more_row_groups_than_rows_need() {
 #[test]
 fn a_place_that_nobody_staged_is_an_error() {
     let rows = in_batches(&[row(1, 1, 1)], 1);
-    let at_hand = AtHand { content: Bytes::new(), rows, replaced: vec![(0, Place { file: 8, row: 0 })] };
-    assert!(Work::of(&at_hand, &RowSet::default(), &[]).is_err());
+    let loaded = LoadedFile { content: Bytes::new(), rows, replaced: vec![(0, RowLocation { file: 8, row: 0 })] };
+    assert!(Work::of(&loaded, &RowSet::default(), &[]).is_err());
 }
 
 #[test]
@@ -188,9 +188,9 @@ proptest! {
         });
         let runs = runs.collect::<Vec<_>>();
         prop_assume!(!runs.is_empty());
-        let places = runs.iter().flat_map(|run| (0..run.rows()).map(|row| (run.batch as usize, run.row as usize + row)));
-        let places = places.collect::<Vec<_>>();
-        let (in_runs, one_by_one) = (gathered(&arrays, &runs, |run| (run.batch, run.row)).unwrap(), interleave(&arrays, &places).unwrap());
+        let locations = runs.iter().flat_map(|run| (0..run.rows()).map(|row| (run.batch as usize, run.row as usize + row)));
+        let locations = locations.collect::<Vec<_>>();
+        let (in_runs, one_by_one) = (gathered(&arrays, &runs, |run| (run.batch, run.row)).unwrap(), interleave(&arrays, &locations).unwrap());
         prop_assert_eq!(in_runs.as_ref(), one_by_one.as_ref());
     }
 }

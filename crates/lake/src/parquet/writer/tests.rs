@@ -22,7 +22,7 @@ fn file_of(commit: u64, value: i64) -> Bytes {
 }
 
 fn write(schema: SchemaRef, options: ArrowWriterOptions, commit: u64, batch: &RecordBatch) -> Bytes {
-    let mut writer = DataFileWriter::new(schema, options, Grid::of_commit(commit)).unwrap();
+    let mut writer = DataFileWriter::new(schema, options, PageAlignment::of_commit(commit)).unwrap();
     let mut bytes = Vec::new();
     for first in (0..batch.num_rows()).step_by(70) {
         writer.write(&batch.slice(first, 70.min(batch.num_rows() - first))).unwrap();
@@ -152,7 +152,7 @@ fn a_row_group_is_copied_but_for_the_columns_that_changed() {
         let (wanted, original) = (read(&new), Original::open(old.clone()).unwrap());
         let limits = Limits { row_group_rows: 300, ..Limits::default() };
         let options = options.unwrap_or_else(|| data_file_options(&schema(), &["id".to_owned()], &limits).unwrap());
-        let mut writer = DataFileWriter::new(wanted.schema(), options, Grid::of_commit(9)).unwrap();
+        let mut writer = DataFileWriter::new(wanted.schema(), options, PageAlignment::of_commit(9)).unwrap();
         assert!(writer.takes(&original));
         let (changed, mut first) =
             (if wanted.num_columns() == 3 && nested().schema() == wanted.schema() { 1 } else { 2 }, 0);
@@ -192,7 +192,8 @@ fn a_row_group_is_copied_but_for_the_columns_that_changed() {
 #[test]
 fn a_file_of_another_shape_is_not_copied_from() {
     let original = Original::open(file_of(3, 1)).unwrap();
-    let writer = DataFileWriter::new(nested().schema(), ArrowWriterOptions::new(), Grid::of_commit(9)).unwrap();
+    let writer =
+        DataFileWriter::new(nested().schema(), ArrowWriterOptions::new(), PageAlignment::of_commit(9)).unwrap();
     assert!(!writer.takes(&original));
     let foreign = {
         let mut writer = ArrowWriter::try_new(Vec::new(), nested().schema(), None).unwrap();

@@ -134,12 +134,12 @@ async fn a_reject_is_overtaken_by_a_key_that_was_written_later() {
     refuse(&world, "one", Merge, 1, &[row("beside", 2, 1)]).await;
     world.run("two", Merge, &[vec![row("newer", 3, 1)]]).await;
     let writer = world.table().begin(world.spec("three", Merge)).await.unwrap();
-    let overtaken = writer.overtaken_since(2).await.unwrap().unwrap();
+    let overtaken = writer.newer_keys_since(2).await.unwrap().unwrap();
     let rows = [row("old", 1, 9), row("newer", 3, 9), row("beside", 2, 9), row("nowhere", 4, 9), row("newer", 4, 8)];
     assert_eq!(overtaken.find(&batch(&rows)).await.unwrap(), [false, true, false, false, true]);
     writer.abort().await.unwrap();
     let appending = world.table().begin(world.spec("four", Append)).await.unwrap();
-    assert!(appending.overtaken_since(2).await.unwrap().is_none());
+    assert!(appending.newer_keys_since(2).await.unwrap().is_none());
 }
 
 /// Whatever the retrying run dies of, each reject that fits becomes exactly one row.

@@ -7,7 +7,7 @@ use crate::log::document::KeyBound;
 use crate::log::key_range::KeyRange;
 use crate::parquet::properties::{data_file_options, reserved_bytes};
 use crate::parquet::reader::{Part, Source, read};
-use crate::parquet::sealed_page::Grid;
+use crate::parquet::sealed_page::PageAlignment;
 use crate::storage::layout::Layout;
 use crate::storage::objects::Storage;
 use crate::testing::world::{Row, batch, row, rows_of, schema};
@@ -21,14 +21,14 @@ fn area(limits: Limits) -> StagingArea {
             layout: Layout::new(Path::from("events")),
             url: "lake/events".to_owned(),
             folder: None,
-            medium: None,
-            patience: None,
-            fold_every: 16,
+            durability: None,
+            lock_wait: None,
+            snapshot_file_every: 16,
         },
         run_id: "run".to_owned(),
         schema: schema.to_arrow(),
         options: data_file_options(&schema, &["id".to_owned()], &limits).unwrap(),
-        grid: Grid::of_commit(1),
+        alignment: PageAlignment::of_commit(1),
         reserved_bytes: reserved_bytes(&schema.to_arrow()).unwrap(),
         key_column: Some(0),
         limits,
@@ -51,11 +51,11 @@ async fn many_open_files_stay_within_one_budget_and_every_row_is_where_its_place
     let budget = 64 * 1024;
     let area = area(Limits { writer_buffer_bytes: budget, row_group_rows: 7, ..Limits::default() });
     let mut writer = RollingWriter::new(area.clone());
-    let mut places = Vec::new();
+    let mut locations = Vec::new();
     for round in 0..5 {
         for p in 0..60 {
             let rows = (0..10).map(|i| row(format!("{p}-{round}-{i}"), 1, i)).collect::<Vec<_>>();
-            places.push((writer.write(&partition(p), &batch(&rows)).await.unwrap(), rows));
+            locations.push((writer.write(&partition(p), &batch(&rows)).await.unwrap(), rows));
             assert!(writer.held_bytes <= budget, "{}", writer.held_bytes);
             assert_eq!(writer.held_bytes, writer.open.values().map(|file| file.held_bytes).sum::<usize>());
         }
@@ -63,9 +63,9 @@ async fn many_open_files_stay_within_one_budget_and_every_row_is_where_its_place
     let files = writer.finish().await.unwrap();
     assert!(files.len() > 60, "the budget closes files early: {}", files.len());
     assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 3_000);
-    for (place, expected) in places {
-        let file = files.iter().find(|file| file.number == place.file).unwrap();
-        let first = place.row as usize;
+    for (location, expected) in locations {
+        let file = files.iter().find(|file| file.number == location.file).unwrap();
+        let first = location.row as usize;
         assert_eq!(rows_at(&area, file).await[first..first + 10], expected);
     }
 }

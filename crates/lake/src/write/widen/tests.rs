@@ -264,10 +264,10 @@ async fn a_writer_knows_whether_numbers_that_are_there_are_doubles() {
             writer.write(batch(&staged, 100)).await.unwrap();
             // What a run replaces need not fit.
             let is_replaced = disposition == WriteDisposition::Replace && staged.iter().all(|number| *number == 5);
-            let holds = writer.holds(&floats.schema()).await.unwrap();
+            let holds = writer.fits(&floats.schema()).await.unwrap();
             assert_eq!(holds, expected || is_replaced, "{staged:?} beside {stored:?}, {disposition:?}");
             // Having asked changes nothing.
-            assert!(writer.holds(&Stage::default().schema()).await.unwrap());
+            assert!(writer.fits(&Stage::default().schema()).await.unwrap());
             writer.write(batch(&[1, 2], 200)).await.unwrap();
             if holds {
                 writer.evolve(floats.schema()).await.unwrap();

@@ -98,30 +98,30 @@ pub(super) fn upsert(
     table.retain(|row| winners.contains_key(&row.record.id) || !groups.contains(&row.record.group));
     counts.deleted += (before - table.len()) as u64;
     for (id, came) in winners {
-        let place = table.iter().position(|row| row.record.id == id);
-        match (place, came.deletes) {
+        let location = table.iter().position(|row| row.record.id == id);
+        match (location, came.deletes) {
             (None, true) => counts.missed += 1,
             (None, false) => {
                 counts.inserted += 1;
                 table.push(plain(&came.record));
             }
-            (Some(place), _) if competition.keeps(&table[place].record, &came) => counts.kept += 1,
-            (Some(place), true) => match marks {
+            (Some(location), _) if competition.keeps(&table[location].record, &came) => counts.kept += 1,
+            (Some(location), true) => match marks {
                 None => {
                     counts.deleted += 1;
-                    table.remove(place);
+                    table.remove(location);
                 }
-                Some(_) if table[place].deleted_at.is_some() => counts.unchanged += 1,
+                Some(_) if table[location].deleted_at.is_some() => counts.unchanged += 1,
                 Some(now) => {
                     counts.deleted += 1;
-                    table[place].deleted_at = Some(now);
+                    table[location].deleted_at = Some(now);
                 }
             },
-            (Some(place), false) if table[place] == plain(&came.record) => counts.unchanged += 1,
-            (Some(place), false) => {
+            (Some(location), false) if table[location] == plain(&came.record) => counts.unchanged += 1,
+            (Some(location), false) => {
                 counts.updated += 1;
-                counts.moved += u64::from(table[place].record.day != came.record.day);
-                table[place] = plain(&came.record);
+                counts.moved += u64::from(table[location].record.day != came.record.day);
+                table[location] = plain(&came.record);
             }
         }
     }
@@ -190,22 +190,22 @@ pub(super) fn history(table: &mut Vec<Stored>, run: &[Arrival], competition: Com
     }
     for (id, came) in winners {
         let open = Stored { valid_from: Some(now), ..plain(&came.record) };
-        let place = table.iter().position(|row| row.record.id == id && row.valid_to.is_none());
-        match (place, came.deletes) {
+        let location = table.iter().position(|row| row.record.id == id && row.valid_to.is_none());
+        match (location, came.deletes) {
             (None, true) => counts.missed += 1,
             (None, false) => {
                 counts.inserted += 1;
                 table.push(open);
             }
-            (Some(place), _) if competition.keeps(&table[place].record, &came) => counts.kept += 1,
-            (Some(place), true) => {
+            (Some(location), _) if competition.keeps(&table[location].record, &came) => counts.kept += 1,
+            (Some(location), true) => {
                 counts.deleted += 1;
-                table[place].valid_to = Some(now);
+                table[location].valid_to = Some(now);
             }
-            (Some(place), false) if table[place].record == came.record => counts.unchanged += 1,
-            (Some(place), false) => {
+            (Some(location), false) if table[location].record == came.record => counts.unchanged += 1,
+            (Some(location), false) => {
                 counts.updated += 1;
-                table[place].valid_to = Some(now);
+                table[location].valid_to = Some(now);
                 table.push(open);
             }
         }

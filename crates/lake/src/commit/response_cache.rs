@@ -5,19 +5,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::ObjectMeta;
 
-use crate::storage::layout::is_journal;
+use crate::storage::layout::is_cached_response;
 use crate::storage::objects::Storage;
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::Result;
 
 /// The segments that the runs of a table keep.
 #[derive(Debug, Clone)]
-pub struct TableJournal {
+pub struct TableResponseCache {
     storage: Storage,
     run_id: String,
 }
 
-impl TableJournal {
+impl TableResponseCache {
     pub(crate) fn new(storage: Storage, run_id: &str) -> Self {
         Self { storage, run_id: run_id.to_owned() }
     }
@@ -56,7 +56,7 @@ impl TableJournal {
     /// # Errors
     /// When it cannot be written.
     pub async fn put(&self, number: u32, bytes: Bytes) -> Result<()> {
-        self.storage.put(&self.storage.layout.journal(&self.run_id, number), bytes).await
+        self.storage.put(&self.storage.layout.cached_response(&self.run_id, number), bytes).await
     }
 
     /// Deletes the segments of other runs.
@@ -73,7 +73,7 @@ impl TableJournal {
         let objects = self.storage.list(&self.storage.layout.staging()).await?;
         Ok(objects
             .into_iter()
-            .filter(|object| is_journal(&object.location) && !object.location.prefix_matches(&own))
+            .filter(|object| is_cached_response(&object.location) && !object.location.prefix_matches(&own))
             .collect())
     }
 }

@@ -18,12 +18,12 @@ use lakefeed_model::spec::WriteDisposition::{Append, Merge};
 const DAY: Duration = Duration::from_secs(86_400);
 const AGE: VacuumSpec = VacuumSpec { older_than: DAY, rejects_older_than: None, dry_run: false };
 
-fn upkeep(world: &World) -> Upkeep {
-    upkeep_named(world, "upkeep")
+fn maintenance(world: &World) -> Maintenance {
+    maintenance_named(world, "maintenance")
 }
 
-fn upkeep_named(world: &World, run_id: &str) -> Upkeep {
-    Upkeep::new(run_id, Arc::clone(&world.clock) as Arc<dyn Clock>)
+fn maintenance_named(world: &World, run_id: &str) -> Maintenance {
+    Maintenance::new(run_id, Arc::clone(&world.clock) as Arc<dyn Clock>)
 }
 
 fn spec(target_bytes: u64) -> CompactSpec {
@@ -50,9 +50,9 @@ async fn a_compaction_puts_files_together_and_changes_no_row_and_no_checkpoint()
         let before = world.table().snapshot().await.unwrap();
         let dry = CompactSpec { dry_run: true, ..spec(1 << 20) };
         let objects = world.objects().await;
-        let planned = world.table().compact(&upkeep(&world), &dry).await.unwrap();
+        let planned = world.table().compact(&maintenance(&world), &dry).await.unwrap();
         assert_eq!(world.objects().await, objects, "a dry run writes nothing");
-        let done = world.table().compact(&upkeep(&world), &spec(1 << 20)).await.unwrap();
+        let done = world.table().compact(&maintenance(&world), &spec(1 << 20)).await.unwrap();
         assert_eq!((planned.commit, done.commit), (None, Some(6)));
         for (planned, done) in planned.partitions.iter().zip(&done.partitions) {
             assert_eq!((done.files_before, done.files_after, done.rows), (5, Some(1), 5));
@@ -64,10 +64,10 @@ async fn a_compaction_puts_files_together_and_changes_no_row_and_no_checkpoint()
         assert_eq!((after.checkpoint, after.schema), (before.checkpoint, before.schema));
         world.check_tidy().await;
         assert!(codes(&world).await.is_empty());
-        let again = world.table().compact(&upkeep(&world), &spec(1 << 20)).await.unwrap();
+        let again = world.table().compact(&maintenance(&world), &spec(1 << 20)).await.unwrap();
         assert_eq!((again.commit, again.partitions), (None, vec![]));
         let history = world.table().history(Some(1)).await.unwrap();
-        assert_eq!((history[0].operation, history[0].run_id.as_str()), (Operation::Compaction, "upkeep"));
+        assert_eq!((history[0].operation, history[0].run_id.as_str()), (Operation::Compaction, "maintenance"));
         world.run("next", Merge, &[vec![row("50-0", 1, 9), row("new", 2, 9)]]).await;
         assert_eq!(world.rows().await.len(), 16);
     }
@@ -98,7 +98,7 @@ async fn rows_are_sorted_within_files_and_what_is_sorted_so_is_left_alone() {
     ];
     for (sort_by, commit, expected) in cases {
         let spec = CompactSpec { sort_by, ..spec(1 << 20) };
-        let done = world.table().compact(&upkeep(&world), &spec).await.unwrap();
+        let done = world.table().compact(&maintenance(&world), &spec).await.unwrap();
         assert_eq!(done.commit, commit, "{spec:?}");
         assert_eq!(values().await, vec![expected; 3], "{spec:?}");
     }
@@ -113,14 +113,14 @@ async fn only_the_chosen_partitions_are_compacted_and_what_is_not_the_tables_is_
         partitions: vec![(name.to_owned(), value.to_owned())],
         ..spec(1 << 20)
     };
-    let none = world.table().compact(&upkeep(&world), &chosen("start_day", "1999-01-01")).await.unwrap();
+    let none = world.table().compact(&maintenance(&world), &chosen("start_day", "1999-01-01")).await.unwrap();
     assert_eq!(none.commit, None);
-    let one = world.table().compact(&upkeep(&world), &chosen("start_day", "1970-01-02")).await.unwrap();
+    let one = world.table().compact(&maintenance(&world), &chosen("start_day", "1970-01-02")).await.unwrap();
     assert_eq!(one.partitions.iter().map(|it| it.partition.as_str()).collect::<Vec<_>>(), ["start_day=1970-01-02"]);
     let sort =
         CompactSpec { sort_by: vec![SortColumn { column: "nothing".to_owned(), descending: false }], ..spec(1 << 20) };
     for (spec, hint) in [(chosen("day", "1"), "start_day"), (sort, "id, start, value")] {
-        let error = world.table().compact(&upkeep(&world), &spec).await.unwrap_err();
+        let error = world.table().compact(&maintenance(&world), &spec).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.hints()[0].contains(hint), "{error:?}");
     }
@@ -136,13 +136,13 @@ async fn a_compaction_that_is_killed_anywhere_changes_no_row() {
             appended(&world, 3).await;
             let rows = world.rows().await;
             let fuse = Fuse::new(fatal, death);
-            let outcome = world.mortal_table(&fuse).compact(&upkeep(&world), &spec(1 << 20)).await;
+            let outcome = world.mortal_table(&fuse).compact(&maintenance(&world), &spec(1 << 20)).await;
             if !fuse.is_dead() {
                 outcome.unwrap();
                 assert!(fatal > 10, "{fatal}");
                 break;
             }
-            let recovery = world.table().recover(&upkeep_named(&world, "recovery")).await.unwrap();
+            let recovery = world.table().recover(&maintenance_named(&world, "recovery")).await.unwrap();
             let committed = world.table().snapshot().await.unwrap().version == 4;
             assert!(committed || recovery.rolled_forward.is_none(), "step {fatal}");
             assert_eq!(world.rows().await, rows, "step {fatal}");
@@ -152,7 +152,7 @@ async fn a_compaction_that_is_killed_anywhere_changes_no_row() {
     }
 }
 
-/// A run that dies in the middle, for the upkeep to find.
+/// A run that dies in the middle, for the maintenance to find.
 async fn dead_run(world: &World, committed: bool) {
     for fatal in 0.. {
         let fuse = Fuse::new(fatal, Death::AfterEffect);
@@ -175,18 +175,18 @@ async fn a_recovery_publishes_what_has_happened_and_sweeps_what_has_not() {
         let has_leases = world.folder.is_none();
         world.run("one", Merge, &[vec![row("a", 1, 1)]]).await;
         dead_run(&world, false).await;
-        let recovery = world.table().recover(&upkeep_named(&world, "recovery-1")).await.unwrap();
+        let recovery = world.table().recover(&maintenance_named(&world, "recovery-1")).await.unwrap();
         assert_eq!((recovery.rolled_forward, recovery.swept.len(), recovery.kept.len()), (None, 1, 0), "{recovery:?}");
         assert_eq!(recovery.fence, has_leases.then_some(2), "where a run may be asleep, its number is taken");
         assert_eq!(world.rows().await, [row("a", 1, 1)]);
         world.check_tidy().await;
-        let again = world.table().recover(&upkeep_named(&world, "recovery-2")).await.unwrap();
+        let again = world.table().recover(&maintenance_named(&world, "recovery-2")).await.unwrap();
         assert_eq!((again.rolled_forward, again.swept, again.fence), (None, vec![], None));
     }
     for world in [World::in_memory(), World::on_disk()] {
         world.run("one", Merge, &[vec![row("a", 1, 1)]]).await;
         dead_run(&world, true).await;
-        let recovery = world.table().recover(&upkeep(&world)).await.unwrap();
+        let recovery = world.table().recover(&maintenance(&world)).await.unwrap();
         assert_eq!(recovery.rolled_forward, Some(2), "{recovery:?}");
         assert_eq!(world.rows().await, [row("a", 1, 9), row("z", 9, 9)]);
         world.check_tidy().await;
@@ -204,7 +204,7 @@ async fn a_sleeper_whose_staging_was_swept_cannot_commit() {
     let staged = Path::from("events/_lakefeed/staging/sleeper/0.staged");
     world.store.put(&staged, "rows".into()).await.unwrap();
     world.expire_leases();
-    let recovery = world.table().recover(&upkeep(&world)).await.unwrap();
+    let recovery = world.table().recover(&maintenance(&world)).await.unwrap();
     assert_eq!((recovery.fence, recovery.swept.len()), (Some(2), 1));
     let error = sleeper.commit(Checkpoint::full_listing(TABLE)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
@@ -218,11 +218,11 @@ async fn a_held_table_is_not_looked_after() {
     let world = World::in_memory();
     world.run("one", Merge, &[vec![row("a", 1, 1)]]).await;
     let holder = world.table().begin(world.spec("holder", Merge)).await.unwrap();
-    let (table, upkeep) = (world.table(), upkeep(&world));
+    let (table, maintenance) = (world.table(), maintenance(&world));
     for error in [
-        table.recover(&upkeep).await.map(drop).unwrap_err(),
-        table.vacuum(&upkeep, AGE).await.map(drop).unwrap_err(),
-        table.compact(&upkeep, &spec(1)).await.map(drop).unwrap_err(),
+        table.recover(&maintenance).await.map(drop).unwrap_err(),
+        table.vacuum(&maintenance, AGE).await.map(drop).unwrap_err(),
+        table.compact(&maintenance, &spec(1)).await.map(drop).unwrap_err(),
     ] {
         assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("held by run holder"), "{error}");
     }
@@ -251,14 +251,14 @@ async fn a_vacuum_deletes_what_is_old_and_nobodys_and_nothing_else() {
         }
         let whole = world.objects().await;
         // The clock of the world stands before the one of the store.
-        let young = world.table().vacuum(&upkeep_named(&world, "young"), AGE).await.unwrap();
+        let young = world.table().vacuum(&maintenance_named(&world, "young"), AGE).await.unwrap();
         assert_eq!((young.deleted, kinds(&young.kept)), (vec![], GARBAGE.map(|garbage| garbage.1).into()));
         world.clock.advance(DAY * 100_000);
         let dry = VacuumSpec { dry_run: true, rejects_older_than: Some(DAY), ..AGE };
         let before = world.objects().await;
-        let foretold = world.table().vacuum(&upkeep_named(&world, "dry"), dry).await.unwrap();
+        let foretold = world.table().vacuum(&maintenance_named(&world, "dry"), dry).await.unwrap();
         assert_eq!(world.objects().await, before);
-        let first = world.table().vacuum(&upkeep_named(&world, "first"), AGE).await.unwrap();
+        let first = world.table().vacuum(&maintenance_named(&world, "first"), AGE).await.unwrap();
         assert_eq!(kinds(&first.kept), BTreeSet::from([GarbageKind::Foreign, GarbageKind::Rejects]));
         assert_eq!(first.fence, has_leases.then_some(2));
         let retired = world.table().snapshot().await.unwrap().retired_slots;
@@ -268,7 +268,7 @@ async fn a_vacuum_deletes_what_is_old_and_nobodys_and_nothing_else() {
             "nobody gets the orphan's path"
         );
         let spec = VacuumSpec { rejects_older_than: Some(DAY), ..AGE };
-        let second = world.table().vacuum(&upkeep_named(&world, "second"), spec).await.unwrap();
+        let second = world.table().vacuum(&maintenance_named(&world, "second"), spec).await.unwrap();
         assert_eq!(kinds(&second.deleted), BTreeSet::from([GarbageKind::Rejects]));
         let mut deleted = [first.deleted, second.deleted].concat();
         deleted.sort();
@@ -292,12 +292,12 @@ async fn a_vacuum_leaves_what_a_commit_is_published_from() {
     dead_run(&world, true).await;
     world.clock.advance(DAY * 100_000);
     let dry = VacuumSpec { dry_run: true, ..AGE };
-    let foretold = world.table().vacuum(&upkeep(&world), dry).await.unwrap();
+    let foretold = world.table().vacuum(&maintenance(&world), dry).await.unwrap();
     let run = world.table().snapshot().await.unwrap().run_id.unwrap();
     let is_needed =
         |garbage: &Garbage| garbage.path.contains(&format!("/{run}/")) || garbage.kind == GarbageKind::Orphan;
     assert!(foretold.rolled_forward == Some(2) && !foretold.deleted.iter().any(is_needed), "{foretold:?}");
-    let done = world.table().vacuum(&upkeep(&world), AGE).await.unwrap();
+    let done = world.table().vacuum(&maintenance(&world), AGE).await.unwrap();
     assert_eq!((done.rolled_forward, &done.deleted), (Some(2), &foretold.deleted));
     assert_eq!(world.rows().await, [row("a", 1, 9), row("z", 9, 9)]);
     assert!(codes(&world).await.is_empty());
@@ -318,10 +318,10 @@ proptest! {
                 plain.run(&run, Merge, std::slice::from_ref(&rows)).await;
                 compacted.run(&run, Merge, &[rows]).await;
                 if compacts {
-                    let upkeep = upkeep_named(&compacted, &format!("upkeep-{number}"));
+                    let maintenance = maintenance_named(&compacted, &format!("maintenance-{number}"));
                     let order = vec![SortColumn { column: "value".to_owned(), descending: false }];
                     let spec = CompactSpec { sort_by: order, ..spec(4_000) };
-                    compacted.table().compact(&upkeep, &spec).await.unwrap();
+                    compacted.table().compact(&maintenance, &spec).await.unwrap();
                 }
                 assert_eq!(plain.rows().await, compacted.rows().await);
                 compacted.check_tidy().await;

@@ -1,6 +1,6 @@
 //! Looking after a table: finishing what dead runs began, putting small files together, deleting what nobody needs.
 //!
-//! Whoever looks after a table holds it as a run does, and changes it by commits as a run does; so the ordering rules of `commit` hold here, too.
+//! Whoever looks after a table holds it as a run does, and changes it by commits as a run does; so the ordering rules of `commit` held here, too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use serde::Serialize;
 use crate::commit::lease::TableLock;
 use crate::commit::protocol::{self, State};
 use crate::commit::recover;
-use crate::commit::sweep::sweep_all_but_journals;
+use crate::commit::sweep::sweep_all_but_responses;
 use crate::log::changes::Changes;
 use crate::log::document::{CommitDocument, Operation};
 use crate::log::load::{Loaded, load};
 use crate::log::snapshot_file;
 use crate::storage::conditional_put::check_store;
-use crate::storage::layout::is_journal;
+use crate::storage::layout::is_cached_response;
 use crate::storage::objects::Storage;
 use crate::table::Table;
 use crate::write_spec::check_run_id;
@@ -28,7 +28,7 @@ use lakefeed_model::spec::Limits;
 
 /// Who looks after a table, and with which means.
 #[derive(Debug, Clone)]
-pub struct Upkeep {
+pub struct Maintenance {
     /// An id as runs have one: letters, digits, `-` and `_`. The commits that are made bear it.
     pub run_id: String,
     /// Where the time comes from.
@@ -63,7 +63,7 @@ pub struct StagedRun {
     pub newest: DateTime<Utc>,
 }
 
-impl Upkeep {
+impl Maintenance {
     /// With the usual limits.
     pub fn new(run_id: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         Self { run_id: run_id.into(), clock, limits: Limits::default() }
@@ -85,33 +85,33 @@ impl Table {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`](lakefeed_model::error::ErrorKind) when a run has the table, `Storage` when the store fails.
-    pub async fn recover(&self, upkeep: &Upkeep) -> Result<Recovery> {
-        let mut hold = Hold::take(self, upkeep).await?;
-        let recovery = hold.recover().await;
-        hold.release().await;
+    pub async fn recover(&self, maintenance: &Maintenance) -> Result<Recovery> {
+        let mut held = HeldTable::take(self, maintenance).await?;
+        let recovery = held.recover().await;
+        held.release().await;
         recovery
     }
 }
 
 /// A table that is held, and whose last commit is published.
 #[derive(Debug)]
-pub(super) struct Hold<'a> {
+pub(super) struct HeldTable<'a> {
     /// Aims at the next commit.
     pub(super) storage: Storage,
-    pub(super) upkeep: &'a Upkeep,
+    pub(super) maintenance: &'a Maintenance,
     lock: TableLock,
     pub(super) loaded: Loaded,
     pub(super) rolled_forward: Option<u64>,
 }
 
-impl<'a> Hold<'a> {
-    pub(super) async fn take(table: &'a Table, upkeep: &'a Upkeep) -> Result<Self> {
-        check_run_id(&upkeep.run_id)?;
+impl<'a> HeldTable<'a> {
+    pub(super) async fn take(table: &'a Table, maintenance: &'a Maintenance) -> Result<Self> {
+        check_run_id(&maintenance.run_id)?;
         let storage = &table.storage;
         if storage.folder.is_none() {
             check_store(storage).await?;
         }
-        let lock = TableLock::acquire(storage, &upkeep.run_id, &upkeep.clock).await?;
+        let lock = TableLock::acquire(storage, &maintenance.run_id, &maintenance.clock).await?;
         let mut loaded = match load(storage).await {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -122,7 +122,7 @@ impl<'a> Hold<'a> {
         match recover::roll_forward(storage, &lock, &mut loaded).await {
             Ok(rolled_forward) => {
                 let storage = storage.aiming_at(loaded.snapshot.version + 1);
-                Ok(Self { storage, upkeep, lock, loaded, rolled_forward })
+                Ok(Self { storage, maintenance, lock, loaded, rolled_forward })
             }
             Err(error) => {
                 lock.release(storage).await;
@@ -140,7 +140,7 @@ impl<'a> Hold<'a> {
         let (swept, mut kept): (Vec<_>, Vec<_>) = staged.into_iter().partition(|staged| staged.files.objects > 0);
         let mut recovery =
             Recovery { rolled_forward: self.rolled_forward, swept: Vec::new(), kept: Vec::new(), fence: None };
-        if self.may_sleepers_commit() && !swept.is_empty() {
+        if self.may_zombies_commit() && !swept.is_empty() {
             recovery.fence = self.fence(Vec::new()).await?;
             if recovery.fence.is_none() {
                 recovery.kept = swept.into_iter().chain(kept).flat_map(Staged::parts).collect();
@@ -149,7 +149,7 @@ impl<'a> Hold<'a> {
         }
         let runs = swept.iter().map(|staged| staged.files.run_id.clone()).collect();
         // A fence is the last commit now; without one, nobody else can be alive.
-        sweep_all_but_journals(&self.storage, &runs, recovery.fence.unwrap_or(u64::MAX)).await?;
+        sweep_all_but_responses(&self.storage, &runs, recovery.fence.unwrap_or(u64::MAX)).await?;
         for Staged { files, pages } in swept {
             recovery.swept.push(files);
             kept.extend(pages.map(|pages| Staged { files: StagedRun::none(&pages.run_id), pages: Some(pages) }));
@@ -159,8 +159,8 @@ impl<'a> Hold<'a> {
     }
 
     /// Whether a run that was overtaken may wake up and commit.
-    pub(super) fn may_sleepers_commit(&self) -> bool {
-        !self.lock.excludes_sleepers()
+    pub(super) fn may_zombies_commit(&self) -> bool {
+        !self.lock.excludes_zombies()
     }
 
     /// Takes the number that a sleeping run aims at (rule 6 of `commit`), by a commit that changes nothing; no file gets the paths that it `retires` any more. A table
@@ -187,8 +187,8 @@ impl<'a> Hold<'a> {
         removes.sort();
         let document = CommitDocument {
             commit: last.commit + 1,
-            run_id: self.upkeep.run_id.clone(),
-            time: self.upkeep.clock.now(),
+            run_id: self.maintenance.run_id.clone(),
+            time: self.maintenance.clock.now(),
             operation,
             counts: RowCounts { written: adds.iter().map(|added| added.rows).sum(), ..RowCounts::default() },
             adds,
@@ -200,7 +200,7 @@ impl<'a> Hold<'a> {
         let driven = protocol::drive(&self.storage, &self.lock, &document, State::Staged).await;
         driven.map_err(|failure| failure.error)?;
         let snapshot = std::mem::take(&mut self.loaded.snapshot).after(&self.storage, &document)?;
-        snapshot_file::keep_if_due(&self.storage, &snapshot, self.loaded.folded).await;
+        snapshot_file::write_if_due(&self.storage, &snapshot, self.loaded.snapshot_file).await;
         self.loaded.snapshot = snapshot;
         self.loaded.snapshot.published = true;
         self.loaded.last = Some(document.clone());
@@ -242,7 +242,7 @@ async fn staged_runs(storage: &Storage) -> Result<Vec<Staged>> {
         let Some(run) = object.location.prefix_match(&staging).and_then(|mut parts| parts.next()) else { continue };
         let run = run.as_ref().to_owned();
         let staged = runs.entry(run.clone()).or_insert_with(|| Staged { files: StagedRun::none(&run), pages: None });
-        if is_journal(&object.location) {
+        if is_cached_response(&object.location) {
             staged.pages.get_or_insert_with(|| StagedRun::none(&run)).add(&object);
         } else {
             staged.files.add(&object);

@@ -21,7 +21,7 @@ use lakefeed_model::error::{Error, Result};
 
 /// The files of a table that were written after a commit, and the way to compare keys with theirs.
 #[derive(Debug)]
-pub struct Overtaken {
+pub struct NewerKeys {
     storage: Storage,
     files: Vec<Source>,
     primary_key: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Overtaken {
     fingerprinter: Fingerprinter,
 }
 
-impl Overtaken {
+impl NewerKeys {
     pub(crate) async fn since(
         storage: &Storage,
         snapshot: &Snapshot,
