@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::testing::{Api, components, pipeline, resource};
-use super::{ReadItem, RunOptions, Start, read};
+use super::{ReadItem, RunOptions, Start, read_batches};
 use crate::checkpoint::{Backfill, Checkpoint};
 use crate::error::ErrorKind;
 use crate::event::RunEvent;
@@ -37,7 +37,7 @@ fn told(item: &ReadItem) -> Vec<String> {
 
 /// All items of a reading as text, and its checkpoint.
 async fn read_all(spec: &PipelineSpec, name: &str, options: RunOptions, api: &Arc<Api>) -> (Vec<String>, Checkpoint) {
-    let mut stream = read(Arc::new(spec.clone()), name, options, components(api).0).unwrap();
+    let mut stream = read_batches(Arc::new(spec.clone()), name, options, components(api).0).unwrap();
     let mut items = Vec::new();
     while let Some(item) = stream.next().await {
         items.extend(told(&item.unwrap()));
@@ -172,7 +172,7 @@ async fn a_failure_ends_the_stream_and_there_is_no_checkpoint() {
         _ => None,
     });
     let (components, heard) = components(&api);
-    let mut stream = read(spec, "e", RunOptions::default(), components).unwrap();
+    let mut stream = read_batches(spec, "e", RunOptions::default(), components).unwrap();
     let error = loop {
         if let Err(error) = stream.next().await.unwrap() {
             break error;
@@ -192,7 +192,7 @@ async fn nothing_is_asked_for_that_nobody_takes() {
         json!({"batch_rows": 1}),
     ));
     let api = Api::new(|asked| Some(format!("[{{\"id\":{}}}]", asked.split_once("page=")?.1)));
-    let mut stream = read(spec, "e", RunOptions::default(), components(&api).0).unwrap();
+    let mut stream = read_batches(spec, "e", RunOptions::default(), components(&api).0).unwrap();
     for _ in 0..5 {
         stream.next().await.unwrap().unwrap();
     }
@@ -216,7 +216,7 @@ async fn what_cannot_be_read_is_refused_at_once() {
     for (name, options, expected) in
         [("x", RunOptions::default(), "has no resource \"x\""), ("e", ranged, "have no cursor")]
     {
-        let error = read(Arc::clone(&spec), name, options, components(&api).0).unwrap_err();
+        let error = read_batches(Arc::clone(&spec), name, options, components(&api).0).unwrap_err();
         assert!(error.message().contains(expected), "{error}");
         assert_eq!(error.kind(), ErrorKind::Config);
     }
@@ -225,6 +225,6 @@ async fn what_cannot_be_read_is_refused_at_once() {
 #[test]
 fn outside_of_a_runtime_a_reading_is_an_error_and_no_panic() {
     let spec = Arc::new(pipeline(json!([resource("e", json!({}))]), json!({})));
-    let error = read(spec, "e", RunOptions::default(), components(&Api::of(&[])).0).unwrap_err();
+    let error = read_batches(spec, "e", RunOptions::default(), components(&Api::of(&[])).0).unwrap_err();
     assert!(error.message().contains("Tokio runtime"), "{error}");
 }

@@ -13,5 +13,5 @@ mod sampling;
 pub use choosing::choose;
 pub(crate) use choosing::{refuse_idle_backfill, refuse_parents_without_children};
 pub(crate) use family::{Family, Stage, ends_the_run};
-pub use reader::{ReadStream, read};
+pub use reader::{ReadStream, read_batches};
 pub use sampling::{Sample, infer_schema};

@@ -79,7 +79,7 @@ impl Drop for ReadStream {
 /// # Errors
 /// When there is no such resource, a range was given and it has no cursor, or this is called outside of a Tokio runtime.
 /// The stream has those of the reading.
-pub fn read(
+pub fn read_batches(
     spec: Arc<PipelineSpec>,
     resource: &str,
     options: RunOptions,
