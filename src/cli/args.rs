@@ -5,11 +5,12 @@ mod demo;
 mod schema;
 mod table;
 mod upkeep;
+mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
 use demo::DEMO_EXAMPLES;
@@ -22,6 +23,8 @@ pub(super) use table::{
 #[cfg(feature = "query")]
 pub(super) use table::{QueryArguments, QueryOutput};
 pub(super) use upkeep::{CompactArguments, RecoverArguments, VacuumArguments};
+pub(super) use value::Output;
+use value::duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -121,19 +124,6 @@ pub(super) struct CheckArguments {
     /// How to say what was found
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(super) output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-}
-
-/// A duration with a unit, as pipeline files have them.
-fn duration(text: &str) -> Result<Duration, String> {
-    crate::config::parse_duration(text).ok_or_else(|| "expected a duration such as 90, 30s, 15m, 6h or 1d".to_owned())
 }
 
 #[cfg(test)]

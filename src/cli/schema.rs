@@ -12,7 +12,7 @@ use super::printer::Printer;
 use super::session::{interrupt_on_signals, new_run_id, start_logging};
 use super::table::grid::Side::Left;
 use super::table::grid::grid;
-use super::table::{missing, open};
+use super::table::open::{missing, open};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Snapshot};
 use crate::pipeline::{self, Components, Sample};

@@ -4,6 +4,7 @@
 mod frame;
 pub(super) mod grid;
 mod log;
+pub(super) mod open;
 #[cfg(feature = "query")]
 mod query;
 mod rejects;
@@ -16,13 +17,11 @@ mod verify;
 #[cfg(feature = "query")]
 mod widen;
 
-use chrono::{DateTime, Utc};
-
 use super::args::TableCommand;
 use super::printer::Printer;
-use crate::error::{Error, Result};
-use crate::lake::{Lake, Table};
-use crate::spec::DestinationSpec;
+#[cfg(any(test, not(feature = "query")))]
+use crate::error::Error;
+use crate::error::Result;
 
 #[cfg(feature = "demo")]
 pub(super) use show::render;
@@ -46,27 +45,12 @@ pub(super) async fn run(command: TableCommand, printer: Printer) -> Result<()> {
     }
 }
 
-/// A table of a lake that is there.
-pub(super) fn open(lake: &str, table: &str) -> Result<Table> {
-    Ok(Lake::open_existing(&DestinationSpec::at(lake))?.table(table))
-}
-
-pub(super) fn missing(table: &Table) -> Error {
-    Error::config(format!("there is no table at {}", table.url()))
-        .with_hint("the first argument is the lake's folder or URL, the second the table's name")
-        .with_hint("`lakefeed table ls LAKE` lists the tables of a lake")
-}
-
 /// What a build without the feature `query` says instead of rows.
 #[cfg(any(test, not(feature = "query")))]
 fn no_engine() -> Error {
     Error::config("this build of lakefeed has no SQL engine")
         .with_hint("`cargo install lakefeed` has it, as has `cargo build --release --features query` in a checkout")
         .with_hint("`lakefeed table manifest` names the files of a table to any other engine")
-}
-
-fn instant(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Output;
+use super::value::Output;
 
 const INFER_EXAMPLES: &str = "\
 Examples:

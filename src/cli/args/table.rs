@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::upkeep::{COMPACT_EXAMPLES, RECOVER_EXAMPLES, VACUUM_EXAMPLES};
-use super::{CompactArguments, Output, RecoverArguments, VacuumArguments};
+use super::value::Output;
+use super::{CompactArguments, RecoverArguments, VacuumArguments};
 
 const LS_EXAMPLES: &str = "\
 Examples:

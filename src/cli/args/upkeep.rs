@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Output, duration};
+use super::value::{Output, duration};
 use crate::lake::SortColumn;
 
 pub(super) const RECOVER_EXAMPLES: &str = "\

@@ -6,7 +6,7 @@ use super::super::args::{HistoryArguments, LsArguments, ManifestArguments, Outpu
 use super::super::printer::Printer;
 use super::grid::Side::{Left, Right};
 use super::grid::grid;
-use super::{instant, missing, open};
+use super::open::{instant, missing, open};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::FileChangeKind;

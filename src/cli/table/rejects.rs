@@ -8,7 +8,7 @@ use super::super::args::{Output, RejectsArguments};
 use super::super::printer::Printer;
 use super::grid::Side::{Left, Right};
 use super::grid::{grid, shortened};
-use super::{missing, open};
+use super::open::{missing, open};
 use crate::error::{Error, Result};
 use crate::lake::{KeptReject, RejectState};
 

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 
 use super::super::args::{Output, ShowArguments};
 use super::super::printer::Printer;
-use super::missing;
+use super::open::missing;
 use super::rows::{framed, json_lines};
 use crate::error::Result;
 use crate::lake::Lake;

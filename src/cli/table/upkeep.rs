@@ -10,7 +10,7 @@ use super::super::printer::Printer;
 use super::super::session::new_run_id;
 use super::grid::Side::{Left, Right};
 use super::grid::grid;
-use super::{instant, missing, open};
+use super::open::{instant, missing, open};
 use crate::clock::SystemClock;
 use crate::error::Result;
 use crate::lake::{

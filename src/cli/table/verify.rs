@@ -6,7 +6,7 @@ use super::super::args::{Output, VerifyArguments};
 use super::super::printer::Printer;
 use super::grid::Side::Left;
 use super::grid::grid;
-use super::{missing, open};
+use super::open::{missing, open};
 use crate::error::{Error, Result};
 use crate::lake::{Finding, FindingCode, Level, VerifyReport};
 

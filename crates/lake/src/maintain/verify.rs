@@ -7,6 +7,7 @@
 //! compared by 128-bit fingerprints, a share of them at a time when the table has many.
 
 mod files;
+mod finding;
 mod keys;
 mod log;
 
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use files::{Checked, Shape};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use log::Log;
-use serde::Serialize;
 
 use crate::log::document::CommitDocument;
 use crate::log::read::{commit_numbers, is_published};
@@ -27,6 +27,8 @@ use crate::storage::objects::Storage;
 use crate::table::Table;
 use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::{Error, Result};
+
+pub use finding::{Finding, FindingCode, Level};
 
 /// Keys that are compared at the same time: 16 bytes each.
 const KEYS_IN_MEMORY: u64 = 8 * 1024 * 1024;
@@ -42,89 +44,10 @@ pub struct VerifyReport {
     pub findings: Vec<Finding>,
 }
 
-/// Something that does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Finding {
-    /// How bad it is.
-    pub level: Level,
-    /// What it is.
-    pub code: FindingCode,
-    /// Where, relative to the table's folder.
-    pub place: String,
-    /// In words.
-    pub detail: String,
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// The table is not what its log says.
-    Problem,
-    /// Untidy, and harmless.
-    Warning,
-}
-
-/// The kinds of findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingCode {
-    /// A commit is missing between others.
-    CommitMissing,
-    /// A file of the log is not a commit.
-    CommitUnreadable,
-    /// A commit contradicts itself or the ones before it.
-    CommitContradictory,
-    /// A commit's checkpoint is not its resource's, or of an unknown version.
-    CheckpointForeign,
-    /// A marker says that a commit is published which the log does not have.
-    MarkerAhead,
-    /// A marker contradicts its commit.
-    MarkerContradictory,
-    /// The last commit is not wholly published.
-    Unpublished,
-    /// A snapshot file of the log is damaged or of another history. It is passed over.
-    FoldUnusable,
-    /// A snapshot file of the log is not what the commits make.
-    FoldContradictory,
-    /// A data file is not there.
-    FileMissing,
-    /// A data file does not have the size that was committed.
-    FileSize,
-    /// A data file cannot be read as Parquet.
-    FileUnreadable,
-    /// A data file does not have as many rows as were committed.
-    FileRows,
-    /// The columns of a data file do not fit the table's schema.
-    FileSchema,
-    /// The keys of a data file are not in the range that was committed.
-    KeyRange,
-    /// A primary key is there more than once.
-    KeyRepeated,
-    /// Rows are in another partition than their values say.
-    WrongPartition,
-    /// A file that a reader's glob finds, and that no commit names.
-    StrayFile,
-    /// A file of refused records does not have the size that was committed.
-    RejectsSize,
-    /// A run has left something in staging.
-    StagingLeft,
-}
-
 impl VerifyReport {
     /// Whether nothing but warnings was found.
     pub fn is_sound(&self) -> bool {
         self.findings.iter().all(|finding| finding.level == Level::Warning)
-    }
-}
-
-impl Finding {
-    fn problem(code: FindingCode, place: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { level: Level::Problem, code, place: place.into(), detail: detail.into() }
-    }
-
-    fn warning(code: FindingCode, place: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { level: Level::Warning, ..Self::problem(code, place, detail) }
     }
 }
 
