@@ -81,6 +81,8 @@ pub(crate) struct ImportPath {
     /// Whether it begins with `::`.
     pub(crate) is_global: bool,
     pub(crate) segments: Vec<String>,
+    /// Whether it is the `self` of a group, which is a module or a type, never a function of the same name.
+    pub(crate) is_self: bool,
 }
 
 /// One leaf of a `use` tree.
@@ -169,7 +171,7 @@ impl Reader<'_> {
                 Item::Use(used) => self.declare_imports(used, module),
                 Item::ExternCrate(used) => {
                     let name = used.rename.as_ref().map_or(&used.ident, |(_, name)| name).to_string();
-                    let path = ImportPath { is_global: true, segments: vec![used.ident.to_string()] };
+                    let path = ImportPath { is_global: true, segments: vec![used.ident.to_string()], is_self: false };
                     self.declare_name(module, name, Entry::Import(path));
                 }
                 other => {
@@ -228,9 +230,10 @@ pub(crate) fn imports(used: &syn::ItemUse) -> Vec<Import> {
 fn collect(tree: &UseTree, above: &mut Vec<String>, is_global: bool, leaves: &mut Vec<Import>) {
     let leaf = |last: Option<&syn::Ident>, above: &[String]| {
         let mut segments = above.to_vec();
+        let is_self = last.is_some_and(|last| last == "self") && !above.is_empty();
         // `use a::b::{self}` is `use a::b`.
-        segments.extend(last.map(ident).filter(|name| name != "self" || above.is_empty()));
-        ImportPath { is_global, segments }
+        segments.extend(last.map(ident).filter(|_| !is_self));
+        ImportPath { is_global, segments, is_self }
     };
     match tree {
         UseTree::Path(path) => {

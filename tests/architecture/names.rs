@@ -84,6 +84,7 @@ impl Walk<'_> {
                 Some(Some(import)) => {
                     let mut whole = import.clone();
                     whole.segments.extend(path.segments.iter().skip(1).cloned());
+                    whole.is_self &= path.segments.len() == 1;
                     let outer = Walk {
                         tree: self.tree,
                         module: self.module,
@@ -100,7 +101,7 @@ impl Walk<'_> {
 
     fn say_path(&mut self, path: &syn::Path, kind: Kind) {
         let segments = path.segments.iter().map(|segment| ident(&segment.ident)).collect();
-        let path_here = ImportPath { is_global: path.leading_colon.is_some(), segments };
+        let path_here = ImportPath { is_global: path.leading_colon.is_some(), segments, is_self: false };
         self.say(&path_here, kind, path.span().start().line, How::Said);
         for segment in &path.segments {
             self.visit_path_arguments(&segment.arguments);
@@ -133,7 +134,7 @@ impl Walk<'_> {
                     } else if next.is_some_and(|next| is_punct(next, '!')) && !is_not_equal(&tokens, at + 1) {
                         self.say_macro(segments, is_global, line);
                     } else if segments.len() > 1 || !in_attribute {
-                        self.say(&ImportPath { is_global, segments }, Kind::Any, line, How::Said);
+                        self.say(&ImportPath { is_global, segments, is_self: false }, Kind::Any, line, How::Said);
                     }
                 }
                 // Paths in attributes stand in strings: `#[serde(with = "crate::seconds")]`.
@@ -152,7 +153,7 @@ impl Walk<'_> {
     fn say_text(&mut self, text: &str, line: usize) {
         if let Ok(path) = syn::parse_str::<syn::Path>(text) {
             let segments = path.segments.iter().map(|segment| ident(&segment.ident)).collect();
-            let path = ImportPath { is_global: path.leading_colon.is_some(), segments };
+            let path = ImportPath { is_global: path.leading_colon.is_some(), segments, is_self: false };
             let in_workspace = self.resolve(&path, Kind::Any);
             for target in in_workspace.into_iter().filter(|target| matches!(target, Target::Item(..))) {
                 self.found.names.push(Name { line, module: self.module, target, how: How::Said });
@@ -161,7 +162,7 @@ impl Walk<'_> {
     }
 
     fn say_macro(&mut self, mut segments: Vec<String>, is_global: bool, line: usize) {
-        let path = ImportPath { is_global, segments: segments.clone() };
+        let path = ImportPath { is_global, segments: segments.clone(), is_self: false };
         let targets = self.resolve(&path, Kind::Any);
         let ours = targets.into_iter().filter(|target| !matches!(target, Target::External(_))).collect::<Vec<_>>();
         if ours.is_empty() {

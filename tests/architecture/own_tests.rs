@@ -16,9 +16,10 @@ fn tree(files: &[(&str, &str)]) -> Texts {
         ("src/a.rs", ""),
         (
             "src/b/mod.rs",
-            "mod x;\npub mod y;\npub use x::{Thing, thing};\npub use y::Kind as Sort;\npub use y::inner;\n",
+            "mod x;\npub mod y;\npub mod n;\npub use x::{Thing, n, thing};\npub use y::Kind as Sort;\npub use y::{inner, y};\n",
         ),
-        ("src/b/x.rs", "pub struct Thing;\npub fn thing() {}\npub trait Can { fn can(&self); }\n"),
+        ("src/b/x.rs", "pub struct Thing;\npub fn thing() {}\npub fn n() {}\npub trait Can { fn can(&self); }\n"),
+        ("src/b/n.rs", "pub fn thing() {}\n"),
         (
             "src/b/y.rs",
             "pub enum Kind { One, Two }\npub const MOST: usize = 3;\npub fn y() {}\npub mod inner { pub fn deep() {} }\n",
@@ -57,6 +58,13 @@ fn each_way_of_naming_something_is_an_arrow_to_where_it_is_defined() {
         ("a variant", "fn f() { drop(crate::b::Sort::One) }", &[y]),
         ("a module that is imported, then a path", "use crate::b;\nfn f() { b::thing() }", &[x]),
         ("a module that is renamed, then a path", "use crate::b::y as other;\nfn f() { other::y() }", &[y]),
+        (
+            "a module, where a function has its name too",
+            "use crate::b::y::MOST;\nuse crate::b::n::thing;",
+            &["src/b/n.rs", y],
+        ),
+        ("self in a group, where a function has its name too", "use crate::b::n::{self, thing};", &["src/b/n.rs"]),
+        ("a function, where a module has its name too", "fn f() { crate::b::n() }", &[x]),
         ("a module within a file", "use crate::b::inner;\nfn f() { inner::deep() }", &[y]),
         ("within a macro", "fn f() { println!(\"{}\", crate::b::y::MOST) }", &[y]),
         ("within a macro, a module that is imported", "use crate::b::y;\nfn f() { vec![y::MOST] }", &[y]),

@@ -31,7 +31,11 @@ type Seen = HashSet<(ModuleId, String, Kind)>;
 impl Tree {
     /// Resolves a path that stands in `module`. Empty when it is a local name, a type parameter, or a name of the prelude.
     pub(crate) fn resolve(&self, module: ModuleId, path: &ImportPath, kind: Kind) -> Vec<Target> {
-        self.resolve_seen(module, path, kind, &mut Seen::new())
+        let found = self.resolve_seen(module, path, kind, &mut Seen::new());
+        if kind == Kind::Any || found.iter().any(|target| !matches!(target, Target::Unknown(..))) {
+            return found;
+        }
+        self.resolve_seen(module, path, Kind::Any, &mut Seen::new())
     }
 
     /// Returns the file in which a target of the workspace is defined.
@@ -46,6 +50,11 @@ impl Tree {
 
     fn resolve_seen(&self, module: ModuleId, path: &ImportPath, kind: Kind, seen: &mut Seen) -> Vec<Target> {
         let Some((first, rest)) = path.segments.split_first() else { return Vec::new() };
+        let kind = match kind {
+            Kind::Value if path.is_self => return Vec::new(),
+            _ if path.is_self => Kind::Type,
+            kind => kind,
+        };
         let first_kind = if rest.is_empty() { kind } else { Kind::Type };
         let start = if path.is_global {
             self.package_named(module, first)
@@ -89,10 +98,7 @@ impl Tree {
             Target::Module(_) if name == "self" => self.descend(from, below, kind, seen, reached),
             Target::Module(module) => {
                 let kind_here = if below.is_empty() { kind } else { Kind::Type };
-                let mut found = self.lookup(module, name, kind_here, seen);
-                if found.is_empty() && kind_here != Kind::Any {
-                    found = self.lookup(module, name, Kind::Any, seen);
-                }
+                let found = self.lookup(module, name, kind_here, seen);
                 if found.is_empty() {
                     reached.push(Target::Unknown(module, name.clone()));
                 }
