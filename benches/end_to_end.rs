@@ -10,8 +10,9 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lakefeed::client::ReqwestTransport;
 use lakefeed::clock::SystemClock;
-use lakefeed::config::{self, Format, SystemSources};
+use lakefeed::config::{self, Format};
 use lakefeed::demo::{DemoOptions, DemoServer};
+use lakefeed::environment::Environment;
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
 use lakefeed::lake::Lake;
@@ -34,21 +35,21 @@ fn pipeline(api: &DemoServer, page: usize, disposition: &str, partitioned: bool)
         secret = api.client_secret(),
         schema = schema.display(),
     );
-    config::parse("bench.yaml", &text, Format::Yaml, &SystemSources::new(std::env::temp_dir())).unwrap()
+    config::parse("bench.yaml", &text, Format::Yaml, &Environment::empty()).unwrap()
 }
 
 async fn run(spec: &PipelineSpec, folder: &Path) {
     let components = Components {
         clock: SystemClock::shared(),
-        transport: Arc::new(ReqwestTransport::new()),
+        transport: Arc::new(ReqwestTransport::new(&Environment::empty())),
         observer: Arc::new(Silent),
         run_id: "bench".to_owned(),
         interrupt: Interrupt::never(),
         jitter_seed: 1,
     };
-    let lake = Lake::open(&DestinationSpec::at(folder.to_str().unwrap())).unwrap();
+    let lake = Lake::open(&DestinationSpec::at(folder.to_str().unwrap()), &Environment::empty()).unwrap();
     let resources = pipeline::choose(spec, &[]).unwrap();
-    pipeline::run_in(spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
+    pipeline::run(spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
 }
 
 fn end_to_end(criterion: &mut Criterion) {

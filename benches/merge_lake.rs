@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use lakefeed::clock::{Clock as _, SystemClock};
+use lakefeed::environment::Environment;
 use lakefeed::lake::{CommitOutcome, Lake, WriteSpec};
 use lakefeed::spec::{DestinationSpec, WriteDisposition};
 use parquet::arrow::ArrowWriter;
@@ -74,7 +75,7 @@ async fn make(folder: &Path, world: &World, rows: u64, changes: u64) {
 async fn write(lake: &str, batches: impl Iterator<Item = RecordBatch>) -> CommitOutcome {
     let run_id = format!("bench-{}", std::process::id());
     let spec = WriteSpec { run_id, ..tables::spec(schema(), tables::by_day(), WriteDisposition::Merge) };
-    tables::write(&Lake::open(&DestinationSpec::at(lake)).unwrap(), spec, batches).await
+    tables::write(&Lake::open(&DestinationSpec::at(lake), &Environment::empty()).unwrap(), spec, batches).await
 }
 
 async fn merge(lake: &str, changes: &Path) {
@@ -124,7 +125,7 @@ async fn open(lake: &str) {
     let mut seen = Vec::new();
     for _ in 0..ROUNDS {
         let began = clock.monotonic();
-        let table = Lake::open(&DestinationSpec::at(lake)).unwrap().table(TABLE);
+        let table = Lake::open(&DestinationSpec::at(lake), &Environment::empty()).unwrap().table(TABLE);
         std::hint::black_box(table.snapshot().await.unwrap());
         seen.push(clock.monotonic().saturating_sub(began));
     }

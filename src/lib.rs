@@ -18,6 +18,7 @@
 //! use lakefeed::clock::SystemClock;
 //! use lakefeed::config::{self, Format, SystemSources};
 //! use lakefeed::demo::{DemoOptions, DemoServer};
+//! use lakefeed::environment::Environment;
 //! use lakefeed::event::Silent;
 //! use lakefeed::interrupt::Interrupt;
 //! use lakefeed::lake::Lake;
@@ -46,19 +47,19 @@
 //!     }],
 //!     "destination": folder.path(),
 //! });
-//! let sources = SystemSources::new(folder.path().to_owned());
+//! let sources = SystemSources::new(folder.path().to_owned(), &Environment::empty());
 //! let spec = config::parse("events.json", &pipeline.to_string(), Format::Json, &sources)?;
 //! let components = Components {
 //!     clock: SystemClock::shared(),
-//!     transport: Arc::new(ReqwestTransport::new()),
+//!     transport: Arc::new(ReqwestTransport::new(&Environment::empty())),
 //!     observer: Arc::new(Silent),
 //!     run_id: "first".to_owned(),
 //!     interrupt: Interrupt::never(),
 //!     jitter_seed: 1,
 //! };
-//! pipeline::run(&spec, &RunOptions::default(), &components).await?;
+//! let lake = Lake::open(&DestinationSpec::at(folder.path().display().to_string()), &Environment::empty())?;
+//! pipeline::run(&spec, &pipeline::choose(&spec, &[])?, &RunOptions::default(), &lake, &components).await?;
 //!
-//! let lake = Lake::open(&DestinationSpec::at(folder.path().display().to_string()))?;
 //! let snapshot = lake.table("events").snapshot().await?;
 //! assert_eq!((snapshot.version, snapshot.rows()), (1, 300));
 //! # Ok(())
@@ -79,5 +80,5 @@ pub mod telemetry;
 #[cfg(feature = "demo")]
 pub use lakefeed_demo as demo;
 pub use lakefeed_lake as lake;
-pub use lakefeed_model::{checkpoint, clock, error, event, interrupt, reject, schema, secret};
+pub use lakefeed_model::{checkpoint, clock, environment, error, event, interrupt, reject, schema, secret};
 pub use lakefeed_source::{client, decode, extract, paginate};

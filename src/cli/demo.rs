@@ -4,43 +4,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{DemoArguments, FaultName, Output};
-use super::cassette::World;
+use super::cassette::{Job, World};
 use super::printer::Printer;
 use super::session::{interrupt_on_signals, run_pipeline};
 use super::table;
-use crate::config::{self, Format, Sources};
+use crate::config::{self, Format};
 use crate::demo::{Changes, DemoOptions, DemoServer, Fault, Faults};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::pipeline::RunOptions;
 use crate::report::RunReport;
 use crate::spec::{DestinationSpec, PipelineSpec};
 
 const PIPELINE: &str = include_str!("../../examples/calendar.yaml");
 const SCHEMA: &str = include_str!("../../schemas/calendar_events.json");
 const TABLE: &str = "calendar_events";
-
-/// What the reference pipeline takes from its surroundings, in the demo.
-struct DemoSources {
-    base_url: String,
-    client_id: String,
-    client_secret: String,
-}
-
-impl Sources for DemoSources {
-    fn env(&self, name: &str) -> Option<String> {
-        match name {
-            "CALENDAR_BASE_URL" => Some(self.base_url.clone()),
-            "CLIENT_ID" => Some(self.client_id.clone()),
-            "CLIENT_SECRET" => Some(self.client_secret.clone()),
-            _ => None,
-        }
-    }
-
-    fn file(&self, _path: &str) -> std::io::Result<String> {
-        Ok(SCHEMA.to_owned())
-    }
-}
 
 /// Starts the API, then serves it or runs the pipeline on it.
 pub(super) async fn demo(arguments: DemoArguments, printer: Printer) -> Result<()> {
@@ -61,12 +39,12 @@ pub(super) async fn demo(arguments: DemoArguments, printer: Printer) -> Result<(
         return serve(&api, printer, &interrupt).await;
     }
     let lake = fresh_lake(&arguments.dir)?;
-    let sources = DemoSources {
-        base_url: api.base_url(),
-        client_id: api.client_id().to_owned(),
-        client_secret: api.client_secret().to_owned(),
-    };
-    let spec = config::parse("examples/calendar.yaml", PIPELINE, Format::Yaml, &sources)?;
+    let environment = Environment::empty()
+        .with_variable("CALENDAR_BASE_URL", api.base_url())
+        .with_variable("CLIENT_ID", api.client_id())
+        .with_variable("CLIENT_SECRET", api.client_secret())
+        .with_file("../schemas/calendar_events.json", SCHEMA);
+    let spec = config::parse("examples/calendar.yaml", PIPELINE, Format::Yaml, &environment)?;
     let story = Story { api: &api, spec: &spec, lake: &lake, printer, interrupt: &interrupt };
     story.tell().await
 }
@@ -151,9 +129,8 @@ impl Story<'_> {
 
     async fn run(&self, expected: Option<Changes>) -> Result<()> {
         let destination = Some(DestinationSpec::at(self.lake.display().to_string()));
-        let options = RunOptions { destination, ..RunOptions::default() };
-        let (report, error) =
-            run_pipeline(self.spec, &options, self.printer, self.interrupt.clone(), World::real()).await;
+        let job = Job { destination, ..Job::of(self.spec.clone()) };
+        let (report, error) = run_pipeline(&job, self.printer, self.interrupt.clone(), World::real()).await;
         self.printer.say(crate::report::render_text(&report).trim_end());
         match error {
             Some(error) => Err(error),

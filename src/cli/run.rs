@@ -1,7 +1,7 @@
 //! `lakefeed run`.
 
 use super::args::{Output, RunArguments};
-use super::cassette::{self, World};
+use super::cassette::{self, Job, World};
 use super::printer::Printer;
 use super::session::{interrupt_on_signals, new_run_id, run_pipeline, start_logging};
 use crate::checkpoint::Backfill;
@@ -13,11 +13,11 @@ use crate::spec::{CursorValue, DestinationSpec, PipelineSpec};
 /// Runs a pipeline and reports. The report goes to standard output as JSON, or to standard error for people.
 pub(super) async fn run(arguments: RunArguments, printer: Printer) -> Result<()> {
     start_logging(printer);
-    let (spec, options, world) = match prepare(&arguments).await {
+    let (job, world) = match prepare(&arguments).await {
         Ok(prepared) => prepared,
         Err(error) => return Err(report_early(&arguments, printer, error)),
     };
-    let (report, error) = run_pipeline(&spec, &options, printer, interrupt_on_signals(), world).await;
+    let (report, error) = run_pipeline(&job, printer, interrupt_on_signals(), world).await;
     match arguments.output {
         Output::Json => printer.data(&(report.to_json() + "\n")),
         Output::Text => printer.say(render_text(&report).trim_end()),
@@ -25,19 +25,19 @@ pub(super) async fn run(arguments: RunArguments, printer: Printer) -> Result<()>
     error.map_or(Ok(()), Err)
 }
 
-async fn prepare(arguments: &RunArguments) -> Result<(PipelineSpec, RunOptions, World)> {
-    let loaded = cassette::load(arguments)?;
-    let mut options = RunOptions {
-        resources: arguments.resource.clone(),
-        destination: arguments.destination.as_deref().map(|url| destination(&loaded.spec, url)),
+async fn prepare(arguments: &RunArguments) -> Result<(Job, World)> {
+    let cassette::Loaded { spec, tape } = cassette::load(arguments)?;
+    let destination = arguments.destination.as_deref().map(|url| destination(&spec, url));
+    let options = RunOptions {
         full_refresh: arguments.full_refresh,
         retry_rejects: arguments.retry_rejects,
         backfill: backfill(arguments),
         wait: arguments.wait,
         start: None,
     };
-    let (spec, world) = loaded.world(arguments, &mut options).await?;
-    Ok((spec, options, world))
+    let mut job = Job { spec, resources: arguments.resource.clone(), destination, options };
+    let world = tape.world(arguments, &mut job).await?;
+    Ok((job, world))
 }
 
 /// The range that `--from` and `--to` name.

@@ -13,6 +13,7 @@ use super::session::{interrupt_on_signals, new_run_id, start_logging};
 use super::table::grid::Side::Left;
 use super::table::grid::grid;
 use super::table::open::{missing, open};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Snapshot};
 use crate::pipeline::{self, Components, Sample};
@@ -30,7 +31,7 @@ pub(super) async fn run(command: SchemaCommand, printer: Printer) -> Result<()> 
 
 async fn infer(arguments: InferArguments, printer: Printer) -> Result<()> {
     start_logging(printer);
-    let spec = crate::config::load(&arguments.pipeline)?;
+    let spec = crate::config::load(&arguments.pipeline, &Environment::of_process())?;
     let resource = chosen(&spec, arguments.resource.as_deref())?;
     let World { clock, transport } = World::real();
     let components = Components {
@@ -99,7 +100,8 @@ async fn show(arguments: ShowSchemaArguments, printer: Printer) -> Result<()> {
     match arguments.output {
         // A schema file speaks of the records, whatever their columns are called.
         Output::Json => {
-            let children = Lake::open_existing(&DestinationSpec::at(&arguments.lake))?.child_tables(schema).await?;
+            let lake = Lake::open_existing(&DestinationSpec::at(&arguments.lake), &Environment::of_process())?;
+            let children = lake.child_tables(schema).await?;
             let whole = schema.nested_with(&|name| children.get(name)?.record_schema());
             let records = whole.and_then(|whole| whole.records()).map_err(|error| {
                 Error::schema(format!("the schema of the table {} is damaged", arguments.table)).with_source(error)

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
-use crate::pipeline::{self, Components, RunOptions};
+use crate::pipeline::Components;
 use crate::report::{ReportBuilder, RunReport};
-use crate::spec::PipelineSpec;
 use crate::telemetry::{Fan, LogObserver};
 
-use super::cassette::World;
+use super::cassette::{Job, World};
 use super::logging::log_to_stderr;
 use super::printer::{Printer, environment};
 use super::progress::ProgressObserver;
@@ -25,16 +24,15 @@ pub(super) fn start_logging(printer: Printer) {
 
 /// Runs a pipeline; returns its report and, when it failed, why.
 pub(super) async fn run_pipeline(
-    spec: &PipelineSpec,
-    options: &RunOptions,
+    job: &Job,
     printer: Printer,
     interrupt: Interrupt,
     world: World,
 ) -> (RunReport, Option<Error>) {
     let run_id = new_run_id();
-    let report = Arc::new(ReportBuilder::new(&run_id, &spec.name, Arc::clone(&world.clock)));
+    let report = Arc::new(ReportBuilder::new(&run_id, &job.spec.name, Arc::clone(&world.clock)));
     let components = components(run_id, world, &report, printer, interrupt);
-    let error = Box::pin(pipeline::run(spec, options, &components)).await.err();
+    let error = Box::pin(job.run(&components)).await.err();
     (report.finish(error.as_ref()), error)
 }
 

@@ -1,10 +1,11 @@
-//! `${env:NAME}`, `${env:NAME:-default}` and `${file:path}` in the texts of a pipeline file. The only reader of the environment.
+//! `${env:NAME}`, `${env:NAME:-default}` and `${file:path}` in the texts of a pipeline file.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::document::problems::Problems;
+use crate::environment::Environment;
 
 /// Where the values behind `${…}` and the files that a pipeline names come from.
 pub trait Sources {
@@ -31,33 +32,52 @@ pub trait Sources {
     }
 }
 
-/// The environment of the process and the files beside the pipeline file.
+/// An environment alone: a pipeline may name the files that it was given.
+impl Sources for Environment {
+    fn env(&self, name: &str) -> Option<String> {
+        self.variable(name).map(str::to_owned)
+    }
+
+    fn file(&self, path: &str) -> std::io::Result<String> {
+        Self::file(self, path).map(str::to_owned).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+}
+
+/// An environment that was passed in, and the files beside the pipeline file.
 #[derive(Debug, Clone)]
 pub struct SystemSources {
+    environment: Environment,
     base_dir: PathBuf,
 }
 
 impl SystemSources {
-    /// Relative paths are relative to `base_dir`.
-    pub fn new(base_dir: PathBuf) -> Self {
-        Self { base_dir }
+    /// Takes files from `base_dir`, unless `environment` has them.
+    pub fn new(base_dir: PathBuf, environment: &Environment) -> Self {
+        Self { environment: environment.clone(), base_dir }
     }
 
-    /// Relative paths are relative to the folder of the pipeline file `path`.
-    pub fn beside(path: &Path) -> Self {
-        Self::new(path.parent().unwrap_or_else(|| Path::new("")).to_owned())
+    /// Takes files from the folder of the pipeline file `path`, unless `environment` has them.
+    pub fn beside(path: &Path, environment: &Environment) -> Self {
+        Self::new(path.parent().unwrap_or_else(|| Path::new("")).to_owned(), environment)
     }
 }
 
 impl Sources for SystemSources {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        self.environment.env(name)
     }
 
     fn file(&self, path: &str) -> std::io::Result<String> {
-        std::fs::read_to_string(self.base_dir.join(Path::new(path)))
+        match self.environment.file(path) {
+            Some(text) => Ok(text.to_owned()),
+            None => read_text(&self.base_dir.join(Path::new(path))),
+        }
     }
+}
+
+/// Reads a text file.
+pub(super) fn read_text(path: &Path) -> std::io::Result<String> {
+    std::fs::read_to_string(path)
 }
 
 /// Replaces every `${…}` in the texts of `value`, keys excepted. What cannot be replaced is a problem and stays as it is.

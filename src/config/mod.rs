@@ -1,8 +1,8 @@
 //! What the user wrote: the pipeline file, from its text to a validated [`PipelineSpec`].
 //!
 //! `text → value → ${…} replaced → Document → PipelineSpec`. Every step goes on after a problem, so that all of them are reported at once, each with its
-//! place: `./resources[0]/endpoint/paginator`. The one module that reads the environment and the files beside the pipeline is `interpolate`,
-//! behind [`Sources`].
+//! place: `./resources[0]/endpoint/paginator`. The one module that reads the files beside the pipeline is `interpolate`, behind [`Sources`]; the
+//! environment is passed in.
 
 mod document;
 mod format;
@@ -25,15 +25,16 @@ use document::problems::Problems;
 use format::read_value;
 use schema_files::read_schemas;
 
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::spec::PipelineSpec;
 
-/// Reads and validates a pipeline file, with the environment of the process and the files beside it.
+/// Reads and validates a pipeline file, with `environment` and the files beside it.
 ///
 /// # Errors
 /// One [`crate::error::ErrorKind::Config`] error that lists every problem.
-pub fn load(path: &Path) -> Result<PipelineSpec> {
-    load_from(path, &SystemSources::beside(path))
+pub fn load(path: &Path, environment: &Environment) -> Result<PipelineSpec> {
+    load_from(path, &SystemSources::beside(path, environment))
 }
 
 /// Reads and validates a pipeline file whose `${…}` and schema files come from `sources`.
@@ -46,9 +47,7 @@ pub fn load_from(path: &Path, sources: &dyn Sources) -> Result<PipelineSpec> {
         Error::config(format!("{origin}: the format is not known"))
             .with_hint("name the file .yaml, .yml, .json or .toml")
     })?;
-    let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let text = SystemSources::beside(path)
-        .file(file_name)
+    let text = interpolate::read_text(path)
         .map_err(|error| Error::config(format!("cannot read the pipeline file {origin}")).with_source(error))?;
     parse(&origin, &text, format, sources)
 }

@@ -12,15 +12,11 @@ use crate::clock::Clock;
 use crate::event::{Observer, RunEvent};
 use crate::interrupt::Interrupt;
 use crate::lake::Lake;
-use crate::spec::{DestinationSpec, Limits, PipelineSpec, ResourceSpec, WriteDisposition};
+use crate::spec::{Limits, PipelineSpec, ResourceSpec, WriteDisposition};
 
 /// What the command line may say about a run.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
-    /// The resources to run; empty for all.
-    pub resources: Vec<String>,
-    /// Where the lake is; the pipeline's own destination when `None`.
-    pub destination: Option<DestinationSpec>,
     /// Whether the tables are built anew from this run alone.
     pub full_refresh: bool,
     /// Whether rejects of earlier runs are tried again.

@@ -13,7 +13,7 @@ mod write;
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lake::Lake;
 use crate::spec::{PipelineSpec, ResourceSpec};
 use context::client;
@@ -23,29 +23,14 @@ pub use context::{Components, RunOptions, Start};
 pub use run::{ReadStream, Sample, choose, infer_schema, read_batches};
 pub use write::ReadItem;
 
-/// Runs the chosen resources one after the other, in the order of the file.
+/// Runs `resources` into `lake`, one after the other, in the order of the file.
 ///
 /// A resource that fails leaves its table as it was and does not keep the others from running, unless the operator
 /// stopped the run.
 ///
 /// # Errors
 /// The error of the first resource that failed; the observer has heard of all.
-pub async fn run(spec: &PipelineSpec, options: &RunOptions, components: &Components) -> Result<()> {
-    let resources = choose(spec, &options.resources)?;
-    let destination = options.destination.as_ref().or(spec.destination.as_ref()).ok_or_else(|| {
-        Error::config(format!("pipeline {} has no destination", spec.name))
-            .with_hint("add `destination: {url: ./lake}` to the pipeline file, or give --destination URL")
-    })?;
-    let lake = Lake::open(destination)?;
-    run_in(spec, &resources, options, &lake, components).await
-}
-
-/// Runs `resources` into a lake that is already open: what [`run`] does once it knows where to go. Simulations and tests
-/// call it with a store of their own. Of `options`, resources and destination play no part any more.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_in(
+pub async fn run(
     spec: &PipelineSpec,
     resources: &[&ResourceSpec],
     options: &RunOptions,

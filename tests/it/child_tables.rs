@@ -8,6 +8,7 @@ use bytes::Bytes;
 use lakefeed::client::{SendLimits, Transport, TransportError};
 use lakefeed::clock::ManualClock;
 use lakefeed::config::{self, Format};
+use lakefeed::environment::Environment;
 use lakefeed::error::Error;
 use lakefeed::event::{Observer, RunEvent};
 use lakefeed::interrupt::Interrupt;
@@ -18,7 +19,6 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use serde_json::{Map, Value, json};
 
-use crate::support::OnlyFile;
 use crate::support::json_rows::json_rows_in;
 use lakefeed_testing::fault_store::{Death, FaultStore, Fuse};
 
@@ -131,7 +131,13 @@ fn document(disposition: &str, has_file: bool, merge_index_bytes: u64) -> Value 
 }
 
 fn parsed(pipeline: &Value) -> PipelineSpec {
-    config::parse("children.json", &pipeline.to_string(), Format::Json, &OnlyFile(SCHEMA)).unwrap()
+    config::parse(
+        "children.json",
+        &pipeline.to_string(),
+        Format::Json,
+        &Environment::empty().with_file("schema.json", SCHEMA),
+    )
+    .unwrap()
 }
 
 /// What the tables of a record are, by walking through it.
@@ -229,7 +235,7 @@ impl History {
         };
         let options = RunOptions { full_refresh, ..RunOptions::default() };
         let resources = pipeline::choose(&self.spec, &[]).unwrap();
-        pipeline::run_in(&self.spec, &resources, &options, &lake, &components).await?;
+        pipeline::run(&self.spec, &resources, &options, &lake, &components).await?;
         Ok(std::mem::take(&mut *heard.0.lock().unwrap()))
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lakefeed::clock::SystemClock;
+use lakefeed::environment::Environment;
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
 use lakefeed::lake::{Lake, Maintenance};
@@ -65,17 +66,17 @@ impl Fixture {
         let text = std::fs::read_to_string(self.folder.path().join(format!("pipelines/{name}.yaml"))).unwrap();
         let file = self.folder.path().join(format!("pipelines/{name}-now.yaml"));
         std::fs::write(&file, text.replace("${env:API_BASE_URL}", api)).unwrap();
-        let spec = lakefeed::config::load(&file).unwrap();
+        let spec = lakefeed::config::load(&file, &Environment::of_process()).unwrap();
         let components = Components {
             clock: SystemClock::shared(),
-            transport: Arc::new(lakefeed::client::ReqwestTransport::new()),
+            transport: Arc::new(lakefeed::client::ReqwestTransport::new(&Environment::of_process())),
             observer: Arc::new(Silent),
             run_id: "run-of-today".to_owned(),
             interrupt: Interrupt::never(),
             jitter_seed: 1,
         };
         let resources = pipeline::choose(&spec, &[]).unwrap();
-        pipeline::run_in(&spec, &resources, &RunOptions::default(), &self.lake, &components).await.unwrap();
+        pipeline::run(&spec, &resources, &RunOptions::default(), &self.lake, &components).await.unwrap();
     }
 }
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use lakefeed::client::ReqwestTransport;
 use lakefeed::clock::ManualClock;
-use lakefeed::config::{self, Format, SystemSources};
+use lakefeed::config::{self, Format};
+use lakefeed::environment::Environment;
 use lakefeed::error::{Error, ErrorKind};
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
@@ -40,7 +41,7 @@ async fn hold(case: &Value) -> Result<(), String> {
     let server = ScriptServer::start(case["server"].as_array().unwrap().clone()).await;
     let text = server.fill_in(&pipeline_of(case).to_string());
     let expect = &case["expect"];
-    let sources = SystemSources::new(std::env::temp_dir());
+    let sources = Environment::empty();
     let spec = match config::parse("pipeline.json", &text, Format::Json, &sources) {
         Ok(spec) => spec,
         Err(error) if expect["error"]["when"] == "config" => {
@@ -61,14 +62,14 @@ async fn hold(case: &Value) -> Result<(), String> {
     for run in 0..case["runs"].as_u64().unwrap_or(1) {
         let components = Components {
             clock: Arc::<ManualClock>::clone(&clock),
-            transport: Arc::new(ReqwestTransport::new()),
+            transport: Arc::new(ReqwestTransport::new(&Environment::empty())),
             observer: Arc::new(Silent),
             run_id: format!("run-{run}"),
             interrupt: Interrupt::never(),
             jitter_seed: 1,
         };
         let resources = pipeline::choose(&spec, &[]).unwrap();
-        result = pipeline::run_in(&spec, &resources, &RunOptions::default(), &lake, &components).await;
+        result = pipeline::run(&spec, &resources, &RunOptions::default(), &lake, &components).await;
         if let Some(tables) = expect["rows_per_run"][usize::try_from(run).unwrap()].as_object() {
             for (table, expected) in tables {
                 let mut new = json_rows_in(&*store, table).await;

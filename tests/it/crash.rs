@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use lakefeed::clock::SystemClock;
+use lakefeed::environment::Environment;
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
 use lakefeed::lake::Lake;
@@ -50,17 +51,18 @@ async fn killed_run() {
     if !place.starts_with("s3://") {
         lake = lake.on_local_disk(Path::new(place).canonicalize().unwrap());
     }
-    let spec = lakefeed::config::load(Path::new(plan["pipeline"].as_str().unwrap())).unwrap();
+    let spec =
+        lakefeed::config::load(Path::new(plan["pipeline"].as_str().unwrap()), &Environment::of_process()).unwrap();
     let components = Components {
         clock: SystemClock::shared(),
-        transport: Arc::new(lakefeed::client::ReqwestTransport::new()),
+        transport: Arc::new(lakefeed::client::ReqwestTransport::new(&Environment::of_process())),
         observer: Arc::new(Silent),
         run_id: plan["run_id"].as_str().unwrap().to_owned(),
         interrupt: Interrupt::never(),
         jitter_seed: 1,
     };
     let resources = pipeline::choose(&spec, &[]).unwrap();
-    pipeline::run_in(&spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
+    pipeline::run(&spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
     println!("changes={}", changes.count());
 }
 

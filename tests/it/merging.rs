@@ -9,6 +9,7 @@ use futures::TryStreamExt as _;
 use lakefeed::client::ReqwestTransport;
 use lakefeed::clock::ManualClock;
 use lakefeed::config::{self, Format};
+use lakefeed::environment::Environment;
 use lakefeed::event::{Completeness, Observer, RowCounts, RunEvent};
 use lakefeed::interrupt::Interrupt;
 use lakefeed::lake::Lake;
@@ -21,7 +22,7 @@ use crate::support::api::Api;
 use crate::support::expectations::same_rows;
 use crate::support::json_rows::json_rows_in;
 use crate::support::script_server::ScriptServer;
-use crate::support::{OnlyFile, output_of, python};
+use crate::support::{output_of, python};
 
 const SCHEMA: &str = r#"{
   "type": "object",
@@ -78,11 +79,17 @@ impl Play {
         self.runs += 1;
         self.clock.advance(std::time::Duration::from_secs(3_600));
         let text = json!({"client": {"base_url": "{{BASE}}"}, "resources": [self.resource]}).to_string();
-        let spec = config::parse("p.json", &self.server.fill_in(&text), Format::Json, &OnlyFile(SCHEMA)).unwrap();
+        let spec = config::parse(
+            "p.json",
+            &self.server.fill_in(&text),
+            Format::Json,
+            &Environment::empty().with_file("schema.json", SCHEMA),
+        )
+        .unwrap();
         let heard = Arc::new(Heard::default());
         let components = Components {
             clock: Arc::<ManualClock>::clone(&self.clock),
-            transport: Arc::new(ReqwestTransport::new()),
+            transport: Arc::new(ReqwestTransport::new(&Environment::empty())),
             observer: Arc::<Heard>::clone(&heard),
             run_id: format!("run-{}", self.runs),
             interrupt: Interrupt::never(),
@@ -91,7 +98,7 @@ impl Play {
         let store = Arc::<InMemory>::clone(&self.store);
         let lake = Lake::with_store(store, object_store::path::Path::default(), "memory:///".to_owned());
         let resources = pipeline::choose(&spec, &[]).unwrap();
-        pipeline::run_in(&spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
+        pipeline::run(&spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
         assert!(lake.table("events").verify().await.unwrap().findings.is_empty());
         let heard = heard.0.lock().unwrap();
         (RowCounts { written: 0, ..heard.0 }, heard.1.clone().unwrap())

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use lakefeed::client::{SendLimits, Transport, TransportError, TransportErrorKind};
 use lakefeed::clock::ManualClock;
 use lakefeed::config::{self, Format};
+use lakefeed::environment::Environment;
 use lakefeed::error::{Error, ErrorKind};
 use lakefeed::event::Silent;
 use lakefeed::interrupt::Interrupt;
@@ -26,7 +27,6 @@ use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
 use serde_json::{Value, json};
 
-use crate::support::OnlyFile;
 use crate::support::json_rows::json_rows_in;
 use crate::support::s3::S3Server;
 use lakefeed_testing::fault_store::{Death, FaultStore, Fuse};
@@ -139,7 +139,13 @@ fn spec(resumes: bool, merge_index_bytes: u32) -> PipelineSpec {
             "endpoint": {"data_selector": "items", "paginator": {"type": "offset", "limit": PAGE}},
         }],
     });
-    config::parse("simulation.json", &pipeline.to_string(), Format::Json, &OnlyFile(SCHEMA)).unwrap()
+    config::parse(
+        "simulation.json",
+        &pipeline.to_string(),
+        Format::Json,
+        &Environment::empty().with_file("schema.json", SCHEMA),
+    )
+    .unwrap()
 }
 
 /// One history.
@@ -225,7 +231,7 @@ impl History {
         };
         let (lake, components) = (self.lake(store), self.components());
         let resources = pipeline::choose(&self.spec, &[]).unwrap();
-        pipeline::run_in(&self.spec, &resources, &RunOptions::default(), &lake, &components).await
+        pipeline::run(&self.spec, &resources, &RunOptions::default(), &lake, &components).await
     }
 
     async fn commits(&self) -> u64 {
@@ -306,7 +312,7 @@ impl History {
         let options = RunOptions::default();
         let run = |components: Components| {
             let (spec, resources, options, lake) = (&self.spec, &resources, &options, &lake);
-            async move { pipeline::run_in(spec, resources, options, lake, &components).await }
+            async move { pipeline::run(spec, resources, options, lake, &components).await }
         };
         let (first, second) = tokio::join!(run(one), run(other));
         let refused = [&first, &second].into_iter().filter_map(|result| result.as_ref().err());

@@ -13,6 +13,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use lakefeed::checkpoint::Checkpoint;
 use lakefeed::clock::SystemClock;
 use lakefeed::decode::{DecodeOptions, PageDecoder, UnknownFields};
+use lakefeed::environment::Environment;
 use lakefeed::lake::{Lake, WriteSpec};
 use lakefeed::schema::{Column, ColumnType, Conflicts, RecordSchema, Reshaper, TableShape};
 use lakefeed::spec::{DestinationSpec, Limits, MergeSpec, WriteDisposition};
@@ -219,7 +220,8 @@ proptest! {
 /// The rows of a table to which `batch` was written, as Arrow displays them, nulls left out.
 fn through_a_lake(schema: &Arc<RecordSchema>, batch: RecordBatch) -> Vec<BTreeMap<String, String>> {
     let folder = tempfile::tempdir().unwrap();
-    let table = Lake::open(&DestinationSpec::at(folder.path().to_str().unwrap())).unwrap().table("t");
+    let table =
+        Lake::open(&DestinationSpec::at(folder.path().to_str().unwrap()), &Environment::empty()).unwrap().table("t");
     let write = WriteSpec {
         run_id: "one".to_owned(),
         resource: "t".to_owned(),

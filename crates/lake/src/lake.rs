@@ -18,6 +18,7 @@ use crate::storage::durability::{Durability, LocalDurability};
 use crate::storage::layout::Layout;
 use crate::storage::objects::{Storage, failed};
 use crate::table::Table;
+use lakefeed_model::environment::Environment;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::RecordSchema;
 
@@ -43,12 +44,12 @@ pub struct Lake {
 
 impl Lake {
     /// Opens a local folder (a path or a `file://` URL; created when missing) or a prefix of an S3-compatible bucket
-    /// (`s3://bucket/prefix`; credentials from the environment). Sends no request.
+    /// (`s3://bucket/prefix`; credentials from `environment`). Sends no request.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when the URL, the endpoint or the credentials are not usable,
     /// [`ErrorKind::Storage`](lakefeed_model::error::ErrorKind) when the folder cannot be created.
-    pub fn open(destination: &DestinationSpec) -> Result<Self> {
+    pub fn open(destination: &DestinationSpec, environment: &Environment) -> Result<Self> {
         let written = destination.url.as_str();
         if !written.contains("://") {
             return Self::open_folder(FilePath::new(written), written);
@@ -63,7 +64,7 @@ impl Lake {
                 })?;
                 Self::open_folder(&folder, written)
             }
-            "s3" | "s3a" => Self::open_s3(destination, &url),
+            "s3" | "s3a" => Self::open_s3(destination, &url, environment),
             other => Err(Error::config(format!("destination {written}: scheme {other:?} is not known"))
                 .with_hint("a destination is a local path, file:///path or s3://bucket/prefix")),
         }
@@ -73,7 +74,7 @@ impl Lake {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_existing(destination: &DestinationSpec) -> Result<Self> {
+    pub fn open_existing(destination: &DestinationSpec, environment: &Environment) -> Result<Self> {
         let written = destination.url.as_str();
         let folder = match written.split_once("://") {
             None => Some(PathBuf::from(written)),
@@ -84,7 +85,7 @@ impl Lake {
             return Err(Error::config(format!("there is no lake at {written}"))
                 .with_hint("name the folder or URL that pipelines have as their destination"));
         }
-        Self::open(destination)
+        Self::open(destination, environment)
     }
 
     /// A lake in any object store, below `root`; for tests and simulations. Writers exclude each other by leases.
@@ -177,7 +178,7 @@ impl Lake {
         Ok(lake.on_local_disk(folder))
     }
 
-    fn open_s3(destination: &DestinationSpec, url: &Url) -> Result<Self> {
+    fn open_s3(destination: &DestinationSpec, url: &Url, environment: &Environment) -> Result<Self> {
         let written = destination.url.as_str();
         let Some(bucket) = url.host_str().filter(|bucket| !bucket.is_empty()) else {
             return Err(
@@ -187,17 +188,17 @@ impl Lake {
         let root = Path::from_url_path(url.path()).map_err(|error| {
             Error::config(format!("destination {written}: the prefix is not a path")).with_source(error)
         })?;
-        let store = s3_builder(AmazonS3Builder::from_env(), destination, bucket)?
+        let store = s3_builder(environment, destination, bucket)?
             .build()
             .map_err(|error| Error::config(format!("cannot open {written}")).with_source(error))?;
         Ok(Self::with_store(Arc::new(store), root, written.trim_end_matches('/').to_owned()))
     }
 }
 
-fn s3_builder(environment: AmazonS3Builder, destination: &DestinationSpec, bucket: &str) -> Result<AmazonS3Builder> {
+fn s3_builder(environment: &Environment, destination: &DestinationSpec, bucket: &str) -> Result<AmazonS3Builder> {
     let retry =
         RetryConfig { max_retries: STORE_RETRIES_MAX, retry_timeout: STORE_RETRY_TIMEOUT, ..RetryConfig::default() };
-    let mut builder = environment
+    let mut builder = s3_settings(environment)
         .with_bucket_name(bucket)
         .with_virtual_hosted_style_request(!destination.path_style)
         .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), STORE_CONNECT_TIMEOUT)
@@ -216,7 +217,31 @@ fn s3_builder(environment: AmazonS3Builder, destination: &DestinationSpec, bucke
         builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint).with_allow_http(plain);
     }
     check_credentials(&builder, &destination.url)?;
-    Ok(builder)
+    Ok(with_proxy(builder, environment))
+}
+
+/// What the variables that begin with `AWS_` say.
+fn s3_settings(environment: &Environment) -> AmazonS3Builder {
+    let settings = environment.variables().filter(|(name, _)| name.starts_with("AWS_"));
+    let known = settings.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
+    known.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value))
+}
+
+/// Names the proxy of `environment`, or that there is none: the store's client would read the variables of the process.
+fn with_proxy(builder: AmazonS3Builder, environment: &Environment) -> AmazonS3Builder {
+    let is_named = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::ProxyUrl)).is_some();
+    if is_named || environment.trusts_machine() {
+        return builder;
+    }
+    let endpoint = builder.get_config_value(&AmazonS3ConfigKey::S3Endpoint);
+    let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http:"));
+    let names = if is_plain { ["HTTP_PROXY", "http_proxy"] } else { ["HTTPS_PROXY", "https_proxy"] };
+    let proxy = environment.first_of(&names).or_else(|| environment.first_of(&["ALL_PROXY", "all_proxy"]));
+    let (proxy, excluded) = match proxy {
+        Some(proxy) => (proxy, environment.first_of(&["NO_PROXY", "no_proxy"]).unwrap_or_default()),
+        None => ("http://none.invalid", "*, 0.0.0.0/0, ::/0"),
+    };
+    builder.with_proxy_url(proxy).with_proxy_excludes(excluded)
 }
 
 /// The endpoint as the store wants it, and whether it is plain http, if that is allowed.

@@ -1,9 +1,10 @@
 //! The words that every stage of lakefeed speaks: errors, time, secrets, schemas, checkpoints, events.
 //!
-//! Nothing here touches the world but [`clock::SystemClock`].
+//! Nothing here touches the world but [`clock::SystemClock`] and [`environment::Environment::of_process`].
 
 pub mod checkpoint;
 pub mod clock;
+pub mod environment;
 pub mod error;
 pub mod event;
 pub mod interrupt;

@@ -6,8 +6,8 @@ use std::fmt;
 ///
 /// It has no `Display` and no `Serialize` on purpose; `Debug` prints `Secret(***)`.
 ///
-/// ```compile_fail
-/// let secret = lakefeed::secret::Secret::new("hush");
+/// ```compile_fail,E0277
+/// let secret = lakefeed_model::secret::Secret::new("hush");
 /// println!("{secret}");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]

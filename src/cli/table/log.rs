@@ -8,6 +8,7 @@ use super::grid::Side::{Left, Right};
 use super::grid::grid;
 use super::open::{instant, missing, open};
 use crate::checkpoint::{Checkpoint, Position};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::FileChangeKind;
 use crate::lake::{Change, CommitSummary, Lake, Manifest, Operation, Snapshot, Table};
@@ -20,7 +21,7 @@ fn text_of(lines: &[String]) -> String {
 
 /// Lists the tables of a lake. A table whose log cannot be read is listed too, and makes the command fail at its end.
 pub(super) async fn ls(arguments: LsArguments, printer: Printer) -> Result<()> {
-    let lake = Lake::open_existing(&DestinationSpec::at(&arguments.lake))?;
+    let lake = Lake::open_existing(&DestinationSpec::at(&arguments.lake), &Environment::of_process())?;
     let mut rows = Vec::new();
     let mut lines = Vec::new();
     let mut damaged = Vec::new();

@@ -16,6 +16,7 @@ use super::frame::Frame;
 use super::rows::json_lines;
 use super::scan::{local_files, scan};
 use crate::clock::{Clock as _, SystemClock};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Manifest, Table};
 use crate::schema::RecordSchema;
@@ -31,7 +32,7 @@ const READING_WORDS: [&str; 6] = ["select", "with", "from", "values", "table", "
 /// Runs the query and prints its rows.
 pub(super) async fn query(arguments: QueryArguments, printer: Printer) -> Result<()> {
     check_reads(&arguments.sql)?;
-    let lake = Lake::open_existing(&DestinationSpec::at(&arguments.lake))?;
+    let lake = Lake::open_existing(&DestinationSpec::at(&arguments.lake), &Environment::of_process())?;
     let interrupt = interrupt_on_signals();
     let frame = tokio::select! {
         frame = rows_of(&lake, &arguments) => frame?,

@@ -6,6 +6,7 @@ use super::super::args::{Output, ShowArguments};
 use super::super::printer::Printer;
 use super::open::missing;
 use super::rows::{framed, json_lines};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::spec::DestinationSpec;
@@ -25,7 +26,7 @@ pub(in crate::cli) async fn render(
     limit: usize,
     output: Output,
 ) -> Result<String> {
-    let table = Lake::open_existing(lake)?.table(table);
+    let table = Lake::open_existing(lake, &Environment::of_process())?.table(table);
     let snapshot = table.snapshot().await?;
     let Some(schema) = snapshot.schema.as_deref() else { return Err(missing(&table)) };
     let batches = table.first_rows(&snapshot, limit).await?;

@@ -13,22 +13,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use lakefeed::config::Sources;
 use lakefeed::demo::{DemoOptions, DemoServer};
 use serde_json::Value;
-
-/// What a pipeline is read beside: no environment, and whatever file it names is this one.
-pub struct OnlyFile(pub &'static str);
-
-impl Sources for OnlyFile {
-    fn env(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn file(&self, _: &str) -> std::io::Result<String> {
-        Ok(self.0.to_owned())
-    }
-}
 
 /// An API that runs, a folder for a lake, and the pipeline file between them.
 pub struct Stage {

@@ -70,11 +70,11 @@ impl Table {
     /// [`Snapshot::published`] is false, some files of the last commit may not be in place yet.
     ///
     /// ```no_run
-    /// # async fn example() -> lakefeed::error::Result<()> {
-    /// use lakefeed::lake::Lake;
-    /// use lakefeed::spec::DestinationSpec;
-    ///
-    /// let table = Lake::open_existing(&DestinationSpec::at("./lake"))?.table("calendar_events");
+    /// # use lakefeed_lake::{Lake, spec::DestinationSpec};
+    /// # use lakefeed_model::environment::Environment;
+    /// # async fn example() -> lakefeed_model::error::Result<()> {
+    /// let lake = Lake::open_existing(&DestinationSpec::at("./lake"), &Environment::empty())?;
+    /// let table = lake.table("calendar_events");
     /// let manifest = table.manifest(None).await?;
     /// let locations: Vec<&str> = manifest.files.iter().map(|file| file.location.as_str()).collect();
     /// # drop(locations);

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 
 use crate::spec::{Timeouts, is_loopback};
+use lakefeed_model::environment::Environment;
 use lakefeed_model::error::Result;
 
 const REDIRECTS_MAX: usize = 10;
@@ -91,16 +92,19 @@ impl fmt::Display for TransportError {
 impl StdError for TransportError {}
 
 /// The transport over real sockets. Keeps connections open between requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ReqwestTransport {
+    proxies: Vec<reqwest::Proxy>,
+    trusts_machine: bool,
     /// One client per pair of connect and read timeout, with TLS and without, since those are fixed when a client is built.
     clients: Mutex<HashMap<(u128, u128, bool), reqwest::Client>>,
 }
 
 impl ReqwestTransport {
-    /// A transport that trusts Mozilla's roots, which are built in, and those of the system, and uses the proxies of the usual environment variables.
-    pub fn new() -> Self {
-        Self { clients: Mutex::default() }
+    /// Makes a transport that uses the proxies that `environment` names and trusts Mozilla's roots, which are built in; those of the machine, too, where
+    /// it is the environment of the process.
+    pub fn new(environment: &Environment) -> Self {
+        Self { proxies: proxies(environment), trusts_machine: environment.trusts_machine(), clients: Mutex::default() }
     }
 
     /// The client for addresses with or without TLS. The roots of trust are read when the first address wants them: that takes milliseconds.
@@ -110,12 +114,18 @@ impl ReqwestTransport {
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = reqwest::Client::builder()
+        let builder = self
+            .proxies
+            .iter()
+            .cloned()
+            .fold(reqwest::Client::builder().no_proxy(), |builder, proxy| builder.proxy(proxy));
+        let client = builder
             .user_agent(concat!("lakefeed/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.read)
             .redirect(reqwest::redirect::Policy::none())
-            .tls_built_in_root_certs(with_tls)
+            .tls_built_in_webpki_certs(with_tls)
+            .tls_built_in_native_certs(with_tls && self.trusts_machine)
             .build()
             .map_err(|error| classify(error, false))?;
         clients.insert(key, client.clone());
@@ -166,6 +176,20 @@ impl ReqwestTransport {
             format!("the API redirected more than {REDIRECTS_MAX} times"),
         ))
     }
+}
+
+/// The proxies of the usual variables, by curl's rules. What is no URL is no proxy.
+fn proxies(environment: &Environment) -> Vec<reqwest::Proxy> {
+    let excluded = environment.first_of(&["NO_PROXY", "no_proxy"]).and_then(reqwest::NoProxy::from_string);
+    // A client of a CGI program sets `HTTP_PROXY` by a header of its own.
+    let http: &[&str] =
+        if environment.variable("REQUEST_METHOD").is_some() { &[] } else { &["HTTP_PROXY", "http_proxy"] };
+    let proxies = [
+        environment.first_of(http).map(reqwest::Proxy::http),
+        environment.first_of(&["HTTPS_PROXY", "https_proxy"]).map(reqwest::Proxy::https),
+        environment.first_of(&["ALL_PROXY", "all_proxy"]).map(reqwest::Proxy::all),
+    ];
+    proxies.into_iter().flatten().flatten().map(|proxy| proxy.no_proxy(excluded.clone())).collect()
 }
 
 /// Where the answer leads, when it is a redirect within the origin of the request.

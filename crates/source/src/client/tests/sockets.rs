@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::client::{ReqwestTransport, SendLimits, Transport as _, TransportErrorKind};
 use crate::spec::Timeouts;
+use lakefeed_model::environment::Environment;
 
 /// Serves `answer` to every connection, then closes it; waits `pause` before.
 async fn serve(answer: &'static str, pause: Duration) -> String {
@@ -39,6 +40,13 @@ async fn send(url: &str) -> Result<http::Response<Bytes>, (TransportErrorKind, S
 }
 
 async fn send_request(request: http::Request<Bytes>) -> Result<http::Response<Bytes>, (TransportErrorKind, String)> {
+    send_in(&Environment::empty(), request).await
+}
+
+async fn send_in(
+    environment: &Environment,
+    request: http::Request<Bytes>,
+) -> Result<http::Response<Bytes>, (TransportErrorKind, String)> {
     let limits = SendLimits {
         timeouts: Timeouts {
             connect: Duration::from_secs(2),
@@ -47,8 +55,25 @@ async fn send_request(request: http::Request<Bytes>) -> Result<http::Response<By
         },
         body_bytes_max: 1_000,
     };
-    let transport = ReqwestTransport::new();
+    let transport = ReqwestTransport::new(environment);
     transport.send(request, limits).await.map_err(|error| (error.kind, error.to_string()))
+}
+
+#[tokio::test]
+async fn the_proxies_of_the_environment_that_is_passed_in_are_used() {
+    let proxy = serve("HTTP/1.1 418 Teapot\r\ncontent-length: 0\r\n\r\n", Duration::ZERO).await;
+    let status = |variables: Vec<(&'static str, String)>| async move {
+        let request = http::Request::get("http://api.invalid/x").body(Bytes::new()).unwrap();
+        let answer = send_in(&variables.into_iter().collect(), request).await;
+        answer.map(|answer| answer.status().as_u16()).map_err(|(kind, _)| kind)
+    };
+    let teapot = Ok(418);
+    assert_eq!(status(vec![("HTTP_PROXY", proxy.clone())]).await, teapot);
+    assert_eq!(status(vec![("all_proxy", proxy.clone())]).await, teapot);
+    let none = Err(TransportErrorKind::Connect);
+    assert_eq!(status(vec![("https_proxy", proxy.clone())]).await, none);
+    assert_eq!(status(vec![("HTTP_PROXY", proxy.clone()), ("NO_PROXY", ".invalid".to_owned())]).await, none);
+    assert_eq!(status(vec![("HTTP_PROXY", proxy), ("REQUEST_METHOD", "GET".to_owned())]).await, none);
 }
 
 async fn kind(answer: &'static str) -> TransportErrorKind {
