@@ -7,7 +7,7 @@ use crate::commit::lock_wait::LockWait;
 use crate::log::load::load;
 use crate::log::snapshot::Snapshot;
 use crate::storage::objects::Storage;
-use lakefeed_model::error::Result;
+use lakefeed_model::error::{Error, ErrorKind, Result};
 
 /// A folder of the lake that holds the rows of one resource.
 #[derive(Debug, Clone)]
@@ -38,7 +38,10 @@ impl Table {
     /// # Errors
     /// When it is not there or cannot be read.
     pub async fn read_file(&self, path: &str) -> Result<Bytes> {
-        self.storage.get(&self.storage.resolve(path)?).await
+        match self.storage.get(&self.storage.resolve(path)?).await {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(self.explain(path, error).await),
+        }
     }
 
     /// The bytes of a data file of a snapshot, piece by piece.
@@ -46,7 +49,25 @@ impl Table {
     /// # Errors
     /// When it is not there or cannot be read.
     pub async fn stream_file(&self, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
-        self.storage.stream(&self.storage.resolve(path)?).await
+        match self.storage.stream(&self.storage.resolve(path)?).await {
+            Ok(chunks) => Ok(chunks),
+            Err(error) => Err(self.explain(path, error).await),
+        }
+    }
+
+    /// Tells damage from a commit that is on its way, for a reader who does not hold the table.
+    async fn explain(&self, path: &str, error: Error) -> Error {
+        if error.kind() != ErrorKind::Damaged {
+            return error;
+        }
+        match self.snapshot().await {
+            Ok(now) if !now.published || !now.files.contains_key(path) => {
+                Error::conflict(format!("table {}: {path} is being replaced or removed by a commit", self.storage.url))
+                    .with_source(error)
+                    .with_hint("try again; `lakefeed table recover` finishes the commit of a run that is dead")
+            }
+            Ok(_) | Err(_) => error,
+        }
     }
 
     /// Waits for the table where another run holds it, as long as `lock_wait` lasts, instead of failing at once.

@@ -19,8 +19,8 @@ pub(crate) async fn spawn<T: Send + 'static>(work: impl Future<Output = Result<T
     task.spawn(work);
     match task.join_next().await {
         Some(Ok(outcome)) => outcome,
-        Some(Err(error)) => Err(Error::storage("a part of the work ended unexpectedly").with_source(error)),
-        None => Err(Error::storage("a part of the work was lost")),
+        Some(Err(error)) => Err(Error::defect("a part of the work ended unexpectedly").with_source(error)),
+        None => Err(Error::defect("a part of the work was lost")),
     }
 }
 

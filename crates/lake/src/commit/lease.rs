@@ -17,8 +17,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::commit::lock_wait::LockWaitState;
+use crate::storage::failure::failed;
 use crate::storage::layout::{LOCK_FILE, number_of};
-use crate::storage::objects::{Created, Storage, failed};
+use crate::storage::objects::{Created, Storage};
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, ErrorKind, Result};
 
@@ -313,7 +314,7 @@ async fn newest(storage: &Storage) -> Result<Option<LeaseDocument>> {
         // Whoever takes the next epoch deletes this one.
         let Some(bytes) = storage.get_if_present(&path).await? else { continue };
         return serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            Error::storage(format!("cannot read the lease {}", storage.show(&path)))
+            Error::damaged(format!("cannot read the lease {}", storage.show(&path)))
                 .with_source(error)
                 .with_hint("was it written by a newer lakefeed?")
         });

@@ -32,7 +32,7 @@ use crate::commit::sweep::sweep_staging;
 use crate::log::document::CommitDocument;
 use crate::storage::layout::number_of;
 use crate::storage::objects::{Created, Storage};
-use lakefeed_model::error::{Error, ErrorKind, Result};
+use lakefeed_model::error::{Error, Result};
 
 /// Copies in flight at the same time.
 const PUBLISH_IN_FLIGHT: usize = 8;
@@ -153,7 +153,7 @@ async fn create_commit(storage: &Storage, lock: &TableLock, commit: &CommitDocum
             Ok(found) if found.run_id == commit.run_id => Ok(()),
             Ok(found) => Err(nothing(lost_to(storage, commit.commit, &found.run_id))),
             Err(error) => Err(nothing(
-                Error::new(ErrorKind::Storage, format!("cannot read the commit {}", storage.show(&path))).with_source(error),
+                Error::damaged(format!("cannot read the commit {}", storage.show(&path))).with_source(error),
             )),
         },
         Ok(None) | Err(_) => Err(CommitFailure {
@@ -211,7 +211,7 @@ async fn copy_file(storage: &Storage, number: u64, staged: &str, path: &str) -> 
     if storage.get_if_present(&marker).await?.is_some() || storage.get_if_present(&next).await?.is_some() {
         return Ok(());
     }
-    Err(Error::storage(format!(
+    Err(Error::damaged(format!(
         "cannot publish {}: its staged file {} is gone",
         storage.show(&to),
         storage.show(&from)

@@ -8,7 +8,7 @@ use object_store::ObjectMeta;
 use crate::storage::layout::is_cached_response;
 use crate::storage::objects::Storage;
 use lakefeed_model::clock::Clock;
-use lakefeed_model::error::Result;
+use lakefeed_model::error::{Error, Result};
 
 /// The segments that the runs of a table keep.
 #[derive(Debug, Clone)]
@@ -47,8 +47,12 @@ impl TableResponseCache {
     /// When it cannot be read.
     pub async fn get(&self, segment: &str) -> Result<Bytes> {
         let path = object_store::path::Path::parse(segment)
-            .map_err(|error| lakefeed_model::error::Error::storage("a segment has no path").with_source(error))?;
-        self.storage.get(&path).await
+            .map_err(|error| Error::defect("a segment has no path").with_source(error))?;
+        // It is no part of the table: another run's commit may have swept it.
+        self.storage
+            .get_if_present(&path)
+            .await?
+            .ok_or_else(|| Error::storage("the kept pages of a stopped run are gone"))
     }
 
     /// Keeps a segment of this run. The table must be taken.

@@ -306,7 +306,7 @@ fn is_as_written(found: &Field, expected: &Field) -> bool {
     }
 }
 
-/// An error of [`conform`] about an object of the store: values that do not fit are the schema's matter, anything else is the storage's.
+/// An error of [`conform`] about an object of the store: values that do not fit are the schema's matter, anything else is damage.
 pub(crate) fn conform_error(
     storage: &Storage,
     action: &str,
@@ -317,7 +317,7 @@ pub(crate) fn conform_error(
         ArrowError::CastError(what) => Error::schema(format!("{}: {what}", storage.show(path)))
             .with_hint("the table stays as it was; keep the column's type with a schema file, or let it become JSON there, too: x-arrow: json, with schema_contract.conflicts: json")
             .with_hint("or load everything anew with --full-refresh"),
-        error => storage.failed(action, path, error),
+        error => storage.unreadable(action, path, error),
     }
 }
 

@@ -235,7 +235,7 @@ impl CommitDocument {
     pub(crate) fn to_bytes(&self) -> Result<Bytes> {
         serde_json::to_vec_pretty(self)
             .map(Bytes::from)
-            .map_err(|error| Error::storage("cannot write a commit document").with_source(error))
+            .map_err(|error| Error::defect("cannot write a commit document").with_source(error))
     }
 }
 

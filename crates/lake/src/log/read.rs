@@ -52,6 +52,6 @@ pub(crate) async fn is_published(storage: &Storage, number: u64) -> Result<bool>
 
 pub(crate) fn damaged(storage: &Storage, number: u64, problem: &str) -> Error {
     let path = storage.show(&storage.layout.commit(number));
-    Error::storage(format!("cannot read the commit {path}: {problem}"))
+    Error::damaged(format!("cannot read the commit {path}: {problem}"))
         .with_hint("commits are written once and never changed; restore the file, or use the lakefeed that wrote it")
 }

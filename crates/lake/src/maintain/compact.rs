@@ -145,7 +145,7 @@ async fn compact(held: &mut HeldTable<'_>, spec: &CompactSpec) -> Result<Compact
         let written = write(&area, &bins, &spec.sort_by).await?;
         let rows: u64 = written.iter().map(|file| file.rows).sum();
         if rows != told.rows {
-            return Err(Error::storage(format!(
+            return Err(Error::damaged(format!(
                 "{}: the files of partition {partition:?} have {rows} rows, the log says {}; nothing was changed",
                 held.storage.url, told.rows
             ))
@@ -303,7 +303,7 @@ async fn write_bin(mut area: StagingArea, bin: Bin, sort_by: &[SortColumn]) -> R
     let mut unsorted_bytes = 0;
     for (path, file) in &bin.files {
         let source = Source { path: area.storage.resolve(path)?, bytes: file.bytes };
-        let fails = |error: ArrowError| area.storage.failed("rewrite", &source.path, error);
+        let fails = |error: ArrowError| area.storage.unreadable("rewrite", &source.path, error);
         let mut batches = read(&area.storage, &source, Part::Whole).await?;
         while let Some(batch) = batches.try_next().await? {
             let batch = conform(&batch, &area.schema).map_err(fails)?;
@@ -321,7 +321,7 @@ async fn write_bin(mut area: StagingArea, bin: Bin, sort_by: &[SortColumn]) -> R
         }
     }
     if !unsorted.is_empty() {
-        let fails = |error: ArrowError| Error::storage(format!("cannot sort the rows of {first}")).with_source(error);
+        let fails = |error: ArrowError| Error::defect(format!("cannot sort the rows of {first}")).with_source(error);
         let rows = compute(|| sorted(&unsorted, sort_by)).map_err(fails)?;
         written.extend(write_alone(&area, &partition, rows).await?);
     }

@@ -180,7 +180,7 @@ impl<'a> HeldTable<'a> {
         retires: Vec<String>,
     ) -> Result<CommitDocument> {
         let Some(last) = &self.loaded.last else {
-            return Err(Error::storage(format!("table {} has no commit", self.storage.url)));
+            return Err(Error::defect(format!("table {} has no commit", self.storage.url)));
         };
         let Changes { mut adds, mut removes } = changes;
         adds.sort_by(|left, right| left.path.cmp(&right.path));

@@ -58,14 +58,14 @@ impl BloomProbe {
         });
         let columns = columns.collect::<Result<Vec<_>, ArrowError>>();
         let columns =
-            columns.map_err(|error| Error::storage("cannot put the keys of a run together").with_source(error))?;
+            columns.map_err(|error| Error::defect("cannot put the keys of a run together").with_source(error))?;
         let keys = batches.iter().map(RecordBatch::num_rows).sum();
         Ok(Some(Self { columns, keys }))
     }
 
     /// Whether a file may have one of the keys.
     pub(crate) async fn may_be_in(&self, storage: &Storage, source: &Source) -> Result<bool> {
-        let fails = |error| storage.failed("read the bloom filters of", &source.path, error);
+        let fails = |error| storage.unreadable("read the bloom filters of", &source.path, error);
         let mut filters = Filters::of(storage, source).await?;
         for row_group in 0..filters.row_groups() {
             let mut candidates: Vec<usize> = (0..self.keys).collect();
@@ -91,7 +91,7 @@ fn picked(held: &[RecordBatch], rows: &RowSet) -> Result<Vec<RecordBatch>> {
         filter_record_batch(batch, &BooleanArray::from(mask))
     });
     let batches = batches.collect::<Result<_, ArrowError>>();
-    batches.map_err(|error| Error::storage("cannot take the keys of a run").with_source(error))
+    batches.map_err(|error| Error::defect("cannot take the keys of a run").with_source(error))
 }
 
 /// Where the rows are staged whose keys were not met; `None` when one of them has no row.

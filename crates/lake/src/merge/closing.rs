@@ -49,7 +49,7 @@ impl RowClosing {
         for (path, rows) in closed {
             let bytes = snapshot.files.get(path).map_or(0, |file| file.bytes);
             let source = Source { path: area.storage.resolve(path)?, bytes };
-            let fails = |error: ArrowError| area.storage.failed("mark rows of", &source.path, error);
+            let fails = |error: ArrowError| area.storage.unreadable("mark rows of", &source.path, error);
             let positions = ranges(rows.positions());
             let mut batches = read(&area.storage, &source, Part::Rows(&positions)).await?;
             while let Some(batch) = batches.try_next().await? {
@@ -58,7 +58,7 @@ impl RowClosing {
                     let partition = if let Some(partition) = partitions.get(&group.partition) {
                         Arc::clone(partition)
                     } else {
-                        let lost = || Error::storage("a partition was lost");
+                        let lost = || Error::defect("a partition was lost");
                         Arc::new(partitioner.partition(group.partition).cloned().ok_or_else(lost)?)
                     };
                     let rows = group.of(&batch).map_err(fails)?;

@@ -88,7 +88,7 @@ impl IncomingKeys {
 
     /// Rows that arrived before, at `was`, are written anew at `is`.
     pub(crate) fn restaged(&mut self, batch: &RecordBatch, was: RowLocation, is: RowLocation) -> Result<()> {
-        let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
+        let fails = |error: ArrowError| Error::defect("cannot take the fingerprints of a batch").with_source(error);
         let Some(keys) = self.identity.keys(batch).map_err(fails)? else { return Ok(()) };
         let rows = if self.compares || self.identity.needs_rows() {
             self.identity.rows(batch).map_err(fails)?
@@ -111,7 +111,7 @@ impl IncomingKeys {
     /// # Errors
     /// When a key is null.
     pub(crate) fn fingerprints(&mut self, batch: &RecordBatch, deletes: Option<&BooleanArray>) -> Result<Fingerprints> {
-        let fails = |error: ArrowError| Error::storage("cannot take the fingerprints of a batch").with_source(error);
+        let fails = |error: ArrowError| Error::defect("cannot take the fingerprints of a batch").with_source(error);
         let identity = &self.identity;
         if identity.by == IdentifiedBy::Key && identity.lacks_key(batch).map_err(fails)? {
             return Err(Error::schema("a row of a merge has null in its primary key"));

@@ -131,7 +131,7 @@ async fn run(
         tally.add(&counted);
     }
     while let Some(synced) = syncs.join_next().await {
-        synced.map_err(|error| Error::storage("a part of the work ended unexpectedly").with_source(error))??;
+        synced.map_err(|error| Error::defect("a part of the work ended unexpectedly").with_source(error))??;
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ impl Rewrite {
             };
             let fails = |error: ArrowError| match &name {
                 Some(path) => conform_error(&area.storage, "rewrite", path, error),
-                None => Error::storage("cannot filter rows").with_source(error),
+                None => Error::defect("cannot filter rows").with_source(error),
             };
             let mut position = 0_u64;
             while let Some(batch) = batches.try_next().await? {

@@ -99,7 +99,7 @@ pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
         }
     }
     if unread.next().is_some() {
-        return Err(Error::storage(format!("{} ended before all of its rows were read", storage.show(&source.path))));
+        return Err(Error::damaged(format!("{} ended before all of its rows were read", storage.show(&source.path))));
     }
     Ok(found)
 }

@@ -47,7 +47,7 @@ pub(crate) async fn judge_spilled(
     });
     let passes = passes.collect::<Vec<_>>();
     stream::iter(passes).buffer_unordered(files_in_flight()).try_collect::<()>().await?;
-    let sink = Arc::into_inner(sink).ok_or_else(|| Error::storage("a part of the work is not over"))?;
+    let sink = Arc::into_inner(sink).ok_or_else(|| Error::defect("a part of the work is not over"))?;
     let buckets = sink.buckets.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (index, rows) in keys.drain().zip(buckets.drain()) {
         let (index, mut rows) = (index?, rows?);

@@ -110,7 +110,7 @@ fn is_whole_number(physical_type: Type) -> bool {
 
 /// What the Parquet and Arrow libraries say when they cannot encode.
 pub(crate) fn cannot_encode(what: &str, error: ParquetError) -> Error {
-    Error::storage(format!("cannot encode {what}")).with_source(error)
+    Error::defect(format!("cannot encode {what}")).with_source(error)
 }
 
 #[cfg(test)]

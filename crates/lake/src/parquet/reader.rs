@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
@@ -98,7 +98,7 @@ pub(crate) async fn read<'a>(
 
 /// All bytes of a file.
 pub(crate) async fn fetch(storage: &Storage, source: &Source) -> Result<Bytes> {
-    let fails = |error| storage.failed("read", &source.path, error);
+    let fails = |error| storage.unreadable("read", &source.path, error);
     storage.store.get(&source.path).await.map_err(fails)?.bytes().await.map_err(fails)
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn decode(
 }
 
 fn unreadable(storage: &Storage, path: &Path, error: ParquetError) -> Error {
-    storage.failed("read", path, error).with_hint("if the file is damaged, restore it or reload with --full-refresh")
+    storage.unreadable("read", path, error)
 }
 
 /// Batches of which some are made before they are asked for.
@@ -142,7 +142,7 @@ fn in_advance(
         // That nothing more comes is the end of the file only when the reading says so.
         let error = match reading.join_next().await? {
             Ok(()) => return None,
-            Err(error) => Error::storage("the reading of a file ended unexpectedly").with_source(error),
+            Err(error) => Error::defect("the reading of a file ended unexpectedly").with_source(error),
         };
         Some((Err(error), (receiver, reading)))
     };
@@ -158,7 +158,7 @@ impl Filters {
     pub(crate) async fn of(storage: &Storage, source: &Source) -> Result<Self> {
         let object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
         let builder = ParquetRecordBatchStreamBuilder::new(object).await;
-        builder.map(|builder| Self { builder }).map_err(|error| storage.failed("read", &source.path, error))
+        builder.map(|builder| Self { builder }).map_err(|error| storage.unreadable("read", &source.path, error))
     }
 
     pub(crate) fn row_groups(&self) -> usize {
@@ -176,7 +176,7 @@ impl Filters {
 /// What a data file's metadata has under `key`.
 pub(crate) async fn metadata_entry(storage: &Storage, source: &Source, key: &str) -> Result<Option<String>> {
     let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
-    let metadata = object.get_metadata(None).await.map_err(|error| storage.failed("read", &source.path, error))?;
+    let metadata = object.get_metadata(None).await.map_err(|error| storage.unreadable("read", &source.path, error))?;
     let entries = metadata.file_metadata().key_value_metadata().into_iter().flatten();
     Ok(entries.filter(|entry| entry.key == key).find_map(|entry| entry.value.clone()))
 }
@@ -187,7 +187,7 @@ const DOUBLES_MAX: u64 = 1 << 53;
 /// Whether the statistics of a file say that every whole number in these columns is a double.
 pub(crate) async fn are_all_doubles(storage: &Storage, source: &Source, columns: &[String]) -> Result<bool> {
     let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
-    let metadata = object.get_metadata(None).await.map_err(|error| storage.failed("read", &source.path, error))?;
+    let metadata = object.get_metadata(None).await.map_err(|error| storage.unreadable("read", &source.path, error))?;
     let chunks = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let mut chunks =
         chunks.filter(|chunk| chunk.column_path().parts().first().is_some_and(|root| columns.contains(root)));
@@ -229,17 +229,38 @@ struct ObjectReader {
     bytes: u64,
 }
 
-fn external(error: object_store::Error) -> ParquetError {
-    ParquetError::External(Box::new(error))
+impl ObjectReader {
+    /// Tells why nothing was given: an object of another size is not what was committed, and the
+    /// store's words on the range would hide it.
+    async fn fails(&self, error: object_store::Error) -> ParquetError {
+        match self.store.head(&self.path).await {
+            Ok(found) if found.size != self.bytes => {
+                ParquetError::General(format!("it has {} bytes, the commit says {}", found.size, self.bytes))
+            }
+            Ok(_) | Err(_) => ParquetError::External(Box::new(error)),
+        }
+    }
 }
 
 impl AsyncFileReader for ObjectReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        self.store.get_range(&self.path, range).map_err(external).boxed()
+        async move {
+            match self.store.get_range(&self.path, range).await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(self.fails(error).await),
+            }
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(external) }.boxed()
+        async move {
+            match self.store.get_ranges(&self.path, &ranges).await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(self.fails(error).await),
+            }
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(

@@ -29,7 +29,7 @@ impl Table {
             {
                 let batch = batch.slice(0, left.min(batch.num_rows()));
                 left -= batch.num_rows();
-                let fails = |error| self.storage.failed("read", &source.path, error);
+                let fails = |error| self.storage.unreadable("read", &source.path, error);
                 rows.push(conform(&batch, &shape).map_err(fails)?);
             }
         }

@@ -166,7 +166,7 @@ impl KeptRejects {
         let rejects = batches.map(move |batch| {
             let batch = batch?;
             let rejects = rejects_of(&batch, &file, &name, first)
-                .map_err(|error| self.storage.failed("read the rejects of", &path, error))?;
+                .map_err(|error| self.storage.unreadable("read the rejects of", &path, error))?;
             first = first.saturating_add(u32::try_from(batch.num_rows()).unwrap_or(u32::MAX));
             Ok(rejects)
         });

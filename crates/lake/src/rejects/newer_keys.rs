@@ -60,7 +60,7 @@ impl NewerKeys {
     /// # Errors
     /// When a file cannot be read.
     pub async fn find(&self, batch: &RecordBatch) -> Result<Vec<bool>> {
-        let fails = |error: ArrowError| Error::storage("cannot compare the keys of rejects").with_source(error);
+        let fails = |error: ArrowError| Error::defect("cannot compare the keys of rejects").with_source(error);
         let wanted = self.fingerprints(batch).map_err(fails)?;
         let mut missing: HashSet<Fingerprint> = wanted.iter().copied().collect();
         for file in &self.files {

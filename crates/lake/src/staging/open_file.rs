@@ -139,7 +139,7 @@ impl OpenFile {
         let Some(AtWork { done, .. }) = self.at_work.take() else { return Ok(()) };
         let (encoder, written) = done
             .await
-            .map_err(|error| Error::storage("the encoding of a file ended unexpectedly").with_source(error))?;
+            .map_err(|error| Error::defect("the encoding of a file ended unexpectedly").with_source(error))?;
         self.put_back(encoder, written, area).await
     }
 
@@ -269,7 +269,7 @@ impl Waiting {
             _ if rows == 0 => Ok(None),
             _ => concat_batches(&area.schema, &batches)
                 .map(Some)
-                .map_err(|error| Error::storage("cannot put the rows of a file together").with_source(error)),
+                .map_err(|error| Error::defect("cannot put the rows of a file together").with_source(error)),
         }
     }
 }

@@ -27,7 +27,7 @@ impl StagingArea {
         while let Some(batch) = batches.try_next().await? {
             let batch = conform(&batch, &self.schema)
                 .map_err(|error| conform_error(&self.storage, "rewrite", &source.path, error))?;
-            let row = u32::try_from(file.rows).map_err(|_| Error::storage("a data file has too many rows"))?;
+            let row = u32::try_from(file.rows).map_err(|_| Error::defect("a data file has too many rows"))?;
             each(&batch, RowLocation { file: file.number(), row })?;
             file.append(&batch, self, false).await?;
             if file.held_bytes > self.limits.writer_buffer_bytes {

@@ -53,9 +53,9 @@ impl RollingWriter {
             self.open.insert(partition.path.clone(), file);
         }
         let Some(file) = self.open.get_mut(&partition.path) else {
-            return Err(Error::storage("an open file was lost"));
+            return Err(Error::defect("an open file was lost"));
         };
-        let first = u32::try_from(file.rows).map_err(|_| Error::storage("a staged file has too many rows"))?;
+        let first = u32::try_from(file.rows).map_err(|_| Error::defect("a staged file has too many rows"))?;
         let location = RowLocation { file: file.number(), row: first };
         let may_wait = self.held_bytes < self.waiting_bytes_max;
         self.held_bytes -= file.held_bytes;

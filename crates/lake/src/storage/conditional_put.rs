@@ -25,6 +25,7 @@ pub(crate) async fn check_store(storage: &Storage) -> Result<()> {
         "the store of {} ignores conditional writes (If-None-Match); lakefeed refuses to write to it",
         storage.url
     ))
+    .with_retryable(false)
     .with_hint(
         "two runs could overwrite each other's commits there; use a store that honours If-None-Match: *, or local disk",
     ))

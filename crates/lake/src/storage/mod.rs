@@ -4,6 +4,7 @@
 
 pub(crate) mod conditional_put;
 pub(crate) mod durability;
+pub(crate) mod failure;
 pub(crate) mod layout;
 pub(crate) mod objects;
 pub(crate) mod upload;

@@ -3,7 +3,6 @@
 //! Nothing here knows the protocol; it only makes each step say what it was doing, and where, when it fails.
 
 use std::error::Error as StdError;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOpt
 
 use crate::commit::lock_wait::LockWait;
 use crate::storage::durability::Durability;
+use crate::storage::failure::{failed, unreadable};
 use crate::storage::layout::Layout;
 use lakefeed_model::error::{Error, Result};
 
@@ -58,7 +58,7 @@ impl Storage {
     pub(crate) async fn get(&self, path: &Path) -> Result<Bytes> {
         match self.get_if_present(path).await? {
             Some(bytes) => Ok(bytes),
-            None => Err(Error::storage(format!("cannot read {}: there is no such object", self.show(path)))
+            None => Err(Error::damaged(format!("cannot read {}: there is no such object", self.show(path)))
                 .with_hint("the table is damaged, or another program changed it; restore the file")),
         }
     }
@@ -78,8 +78,8 @@ impl Storage {
     /// What [`Self::get`] gives, piece by piece.
     pub(crate) async fn stream(&self, path: &Path) -> Result<BoxStream<'static, Result<Bytes>>> {
         let (storage, path) = (self.clone(), path.clone());
-        let found = self.store.get(&path).await.map_err(|error| self.failed("read", &path, error))?;
-        Ok(found.into_stream().map_err(move |error| storage.failed("read", &path, error)).boxed())
+        let found = self.store.get(&path).await.map_err(|error| self.unreadable("read", &path, error))?;
+        Ok(found.into_stream().map_err(move |error| storage.unreadable("read", &path, error)).boxed())
     }
 
     pub(crate) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
@@ -203,8 +203,18 @@ impl Storage {
     /// The path that a commit names.
     pub(crate) fn resolve(&self, relative: &str) -> Result<Path> {
         self.layout.resolve(relative).map_err(|error| {
-            Error::storage(format!("{}: {relative:?} is not the path of a data file", self.url)).with_source(error)
+            Error::damaged(format!("{}: {relative:?} is not the path of a data file", self.url)).with_source(error)
         })
+    }
+
+    /// Names a failed reading of what was committed: the store is away, or the table is damaged.
+    pub(crate) fn unreadable(
+        &self,
+        action: &str,
+        path: &Path,
+        cause: impl Into<Box<dyn StdError + Send + Sync + 'static>>,
+    ) -> Error {
+        unreadable(action, &self.show(path), cause)
     }
 
     /// Names a failed operation.
@@ -251,80 +261,7 @@ impl Storage {
     }
 }
 
-/// Names a failed operation on storage and says what to do about it.
-pub(crate) fn failed(action: &str, place: &str, cause: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Error {
-    let cause = cause.into();
-    let hint = hint_for(cause.as_ref());
-    let error = Error::storage(format!("cannot {action} {place}")).with_source(cause);
-    match hint {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
-}
-
-fn hint_for(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
-    const NO_SPACE_LEFT: i32 = 28;
-    let mut next = Some(cause);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            if error.kind() == io::ErrorKind::StorageFull || error.raw_os_error() == Some(NO_SPACE_LEFT) {
-                return Some(
-                    "the disk is full: free some space and run again; the table is as its last commit left it",
-                );
-            }
-            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
-                return Some("the destination is not writable for this user: mend its permissions or choose another");
-            }
-        }
-        match error.downcast_ref::<object_store::Error>() {
-            Some(object_store::Error::PermissionDenied { .. }) => {
-                return Some(
-                    "the credentials lack a right: reading, writing, listing and deleting below the destination",
-                );
-            }
-            Some(object_store::Error::Unauthenticated { .. }) => {
-                return Some("the store refused the credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-            }
-            Some(object_store::Error::NotFound { .. }) => {
-                return Some("the bucket or folder is not there: create it first, or mend the destination's URL");
-            }
-            Some(_) | None => {}
-        }
-        next = error.source();
-    }
-    let text = cause.to_string();
-    if text.contains("NoSuchBucket") {
-        return Some("create the bucket first, or mend its name in the destination's URL");
-    }
-    if text.contains("error sending request") || text.contains("connect") {
-        return Some("the store cannot be reached: check the endpoint and the network");
-    }
-    None
-}
-
 /// The path of a staged object as commits name it.
 pub(crate) fn staged_name(storage: &Storage, path: &Path) -> String {
     storage.layout.relative(path).to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_is_named_however_deep_the_cause_is() {
-        let cause = object_store::Error::Generic { store: "disk", source: io::Error::from_raw_os_error(28).into() };
-        let error = failed("write", "lake/events/x", cause);
-        assert_eq!(error.to_string(), "cannot write lake/events/x");
-        assert!(error.hints()[0].contains("disk is full"), "{error:?}");
-    }
-
-    #[test]
-    fn a_refused_write_speaks_of_permissions() {
-        let cause = object_store::Error::Generic {
-            store: "disk",
-            source: io::Error::from(io::ErrorKind::PermissionDenied).into(),
-        };
-        assert!(failed("write", "x", cause).hints()[0].contains("not writable"));
-    }
 }

@@ -61,7 +61,7 @@ pub(crate) async fn widen_table(area: &StagingArea, snapshot: &Snapshot, changes
         let (bytes, values) = (file.bytes, file.partition.clone());
         spawn(async move {
             let Some((folder, slot)) = slot_of(&path) else {
-                return Err(Error::storage(format!("{path} is not the name of a data file")));
+                return Err(Error::damaged(format!("{path} is not the name of a data file")));
             };
             let partition = Arc::new(Partition { path: folder.to_owned(), values });
             let source = Source { path: area.storage.resolve(&path)?, bytes };

@@ -241,7 +241,7 @@ impl TableWriter {
             Err(error) => {
                 let error = session.lock.explain(&session.storage, error).await;
                 let error = match error.kind() {
-                    ErrorKind::Storage => {
+                    ErrorKind::Storage | ErrorKind::Damaged => {
                         protocol::explain(&session.storage, session.snapshot.version + 1, error).await
                     }
                     _ => error,
@@ -307,7 +307,7 @@ pub(super) fn unfit(error: ArrowError) -> Error {
 }
 
 pub(super) fn broken() -> Error {
-    Error::storage("an earlier write of this run failed, so it cannot go on")
+    Error::defect("an earlier write of this run failed, so it cannot go on")
 }
 
 impl Staging {
@@ -364,14 +364,14 @@ impl Staging {
         };
         let rows = self
             .rows(batch, deletes, session)
-            .map_err(|error| Error::storage("cannot make rows of a batch").with_source(error))?;
+            .map_err(|error| Error::defect("cannot make rows of a batch").with_source(error))?;
         let groups = self.partitioner.split(&rows)?;
         let mut locations = vec![RowLocation { file: 0, row: 0 }; if prints.is_some() { rows.num_rows() } else { 0 }];
         for group in groups.into_iter().filter(|_| rows.num_rows() > 0) {
             let partition = self.partition(group.partition)?;
             let rows = group
                 .of(&rows)
-                .map_err(|error| Error::storage("cannot split a batch by partition").with_source(error))?;
+                .map_err(|error| Error::defect("cannot split a batch by partition").with_source(error))?;
             let first = self.rolling.write(&partition, &rows).await?;
             set_locations(&mut locations, &group, first);
         }
@@ -417,8 +417,7 @@ impl Staging {
         if let Some(partition) = self.partitions.get(&id) {
             return Ok(Arc::clone(partition));
         }
-        let partition =
-            self.partitioner.partition(id).cloned().ok_or_else(|| Error::storage("a partition was lost"))?;
+        let partition = self.partitioner.partition(id).cloned().ok_or_else(|| Error::defect("a partition was lost"))?;
         let partition = Arc::new(partition);
         self.partitions.insert(id, Arc::clone(&partition));
         Ok(partition)

@@ -4,6 +4,7 @@ use super::*;
 use crate::log::document::{CommitDocument, CommitError};
 use crate::testing::world::{Row, World, row, run_on, write_all};
 use lakefeed_model::checkpoint::Checkpoint;
+use lakefeed_model::error::ErrorKind;
 use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
 
 fn before() -> Vec<Vec<Row>> {
@@ -206,7 +207,7 @@ async fn a_commit_survives_its_own_text_and_other_versions_are_refused() {
     for (broken, what) in [(newer, "version 2"), ("{".to_owned(), "not a commit document")] {
         world.put_commit(2, &broken).await;
         let error = world.table().snapshot().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert_eq!(error.kind(), ErrorKind::Damaged);
         assert!(error.to_string().contains("00000000000000000002.json") && error.to_string().contains(what), "{error}");
     }
 }

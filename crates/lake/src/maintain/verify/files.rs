@@ -51,7 +51,7 @@ impl Shape {
         let schema = record_schema.to_arrow();
         let key = &snapshot.primary_key;
         let fails =
-            |error: ArrowError| Error::storage("the table's primary key does not fit its schema").with_source(error);
+            |error: ArrowError| Error::damaged("the table's primary key does not fit its schema").with_source(error);
         let columns = key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>().map_err(fails)?;
         let sieve = if columns.is_empty() {
             None

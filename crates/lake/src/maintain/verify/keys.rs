@@ -83,7 +83,7 @@ pub(super) async fn check(
                 let mut batches = read(storage, source, Part::Columns(&sieve.columns())).await?;
                 while let Some(batch) = batches.try_next().await? {
                     compute(|| sieve.take(&batch, share, &mut keys))
-                        .map_err(|error| storage.failed("compare the keys of", &source.path, error))?;
+                        .map_err(|error| storage.unreadable("compare the keys of", &source.path, error))?;
                 }
             }
         }
@@ -132,7 +132,7 @@ async fn name_keys(
         let mut batches = read(storage, source, Part::Columns(&sieve.columns())).await?;
         while let Some(batch) = batches.try_next().await? {
             let keys = compute(|| texts(sieve, &batch, examples))
-                .map_err(|error| storage.failed("compare the keys of", &source.path, error))?;
+                .map_err(|error| storage.unreadable("compare the keys of", &source.path, error))?;
             for key in keys {
                 found.entry(key).or_default().push(path);
             }
