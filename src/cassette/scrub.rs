@@ -11,15 +11,11 @@ use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use super::MARK;
-use crate::client::is_secret_name;
-use crate::spec::{Auth, Header, PipelineSpec, RefreshTokenSpec};
+use crate::client::{hide, is_harmless_header, is_secret_name, secrets_of};
+use crate::spec::{Header, PipelineSpec};
 
 /// A shorter secret is not looked for in texts, where it would hit innocent ones.
 const LENGTH_MIN: usize = 6;
-
-/// Request headers that may be shown as they are.
-const HARMLESS_HEADERS: &[HeaderName] =
-    &[header::ACCEPT, header::ACCEPT_LANGUAGE, header::CONTENT_TYPE, header::RANGE, header::USER_AGENT];
 
 /// Fields of a token endpoint's answer that may be shown.
 const HARMLESS_FIELDS: &[&str] =
@@ -98,8 +94,7 @@ impl Scrubber {
 
     /// The headers of a request: those that are not known to be harmless keep only their names.
     pub(super) fn request_headers(&self, headers: &HeaderMap) -> Vec<String> {
-        let is_harmless = |name: &HeaderName| HARMLESS_HEADERS.contains(name) || name.as_str().ends_with("version");
-        self.headers(headers, |name| !is_harmless(name))
+        self.headers(headers, |name| !is_harmless_header(name))
     }
 
     /// The headers of an answer. Cookies keep their names.
@@ -134,7 +129,7 @@ impl Scrubber {
         }
         match serde_json::from_str::<Value>(&text) {
             Ok(mut value @ (Value::Object(_) | Value::Array(_))) => {
-                hide(&mut value, &|name, text| name.is_some_and(is_secret_name) || self.knows(text), &|_| {});
+                hide(&mut value, &|name, text| name.is_some_and(is_secret_name) || self.knows(text), &mut |_| {});
                 self.text(&value.to_string())
             }
             Ok(_) | Err(_) => self.text(&text),
@@ -163,7 +158,7 @@ impl Scrubber {
             return if body.is_empty() { String::new() } else { MARK.to_owned() };
         };
         let is_secret = |name: Option<&str>, _: &str| name.is_none_or(|name| !HARMLESS_FIELDS.contains(&name));
-        hide(&mut value, &is_secret, &|secret| self.learn(secret));
+        hide(&mut value, &is_secret, &mut |secret| self.learn(secret));
         self.text(&value.to_string())
     }
 
@@ -178,62 +173,8 @@ impl fmt::Debug for Scrubber {
     }
 }
 
-/// Replaces the texts that are secret by the name of their field or by their value, and tells of each.
-fn hide(value: &mut Value, is_secret: &dyn Fn(Option<&str>, &str) -> bool, learn: &dyn Fn(&str)) {
-    fn walk(
-        value: &mut Value,
-        name: Option<&str>,
-        is_secret: &dyn Fn(Option<&str>, &str) -> bool,
-        learn: &dyn Fn(&str),
-    ) {
-        match value {
-            Value::String(text) if is_secret(name, text) => {
-                learn(text);
-                MARK.clone_into(text);
-            }
-            Value::Array(elements) => elements.iter_mut().for_each(|element| walk(element, name, is_secret, learn)),
-            Value::Object(fields) => {
-                fields.iter_mut().for_each(|(name, field)| walk(field, Some(name), is_secret, learn));
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-    walk(value, None, is_secret, learn);
-}
-
 fn cookie_without_value(cookie: &str) -> String {
     let (pair, attributes) = cookie.split_once(';').map_or((cookie, ""), |(pair, rest)| (pair, rest));
     let name = pair.split_once('=').map_or(pair, |(name, _)| name);
     if attributes.is_empty() { format!("{name}={MARK}") } else { format!("{name}={MARK};{attributes}") }
-}
-
-/// What `auth` keeps secret.
-fn secrets_of(auth: &Auth) -> Vec<String> {
-    let of_client = |spec: &crate::spec::OAuth2Spec| {
-        let extra = spec.request_data.iter().filter(|(name, _)| is_secret_name(name));
-        let mut secrets = vec![spec.client_secret.expose().to_owned()];
-        secrets.extend(extra.map(|(_, value)| value.expose().to_owned()));
-        secrets
-    };
-    match auth {
-        Auth::None => Vec::new(),
-        Auth::Bearer { token: secret }
-        | Auth::HttpBasic { password: secret, .. }
-        | Auth::ApiKey { key: secret, .. } => {
-            vec![secret.expose().to_owned()]
-        }
-        Auth::Headers(headers) => headers.iter().map(|header| header.value.expose().to_owned()).collect(),
-        Auth::OAuth2ClientCredentials(spec) => of_client(spec),
-        Auth::OAuth2RefreshToken(RefreshTokenSpec { client, refresh_token, .. }) => {
-            of_client(client).into_iter().chain(refresh_token.iter().map(|token| token.expose().to_owned())).collect()
-        }
-        Auth::Jwt(spec) => vec![spec.key.expose().to_owned()],
-        Auth::Session(spec) => {
-            let secrets = std::cell::RefCell::new(Vec::new());
-            let mut body = serde_json::from_str(spec.body.expose()).unwrap_or_default();
-            let is_secret = |name: Option<&str>, _: &str| name.is_some_and(is_secret_name);
-            hide(&mut body, &is_secret, &|secret| secrets.borrow_mut().push(secret.to_owned()));
-            secrets.into_inner()
-        }
-    }
 }

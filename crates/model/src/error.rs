@@ -10,8 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod http;
+mod panic;
 
 pub use http::HttpFailure;
+#[doc(hidden)]
+pub use panic::catch_panic;
 
 /// The result of everything that can fail in lakefeed.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -207,6 +210,13 @@ impl Error {
     #[must_use]
     pub fn with_retryable(mut self, retryable: bool) -> Self {
         self.0.retryable = retryable;
+        self
+    }
+
+    /// Gives the error the kind of another one that it is a consequence of, and its chance when tried again.
+    #[must_use]
+    pub fn because_of(mut self, cause: &Self) -> Self {
+        (self.0.kind, self.0.retryable) = (cause.0.kind, cause.0.retryable);
         self
     }
 

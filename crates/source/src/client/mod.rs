@@ -5,12 +5,14 @@
 
 mod auth;
 mod backoff;
+mod excerpt;
 mod grant;
 mod pace;
 mod rate_limit;
 mod redact;
 mod request;
 mod retry;
+mod secrets;
 mod send;
 mod token;
 mod transport;
@@ -35,6 +37,8 @@ use rate_limit::RateLimiter;
 use redact::SafeUrl;
 pub use redact::is_secret_name;
 use retry::RetryState;
+use secrets::Secrets;
+pub use secrets::{hide, is_harmless_header, secrets_of};
 use send::{Asked, Attempt, Paces, Sender};
 
 use crate::spec::{Auth, ClientSpec};
@@ -105,6 +109,7 @@ impl Client {
                 paces: Mutex::new(Paces::new(spec.concurrency)),
                 ended: Notify::new(),
                 jitter: Mutex::new(Jitter::new(components.jitter_seed)),
+                secrets: Secrets::default(),
             },
             secret_parameters: spec.auth.secret_parameter().into_iter().map(str::to_owned).collect(),
         }
@@ -128,7 +133,8 @@ impl Client {
     /// A 401 to a request with a token fetches one new token and sends the request once more.
     ///
     /// # Errors
-    /// `Auth` for 401, 403 and a token endpoint that refuses; `Source` for everything else that is final.
+    /// `Auth` for 401, 403 and a token endpoint that refuses; `Source` for what may pass (5xx, 429, the network, what
+    /// `retry.statuses` names) and did not; `Refused` for every other 4xx and for links and redirects that lead elsewhere.
     pub async fn fetch(&self, resource: &str, request: &ApiRequest) -> Result<Fetched> {
         let mut tries = RetryState::default();
         let mut refused = None;
@@ -167,7 +173,7 @@ impl Client {
         let mut url = request.full_url();
         if !self.spec.is_private_enough(&url) {
             let origin = url.origin().ascii_serialization();
-            return Err(Error::source_failed(format!("a request to {origin} would go out as plain http"))
+            return Err(Error::refused(format!("a request to {origin} would go out as plain http"))
                 .with_hint("use https, or set client.allow_http: true"));
         }
         let is_at_home = self.is_at_home(&url);
@@ -188,6 +194,7 @@ impl Client {
             return Ok(Arc::clone(authenticator));
         }
         let authenticator = Arc::new(Authenticator::new(auth)?);
+        self.sender.secrets.learn_auth(auth);
         known.push((Arc::clone(auth), Arc::clone(&authenticator)));
         Ok(authenticator)
     }
@@ -206,7 +213,7 @@ impl Client {
             return Ok(());
         }
         let host = url.host_str().unwrap_or_default();
-        Err(Error::source_failed(format!(
+        Err(Error::refused(format!(
             "the API leads to {}, which is not the origin of client.base_url",
             url.origin().ascii_serialization()
         ))

@@ -47,25 +47,6 @@ pub fn is_secret_name(name: &str) -> bool {
     SECRET_NAMES.contains(&plain.as_str()) || SECRET_ENDS.iter().any(|end| plain.ends_with(end))
 }
 
-/// Text from elsewhere as it may be shown: on one line, of bearable length, and without any of `secrets`, plain or form-encoded.
-pub(crate) fn shown(text: &str, secrets: &[&str]) -> String {
-    const CHARACTERS_MAX: usize = 300;
-    let mut forms: Vec<String> = secrets
-        .iter()
-        .flat_map(|secret| [(*secret).to_owned(), url::form_urlencoded::byte_serialize(secret.as_bytes()).collect()])
-        .filter(|form| !form.is_empty())
-        .collect();
-    // A secret that is a part of another one must not tear it apart.
-    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-    let clean = forms.iter().fold(text.to_owned(), |text, form| text.replace(form.as_str(), "***"));
-    let mut characters = clean.chars().map(|character| if character.is_control() { ' ' } else { character });
-    let mut line: String = characters.by_ref().take(CHARACTERS_MAX).collect();
-    if characters.next().is_some() {
-        line.push('…');
-    }
-    line
-}
-
 /// Shows a URL without its user info, and with `***` for the values of parameters that may be secrets.
 pub(crate) struct SafeUrl<'a> {
     url: &'a Url,
@@ -150,12 +131,5 @@ mod tests {
         {
             assert!(!is_secret_name(name), "{name}");
         }
-    }
-
-    #[test]
-    fn text_from_elsewhere_is_one_short_line_without_secrets() {
-        assert_eq!(shown("bad s3+cr&t / s3%2Bcr%26t\nline two", &["s3+cr&t", "s3"]), "bad *** / *** line two");
-        assert_eq!(shown("nothing to hide", &[""]), "nothing to hide");
-        assert_eq!(shown(&"é".repeat(400), &[]).chars().count(), 301);
     }
 }

@@ -34,20 +34,43 @@ pub(super) enum RetryDecision {
         /// Why another try is worth it.
         reason: String,
     },
-    /// Another try would not help, or there were enough.
-    GiveUp,
+    /// No more tries.
+    GiveUp(GiveUp),
+}
+
+/// Why there are no more tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GiveUp {
+    /// There were enough, though each was worth it.
+    Exhausted,
+    /// Another one would not help.
+    Futile,
+    /// A response action says that the answer is a failure.
+    ResponseAction,
 }
 
 /// The tries of one request.
 #[derive(Debug, Default)]
 pub(super) struct RetryState {
     failures: u32,
+    /// When the first one began, on the monotonic clock.
+    since: Option<Duration>,
 }
 
 impl RetryState {
     /// Tries so far that failed.
     pub(super) fn failures(&self) -> u32 {
         self.failures
+    }
+
+    /// Takes note that a try begins at `now`.
+    pub(super) fn begin(&mut self, now: Duration) {
+        self.since.get_or_insert(now);
+    }
+
+    /// How long the tries have taken at `now`, waits included.
+    pub(super) fn elapsed(&self, now: Duration) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 
     /// Takes the last failure back: it was the token's, and the request goes out again with another one.
@@ -66,14 +89,12 @@ impl RetryState {
                 (format!("status {}, response action", status.as_u16()), retry_after(headers, now))
             }
             Outcome::Failed(error) if is_passing(error.kind) => (error.to_string(), None),
-            Outcome::Answered(..) | Outcome::Final | Outcome::Failed(_) => {
-                self.failures += 1;
-                return RetryDecision::GiveUp;
-            }
+            Outcome::Answered(..) | Outcome::Failed(_) => return self.give_up(GiveUp::Futile),
+            Outcome::Final => return self.give_up(GiveUp::ResponseAction),
         };
         self.failures += 1;
         if self.failures > spec.max_retries {
-            return RetryDecision::GiveUp;
+            return RetryDecision::GiveUp(GiveUp::Exhausted);
         }
         let planned = planned_wait(spec, self.failures);
         let asked = asked_wait.filter(|asked| *asked > planned).map(|asked| asked.min(spec.max_wait));
@@ -82,9 +103,15 @@ impl RetryState {
             None => RetryDecision::Retry { wait: planned, reason },
         }
     }
+
+    fn give_up(&mut self, reason: GiveUp) -> RetryDecision {
+        self.failures += 1;
+        RetryDecision::GiveUp(reason)
+    }
 }
 
-fn is_passing(kind: TransportErrorKind) -> bool {
+/// Whether a failure without a whole answer may pass by itself.
+pub(super) fn is_passing(kind: TransportErrorKind) -> bool {
     match kind {
         TransportErrorKind::Connect
         | TransportErrorKind::Timeout
@@ -139,7 +166,7 @@ mod tests {
     fn seconds(decision: &RetryDecision) -> Option<u64> {
         match decision {
             RetryDecision::Retry { wait, .. } => Some(wait.as_secs()),
-            RetryDecision::Accept | RetryDecision::GiveUp => None,
+            RetryDecision::Accept | RetryDecision::GiveUp(_) => None,
         }
     }
 
@@ -150,6 +177,26 @@ mod tests {
         let waits: Vec<_> = (0..4).map(|_| seconds(&state.next(&spec(), &outcome, now()))).collect();
         assert_eq!(waits, [Some(2), Some(4), Some(8), None]);
         assert_eq!(state.failures(), 4);
+    }
+
+    #[test]
+    fn giving_up_has_a_reason() {
+        let headers = HeaderMap::new();
+        let impatient = RetrySpec { max_retries: 0, ..spec() };
+        let answered = |status: u16| Outcome::Answered(StatusCode::from_u16(status).unwrap(), &headers);
+        let failed = |kind| TransportError::new(kind, "");
+        let (reset, bomb) = (failed(TransportErrorKind::Closed), failed(TransportErrorKind::BodyTooLarge));
+        for (outcome, reason) in [
+            (answered(503), GiveUp::Exhausted),
+            (Outcome::Unwanted(StatusCode::OK, &headers), GiveUp::Exhausted),
+            (Outcome::Failed(&reset), GiveUp::Exhausted),
+            (Outcome::Failed(&bomb), GiveUp::Futile),
+            (answered(400), GiveUp::Futile),
+            (Outcome::Final, GiveUp::ResponseAction),
+        ] {
+            let decision = RetryState::default().next(&impatient, &outcome, now());
+            assert_eq!(decision, RetryDecision::GiveUp(reason), "{outcome:?}");
+        }
     }
 
     #[test]
@@ -171,9 +218,9 @@ mod tests {
 
     #[test]
     fn other_statuses_are_final() {
-        assert_eq!(after(403, None), RetryDecision::GiveUp);
-        assert_eq!(after(404, Some("3")), RetryDecision::GiveUp);
-        assert_eq!(after(302, None), RetryDecision::GiveUp);
+        for (status, retry_after) in [(403, None), (404, Some("3")), (302, None)] {
+            assert_eq!(after(status, retry_after), RetryDecision::GiveUp(GiveUp::Futile), "{status}");
+        }
         assert_eq!(after(204, None), RetryDecision::Accept);
     }
 

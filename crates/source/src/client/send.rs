@@ -3,19 +3,22 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use tokio::sync::Notify;
 
 use super::backoff::{Jitter, with_jitter};
+use super::excerpt;
 use super::pace::{Pace, Start, exhausted_for};
 use super::rate_limit::{Permit, RateLimiter};
-use super::retry::{Outcome, RetryDecision, RetryState};
+use super::retry::{GiveUp, Outcome, RetryDecision, RetryState, is_passing};
+use super::secrets::Secrets;
 use super::transport::{Purpose, SendLimits, SharedTransport, TransportError, TransportErrorKind};
 use crate::spec::{Action, ResponseAction, RetrySpec};
 use lakefeed_model::clock::Clock;
-use lakefeed_model::error::Error;
+use lakefeed_model::error::{Error, HttpFailure};
 use lakefeed_model::event::{Observer, Retry, RunEvent};
 
 /// What to do when the token endpoint refuses the client.
@@ -36,6 +39,8 @@ pub(super) struct Sender {
     /// A request has ended.
     pub(super) ended: Notify,
     pub(super) jitter: Mutex<Jitter>,
+    /// What no message may hold.
+    pub(super) secrets: Secrets,
 }
 
 /// The pace of each host.
@@ -93,7 +98,11 @@ pub(super) enum Asked {
 /// A request that failed for good. Shows neither URL nor body, since both may hold secrets.
 pub(super) struct Failure {
     pub(super) cause: Cause,
+    reason: GiveUp,
     tries: u32,
+    elapsed: Duration,
+    /// What the answer said, without secrets.
+    excerpt: Option<String>,
 }
 
 pub(super) enum Cause {
@@ -139,11 +148,16 @@ impl Sender {
         tries: &mut RetryState,
     ) -> Attempt {
         self.observe(&RunEvent::RequestSent { resource: resource.to_owned() });
+        tries.begin(self.clock.monotonic());
+        let sent = request.clone();
         let host = turn.as_ref().map(|turn| turn.host.clone());
         let result = self.transport.send(request, self.limits).await;
         drop(turn);
-        if let (Some(host), Ok(response)) = (&host, &result) {
-            self.keep_budget(host, response);
+        if let Ok(response) = &result {
+            self.secrets.learn_cookies(response.headers());
+            if let Some(host) = &host {
+                self.keep_budget(host, response);
+            }
         }
         let action = result.as_ref().ok().and_then(|response| action_on(response, actions));
         let outcome = match (&result, action) {
@@ -155,13 +169,7 @@ impl Sender {
         };
         match tries.next(&self.retry, &outcome, self.clock.now()) {
             RetryDecision::Accept => {}
-            RetryDecision::GiveUp => {
-                let cause = match result {
-                    Ok(response) => Cause::Status(response),
-                    Err(error) => Cause::Transport(error),
-                };
-                return Attempt::Failed(Failure { cause, tries: tries.failures() });
-            }
+            RetryDecision::GiveUp(reason) => return Attempt::Failed(self.failure(&sent, result, reason, tries)),
             RetryDecision::Retry { wait, reason } => {
                 let random = self.jitter.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let wait = with_jitter(&self.retry, wait, random);
@@ -177,8 +185,26 @@ impl Sender {
         }
         match result {
             Ok(response) => Attempt::Accepted(response),
-            Err(error) => Attempt::Failed(Failure { cause: Cause::Transport(error), tries: tries.failures() }),
+            Err(_) => Attempt::Failed(self.failure(&sent, result, GiveUp::Futile, tries)),
         }
+    }
+
+    fn failure(
+        &self,
+        sent: &http::Request<Bytes>,
+        result: Result<http::Response<Bytes>, TransportError>,
+        reason: GiveUp,
+        tries: &RetryState,
+    ) -> Failure {
+        let (cause, excerpt) = match result {
+            Ok(response) => {
+                let of_token_endpoint = sent.extensions().get() == Some(&Purpose::Credentials);
+                let excerpt = excerpt::of_body(response.body(), &self.secrets.with_those_of(sent), of_token_endpoint);
+                (Cause::Status(response), excerpt)
+            }
+            Err(error) => (Cause::Transport(error), None),
+        };
+        Failure { cause, reason, tries: tries.failures(), elapsed: tries.elapsed(self.clock.monotonic()), excerpt }
     }
 
     /// Waits until a request to `host` may go, by its pace and by the rate limit.
@@ -249,25 +275,34 @@ impl Failure {
         }
     }
 
+    /// The failure as facts; `place` is the request's method and redacted URL.
+    pub(super) fn facts(&self, place: &str) -> HttpFailure {
+        let (method, url) = place.split_once(' ').unwrap_or(("", place));
+        let mut facts = HttpFailure::new(method, url);
+        facts.status = self.status().map(|status| status.as_u16());
+        facts.body_excerpt.clone_from(&self.excerpt);
+        facts.tries = self.tries.max(1);
+        facts.elapsed = self.elapsed;
+        facts
+    }
+
     /// The failure for the operator; `place` is the request's method and redacted URL.
     pub(super) fn into_error(self, place: &str, asked: Asked) -> Error {
+        let facts = self.facts(place);
         let tries = match self.tries {
             0 | 1 => String::new(),
             tries => format!(" after {tries} tries"),
         };
-        match self.cause {
+        let error = match self.cause {
             Cause::Status(response) => {
                 let status = response.status();
-                asked.status_error(status, format!("{place} answered {status}{tries}"))
+                asked.status_error(status, self.reason, format!("{place} answered {status}{tries}"))
             }
             Cause::Transport(error) => {
-                let shown = Error::source_failed(format!("{place} failed{tries}: {error}"));
-                match asked.transport_hint(error.kind) {
-                    Some(hint) => shown.with_hint(hint),
-                    None => shown,
-                }
+                asked.transport_error(error.kind, format!("{place} failed{tries}: {error}")).with_source(error)
             }
-        }
+        };
+        error.with_http(facts)
     }
 }
 
@@ -280,21 +315,40 @@ impl Asked {
         }
     }
 
-    fn status_error(self, status: StatusCode, message: String) -> Error {
+    fn status_error(self, status: StatusCode, reason: GiveUp, message: String) -> Error {
+        let has_failed = reason == GiveUp::Exhausted;
         match (self, status.as_u16()) {
+            (_, 429) => Error::source_failed(message)
+                .with_hint("lower client.rate_limit.requests_per_second, or raise client.retry.max_retries"),
+            (_, 408 | 500..=599) => Error::source_failed(message).with_hint("the API has a problem; run again later"),
+            // A status that is tried again says nothing for good, whatever it is.
+            _ if has_failed => Error::source_failed(message)
+                .with_hint("client.retry.statuses or endpoint.response_actions has it tried again; run again later"),
             (Self::Api { when_refused }, 401 | 403) => Error::auth(message).with_hint(when_refused),
             (Self::TokenEndpoint, 400 | 401 | 403) => Error::auth(message).with_hint(REFUSED_CLIENT),
             (_, 200..=299) => {
-                Error::source_failed(message).with_hint("a response action of endpoint.response_actions says so")
+                Error::source_unreadable(message).with_hint("a response action of endpoint.response_actions says so")
             }
-            (_, 429) => Error::source_failed(message)
-                .with_hint("lower client.rate_limit.requests_per_second, or raise client.retry.max_retries"),
-            (_, 404 | 405 | 410) => Error::source_failed(message).with_hint(format!("check {}", self.address())),
+            (_, 404 | 405 | 410) => Error::refused(message).with_hint(format!("check {}", self.address())),
             (_, 300..=399) => {
-                Error::source_failed(message).with_hint(format!("check {}: it leads elsewhere", self.address()))
+                Error::refused(message).with_hint(format!("check {}: it leads elsewhere", self.address()))
             }
-            (_, 500..=599) => Error::source_failed(message).with_hint("the API has a problem; run again later"),
-            _ => Error::source_failed(message),
+            (Self::Api { .. }, 400..=499) => Error::refused(message).with_hint(
+                "the API will not take this request: mend what the endpoint asks for (path, params, headers, body)",
+            ),
+            (Self::TokenEndpoint, 400..=499) => Error::refused(message).with_hint(REFUSED_CLIENT),
+            _ => Error::source_unreadable(message),
+        }
+    }
+
+    fn transport_error(self, kind: TransportErrorKind, message: String) -> Error {
+        let error = match kind {
+            TransportErrorKind::Redirect => Error::refused(message),
+            _ => Error::source_failed(message).with_retryable(is_passing(kind)),
+        };
+        match self.transport_hint(kind) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
         }
     }
 

@@ -18,11 +18,13 @@ use oauth2::{
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::Mutex;
 
+use super::excerpt;
 use super::grant;
-use super::redact::{SafeUrl, shown};
+use super::redact::SafeUrl;
+use super::secrets::PUBLIC_FIELDS;
 use super::send::{Asked, Cause, Failure, REFUSED_CLIENT, Sender};
 use crate::spec::{ClientAuthentication, JwtSpec, OAuth2Spec, RefreshTokenSpec, SessionSpec};
-use lakefeed_model::error::{Error, Result};
+use lakefeed_model::error::{Error, HttpFailure, Result};
 use lakefeed_model::event::RunEvent;
 use lakefeed_model::secret::Secret;
 
@@ -36,9 +38,6 @@ type OAuthClient = oauth2::Client<
 
 /// How long before its expiry a token is refreshed whose source does not say.
 const LEEWAY: Duration = Duration::from_secs(60);
-
-/// Form fields of a token request that are no secrets.
-const PUBLIC_FIELDS: [&str; 5] = ["audience", "client_id", "grant_type", "resource", "scope"];
 
 /// Where tokens come from.
 #[derive(Debug)]
@@ -107,6 +106,10 @@ impl TokenCache {
         let asked_at = sender.clock().monotonic();
         let Fetched { value, lifetime, refresh_token } =
             Box::pin(self.source.fetch(sender, resource, cached.refresh_token.as_ref())).await?;
+        sender.secrets.learn(value.expose());
+        if let Some(refresh_token) = &refresh_token {
+            sender.secrets.learn(refresh_token.expose());
+        }
         if refresh_token.is_some() {
             cached.refresh_token = refresh_token;
         }
@@ -187,7 +190,7 @@ async fn fetch_by_oauth2(spec: &OAuth2Spec, grant: &Grant, sender: &Sender, reso
             ClientAuthentication::SecretBasic => AuthType::BasicAuth,
         })
         .set_token_uri(token_url);
-    let http = Exchange { sender, resource, refusal: Mutex::default() };
+    let http = Exchange { sender, resource, place: format!("POST {place}"), refusal: Mutex::default() };
     let extra = || spec.request_data.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
     let answer = match grant {
         Grant::ClientCredentials => {
@@ -208,7 +211,7 @@ async fn fetch_by_oauth2(spec: &OAuth2Spec, grant: &Grant, sender: &Sender, reso
     };
     let token = match answer {
         Ok(token) => token,
-        Err(error) => return Err(refused(spec, grant, &place, *http.refusal.lock().await, error)),
+        Err(error) => return Err(refused(spec, grant, &place, http.refusal.into_inner(), error)),
     };
     if token.access_token.secret().is_empty() {
         return Err(Error::auth(format!("the token endpoint {place} answered with an empty access_token"))
@@ -221,17 +224,21 @@ fn refused(
     spec: &OAuth2Spec,
     grant: &Grant,
     place: &str,
-    status: Option<StatusCode>,
+    refusal: Option<HttpFailure>,
     error: RequestTokenError<Failure, BasicErrorResponse>,
 ) -> Error {
     match error {
         RequestTokenError::ServerResponse(answer) => {
             let description = answer.error_description().map(|text| format!(": {text}")).unwrap_or_default();
             let said = format!("{}{description}", answer.error().as_ref());
-            let said = shown(&said, &secrets_of(spec, grant));
-            let with_status = status.map(|status| format!(" with {}", status.as_u16())).unwrap_or_default();
-            let error = Error::auth(format!("the token endpoint {place} refused the client{with_status}: {said}"))
+            let said = excerpt::of_text(&said, &secrets_of(spec, grant));
+            let status = refusal.as_ref().and_then(|refusal| refusal.status);
+            let with_status = status.map(|status| format!(" with {status}")).unwrap_or_default();
+            let mut error = Error::auth(format!("the token endpoint {place} refused the client{with_status}: {said}"))
                 .with_hint(REFUSED_CLIENT);
+            if let Some(refusal) = refusal {
+                error = error.with_http(refusal);
+            }
             match grant {
                 Grant::ClientCredentials => error,
                 Grant::RefreshToken(_) => {
@@ -255,21 +262,27 @@ pub(super) fn no_token(place: &str, what: &str) -> Error {
 }
 
 /// What the server must not make us show, whatever it answers.
-fn secrets_of<'s>(spec: &'s OAuth2Spec, grant: &'s Grant) -> Vec<&'s str> {
+fn secrets_of(spec: &OAuth2Spec, grant: &Grant) -> Vec<String> {
     let fields = spec.request_data.iter().filter(|(name, _)| !PUBLIC_FIELDS.contains(&name.as_str()));
     let token = match grant {
         Grant::ClientCredentials => None,
         Grant::RefreshToken(token) => Some(token.expose()),
     };
-    fields.map(|(_, value)| value.expose()).chain([spec.client_secret.expose()]).chain(token).collect()
+    fields
+        .map(|(_, value)| value.expose())
+        .chain([spec.client_secret.expose()])
+        .chain(token)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The exchange with a token endpoint as the `oauth2` crate wants it.
 struct Exchange<'s> {
     sender: &'s Sender,
     resource: &'s str,
-    /// The status of an answer that refuses the client, of which the crate keeps the body only.
-    refusal: Mutex<Option<StatusCode>>,
+    place: String,
+    /// An answer that refuses the client, of which the crate keeps the body only.
+    refusal: Mutex<Option<HttpFailure>>,
 }
 
 impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
@@ -281,13 +294,13 @@ impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
             let request = request.map(|body| Bytes::from(last_of_each_name(&body)));
             match self.sender.send(self.resource, request).await {
                 Ok(response) => Ok(as_the_crate_wants_it(response)),
-                Err(failure) if is_refusal(&failure, &self.sender.retry.statuses) => match failure.cause {
-                    Cause::Status(response) => {
-                        *self.refusal.lock().await = Some(response.status());
-                        Ok(response.map(|body| body.to_vec()))
+                Err(failure) if is_refusal(&failure, &self.sender.retry.statuses) => {
+                    *self.refusal.lock().await = Some(failure.facts(&self.place));
+                    match failure.cause {
+                        Cause::Status(response) => Ok(response.map(|body| body.to_vec())),
+                        Cause::Transport(_) => Err(failure),
                     }
-                    Cause::Transport(_) => Err(failure),
-                },
+                }
                 Err(failure) => Err(failure),
             }
         })

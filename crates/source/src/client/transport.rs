@@ -46,12 +46,15 @@ pub struct SendLimits {
 }
 
 /// An exchange without a whole answer. Its text never holds a URL, since URLs may hold secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TransportError {
     /// What kind of failure; decides whether another try is worth it.
     pub kind: TransportErrorKind,
     /// What happened, in words.
     pub message: String,
+    /// What the transport itself has to say; must not hold a URL either.
+    pub cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// What kind of failure an exchange ended with.
@@ -79,7 +82,13 @@ pub enum TransportErrorKind {
 impl TransportError {
     /// A failure of a kind, in words.
     pub fn new(kind: TransportErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), cause: None }
+    }
+
+    /// Attaches what the transport itself has to say.
+    #[must_use]
+    pub fn with_cause(self, cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self { cause: Some(Arc::new(cause)), ..self }
     }
 }
 
@@ -89,7 +98,11 @@ impl fmt::Display for TransportError {
     }
 }
 
-impl StdError for TransportError {}
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static))
+    }
+}
 
 /// The transport over real sockets. Keeps connections open between requests.
 #[derive(Debug)]
@@ -250,7 +263,6 @@ async fn whole(response: reqwest::Response, body_bytes_max: u64) -> Result<http:
 }
 
 /// What a client's error means. `in_body` says that the answer had begun.
-#[expect(clippy::needless_pass_by_value, reason = "an error is consumed so that its URL cannot be shown elsewhere")]
 fn classify(error: reqwest::Error, in_body: bool) -> TransportError {
     let mut causes: Vec<String> = Vec::new();
     let mut next = error.source();
@@ -270,7 +282,7 @@ fn classify(error: reqwest::Error, in_body: bool) -> TransportError {
     } else {
         (TransportErrorKind::Other, "the request failed")
     };
-    TransportError::new(kind, format!("{what} ({detail})"))
+    TransportError::new(kind, format!("{what} ({detail})")).with_cause(error.without_url())
 }
 
 /// A transport that is shared.

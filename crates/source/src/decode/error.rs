@@ -131,7 +131,11 @@ impl DecodeError {
         let hints = self.hints(content_type);
         let error = match &self {
             Self::Frozen { .. } | Self::Refused { .. } => Error::schema(self.to_string()),
-            _ => Error::source_failed(self.to_string()),
+            Self::Batch(_) => Error::defect(self.to_string()),
+            // An error page with status 200, and an answer that was cut, may pass.
+            Self::Empty | Self::NotJson { .. } => Error::source_failed(self.to_string()),
+            Self::Syntax { found, .. } if found == END_OF_BODY => Error::source_failed(self.to_string()),
+            _ => Error::source_unreadable(self.to_string()),
         };
         let error = error.at(place);
         let error = match self {
@@ -195,7 +199,7 @@ impl DecodeError {
             ],
             Self::BatchFull => vec!["lower limits.batch_rows or endpoint.paginator.limit".to_owned()],
             Self::Gate(error) => error.hints().to_vec(),
-            Self::Batch(_) => vec!["check the schema: a decimal needs a precision from 1 to 38".to_owned()],
+            Self::Batch(_) => Vec::new(),
         }
     }
 }

@@ -176,7 +176,7 @@ impl Listing {
 
     fn request(&self, page: &PageRequest) -> Result<ApiRequest> {
         let request = page_request(&self.slice, page, self.last_url.as_ref()).map_err(|error| {
-            Error::source_failed(format!("{}: the link to the next page is not a URL ({error})", self.place))
+            Error::source_unreadable(format!("{}: the link to the next page is not a URL ({error})", self.place))
                 .with_hint("check the link paginator of endpoint.paginator")
         })?;
         // Where the pipeline file itself names another origin, its pages may stay there.
@@ -198,6 +198,7 @@ impl Listing {
                 "{}: the records are, byte for byte, those of the page before, or of one before that",
                 self.place
             ))
+            .with_retryable(false)
             .with_hint(
                 "the API seems to ignore the paging parameters: check their names (offset_param, cursor_param, …) in endpoint.paginator",
             ));
@@ -252,13 +253,13 @@ impl Listing {
         let said = format!("{}: {error}", self.place);
         match error {
             PaginationError::Missing { .. } | PaginationError::Unusable { .. } | PaginationError::Overflow => {
-                Error::source_failed(said)
+                Error::source_unreadable(said)
                     .with_hint("name the right path in endpoint.paginator, or set it to null when the API does not say")
             }
-            PaginationError::MoreWithoutNext { .. } => {
-                Error::incomplete(said).with_hint("check where the token or link is, in endpoint.paginator")
-            }
-            PaginationError::Loop { .. } => Error::incomplete(said).with_hint(
+            PaginationError::MoreWithoutNext { .. } => Error::incomplete(said)
+                .with_retryable(false)
+                .with_hint("check where the token or link is, in endpoint.paginator"),
+            PaginationError::Loop { .. } => Error::incomplete(said).with_retryable(false).with_hint(
                 "the API seems to ignore the token: check cursor_param or cursor_body_path of endpoint.paginator",
             ),
         }
@@ -293,12 +294,12 @@ impl Listing {
     fn not_whole(&self, reason: &str) -> Error {
         let error = Error::incomplete(format!("resource {}: {reason}", self.resource));
         if let Some(cap) = self.tally.page_cap() {
-            return error.with_hint(format!(
+            return error.with_retryable(false).with_hint(format!(
                 "the API seems to give {cap} records a page at most: set endpoint.paginator.limit: {cap}"
             ));
         }
         if self.stopped == Some(StopReason::SinglePage) {
-            return error.with_hint(
+            return error.with_retryable(false).with_hint(
                 "no way to the next page was found: name one in endpoint.paginator, or single_page if one is enough",
             );
         }
@@ -317,6 +318,7 @@ impl Listing {
                 "resource {}: {} pages were read and there are more",
                 self.resource, self.limits.pages_max
             ))
+            .with_retryable(false)
             .with_hint("raise limits.pages_max, or ask for larger pages"));
         }
         if self.clock.monotonic() >= self.deadline {

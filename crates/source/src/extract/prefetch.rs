@@ -54,11 +54,11 @@ impl Prefetch {
             self.flying.clear();
             return None;
         }
-        Some((&mut flight.task).await.unwrap_or_else(|error| {
-            Err(Error::source_failed("a page that was fetched ahead got lost")
-                .with_source(error)
-                .with_hint("this is a defect of lakefeed; please report it with the log of the run"))
-        }))
+        Some(
+            (&mut flight.task).await.unwrap_or_else(|error| {
+                Err(Error::defect("a page that was fetched ahead got lost").with_source(error))
+            }),
+        )
     }
 }
 

@@ -61,7 +61,7 @@ pub fn render(endpoint: &EndpointSpec, bindings: Bindings<'_>) -> Result<ApiRequ
         let template = Template::parse(value.expose()).map_err(|error| Error::config(error.to_string()))?;
         if let Some(text) = bindings.text(&template)? {
             HeaderValue::try_from(&text).map_err(|_| {
-                Error::source_failed(format!("header {name} got characters that a header cannot carry"))
+                Error::source_unreadable(format!("header {name} got characters that a header cannot carry"))
             })?;
             headers.push(Header { name: name.clone(), value: Secret::new(text) });
         }
@@ -103,7 +103,8 @@ impl Bindings<'_> {
                 }
             }
         }
-        join_url(base, &text).map_err(|error| Error::source_failed(format!("the path does not make a URL ({error})")))
+        join_url(base, &text)
+            .map_err(|error| Error::source_unreadable(format!("the path does not make a URL ({error})")))
     }
 
     fn pairs(&self, templates: &[(String, Template)]) -> Result<Vec<(String, String)>> {
@@ -175,9 +176,9 @@ impl Bindings<'_> {
         match placeholder {
             Placeholder::Name(name) => Ok(Some(Value::String(format!("{{{name}}}")).to_string())),
             Placeholder::Parent { resource, field } => match self.parent.and_then(|row| row.raw(field)) {
-                None => Err(Error::source_failed(format!("a record of {resource} has no field {field}"))),
+                None => Err(Error::source_unreadable(format!("a record of {resource} has no field {field}"))),
                 Some("null") => {
-                    Err(Error::source_failed(format!("the field {field} of a record of {resource} is null"))
+                    Err(Error::source_unreadable(format!("the field {field} of a record of {resource} is null"))
                         .with_hint(format!("leave such records out with a filter in processing_steps of {resource}")))
                 }
                 Some(raw) => Ok(Some(raw.to_owned())),

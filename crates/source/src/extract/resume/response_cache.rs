@@ -416,7 +416,7 @@ fn entry(bytes: &Bytes, offset: usize) -> Option<(Head, Bytes, usize)> {
 async fn compressed(bytes: Vec<u8>) -> Result<Bytes> {
     let work = tokio::task::spawn_blocking(move || with_checksum(&bytes)).await;
     let fails = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::storage("answers could not be compressed").with_source(error)
+        Error::defect("answers could not be compressed").with_source(error)
     };
     Ok(work.map_err(|error| fails(error.into()))?.map_err(|error| fails(error.into()))?.into())
 }
