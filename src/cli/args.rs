@@ -28,10 +28,12 @@ use value::duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0 done                  5 the listing was incomplete    8 held by another run, or it was first
-  2 usage, pipeline file  6 schema                        130 interrupted
-  3 authentication        7 storage
-  4 the API failed";
+  0 done                  5 the listing was incomplete     10 the table is damaged
+  2 usage, pipeline file  6 schema                         70 a defect of lakefeed
+  3 authentication        7 storage is away               130 interrupted
+  4 the API failed        8 held by another run, or it was first
+                          9 the API refuses for good
+After 4, 5, 7 and 8, trying again may help: `retryable` in the report says so.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:

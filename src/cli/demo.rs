@@ -147,8 +147,7 @@ impl Story<'_> {
             self.printer.say("  These are exactly the changes that the API made.");
             return Ok(());
         }
-        Err(Error::storage(format!("the run found {found:?} (inserted, updated, moved), the API changed {expected:?}"))
-            .with_hint("this is a defect of lakefeed; please report it"))
+        Err(Error::defect(format!("the run found {found:?} (inserted, updated, moved), the API changed {expected:?}")))
     }
 
     async fn show(&self) -> Result<()> {

@@ -28,6 +28,8 @@ pub(super) fn log_to_stderr(verbosity: Verbosity, filter: Option<&str>, colour: 
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A reader of standard error that has gone is no reason to panic.
+        .log_internal_errors(false)
         .with_ansi(colour)
         .with_target(false);
     // Only the first subscriber counts; a test or an embedding program may have set its own.

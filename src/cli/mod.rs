@@ -8,6 +8,7 @@ mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod logging;
+mod panics;
 mod printer;
 mod progress;
 mod run;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::error::catch_panic;
 use args::{Arguments, Command};
 use printer::Printer;
 
@@ -30,6 +32,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(answer) => return printer::show_clap(&answer),
     };
     let printer = Printer::new(arguments.quiet, arguments.verbose);
+    panics::remember_places();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -37,7 +40,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let result = runtime.block_on(async {
+    let result = runtime.block_on(catch_panic(async {
         match arguments.command {
             Command::Run(run) => Box::pin(run::run(run, printer)).await,
             Command::Check(check) => check::check(&check, printer),
@@ -46,12 +49,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Schema(schema) => Box::pin(schema::run(schema, printer)).await,
             Command::Table(table) => table::run(table, printer).await,
         }
-    });
+    }));
     // Whatever still runs in the background must not hold up the end.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let error = panics::with_place(error);
             printer.error(&error);
             ExitCode::from(error.kind().exit_code())
         }

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use super::logging::Verbosity;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// The policy of one command's output.
 #[derive(Debug, Clone, Copy)]
@@ -58,11 +58,19 @@ impl Printer {
     }
 }
 
-/// An error as it is shown: what, why, and what to do.
+/// An error as it is shown: what, what the API said about it, why, and what to do.
 pub(super) fn render_error(error: &Error) -> String {
-    let causes = error.causes().into_iter().map(|cause| format!("  caused by: {cause}"));
-    let hints = error.hints().iter().map(|hint| format!("  hint: {hint}"));
-    let lines: Vec<String> = std::iter::once(format!("error: {error}")).chain(causes).chain(hints).collect();
+    let mut lines = vec![format!("error: {error}")];
+    if let Some(said) = error.http().and_then(|http| http.body_excerpt.as_deref()) {
+        lines.push(format!("  the API said: {said}"));
+    }
+    lines.extend(error.causes().into_iter().map(|cause| format!("  caused by: {cause}")));
+    lines.extend(error.hints().iter().map(|hint| format!("  hint: {hint}")));
+    // Of the other kinds, the kind itself tells.
+    if matches!(error.kind(), ErrorKind::Source | ErrorKind::Incomplete | ErrorKind::Storage) {
+        let whether = if error.is_retryable() { "can help" } else { "will not help" };
+        lines.push(format!("  trying again {whether}"));
+    }
     lines.join("\n") + "\n"
 }
 
@@ -85,6 +93,8 @@ fn write(mut stream: impl std::io::Write, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use crate::error::HttpFailure;
+
     use super::*;
 
     #[test]
@@ -96,6 +106,22 @@ mod tests {
         error: cannot write part-00000.parquet
           caused by: disk full
           hint: free some space
+          trying again can help
         ");
+    }
+
+    #[test]
+    fn an_error_shows_what_the_api_said() {
+        let mut http = HttpFailure::new("GET", "https://api.example/v1/events?limit=100");
+        http.status = Some(400);
+        http.body_excerpt = Some(r#"{"error":{"message":"page size must be at most 50"}}"#.to_owned());
+        let error = Error::refused("GET https://api.example/v1/events?limit=100 answered 400 Bad Request")
+            .with_http(http)
+            .with_hint("mend what the endpoint asks for");
+        insta::assert_snapshot!(render_error(&error), @r#"
+        error: GET https://api.example/v1/events?limit=100 answered 400 Bad Request
+          the API said: {"error":{"message":"page size must be at most 50"}}
+          hint: mend what the endpoint asks for
+        "#);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{Error, catch_panic};
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::pipeline::Components;
@@ -11,6 +11,7 @@ use crate::telemetry::{Fan, LogObserver};
 
 use super::cassette::{Job, World};
 use super::logging::log_to_stderr;
+use super::panics::with_place;
 use super::printer::{Printer, environment};
 use super::progress::ProgressObserver;
 
@@ -32,7 +33,7 @@ pub(super) async fn run_pipeline(
     let run_id = new_run_id();
     let report = Arc::new(ReportBuilder::new(&run_id, &job.spec.name, Arc::clone(&world.clock)));
     let components = components(run_id, world, &report, printer, interrupt);
-    let error = Box::pin(job.run(&components)).await.err();
+    let error = Box::pin(catch_panic(job.run(&components))).await.err().map(with_place);
     (report.finish(error.as_ref()), error)
 }
 

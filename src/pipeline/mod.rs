@@ -13,7 +13,7 @@ mod write;
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result, catch_panic};
 use crate::lake::Lake;
 use crate::spec::{PipelineSpec, ResourceSpec};
 use context::client;
@@ -29,7 +29,8 @@ pub use write::ReadItem;
 /// stopped the run.
 ///
 /// # Errors
-/// The error of the first resource that failed; the observer has heard of all.
+/// The worst error of the resources that failed, see [`ErrorKind::WORST_FIRST`](crate::error::ErrorKind::WORST_FIRST), and of equally bad
+/// ones the first; the observer has heard of all. [`ErrorKind::Defect`](crate::error::ErrorKind::Defect) when lakefeed panicked.
 pub async fn run(
     spec: &PipelineSpec,
     resources: &[&ResourceSpec],
@@ -42,16 +43,18 @@ pub async fn run(
     let client = Arc::new(client(spec, components));
     let stage = Stage { spec, chosen: resources, options, lake, client: &client, components };
     let roots = spec.resources.iter().filter(|resource| resource.parent.is_none());
-    let mut first_error = None;
+    let mut worst = None;
     for family in roots.filter_map(|root| Family::of(root, &stage)) {
-        let Err(error) = family.run().await else { continue };
+        let Err(error) = catch_panic(family.run()).await else { continue };
         let ends = ends_the_run(&error);
-        first_error.get_or_insert(error);
+        if worst.as_ref().is_none_or(|worst: &Error| error.is_worse_than(worst)) {
+            worst = Some(error);
+        }
         if ends {
             break;
         }
     }
-    first_error.map_or(Ok(()), Err)
+    worst.map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

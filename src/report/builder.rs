@@ -31,6 +31,18 @@ struct Resource {
     report: ResourceReport,
     /// What became of the rows of its commits; those of the listing under way, such as that of a next window, come on top.
     settled: RowCounts,
+    is_finished: bool,
+}
+
+impl Resource {
+    /// Its report. A resource in whose turn the run ended, as by a panic, has failed with the run.
+    fn so_far(&self, error: Option<&Error>) -> ResourceReport {
+        let mut report = self.report.clone();
+        if let Some(error) = error.filter(|_| !self.is_finished) {
+            fail(&mut report, &ErrorFacts::from(error));
+        }
+        report
+    }
 }
 
 impl ReportBuilder {
@@ -60,7 +72,7 @@ impl ReportBuilder {
             error: error.map(ErrorFacts::from),
             started_at: self.started_at,
             seconds: seconds(self.clock.monotonic().saturating_sub(self.started)),
-            resources: self.resources().iter().map(|resource| resource.report.clone()).collect(),
+            resources: self.resources().iter().map(|resource| resource.so_far(error)).collect(),
         }
     }
 }
@@ -69,7 +81,11 @@ impl Observer for ReportBuilder {
     fn observe(&self, event: &RunEvent) {
         let mut resources = self.resources();
         if let RunEvent::ResourceStarted { resource, table, .. } = event {
-            resources.push(Resource { report: begin(resource, table), settled: RowCounts::default() });
+            resources.push(Resource {
+                report: begin(resource, table),
+                settled: RowCounts::default(),
+                is_finished: false,
+            });
             return;
         }
         if let Some(resource) = resources.iter_mut().rev().find(|known| known.report.name == event.resource()) {
@@ -105,7 +121,8 @@ fn begin(resource: &str, table: &str) -> ResourceReport {
     }
 }
 
-fn apply(Resource { report, settled }: &mut Resource, event: &RunEvent) {
+fn apply(resource: &mut Resource, event: &RunEvent) {
+    let Resource { report, settled, is_finished } = resource;
     match event {
         RunEvent::ResourceStarted { .. }
         | RunEvent::TableAwaited { .. }
@@ -163,14 +180,19 @@ fn apply(Resource { report, settled }: &mut Resource, event: &RunEvent) {
             report.checkpoint = Some(checkpoint.clone());
         }
         RunEvent::ResourceFinished { elapsed, error, .. } => {
+            *is_finished = true;
             report.seconds = seconds(*elapsed);
-            report.status = status(error.as_ref().map(|error| error.kind));
-            if let (Some(error), None) = (error, &report.complete) {
-                report.complete = Some(not_complete(error));
+            if let Some(error) = error {
+                fail(report, error);
             }
-            report.error.clone_from(error);
         }
     }
+}
+
+fn fail(report: &mut ResourceReport, error: &ErrorFacts) {
+    report.status = status(Some(error.kind));
+    report.complete.get_or_insert_with(|| not_complete(error));
+    report.error = Some(error.clone());
 }
 
 /// Takes note of what happened to a file that an earlier commit of the run may have touched, too.

@@ -3,15 +3,30 @@
 use std::fmt::Write as _;
 
 use super::{ResourceReport, RunReport, Status};
-use crate::event::Verdict;
+use crate::event::{ErrorFacts, Verdict};
 
 /// The report as lines of text. Needs no colour to be understood.
 pub fn render_text(report: &RunReport) -> String {
     let mut text = String::new();
     for resource in &report.resources {
         render_resource(&mut text, resource);
+        // The worst error is shown as that of the run.
+        if let Some(error) = &resource.error
+            && report.error.as_ref().is_none_or(|worst| worst.message != error.message)
+        {
+            render_error(&mut text, error);
+        }
     }
     text
+}
+
+fn render_error(text: &mut String, error: &ErrorFacts) {
+    // Writing to a String cannot fail.
+    let mut line = |content: String| writeln!(text, "  error     {content}").unwrap_or_default();
+    line(error.message.clone());
+    if let Some(said) = error.http.as_ref().and_then(|http| http.body_excerpt.as_deref()) {
+        line(format!("the API said: {said}"));
+    }
 }
 
 fn render_resource(text: &mut String, report: &ResourceReport) {

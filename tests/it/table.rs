@@ -174,13 +174,13 @@ async fn a_table_is_verified_and_its_damage_is_named() {
     std::fs::write(&files[1], bytes).unwrap();
     std::fs::copy(&files[2], files[2].with_file_name("mine.parquet")).unwrap();
     let ran = lake.table("verify", &["--output", "json"]).await;
-    assert_eq!(ran.code, 7, "{ran:?}");
+    assert_eq!(ran.code, 10, "{ran:?}");
     let codes: Vec<Value> =
         ran.report()["findings"].as_array().unwrap().iter().map(|finding| finding["code"].clone()).collect();
     assert_eq!(codes, ["file_missing", "file_unreadable", "stray_file"], "{ran:?}");
     assert!(ran.stderr.contains("not sound: 3 problems") && ran.stderr.contains("--full-refresh"), "{ran:?}");
     let text = lake.table("verify", &[]).await;
-    assert!(text.code == 7 && text.stdout.lines().count() == 4, "{text:?}");
+    assert!(text.code == 10 && text.stdout.lines().count() == 4, "{text:?}");
 }
 
 impl Lake {

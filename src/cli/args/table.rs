@@ -46,7 +46,8 @@ Examples:
   lakefeed table verify s3://bucket/lake calendar_events --output json > findings.json
 
 Exit codes:
-  0 sound (there may be warnings)    7 damaged, or the store cannot be read    8 runs kept changing it";
+  0 sound (there may be warnings)     8 runs kept changing it
+  7 the store cannot be read         10 damaged";
 
 const REJECTS_EXAMPLES: &str = "\
 Examples:

@@ -84,7 +84,7 @@ fn csv_field(cell: Option<String>) -> String {
 }
 
 fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::storage("the rows of the query cannot be read").with_source(error)
+    Error::defect("the rows of the query cannot be read").with_source(error)
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ pub(super) async fn history(arguments: HistoryArguments, printer: Printer) -> Re
         Output::Text => printer.data(&history_text(&commits)),
         Output::Json => {
             let lines = commits.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-            let lines = lines.map_err(|error| Error::storage("a commit cannot be shown as JSON").with_source(error))?;
+            let lines = lines.map_err(|error| Error::defect("a commit cannot be shown as JSON").with_source(error))?;
             printer.data(&text_of(&lines));
         }
     }

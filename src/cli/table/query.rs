@@ -202,10 +202,17 @@ fn refused(error: &PolarsError) -> Error {
     let told = error.to_string();
     // Below a blank line it shows its plan.
     let told = told.split("\n\n").next().unwrap_or_default().trim();
-    // Errors of its Parquet reader are of no kind of their own.
-    if matches!(error, PolarsError::IO { .. }) || told.starts_with("parquet:") {
-        return Error::storage(format!("the files of a table cannot be read: {told}"))
-            .with_hint("`lakefeed table verify` names what is damaged");
+    let is_gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    match error {
+        PolarsError::IO { error, .. } if !is_gone(error) => {
+            return Error::storage(format!("the files of a table cannot be read: {told}"));
+        }
+        // Errors of its Parquet reader are of no kind of their own.
+        _ if told.starts_with("parquet:") || matches!(error, PolarsError::IO { .. }) => {
+            return Error::damaged(format!("the files of a table cannot be read: {told}"))
+                .with_hint("`lakefeed table verify` names what is damaged");
+        }
+        _ => {}
     }
     Error::config(format!("the query cannot be run: {told}"))
 }

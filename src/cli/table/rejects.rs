@@ -53,7 +53,7 @@ fn json_lines(rejects: &[KeptReject]) -> Result<String> {
     let mut text = String::new();
     for reject in rejects {
         let line = serde_json::to_string(reject)
-            .map_err(|error| Error::storage("a reject cannot be shown as JSON").with_source(error))?;
+            .map_err(|error| Error::defect("a reject cannot be shown as JSON").with_source(error))?;
         text.push_str(&line);
         text.push('\n');
     }

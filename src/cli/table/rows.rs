@@ -58,7 +58,7 @@ pub(super) fn cell(column: &dyn Array, row: usize) -> Result<Option<String>, Arr
 }
 
 pub(super) fn unshowable(error: ArrowError) -> Error {
-    Error::storage("a value cannot be shown").with_source(error)
+    Error::defect("a value cannot be shown").with_source(error)
 }
 
 /// A value as JSON. What JSON has no kind for (an instant, a date, a decimal) is its text.

@@ -82,10 +82,12 @@ async fn local_file(table: &Table, file: &ManifestFile, own: PathBuf, is_wide: b
     let (from, to) = (place.clone(), wide.clone());
     let done = tokio::task::spawn_blocking(move || {
         let target = File::create_new(&to).map_err(|error| unwritable(&to, error))?;
-        let source = File::open(&from).map_err(|error| unreadable(&from, error))?;
-        widened(source, target).map_err(|error| unreadable(&from, error))
+        let source = File::open(&from)
+            .map_err(|error| Error::storage(format!("cannot read {}", from.display())).with_source(error))?;
+        widened(source, target)
+            .map_err(|error| Error::damaged(format!("cannot read {}", from.display())).with_source(error))
     });
-    let written = done.await.map_err(|error| Error::storage("a file could not be prepared").with_source(error))??;
+    let written = done.await.map_err(|error| Error::defect("a file could not be prepared").with_source(error))??;
     Ok(if written.is_some() { wide } else { place })
 }
 
@@ -102,10 +104,6 @@ fn unwritable(path: &Path, error: impl std::error::Error + Send + Sync + 'static
     Error::storage(format!("cannot write the temporary file {}", path.display()))
         .with_source(error)
         .with_hint("what a query fetches is kept for its time in the folder for temporary files (TMPDIR)")
-}
-
-fn unreadable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::storage(format!("cannot read {}", path.display())).with_source(error)
 }
 
 #[cfg(test)]

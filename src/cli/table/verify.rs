@@ -32,7 +32,7 @@ pub(super) async fn verify(arguments: VerifyArguments, printer: Printer) -> Resu
     let mut hints: Vec<&str> = problems.iter().map(|finding| remedy(finding.code)).collect();
     hints.sort_unstable();
     hints.dedup();
-    let error = Error::storage(format!("table {} is not sound: {count}", table.url()));
+    let error = Error::damaged(format!("table {} is not sound: {count}", table.url()));
     Err(hints.into_iter().fold(error, Error::with_hint))
 }
 

@@ -181,7 +181,7 @@ impl<'p> Pages<'p> {
         if let Some(mut upcoming) = self.upcoming.pop_front() {
             let (listing, first) = (&mut upcoming.task)
                 .await
-                .map_err(|error| Error::source_failed("a slice that was fetched ahead got lost").with_source(error))?;
+                .map_err(|error| Error::defect("a slice that was fetched ahead got lost").with_source(error))?;
             let slice = Arc::clone(&upcoming.slice);
             self.current = Some(Current { listing, slice, first: first? });
             if self.current.as_ref().is_some_and(|current| current.first.is_none()) {

@@ -60,7 +60,7 @@ impl ParentRows {
         let mut line = String::from("{");
         for field in &self.fields {
             let Some(raw) = record.find(field) else {
-                return Err(Error::source_failed(format!("a record of {} has no field {field}", self.parent))
+                return Err(Error::source_unreadable(format!("a record of {} has no field {field}", self.parent))
                     .with_hint(format!("its fields are: {}", record.keys().join(", "))));
             };
             if line.len() > 1 {

@@ -86,7 +86,7 @@ impl<'a> Family<'a> {
                         "resource {} was read but not committed, since a resource that depends on it failed",
                         member.run.resource.name
                     ));
-                    let shown = Box::pin(member.staged.abort(relative)).await;
+                    let shown = Box::pin(member.staged.abort(relative)).await.because_of(&error);
                     resource_finished(member.run, member.elapsed, Some(&shown));
                 }
                 Err(error)
@@ -176,14 +176,15 @@ async fn commit_all(members: Vec<Member<'_, '_>>) -> Result<()> {
     let mut result: Result<()> = Ok(());
     for Member { run, staged, elapsed } in members.into_iter().rev() {
         let started = run.components.clock.monotonic();
-        let committed = if result.is_ok() {
-            Box::pin(commit(run, staged)).await
-        } else {
-            let relative = Error::storage(format!(
-                "resource {} was read but not committed, since a commit before it failed",
-                run.resource.name
-            ));
-            Err(Box::pin(staged.abort(relative)).await)
+        let committed = match &result {
+            Ok(()) => Box::pin(commit(run, staged)).await,
+            Err(first) => {
+                let relative = Error::storage(format!(
+                    "resource {} was read but not committed, since a commit before it failed",
+                    run.resource.name
+                ));
+                Err(Box::pin(staged.abort(relative)).await.because_of(first))
+            }
         };
         let elapsed = elapsed + run.components.clock.monotonic().saturating_sub(started);
         resource_finished(run, elapsed, committed.as_ref().err());

@@ -126,7 +126,7 @@ impl Retry<'_, '_> {
     /// Gives the rows to the writer, but for those of which the table may have a newer version.
     async fn hand_on(&mut self, overtaken: Option<&NewerKeys>) -> Result<()> {
         let failed = |error: arrow::error::ArrowError| {
-            Error::storage("rejects that are tried again do not form a batch").with_source(error)
+            Error::defect("rejects that are tried again do not form a batch").with_source(error)
         };
         let batch = self.decoder.flush()?;
         if batch.num_rows() == 0 {

@@ -86,5 +86,5 @@ fn reshaper(resource: &ResourceSpec, shapes: &Shapes) -> Result<Option<Reshaper>
 }
 
 fn not_reshaped(name: &str, error: ArrowError) -> Error {
-    Error::storage(format!("resource {name}: its records do not make rows of its table")).with_source(error)
+    Error::defect(format!("resource {name}: its records do not make rows of its table")).with_source(error)
 }

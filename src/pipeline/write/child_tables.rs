@@ -80,7 +80,7 @@ pub(crate) struct ChildWriter {
 }
 
 fn failed(error: ArrowError) -> Error {
-    Error::storage("lists do not make rows of their tables").with_source(error)
+    Error::defect("lists do not make rows of their tables").with_source(error)
 }
 
 impl ChildTables {

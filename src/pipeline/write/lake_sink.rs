@@ -59,11 +59,9 @@ impl LakeSink {
     /// Waits until everything is written. The writer comes back with the result, so that it can be committed or aborted.
     pub(crate) async fn finish(self) -> Result<(TableSet, Result<()>)> {
         drop(self.sender);
-        self.task.await.map_err(|error| {
-            Error::storage("the writer stopped unexpectedly; nothing was committed")
-                .with_source(error)
-                .with_hint("this is a defect of lakefeed; please report it with the log of the run")
-        })
+        self.task
+            .await
+            .map_err(|error| Error::defect("the writer stopped unexpectedly; nothing was committed").with_source(error))
     }
 }
 

@@ -44,7 +44,7 @@ fn left_by(commits: &[CommitSummary], anew: Option<DateTime<Utc>>, child: &Table
             let (run, url) = (&commit.run_id, child.url());
             let text =
                 format!("{url}: the run {run} was killed before it committed the records of these items, {what}");
-            Err(Error::storage(text).with_hint("build the tables anew with --full-refresh"))
+            Err(Error::damaged(text).with_hint("build the tables anew with --full-refresh"))
         };
         match commit.operation {
             Operation::Load => {

@@ -37,7 +37,8 @@ fn names_are_shown_as_sql_takes_them() {
 fn an_error_about_files_is_not_one_about_the_query() {
     for (error, kind, told) in [
         (PolarsError::ColumnNotFound("x\n\nResolved plan: …".into()), ErrorKind::Config, "cannot be run: not found: x"),
-        (PolarsError::ComputeError("parquet: File out of specification".into()), ErrorKind::Storage, "cannot be read"),
+        (PolarsError::ComputeError("parquet: File out of specification".into()), ErrorKind::Damaged, "cannot be read"),
+        (std::io::Error::from(std::io::ErrorKind::NotFound).into(), ErrorKind::Damaged, "cannot be read"),
         (std::io::Error::other("gone").into(), ErrorKind::Storage, "cannot be read"),
     ] {
         let error = refused(&error);

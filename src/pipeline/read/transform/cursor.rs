@@ -27,7 +27,7 @@ impl CursorRange {
     pub(super) fn admit(&mut self, record: RawRecord<'_>) -> Result<Admitted> {
         let value = record.find(&self.path).and_then(cursor_value);
         self.run.admit(value.as_ref(), || hash_of(record, &self.key)).map_err(|error| {
-            Error::source_failed(error.to_string())
+            Error::source_unreadable(error.to_string())
                 .with_hint("check endpoint.incremental: cursor_path, and on_cursor_value_missing: include or exclude")
         })
     }
