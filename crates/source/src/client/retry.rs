@@ -69,7 +69,7 @@ impl RetryState {
     }
 
     /// How long the tries have taken at `now`, waits included.
-    pub(super) fn elapsed(&self, now: Duration) -> Duration {
+    pub(super) fn since_first(&self, now: Duration) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 

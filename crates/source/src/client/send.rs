@@ -204,7 +204,7 @@ impl Sender {
             }
             Err(error) => (Cause::Transport(error), None),
         };
-        Failure { cause, reason, tries: tries.failures(), elapsed: tries.elapsed(self.clock.monotonic()), excerpt }
+        Failure { cause, reason, tries: tries.failures(), elapsed: tries.since_first(self.clock.monotonic()), excerpt }
     }
 
     /// Waits until a request to `host` may go, by its pace and by the rate limit.
