@@ -9,7 +9,8 @@ mod pages;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lakefeed::decode::{DecodeOptions, PageDecoder, UnknownFields};
+use lakefeed::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
+use lakefeed::paginate::Questions;
 use lakefeed::spec::JsonPath;
 use serde::de::IgnoredAny;
 
@@ -22,11 +23,12 @@ fn decode(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("decode/{name}"));
         group.throughput(Throughput::Bytes(page.len() as u64));
         let items = JsonPath::keys(["items"]);
-        let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Ignore };
-        let mut decoder = PageDecoder::new(&schema, Some(items), vec![JsonPath::keys(["total"])], options);
+        let questions = Questions { lookups: vec![JsonPath::keys(["total"])], wants_hints: false };
+        let mut decoder = PageDecoder::new(&schema, Some(items), DecodeOptions::with_depth(64));
         group.bench_function("page to batch", |bencher| {
             bencher.iter(|| {
-                let decoded = decoder.decode(0, black_box(page.as_bytes())).expect("the page is valid");
+                let page = PageInput { questions: &questions, ..PageInput::json(0, black_box(page.as_bytes())) };
+                let decoded = decoder.decode(&page, MismatchPolicy::LENIENT, None).expect("the page is valid");
                 assert!(decoded.rejects.is_empty(), "the page fits its schema");
                 if decoder.rows() >= BATCH_ROWS {
                     black_box(decoder.flush().expect("the columns form a batch"));

@@ -19,8 +19,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray, UInt32Array};
-use lakefeed::decode::{DecodeOptions, PageDecoder, UnknownFields};
+use lakefeed::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
 use lakefeed::lake::{CommitOutcome, Lake, WriteSpec};
+use lakefeed::paginate::Questions;
 use lakefeed::schema::RecordSchema;
 use lakefeed::spec::{JsonPath, PartitionField, WriteDisposition};
 use object_store::memory::InMemory;
@@ -79,8 +80,10 @@ fn skip(rounds: u32) {
 
 fn decode(page: &str, schema: &RecordSchema, rounds: u32) {
     let mut decoder = decoder(schema);
+    let questions = Questions { lookups: vec![JsonPath::keys(["total"])], wants_hints: false };
     for _ in 0..rounds {
-        let decoded = decoder.decode(0, black_box(page.as_bytes())).unwrap();
+        let page = PageInput { questions: &questions, ..PageInput::json(0, black_box(page.as_bytes())) };
+        let decoded = decoder.decode(&page, MismatchPolicy::LENIENT, None).unwrap();
         assert!(decoded.rejects.is_empty(), "the page fits its schema");
         if decoder.rows() >= BATCH_ROWS {
             black_box(decoder.flush().unwrap());
@@ -89,13 +92,12 @@ fn decode(page: &str, schema: &RecordSchema, rounds: u32) {
 }
 
 fn decoder(schema: &RecordSchema) -> PageDecoder {
-    let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Ignore };
-    PageDecoder::new(schema, Some(JsonPath::keys(["items"])), vec![JsonPath::keys(["total"])], options)
+    PageDecoder::new(schema, Some(JsonPath::keys(["items"])), DecodeOptions::with_depth(64))
 }
 
 fn batch_of(page: &str, schema: &RecordSchema) -> RecordBatch {
     let mut decoder = decoder(schema);
-    decoder.decode(0, page.as_bytes()).unwrap();
+    decoder.decode(&PageInput::json(0, page.as_bytes()), MismatchPolicy::LENIENT, None).unwrap();
     decoder.flush().unwrap()
 }
 

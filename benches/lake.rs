@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use lakefeed::decode::{DecodeOptions, PageDecoder, UnknownFields};
+use lakefeed::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
 use lakefeed::lake::{Lake, WriteSpec};
 use lakefeed::spec::{JsonPath, WriteDisposition};
 use object_store::memory::InMemory;
@@ -41,10 +41,12 @@ fn batches(numbers: impl Iterator<Item = u64>, word: &str) -> Vec<RecordBatch> {
 }
 
 fn wide_batch() -> RecordBatch {
-    let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Ignore };
-    let mut decoder = PageDecoder::new(&pages::wide_schema(), Some(JsonPath::keys(["items"])), Vec::new(), options);
+    let items = Some(JsonPath::keys(["items"]));
+    let mut decoder = PageDecoder::new(&pages::wide_schema(), items, DecodeOptions::with_depth(64));
     for _ in 0..BATCH_ROWS / 1_000 {
-        decoder.decode(0, pages::wide().as_bytes()).expect("the page is valid");
+        let body = pages::wide();
+        let page = PageInput::json(0, body.as_bytes());
+        decoder.decode(&page, MismatchPolicy::LENIENT, None).expect("the page is valid");
     }
     decoder.flush().expect("the columns form a batch")
 }

@@ -1,32 +1,36 @@
 //! What must hold of any bytes as a page: the decoder never panics, agrees with `serde_json` on what is JSON, keeps nothing of a page that fails,
 //! and an inferred schema takes every record that it came from. The fuzz target and `tests/it/fuzz.rs` share it.
 
-use lakefeed::decode::{DecodeError, DecodeOptions, Inferrer, PageDecoder, UnknownFields};
-use lakefeed::schema::{FieldRules, RecordSchema, SchemaFile};
+use lakefeed::decode::{
+    DecodeError, DecodeOptions, InferOptions, Inferrer, MismatchPolicy, PageDecoder, PageInput, RowTarget,
+};
+use lakefeed::paginate::Questions;
+use lakefeed::schema::SchemaFile;
 use lakefeed::spec::JsonPath;
 use serde::de::IgnoredAny;
 
-const OPTIONS: DecodeOptions = DecodeOptions { depth_max: 1_024, unknown_fields: UnknownFields::Ignore };
+const DEPTH_MAX: u32 = 1_024;
 
 /// Panics when something does not hold.
 pub fn check(bytes: &[u8], file: &SchemaFile) {
-    let total = vec![JsonPath::keys(["total"])];
-    let rows = decode(bytes, &file.schema, &file.rules, total.clone());
+    let total = Questions { lookups: vec![JsonPath::keys(["total"])], wants_hints: false };
+    let rows = decode(bytes, RowTarget { rules: Some(&file.rules), ..RowTarget::from(&file.schema) }, &total);
     // What a field does about a value that does not fit changes no verdict about the page.
-    assert_eq!(decode(bytes, &file.schema, &FieldRules::default(), total).is_some(), rows.is_some());
+    assert_eq!(decode(bytes, RowTarget::from(&file.schema), &total).is_some(), rows.is_some());
 
-    let mut inferrer = Inferrer::new(None, Vec::new(), &[], OPTIONS.depth_max);
-    if inferrer.observe(bytes).is_ok()
-        && let Ok(Some(schema)) = inferrer.finish()
+    let mut inferrer = Inferrer::new(None, InferOptions::with_depth(DEPTH_MAX));
+    if inferrer.observe(&PageInput::json(0, bytes), None).is_ok()
+        && let Ok(Some(schema)) = inferrer.finish(&[])
     {
-        assert!(decode(bytes, &schema, &FieldRules::default(), Vec::new()).is_some());
+        assert!(decode(bytes, RowTarget::from(&schema), Questions::NONE).is_some());
     }
 }
 
 /// The rows of a page, and how many records were refused; none when it is no page.
-fn decode(bytes: &[u8], schema: &RecordSchema, rules: &FieldRules, lookups: Vec<JsonPath>) -> Option<usize> {
-    let mut decoder = PageDecoder::with_rules(schema, rules, None, lookups, OPTIONS);
-    let decoded = match decoder.decode(0, bytes) {
+fn decode(bytes: &[u8], target: RowTarget<'_>, questions: &Questions) -> Option<usize> {
+    let mut decoder = PageDecoder::new(target, None, DecodeOptions::with_depth(DEPTH_MAX));
+    let page = PageInput { questions, ..PageInput::json(0, bytes) };
+    let decoded = match decoder.decode(&page, MismatchPolicy::LENIENT, None) {
         Ok(decoded) => {
             assert!(is_json(bytes));
             let taken = decoder.rows() + decoded.rejects.len();

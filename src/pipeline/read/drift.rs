@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use twox_hash::XxHash3_128;
 
-use crate::decode::{Admission, Inferrer, RawRecord, RecordGate};
+use crate::decode::{Admission, PageInput, PageReader, RawRecord, RecordGate};
 use crate::error::Result;
 use crate::extract::Page;
 use crate::spec::{JsonPath, PaginationSpec, RecordFormat, ResourceSpec, WriteDisposition};
@@ -39,23 +39,22 @@ impl Drift {
     }
 
     /// Takes note of a page that states `total`.
-    pub(crate) fn came(&mut self, page: &Page, format: RecordFormat, total: u64) {
+    pub(crate) fn came(&mut self, page: &Page, total: u64) {
         if let Some((body, before)) = &self.last
             && *before < total
         {
-            let earlier = self.records(body, format);
-            let now = self.records(&page.body, format);
+            let earlier = self.records(body, page.format);
+            let now = self.records(&page.body, page.format);
             self.repeated += now.intersection(&earlier).count() as u64;
         }
         self.last = Some((page.body.clone(), total));
     }
 
     fn records(&self, body: &Bytes, format: RecordFormat) -> HashSet<u128> {
-        let mut reader = Inferrer::new(self.selector.clone(), Vec::new(), &[], self.depth_max);
-        reader.expect(format);
+        let mut reader = PageReader::new(self.selector.clone(), self.depth_max);
         let mut hashes = Hashes(HashSet::new());
         // The page was decoded before, so this cannot fail for what it holds.
-        drop(reader.observe_with(body, Some(&mut hashes)));
+        drop(reader.read(&PageInput { format, ..PageInput::json(0, body) }, Some(&mut hashes)));
         hashes.0
     }
 }

@@ -7,7 +7,7 @@ mod resume;
 mod transform;
 
 pub(crate) use drift::{Drift, is_by_position};
-pub(crate) use pages::{Pages, SlicedPage, Slices, format_of, next_page};
+pub(crate) use pages::{Acceptance, Pages, SlicedPage, Slices, input, next_page};
 pub(crate) use parents::ParentRows;
 pub(crate) use resume::journal;
 pub(crate) use transform::RecordTransform;

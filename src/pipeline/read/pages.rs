@@ -12,12 +12,12 @@ use super::parents::ParentRows;
 use super::transform::SliceContext;
 use crate::checkpoint::CursorRun;
 use crate::client::ApiRequest;
+use crate::decode::PageInput;
 use crate::error::{Error, Result};
 use crate::event::{Completeness, RunEvent, Verdict};
 use crate::extract::{Bindings, Found, Journal, Listing, ListingOutcome, Page, render};
 use crate::paginate::PageMeta;
 use crate::pipeline::context::ResourceRun;
-use crate::spec::{JsonPath, RecordFormat};
 
 /// Parents that must be there before it is worth to ask for several at a time.
 const WORTH_IT_SLICES: u64 = 8;
@@ -37,10 +37,17 @@ pub(crate) enum Slices<'p> {
 pub(crate) struct SlicedPage {
     pub(crate) page: Page,
     pub(crate) slice: Arc<SliceContext>,
-    /// Whether the listing was told already what the page held.
-    pub(crate) is_accepted: bool,
-    /// The total that it stated, where the listing was told already.
-    pub(crate) total: Option<u64>,
+    /// Whether its listing was told what it held.
+    pub(crate) acceptance: Acceptance,
+}
+
+/// Whether the listing of a page was told what it held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acceptance {
+    /// It is yet to be told.
+    Pending,
+    /// It was, when the page was sampled; then it knew how many records there are, where the page states it.
+    Sampled { total: Option<u64> },
 }
 
 /// The pages of a pass.
@@ -111,14 +118,6 @@ impl<'p> Pages<'p> {
         }
     }
 
-    /// What the next page's facts must hold for [`Self::accept`].
-    pub(crate) fn wanted(&self) -> (Vec<JsonPath>, bool) {
-        self.current
-            .as_ref()
-            .map(|current| (current.listing.lookups(), current.listing.wants_hints()))
-            .unwrap_or_default()
-    }
-
     /// How many records the listing has, where there is one listing and the page says so.
     pub(crate) fn stated_total(&self, meta: &PageMeta) -> Option<u64> {
         let listing = &self.current.as_ref()?.listing;
@@ -145,8 +144,7 @@ impl<'p> Pages<'p> {
                 return Ok(Some(SlicedPage {
                     page,
                     slice: Arc::clone(&current.slice),
-                    is_accepted: false,
-                    total: None,
+                    acceptance: Acceptance::Pending,
                 }));
             }
             self.leave_slice()?;
@@ -254,10 +252,9 @@ pub(crate) async fn next_page(run: &ResourceRun<'_>, pages: &mut Pages<'_>) -> R
     Ok(page)
 }
 
-/// How a page holds its records: as the pipeline file says, or as the API does.
-pub(crate) fn format_of(run: &ResourceRun<'_>, page: &Page) -> RecordFormat {
-    let stated = page.content_type.as_deref();
-    run.resource.endpoint.record_format.unwrap_or_else(|| RecordFormat::of_content_type(stated))
+/// Returns a page as decoders take it.
+pub(crate) fn input(page: &Page) -> PageInput<'_> {
+    PageInput { number: page.number, body: &page.body, format: page.format, questions: &page.questions }
 }
 
 fn listing(run: &ResourceRun<'_>, request: ApiRequest) -> Listing {

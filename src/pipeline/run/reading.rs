@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::event::{Completeness, RunEvent, Verdict};
-use crate::extract::ListingOutcome;
+use crate::extract::{ListingOutcome, Origin};
 use crate::lake::TableWriter;
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{Drift, Pages, RecordTransform, SlicedPage, format_of, is_by_position, next_page};
+use crate::pipeline::read::{Acceptance, Drift, Pages, RecordTransform, SlicedPage, is_by_position, next_page};
 use crate::pipeline::sink::Sink;
 use crate::pipeline::typing::Records;
 use crate::reject::{Reject, RejectCode};
@@ -57,21 +57,23 @@ async fn read_page(
     transform: &mut RecordTransform,
     tally: &mut Tally,
 ) -> Result<bool> {
-    let SlicedPage { page, slice, is_accepted, total } = sliced;
+    let SlicedPage { page, slice, acceptance } = sliced;
     transform.enter(&slice);
-    if pages.resumed && !page.is_kept {
+    if pages.resumed && page.origin == Origin::Fetched {
         transform.freeze_cursor();
     }
-    pages.resumed |= page.is_kept;
-    records.look_for(if is_accepted { Default::default() } else { pages.wanted() });
-    let Some(decoded) = records.read(run, &page, transform, sink).await? else { return Ok(false) };
+    pages.resumed |= page.origin == Origin::Cached;
+    let Some(decoded) = records.read(&page, transform, sink).await? else { return Ok(false) };
     let rejected = decoded.rejects.len() as u64;
     tally.records += decoded.meta.records;
     tally.rejected += rejected;
     tally.nulled += decoded.nulled.len() as u64;
-    let total = if is_accepted { total } else { pages.stated_total(&decoded.meta) };
+    let total = match acceptance {
+        Acceptance::Sampled { total } => total,
+        Acceptance::Pending => pages.stated_total(&decoded.meta),
+    };
     if let (Some(drift), Some(total)) = (&mut tally.drift, total) {
-        drift.came(&page, format_of(run, &page), total);
+        drift.came(&page, total);
     }
     if rejected > 0 {
         run.emit(&RunEvent::RecordsRefused { resource: run.name(), by_reason: by_reason(&decoded.rejects) });
@@ -84,7 +86,7 @@ async fn read_page(
         bytes: page.body.len() as u64,
         total,
     });
-    if !is_accepted {
+    if acceptance == Acceptance::Pending {
         pages.accept(&decoded.meta, transform.is_past_range())?;
     }
     if decoded.discarded > 0 {

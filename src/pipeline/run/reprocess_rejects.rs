@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 
-use crate::decode::RecordGate;
+use crate::decode::{PageInput, RecordGate};
 use crate::error::{Error, Result};
 use crate::event::{RetriedRejects, RunEvent};
 use crate::lake::{KeptReject, NewerKeys, RejectPlace, RejectState};
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::read::RecordTransform;
 use crate::pipeline::shapes::Shapes;
-use crate::pipeline::typing::{Rules, ShapedDecoder, doubled, final_decoder, grown_by_variants, grown_for};
+use crate::pipeline::typing::{Rules, ShapedDecoder, doubled, grown_by_variants, grown_for};
 use crate::pipeline::write::TableSet;
 use crate::schema::{Places, new_doubles};
+use crate::spec::JsonPath;
 
 /// Rejects on their way to the writer.
 struct Retry<'r, 'a> {
@@ -43,7 +44,7 @@ pub(super) async fn reprocess_rejects(
 ) -> Result<Shapes> {
     let rejects = writers.own.open_rejects().await?;
     let transform = RecordTransform::of_steps(run.resource, Some(&shapes));
-    let decoder = final_decoder(run.resource, run.limits, rules, shapes)?;
+    let decoder = ShapedDecoder::new(run.resource, run.limits, shapes, Some(JsonPath::root()))?;
     let counts = RetriedRejects::default();
     let undoubled = Places::new();
     let mut retry = Retry { run, rules, writers, decoder, transform, pending: Vec::new(), counts, undoubled };
@@ -76,7 +77,9 @@ impl Retry<'_, '_> {
             let rows = self.decoder.pages.rows();
             let transform = self.transform.is_needed().then_some(&mut self.transform as &mut dyn RecordGate);
             // In brackets, so that it is one record whatever it is. One that was cut when it was kept is no JSON any more.
-            let decoded = self.decoder.pages.decode_with(0, format!("[{}]", reject.raw).as_bytes(), transform);
+            let body = format!("[{}]", reject.raw);
+            let page = PageInput::json(0, body.as_bytes());
+            let decoded = self.decoder.pages.decode(&page, self.rules.at_last(), transform);
             let again = match decoded {
                 Ok(decoded) if decoded.rejects.is_empty() && self.decoder.pages.rows() > rows => {
                     self.pending.push(reject.place.clone());
@@ -107,7 +110,7 @@ impl Retry<'_, '_> {
                 continue;
             }
             self.writers.evolve(Arc::clone(&grown.table)).await?;
-            self.decoder.become_of(self.writers.agreed(self.run, &grown)?)?;
+            self.decoder.set_shapes(self.writers.agreed(self.run, &grown)?)?;
         }
     }
 

@@ -60,8 +60,7 @@ pub async fn infer_schema(
     let run = run_of(resource);
     let (inferrer, pages, _) = look(&run, parents.as_mut(), None, bounds).await?;
     let (always_null, records) = (inferrer.always_null(), inferrer.records());
-    let schema = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", resource.name)))?;
-    let schema = schema.ok_or_else(|| without_records(resource))?;
+    let schema = typing::finish(resource, inferrer)?.ok_or_else(|| without_records(resource))?;
     let schema = shaped(run.resource, schema);
     Ok(Sample { schema, always_null, records, pages })
 }

@@ -5,7 +5,7 @@
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
-use crate::decode::{DecodeOptions, PageDecoder, UnknownFields};
+use crate::decode::{DecodeOptions, EmptyContainers, PageDecoder, RowTarget};
 use crate::error::{Error, Result};
 use crate::pipeline::shapes::{Shapes, batch_schema, hints, takes_deletes};
 use crate::schema::{FieldRules, RecordSchema, Reshaper};
@@ -28,23 +28,17 @@ impl<'r> ShapedDecoder<'r> {
         shapes: Shapes,
         selector: Option<JsonPath>,
     ) -> Result<Self> {
-        let options = DecodeOptions { depth_max: limits.nesting_depth_max, unknown_fields: UnknownFields::Reject };
-        let rules = rules(resource, &shapes.records);
-        let pages = PageDecoder::with_rules(&shapes.records, &rules, selector, Vec::new(), options);
-        let pages = pages.passing_over_hollow(resource.shape.has_child_tables);
-        let mut pages = pages.keeping(shapes.fixed(resource));
-        if takes_deletes(resource) {
-            pages = pages.with_deletes(&shapes.records, &shapes.key(resource));
-        }
+        let options =
+            DecodeOptions { depth_max: limits.nesting_depth_max, empty_containers: empty_containers(resource) };
+        let pages = with_target(resource, &shapes, |target| PageDecoder::new(target, selector, options));
         let reshaper = reshaper(resource, &shapes)?;
         Ok(Self { resource, pages, shapes, reshaper })
     }
 
-    /// From the next page on, records and table are of `shapes`. Rows that are buffered are lost: [`Self::flush`] them first.
-    pub(crate) fn become_of(&mut self, shapes: Shapes) -> Result<()> {
+    /// Goes on with records and a table of `shapes`. Rows that are buffered are lost: [`Self::flush`] them first.
+    pub(crate) fn set_shapes(&mut self, shapes: Shapes) -> Result<()> {
         self.reshaper = reshaper(self.resource, &shapes)?;
-        self.pages.read_by(rules(self.resource, &shapes.records));
-        self.pages.become_of(&shapes.records, &shapes.key(self.resource));
+        with_target(self.resource, &shapes, |target| self.pages.set_target(&target));
         self.shapes = shapes;
         Ok(())
     }
@@ -63,6 +57,22 @@ impl<'r> ShapedDecoder<'r> {
             None => Ok(batch),
         }
     }
+}
+
+/// Hands what the records of `shapes` become to `take`.
+fn with_target<T>(resource: &ResourceSpec, shapes: &Shapes, take: impl FnOnce(RowTarget<'_>) -> T) -> T {
+    let (rules, fixed, key) = (rules(resource, &shapes.records), shapes.fixed(resource), shapes.key(resource));
+    take(RowTarget {
+        schema: &shapes.records,
+        rules: Some(&rules),
+        fixed_fields: &fixed,
+        delete_key: takes_deletes(resource).then_some(&key),
+    })
+}
+
+/// What a list or an object that holds nothing says of its field: where lists are tables, it adds none.
+pub(crate) fn empty_containers(resource: &ResourceSpec) -> EmptyContainers {
+    if resource.shape.has_child_tables { EmptyContainers::AreNull } else { EmptyContainers::AreValues }
 }
 
 /// How the fields of `records` are read.

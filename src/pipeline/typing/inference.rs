@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::decode::{Inferrer, RecordGate};
+use super::decoder::empty_containers;
+use crate::decode::{InferOptions, Inferrer, MixedKinds, RecordGate};
 use crate::error::{Error, Result};
 use crate::event::RunEvent;
+use crate::paginate::Questions;
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{Pages, RecordTransform, SlicedPage, format_of, next_page};
+use crate::pipeline::read::{Acceptance, Pages, RecordTransform, SlicedPage, input, next_page};
 use crate::pipeline::shapes::{hinted, shaped, stored_records};
 use crate::schema::{Conflicts, RecordSchema};
-use crate::spec::ContractMode;
+use crate::spec::{ContractMode, Limits, ResourceSpec};
 
 /// Bytes of pages that are sampled at most; they are kept in memory until they are decoded.
 pub(crate) const SAMPLE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -36,8 +38,7 @@ pub(crate) async fn sample(
 ) -> Result<Option<Arc<RecordSchema>>> {
     let inferrer =
         look(run, pages, &mut transform, SampleBounds { pages: SAMPLE_PAGES_MAX, bytes: SAMPLE_BYTES_MAX }).await?;
-    let inferred = inferrer.finish().map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
-    union(run, stored, inferred)
+    union(run, stored, finish(run.resource, inferrer)?)
 }
 
 /// Reads as many pages ahead as `bounds` has, or as many as make its bytes. They stay in `pages.sampled`.
@@ -47,29 +48,24 @@ pub(crate) async fn look(
     transform: &mut RecordTransform,
     bounds: SampleBounds,
 ) -> Result<Inferrer> {
-    let resource = run.resource;
-    // Where columns have names of their own, which field is the key is known when there is a schema.
-    let key = if resource.shape.is_plain() { resource.primary_key.as_slice() } else { &[] };
-    let selector = resource.endpoint.data_selector.clone();
-    let mut inferrer = Inferrer::new(selector, Vec::new(), key, run.limits.nesting_depth_max)
-        .keeping_kinds(resource.schema_contract.conflicts == Conflicts::Variant)
-        .passing_over_hollow(resource.shape.has_child_tables);
+    let selector = run.resource.endpoint.data_selector.clone();
+    let mut inferrer = Inferrer::new(selector, infer_options(run.resource, run.limits));
     let mut sampled = Vec::new();
     if let Err(error) = read_sample(run, pages, bounds, transform, &mut inferrer, &mut sampled).await {
         // They will not be decoded any more, so this is the time to say that they were read.
-        for (sliced, records) in &sampled {
+        for (sliced, records, total) in &sampled {
             run.emit(&RunEvent::PageRead {
                 resource: run.name(),
                 page: sliced.page.number,
                 records: *records,
                 rejected: 0,
                 bytes: sliced.page.body.len() as u64,
-                total: sliced.total,
+                total: *total,
             });
         }
         return Err(error);
     }
-    pages.sampled.extend(sampled.into_iter().map(|(sliced, _)| sliced));
+    pages.sampled.extend(sampled.into_iter().map(|(sliced, _, _)| sliced));
     Ok(inferrer)
 }
 
@@ -80,28 +76,42 @@ async fn read_sample(
     bounds: SampleBounds,
     transform: &mut RecordTransform,
     inferrer: &mut Inferrer,
-    sampled: &mut Vec<(SlicedPage, u64)>,
+    sampled: &mut Vec<(SlicedPage, u64, Option<u64>)>,
 ) -> Result<()> {
     let mut bytes = 0;
     while sampled.len() < bounds.pages && bytes < bounds.bytes {
         let Some(mut sliced) = next_page(run, pages).await? else { break };
         transform.enter(&sliced.slice);
-        let (lookups, wants_hints) = pages.wanted();
-        inferrer.look_for(lookups, wants_hints);
         let page = &sliced.page;
-        inferrer.expect(format_of(run, page));
         let gate_of_page = transform.is_needed().then_some(&mut *transform as &mut dyn RecordGate);
         let meta = inferrer
-            .observe_with(&page.body, gate_of_page)
+            .observe(&input(page), gate_of_page)
             .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
-        sliced.total = pages.stated_total(&meta);
+        let total = pages.stated_total(&meta);
         bytes += sliced.page.body.len();
         let accepted = pages.accept(&meta, transform.is_past_range());
-        sliced.is_accepted = true;
-        sampled.push((sliced, meta.records));
+        sliced.acceptance = Acceptance::Sampled { total };
+        sliced.page.questions = Questions::default();
+        sampled.push((sliced, meta.records, total));
         accepted?;
     }
     Ok(())
+}
+
+/// How the shape of the records of `resource` is inferred.
+pub(super) fn infer_options(resource: &ResourceSpec, limits: &Limits) -> InferOptions {
+    let mixed_kinds = match resource.schema_contract.conflicts {
+        Conflicts::Variant => MixedKinds::KeepFirst,
+        Conflicts::Json | Conflicts::Reject | Conflicts::Text => MixedKinds::BecomeJson,
+    };
+    InferOptions { depth_max: limits.nesting_depth_max, empty_containers: empty_containers(resource), mixed_kinds }
+}
+
+/// Returns the schema that was inferred, whose key must have a value; `None` when there were no records.
+pub(crate) fn finish(resource: &ResourceSpec, inferrer: Inferrer) -> Result<Option<RecordSchema>> {
+    // Where columns have names of their own, which field is the key is known when there is a schema.
+    let key = if resource.shape.is_plain() { resource.primary_key.as_slice() } else { &[] };
+    inferrer.finish(key).map_err(|error| error.at(format_args!("resource {}", resource.name)))
 }
 
 fn union(

@@ -7,7 +7,7 @@ mod records;
 mod rules;
 
 pub(crate) use decoder::ShapedDecoder;
-pub(crate) use inference::{SAMPLE_BYTES_MAX, SampleBounds, look, sample};
-pub(crate) use page::{Typing, doubled, final_decoder, grown_for};
+pub(crate) use inference::{SAMPLE_BYTES_MAX, SampleBounds, finish, look, sample};
+pub(crate) use page::{Typing, doubled, grown_for};
 pub(crate) use records::Records;
 pub(crate) use rules::{Rules, grown_by_variants};

@@ -8,19 +8,23 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::decoder::ShapedDecoder;
+use super::inference::infer_options;
 use super::rules::{Rules, grown_by_variants};
-use crate::decode::{Admission, Decoded, Inferrer, Misfits, PageDecoder, RawRecord, RecordGate, UnknownFields};
+use crate::decode::{
+    Admission, Decoded, InferOptions, Inferrer, MismatchPolicy, MixedKinds, PageDecoder, PageInput, RawRecord,
+    RecordGate, TypeMismatches, UnknownFields,
+};
 use crate::error::Result;
 use crate::event::RunEvent;
 use crate::extract::Page;
-use crate::paginate::PageMeta;
+use crate::paginate::{PageMeta, Questions};
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::RecordTransform;
+use crate::pipeline::read::{RecordTransform, input};
 use crate::pipeline::shapes::{Shapes, unusable};
 use crate::pipeline::sink::Sink;
 use crate::reject::Reject;
-use crate::schema::{Conflicts, Places, RecordSchema, new_doubles, with_doubles_at};
-use crate::spec::{JsonPath, Limits, RecordFormat, ResourceSpec};
+use crate::schema::{Places, RecordSchema, new_doubles, with_doubles_at};
+use crate::spec::{JsonPath, Limits, ResourceSpec};
 
 /// How often a page may make the schema grow: a record tells of one misfit at a time.
 const LOOKS_MAX: usize = 16;
@@ -46,25 +50,22 @@ impl<'r, 'a> Typing<'r, 'a> {
     pub(crate) async fn decode(
         &mut self,
         page: &Page,
-        format: RecordFormat,
         gate: &mut RecordTransform,
         task: &mut dyn Sink,
     ) -> Result<Option<Decoded>> {
         let rows = self.decoder.pages.rows();
-        let (unknown, misfits) = self.rules.at_first();
-        self.decoder.pages.treat(unknown, misfits);
-        self.decoder.pages.expect(format);
+        let at_first = self.rules.at_first();
         let mut recorded = Recorded { gate, answers: Vec::new() };
         let is_gated = recorded.gate.is_needed();
         let gate_of_page = is_gated.then_some(&mut recorded as &mut dyn RecordGate);
-        let first = decode_page(&mut self.decoder.pages, page, gate_of_page)?;
+        let first = decode_page(&mut self.decoder.pages, page, at_first, gate_of_page)?;
         let mut rows = rows;
         let mut rejects = first.rejects.clone();
         let mut looks = 0;
         while self.rules.let_grow(&rejects) && looks < LOOKS_MAX {
             looks += 1;
             self.decoder.pages.truncate(rows);
-            let Some(grown) = self.grown(page, format, is_gated.then_some(&recorded), &rejects) else { break };
+            let Some(grown) = self.grown(page, is_gated.then_some(&recorded), &rejects) else { break };
             let doubles = new_doubles(self.decoder.shapes.records.columns(), grown.columns());
             if !doubles.is_empty() {
                 rows = 0;
@@ -79,17 +80,17 @@ impl<'r, 'a> Typing<'r, 'a> {
                 return Ok(None);
             }
             rows = 0;
-            rejects = self.decode_again(page, is_gated.then_some(&recorded))?.rejects;
+            rejects = self.decode_again(page, at_first, is_gated.then_some(&recorded))?.rejects;
         }
         if looks == 0 {
             return Ok(Some(first));
         }
         self.decoder.pages.truncate(rows);
-        let (unknown, misfits) = self.rules.at_last();
-        if misfits == Misfits::Variant {
+        let at_last = self.rules.at_last();
+        if at_last.type_mismatches == TypeMismatches::Variant {
             // What no type holds beside the others gets columns of its own.
-            self.decoder.pages.treat(UnknownFields::Reject, misfits);
-            let lacked = self.decode_again(page, is_gated.then_some(&recorded))?.variants;
+            let lacking = MismatchPolicy { unknown_fields: UnknownFields::Reject, ..at_last };
+            let lacked = self.decode_again(page, lacking, is_gated.then_some(&recorded))?.variants;
             self.decoder.pages.truncate(rows);
             if let Some(grown) = grown_by_variants(self.rules, &self.decoder.shapes.records, lacked)
                 && !self.become_of(grown, task).await?
@@ -97,8 +98,7 @@ impl<'r, 'a> Typing<'r, 'a> {
                 return Ok(None);
             }
         }
-        self.decoder.pages.treat(unknown, misfits);
-        let last = self.decode_again(page, is_gated.then_some(&recorded))?;
+        let last = self.decode_again(page, at_last, is_gated.then_some(&recorded))?;
         // What the paginator wants to know is in the page, whatever becomes of its records.
         let meta = PageMeta { records: last.meta.records, ..first.meta };
         Ok(Some(Decoded { meta, ..last }))
@@ -139,37 +139,26 @@ impl<'r, 'a> Typing<'r, 'a> {
         if !self.hand_on(sink).await? || !sink.evolve(Arc::clone(&grown.table)).await {
             return Ok(false);
         }
-        self.decoder.become_of(grown)?;
+        self.decoder.set_shapes(grown)?;
         Ok(true)
     }
 
-    fn decode_again(&mut self, page: &Page, gate: Option<&Recorded<'_>>) -> Result<Decoded> {
+    fn decode_again(&mut self, page: &Page, policy: MismatchPolicy, gate: Option<&Recorded<'_>>) -> Result<Decoded> {
         let mut repeated = gate.map(Recorded::repeated);
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
-        decode_page(&mut self.decoder.pages, page, gate)
+        decode_page(&mut self.decoder.pages, page, policy, gate)
     }
 
     /// The schema that holds what the page shows, as far as the contract lets it, where it differs.
-    fn grown(
-        &self,
-        page: &Page,
-        format: RecordFormat,
-        gate: Option<&Recorded<'_>>,
-        rejects: &[Reject],
-    ) -> Option<Arc<RecordSchema>> {
-        let depth_max = self.run.limits.nesting_depth_max;
-        let keeps_kinds = self.rules.conflicts() == Conflicts::Variant;
+    fn grown(&self, page: &Page, gate: Option<&Recorded<'_>>, rejects: &[Reject]) -> Option<Arc<RecordSchema>> {
         let selector = self.decoder.pages.selector().cloned();
-        let passes_hollow = self.run.resource.shape.has_child_tables;
-        let inferrer = Inferrer::new(selector, Vec::new(), &[], depth_max).keeping_kinds(keeps_kinds);
-        let mut inferrer = inferrer.passing_over_hollow(passes_hollow);
-        inferrer.expect(format);
+        let mut inferrer = Inferrer::new(selector, infer_options(self.run.resource, self.run.limits));
         let mut repeated = gate.map(Recorded::repeated);
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
-        inferrer.observe_with(&page.body, gate).ok()?;
+        inferrer.observe(&PageInput { questions: Questions::NONE, ..input(page) }, gate).ok()?;
         let mut undoubled = inferrer.beyond_doubles();
         undoubled.extend(self.undoubled.iter().cloned());
-        let seen = inferrer.finish().ok()??;
+        let seen = inferrer.finish(&[]).ok()??;
         let misfits = rejects.iter().filter(|reject| reject.code.is_about_a_value());
         let paths = misfits.clone().map(|reject| without_indexes(&reject.path)).collect();
         let mut shapes = self.decoder.shapes.clone();
@@ -207,32 +196,25 @@ pub(crate) fn grown_for(
     (raw, path): (&str, &str),
     undoubled: &Places,
 ) -> Option<Arc<RecordSchema>> {
-    let inferrer = Inferrer::new(Some(JsonPath::root()), Vec::new(), &[], limits.nesting_depth_max);
-    let mut inferrer = inferrer.passing_over_hollow(resource.shape.has_child_tables);
+    let options = InferOptions { mixed_kinds: MixedKinds::BecomeJson, ..infer_options(resource, limits) };
+    let mut inferrer = Inferrer::new(Some(JsonPath::root()), options);
     let mut gate = RecordTransform::of_steps(resource, Some(shapes));
     let gate = gate.is_needed().then_some(&mut gate as &mut dyn RecordGate);
     // A record that was cut when it was kept is no JSON any more, and stays what it is.
-    inferrer.observe_with(format!("[{raw}]").as_bytes(), gate).ok()?;
-    let seen = inferrer.finish().ok()??;
+    let body = format!("[{raw}]");
+    inferrer.observe(&PageInput::json(0, body.as_bytes()), gate).ok()?;
+    let seen = inferrer.finish(&[]).ok()??;
     rules.grown(resource, shapes, seen, &Places::from([without_indexes(path)]), undoubled)
 }
 
-/// A decoder that treats what does not fit as the contract says in the end.
-pub(crate) fn final_decoder<'r>(
-    resource: &'r ResourceSpec,
-    limits: &Limits,
-    rules: Rules,
-    shapes: Shapes,
-) -> Result<ShapedDecoder<'r>> {
-    let mut decoder = ShapedDecoder::new(resource, limits, shapes, Some(JsonPath::root()))?;
-    let (unknown, misfits) = rules.at_last();
-    decoder.pages.treat(unknown, misfits);
-    Ok(decoder)
-}
-
-fn decode_page(decoder: &mut PageDecoder, page: &Page, gate: Option<&mut dyn RecordGate>) -> Result<Decoded> {
+fn decode_page(
+    decoder: &mut PageDecoder,
+    page: &Page,
+    policy: MismatchPolicy,
+    gate: Option<&mut dyn RecordGate>,
+) -> Result<Decoded> {
     decoder
-        .decode_with(page.number, &page.body, gate)
+        .decode(&input(page), policy, gate)
         .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))
 }
 

@@ -1,13 +1,12 @@
 //! What is made of the records of a pass: rows of a table, or nothing but what its children want of them.
 
 use super::page::Typing;
-use crate::decode::{Decoded, Inferrer, RecordGate};
+use crate::decode::{Decoded, PageReader, RecordGate};
 use crate::error::Result;
 use crate::extract::Page;
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{RecordTransform, format_of};
+use crate::pipeline::read::{RecordTransform, input};
 use crate::pipeline::sink::Sink;
-use crate::spec::JsonPath;
 
 /// The records of a pass.
 #[derive(Debug)]
@@ -15,40 +14,29 @@ pub(crate) enum Records<'r, 'a> {
     /// Become rows.
     Typed(Box<Typing<'r, 'a>>),
     /// Are looked at one by one, and no more.
-    Walked(Box<Inferrer>),
+    Walked(PageReader),
 }
 
 impl Records<'_, '_> {
     /// Records that nobody wants rows of.
     pub(crate) fn walked(run: &ResourceRun<'_>) -> Self {
         let selector = run.resource.endpoint.data_selector.clone();
-        Self::Walked(Box::new(Inferrer::new(selector, Vec::new(), &[], run.limits.nesting_depth_max)))
-    }
-
-    /// Has the next page looked through for what its listing wants to know.
-    pub(crate) fn look_for(&mut self, (lookups, wants_hints): (Vec<JsonPath>, bool)) {
-        match self {
-            Self::Typed(typing) => typing.decoder.pages.look_for(lookups, wants_hints),
-            Self::Walked(walker) => walker.look_for(lookups, wants_hints),
-        }
+        Self::Walked(PageReader::new(selector, run.limits.nesting_depth_max))
     }
 
     /// Reads the records of a page. `None` when the sink takes no more.
     pub(crate) async fn read(
         &mut self,
-        run: &ResourceRun<'_>,
         page: &Page,
         transform: &mut RecordTransform,
         sink: &mut dyn Sink,
     ) -> Result<Option<Decoded>> {
-        let format = format_of(run, page);
-        let walker = match self {
-            Self::Typed(typing) => return typing.decode(page, format, transform, sink).await,
-            Self::Walked(walker) => walker,
+        let reader = match self {
+            Self::Typed(typing) => return typing.decode(page, transform, sink).await,
+            Self::Walked(reader) => reader,
         };
-        walker.expect(format);
         let gate = transform.is_needed().then_some(transform as &mut dyn RecordGate);
-        let meta = walker.observe_with(&page.body, gate);
+        let meta = reader.read(&input(page), gate);
         let meta = meta.map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
         let (rejects, nulled, variants) = Default::default();
         Ok(Some(Decoded { meta, rejects, nulled, dropped: 0, discarded: 0, variants }))

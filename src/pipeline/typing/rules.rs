@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::decode::{Misfits, UnknownFields};
+use crate::decode::{MismatchPolicy, TypeMismatches, UnknownFields};
 use crate::error::{Error, Result};
 use crate::pipeline::shapes::{Shapes, shaped};
 use crate::reject::{Reject, RejectCode};
@@ -28,11 +28,6 @@ impl Rules {
         Self { contract, shape, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
     }
 
-    /// What becomes of a column whose values have two types.
-    pub(crate) fn conflicts(self) -> Conflicts {
-        self.contract.conflicts
-    }
-
     /// What a schema file and the table are together. Columns that the table got by evolving belong to the run, too.
     pub(crate) fn file_and_table(
         self,
@@ -52,29 +47,29 @@ impl Rules {
     }
 
     /// How a page is looked at first: so that whatever may grow is noticed.
-    pub(crate) fn at_first(self) -> (UnknownFields, Misfits) {
-        let (unknown, misfits) = self.at_last();
-        (
-            if self.columns_grow { UnknownFields::Reject } else { unknown },
-            if self.types_grow { Misfits::Reject } else { misfits },
-        )
+    pub(crate) fn at_first(self) -> MismatchPolicy {
+        let last = self.at_last();
+        MismatchPolicy {
+            unknown_fields: if self.columns_grow { UnknownFields::Reject } else { last.unknown_fields },
+            type_mismatches: if self.types_grow { TypeMismatches::Reject } else { last.type_mismatches },
+        }
     }
 
     /// What becomes of what the schema does not take in the end.
-    pub(crate) fn at_last(self) -> (UnknownFields, Misfits) {
-        let unknown = match self.contract.columns {
+    pub(crate) fn at_last(self) -> MismatchPolicy {
+        let unknown_fields = match self.contract.columns {
             // What is left now has no place in any schema; it must not get lost unseen.
             ContractMode::Evolve | ContractMode::DiscardRow => UnknownFields::Reject,
             ContractMode::Freeze => UnknownFields::Fail,
             ContractMode::DiscardValue => UnknownFields::Ignore,
         };
-        let misfits = match self.contract.data_type {
-            ContractMode::Evolve if self.contract.conflicts == Conflicts::Variant => Misfits::Variant,
-            ContractMode::Evolve | ContractMode::DiscardRow => Misfits::Reject,
-            ContractMode::Freeze => Misfits::Fail,
-            ContractMode::DiscardValue => Misfits::Null,
+        let type_mismatches = match self.contract.data_type {
+            ContractMode::Evolve if self.contract.conflicts == Conflicts::Variant => TypeMismatches::Variant,
+            ContractMode::Evolve | ContractMode::DiscardRow => TypeMismatches::Reject,
+            ContractMode::Freeze => TypeMismatches::Fail,
+            ContractMode::DiscardValue => TypeMismatches::Null,
         };
-        (unknown, misfits)
+        MismatchPolicy { unknown_fields, type_mismatches }
     }
 
     /// Whether rejects may make the schema grow.

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use lakefeed_model::schema::strategies::related;
     use lakefeed_model::schema::{Column, ColumnType, Conflicts, IntegerType, RecordSchema, TimeUnit as Unit, widen};
-    use lakefeed_source::decode::{DecodeOptions, PageDecoder, UnknownFields};
+    use lakefeed_source::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
 
     fn field(column_type: ColumnType) -> Field {
         let column = Column { name: "x".to_owned(), column_type, nullable: true };
@@ -216,10 +216,11 @@ mod tests {
     fn decoded(column_type: &ColumnType, texts: &[String]) -> ArrayRef {
         let column = Column { name: "x".to_owned(), column_type: column_type.clone(), nullable: true };
         let schema = RecordSchema::new(vec![column]).unwrap();
-        let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Reject };
-        let mut decoder = PageDecoder::new(&schema, Some(lakefeed_model::spec::JsonPath::root()), Vec::new(), options);
+        let root = Some(lakefeed_model::spec::JsonPath::root());
+        let mut decoder = PageDecoder::new(&schema, root, DecodeOptions::with_depth(64));
         let records: Vec<String> = texts.iter().map(|text| format!("{{\"x\":{text}}}")).collect();
-        let decoded = decoder.decode(0, format!("[{}]", records.join(",")).as_bytes()).unwrap();
+        let body = format!("[{}]", records.join(","));
+        let decoded = decoder.decode(&PageInput::json(0, body.as_bytes()), MismatchPolicy::STRICT, None).unwrap();
         assert!(decoded.rejects.is_empty(), "{column_type} of {texts:?}: {:?}", decoded.rejects);
         Arc::clone(decoder.flush().unwrap().column(0))
     }

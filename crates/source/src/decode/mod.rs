@@ -31,10 +31,13 @@ mod value;
 mod walk;
 
 pub use error::{DecodeError, Position};
-pub use options::{DecodeOptions, Misfits, UnknownFields};
+pub use options::{
+    DecodeOptions, EmptyContainers, MismatchPolicy, PageInput, RowTarget, TypeMismatches, UnknownFields,
+};
 pub use page::decoded::Decoded;
 pub use page::decoder::PageDecoder;
-pub use page::infer::Inferrer;
+pub use page::infer::{InferOptions, Inferrer, MixedKinds};
+pub use page::reader::PageReader;
 pub use page::sink::REJECT_RAW_BYTES_MAX;
 pub use walk::record::{Admission, RawRecord, RecordGate};
 

@@ -13,6 +13,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Float32Type, Fl
 use serde_json::{Value, json};
 
 use super::*;
+use crate::paginate::Questions;
 use crate::spec::RecordFormat;
 use lakefeed_model::reject::Reject;
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
@@ -34,12 +35,20 @@ fn path(text: &str) -> JsonPath {
     JsonPath::parse(text).unwrap()
 }
 
-fn options(unknown_fields: UnknownFields) -> DecodeOptions {
-    DecodeOptions { depth_max: 64, unknown_fields }
+const OPTIONS: DecodeOptions = DecodeOptions::with_depth(64);
+
+/// Decodes a page of JSON, of which nothing but the records is wanted.
+fn decode(decoder: &mut PageDecoder, number: u64, body: &[u8]) -> Result<Decoded, DecodeError> {
+    decoder.decode(&PageInput::json(number, body), MismatchPolicy::LENIENT, None)
+}
+
+/// As [`decode`], where fields that the schema does not have refuse their records.
+fn decode_strictly(decoder: &mut PageDecoder, number: u64, body: &[u8]) -> Result<Decoded, DecodeError> {
+    decoder.decode(&PageInput::json(number, body), MismatchPolicy::STRICT, None)
 }
 
 fn decoder(schema: &RecordSchema, selector: &str) -> PageDecoder {
-    PageDecoder::new(schema, Some(path(selector)), Vec::new(), options(UnknownFields::Ignore))
+    PageDecoder::new(schema, Some(path(selector)), OPTIONS)
 }
 
 /// The schema of the calendar events.

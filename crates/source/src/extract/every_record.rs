@@ -262,11 +262,11 @@ impl Reading {
 fn accepted(listing: &mut Listing, page: &Page) -> Result<Vec<u64>> {
     let body: Value = serde_json::from_slice(&page.body).unwrap();
     let items: Vec<u64> = serde_json::from_value(body["items"].clone()).unwrap();
-    let value = |path: JsonPath| match &body[path.to_string()] {
+    let value = |path: &JsonPath| match &body[path.to_string()] {
         Value::Null => Lookup::Missing,
         value => Lookup::Found(Scalar::Number(value.to_string())),
     };
-    let values = listing.lookups().into_iter().map(value).collect();
+    let values = page.questions.lookups.iter().map(value).collect();
     listing.accept(&PageMeta { records: items.len() as u64, values, ..PageMeta::default() })?;
     Ok(items)
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, header};
-use url::{Origin, Url};
+use url::Url;
 
 use super::complete::repetition::Repetition;
 use super::complete::tally::{PageFacts, Tally};
 use super::fetcher::Fetcher;
-use super::page::Page;
+use super::page::{Origin, Page};
 use super::prefetch::{Prefetch, WORTH_IT_PAGES};
 use super::request::page_request::page_request;
 use super::resume::response_cache::{Got, Journal};
@@ -18,18 +18,20 @@ use crate::client::{ApiRequest, ApiResponse, Client, Fetched};
 use crate::paginate::{
     HeaderLookup, Lookup, PageMeta, PageRequest, PaginationError, Paginator, Scalar, Step, StopReason, link_target,
 };
-use crate::spec::{Asked, PaginationSpec};
+use crate::spec::{Asked, PaginationSpec, RecordFormat};
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::event::{Completeness, Verdict};
-use lakefeed_model::spec::{JsonPath, Limits};
+use lakefeed_model::spec::Limits;
 
 /// One listing of an API, page by page.
 pub struct Listing {
     resource: String,
     slice: ApiRequest,
+    /// How pages hold records, where the pipeline file says so.
+    format: Option<RecordFormat>,
     /// The origin that the pipeline file names.
-    home: Option<Origin>,
+    home: Option<url::Origin>,
     client: Arc<Client>,
     fetcher: Fetcher,
     /// The answer of the page that waits for [`Listing::accept`].
@@ -89,6 +91,7 @@ impl Listing {
             resource: asked.resource.to_owned(),
             home: asked.endpoint.url.as_fixed().map(Url::origin),
             slice,
+            format: asked.endpoint.record_format,
             concurrency: client.concurrency(),
             fetcher: Fetcher { client: Arc::clone(&client), journal: None },
             got: None,
@@ -114,16 +117,6 @@ impl Listing {
     pub fn with_journal(mut self, journal: Option<Arc<Journal>>) -> Self {
         self.fetcher.journal = journal;
         self
-    }
-
-    /// The places of the next page that [`Self::accept`] wants to know, in the order of [`PageMeta::values`].
-    pub fn lookups(&self) -> Vec<JsonPath> {
-        self.paginator.lookups()
-    }
-
-    /// Whether [`Self::accept`] wants the next page's [`PageMeta::hints`].
-    pub fn wants_hints(&self) -> bool {
-        self.paginator.wants_hints()
     }
 
     /// How many records the whole listing has, as a page states it.
@@ -170,8 +163,15 @@ impl Listing {
         self.headers =
             self.paginator.header_lookups().iter().map(|wanted| look_up(&response.headers, wanted)).collect();
         let content_type = text(&header::CONTENT_TYPE).map(str::to_owned);
-        let is_kept = self.got.as_ref().is_some_and(|got| got.is_kept);
-        Page { number: self.tally.pages, body: response.body, place: self.place.clone(), content_type, is_kept }
+        Page {
+            number: self.tally.pages,
+            body: response.body,
+            place: self.place.clone(),
+            format: self.format.unwrap_or_else(|| RecordFormat::of_content_type(content_type.as_deref())),
+            content_type,
+            questions: self.paginator.questions(),
+            origin: self.got.as_ref().map_or(Origin::Fetched, |got| got.origin),
+        }
     }
 
     fn request(&self, page: &PageRequest) -> Result<ApiRequest> {

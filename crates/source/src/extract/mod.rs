@@ -12,7 +12,7 @@ mod request;
 mod resume;
 
 pub use listing::{Listing, ListingOutcome};
-pub use page::Page;
+pub use page::{Origin, Page};
 pub use request::template::{Bindings, ParentRow, plain_text, render};
 pub use resume::response_cache::{Ending, Found, Journal, JournalStore};
 

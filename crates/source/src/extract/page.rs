@@ -4,6 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::paginate::Questions;
+use crate::spec::RecordFormat;
+
 /// A page as it came.
 #[derive(Clone)]
 pub struct Page {
@@ -15,8 +18,21 @@ pub struct Page {
     pub place: String,
     /// What the API says that the body is.
     pub content_type: Option<String>,
-    /// Whether a run that was stopped had it already.
-    pub is_kept: bool,
+    /// How its body holds the records: as the pipeline file says, or as the API does.
+    pub format: RecordFormat,
+    /// What [`Listing::accept`](super::Listing::accept) wants to know of it.
+    pub questions: Questions,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a page comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The API answered it to this run, and to none before.
+    Fetched,
+    /// A run that was stopped had it already.
+    Cached,
 }
 
 impl fmt::Debug for Page {
@@ -26,7 +42,7 @@ impl fmt::Debug for Page {
             .field("place", &self.place)
             .field("content_type", &self.content_type)
             .field("body_bytes", &self.body.len())
-            .field("is_kept", &self.is_kept)
+            .field("origin", &self.origin)
             .finish()
     }
 }

@@ -101,7 +101,6 @@ fn fixed(url: &str) -> EndpointUrl {
 struct Stage {
     api: Arc<Api>,
     listing: Listing,
-    lookups: Vec<JsonPath>,
     records: Vec<u64>,
     places: Vec<String>,
 }
@@ -135,7 +134,7 @@ fn stage(endpoint: &EndpointSpec, limits: &Limits, answer: Answer) -> Stage {
     };
     let client = Arc::new(Client::new(&spec, limits, components));
     let listing = Listing::new(asked(endpoint), render(endpoint, Bindings::default()).unwrap(), limits, client, clock);
-    Stage { api, lookups: listing.lookups(), listing, records: Vec::new(), places: Vec::new() }
+    Stage { api, listing, records: Vec::new(), places: Vec::new() }
 }
 
 impl Stage {
@@ -168,7 +167,7 @@ impl Stage {
         let hash = items.iter().fold(0, |hash, item| hash * 31 + u128::from(*item) + 1);
         PageMeta {
             records: items.len() as u64,
-            values: self.lookups.iter().map(value).collect(),
+            values: page.questions.lookups.iter().map(value).collect(),
             content: Some(Content { hash, is_varied: items.len() > 1 }),
             ..PageMeta::default()
         }

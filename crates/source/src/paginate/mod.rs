@@ -15,7 +15,7 @@ mod step;
 pub use follow::Follow;
 pub use links::link_target;
 pub use offset::Offset;
-pub use page_meta::{Content, HeaderLookup, Lookup, PageMeta, PagingHints, Scalar};
+pub use page_meta::{Content, HeaderLookup, Lookup, PageMeta, PagingHints, Questions, Scalar};
 pub use page_number::PageNumber;
 pub use paginator::Paginator;
 pub use step::{PageRequest, PaginationError, Step, StopReason};

@@ -4,12 +4,26 @@ use serde::{Deserialize, Serialize};
 
 use lakefeed_model::spec::JsonPath;
 
+/// What a paginator wants to know of the next page's body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Questions {
+    /// The paths whose values it wants.
+    pub lookups: Vec<JsonPath>,
+    /// Whether it wants the hints by which the way of paging is detected.
+    pub wants_hints: bool,
+}
+
+impl Questions {
+    /// No question at all.
+    pub const NONE: &Self = &Self { lookups: Vec::new(), wants_hints: false };
+}
+
 /// The facts about one accepted page.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PageMeta {
     /// Records in the page, refused ones included.
     pub records: u64,
-    /// What was found at each of the paths of [`super::Paginator::lookups`], in that order.
+    /// What was found at each of [`Questions::lookups`], in that order.
     pub values: Vec<Lookup>,
     /// What was found for each of [`super::Paginator::header_lookups`], in that order.
     pub headers: Vec<Lookup>,

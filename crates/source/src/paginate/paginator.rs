@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::auto;
 use super::follow::Follow;
 use super::offset::Offset;
-use super::page_meta::{HeaderLookup, Lookup, PageMeta, Scalar};
+use super::page_meta::{HeaderLookup, Lookup, PageMeta, Questions, Scalar};
 use super::page_number::PageNumber;
 use super::step::{PageRequest, PaginationError, Step, StopReason};
 use crate::spec::PaginationSpec;
-use lakefeed_model::spec::JsonPath;
 
 /// Decides which page comes next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,14 +48,16 @@ impl Paginator {
         }
     }
 
-    /// The places of a page that [`Self::next`] wants to know, in the order of [`PageMeta::values`].
-    pub fn lookups(&self) -> Vec<JsonPath> {
-        match self {
+    /// Returns what [`Self::next`] wants to know of a page's body.
+    pub fn questions(&self) -> Questions {
+        let lookups = match self {
             Self::SinglePage | Self::Auto => Vec::new(),
             Self::Offset(offset) => offset.lookups(),
             Self::PageNumber(pages) => pages.lookups(),
             Self::Follow(follow) => follow.lookups(),
-        }
+        };
+        // Whoever is told nothing looks at the first page as a whole.
+        Questions { lookups, wants_hints: *self == Self::Auto }
     }
 
     /// What [`Self::next`] wants to know of a page's headers, in the order of [`PageMeta::headers`].
@@ -68,11 +69,6 @@ impl Paginator {
             }
             Self::Follow(follow) => follow.header_lookups(),
         }
-    }
-
-    /// Whether the next page must come with [`PageMeta::hints`].
-    pub fn wants_hints(&self) -> bool {
-        *self == Self::Auto
     }
 
     /// Takes the facts about an accepted page and decides what follows.

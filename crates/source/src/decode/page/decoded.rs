@@ -18,6 +18,6 @@ pub struct Decoded {
     pub dropped: u64,
     /// Values that did not fit and that null stands for, by the schema contract.
     pub discarded: u64,
-    /// Columns that records were refused for lack of, with [`Misfits::Variant`]; one may come more than once.
+    /// Columns that records were refused for lack of, with [`TypeMismatches::Variant`](crate::decode::TypeMismatches::Variant); one may come more than once.
     pub variants: Vec<Variant>,
 }

@@ -5,26 +5,23 @@
 //! which keeps the text. A field that was never anything but null is left out, as in dlt, and can be asked for by
 //! [`Inferrer::always_null`].
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 
-use crate::paginate::{Lookup, PageMeta};
-use crate::spec::RecordFormat;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::{Column, ColumnType, Places, RecordSchema, member_path};
 use lakefeed_model::spec::JsonPath;
 
-use super::selector::Selector;
+use super::reader::{Gated, PageReader};
 use crate::decode::error::{DecodeError, PageResult};
 use crate::decode::json::scanner::{Kind, NumberText, Scanner};
+use crate::decode::options::{EmptyContainers, PageInput};
 use crate::decode::value::number::{to_decimal, to_f64};
 use crate::decode::value::timestamp::{date, instant, whole};
-use crate::decode::walk::delimited::{as_lines, is_blank};
-use crate::decode::walk::hints::hints;
-use crate::decode::walk::record::{Admission, RawRecord, RecordGate};
-use crate::decode::walk::select::{RecordSink, Walked, walk, walk_lines};
+use crate::decode::walk::record::RecordGate;
+use crate::paginate::PageMeta;
+use crate::spec::RecordFormat;
 
 /// An object with more fields than this is a map whose keys are data.
 const FIELDS_MAX: usize = 1_000;
@@ -33,115 +30,71 @@ const EXACT_IN_DOUBLE_MAX: u64 = 1 << 53;
 
 /// Looks at pages and proposes a schema.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 pub struct Inferrer {
-    selector: Selector,
-    lookups: Vec<JsonPath>,
-    primary_key: Vec<String>,
-    wants_hints: bool,
-    format: RecordFormat,
-    depth_max: u32,
+    reader: PageReader,
+    options: InferOptions,
     records: u64,
     /// The records have cells, which are text where they are not all alike.
     has_cells: bool,
-    /// Values of another kind than the first one at their place are passed over.
-    keeps_kinds: bool,
-    passes_hollow: bool,
     root: Guess,
 }
 
+/// How a schema is inferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InferOptions {
+    /// The deepest nesting of a page; a deeper one is an error. Never more than 1,024.
+    pub depth_max: u32,
+    /// What a list or an object that holds nothing says of its field.
+    pub empty_containers: EmptyContainers,
+    /// What becomes of a field whose values are of several kinds.
+    pub mixed_kinds: MixedKinds,
+}
+
+/// What becomes of a field whose values are of several kinds: strings, numbers, booleans, objects or lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MixedKinds {
+    /// It is JSON.
+    BecomeJson,
+    /// It is of the kind of its first value. Others are passed over, and it is for the decoder to say what becomes of them.
+    KeepFirst,
+}
+
+impl InferOptions {
+    /// Options for pages that are nested `depth_max` levels deep at most.
+    pub const fn with_depth(depth_max: u32) -> Self {
+        Self { depth_max, empty_containers: EmptyContainers::AreValues, mixed_kinds: MixedKinds::BecomeJson }
+    }
+}
+
 impl Inferrer {
-    /// An inferrer of the records at `selector`; without one, the first page decides where they are. What is at each of
-    /// `lookups` is reported with each page, so that a listing can be followed before its schema is known.
-    pub fn new(selector: Option<JsonPath>, lookups: Vec<JsonPath>, primary_key: &[String], depth_max: u32) -> Self {
-        Self {
-            selector: Selector::new(selector),
-            lookups,
-            wants_hints: false,
-            format: RecordFormat::Json,
-            primary_key: primary_key.to_vec(),
-            depth_max,
-            records: 0,
-            has_cells: false,
-            keeps_kinds: false,
-            passes_hollow: false,
-            root: Guess::default(),
-        }
+    /// Makes an inferrer of the records at `selector`; without one, the first page decides where they are.
+    pub fn new(selector: Option<JsonPath>, options: InferOptions) -> Self {
+        let reader = PageReader::new(selector, options.depth_max);
+        Self { reader, options, records: 0, has_cells: false, root: Guess::default() }
     }
 
-    /// The first value of a field decides of which kind the field is: text, number, truth, object or list. Others of another kind do not make it JSON: they
-    /// are passed over, and it is for the decoder to say what becomes of them.
-    #[must_use]
-    pub fn keeping_kinds(self, keeps_kinds: bool) -> Self {
-        Self { keeps_kinds, ..self }
-    }
-
-    /// Lists and objects that hold nothing say no more of their fields than null does, instead of making them JSON.
-    #[must_use]
-    pub fn passing_over_hollow(self, passes_hollow: bool) -> Self {
-        Self { passes_hollow, ..self }
-    }
-
-    /// Takes the records of a page into account. A record that is not an object is passed over: decoding will refuse it.
+    /// Takes the records of a page into account that `gate` lets through. A record that is not an object is passed over: decoding
+    /// will refuse it.
     ///
     /// # Errors
-    /// When the body is not a page of JSON, or has no records where the selector says.
-    pub fn observe(&mut self, page: &[u8]) -> Result<PageMeta, DecodeError> {
-        self.observe_with(page, None)
-    }
-
-    /// As [`Self::observe`], with a gate that decides about each record first.
-    ///
-    /// # Errors
-    /// As [`Self::observe`], and when the gate fails the page.
-    pub fn observe_with(&mut self, page: &[u8], gate: Option<&mut dyn RecordGate>) -> Result<PageMeta, DecodeError> {
-        self.observe_page(page, gate).map_err(|error| *error)
-    }
-
-    /// Looks for `lookups` from the next page on, and for paging hints if they are wanted.
-    pub fn look_for(&mut self, lookups: Vec<JsonPath>, wants_hints: bool) {
-        self.lookups = lookups;
-        self.wants_hints = wants_hints;
-    }
-
-    /// From the next page on, pages are of `format`.
-    pub fn expect(&mut self, format: RecordFormat) {
-        self.format = format;
-    }
-
-    /// A page of lines, each a record.
-    fn observe_lines(&mut self, page: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<PageMeta> {
-        let mut meta = PageMeta { values: vec![Lookup::Missing; self.lookups.len()], ..PageMeta::default() };
-        if is_blank(page) {
-            return Ok(meta);
-        }
-        let mut count = Count(0);
-        meta.content = walk_lines(&mut Scanner::new(page, self.depth_max)?, &mut count)?;
-        meta.records = count.0;
-        let mut scanner = Scanner::new(page, self.depth_max)?;
-        walk_lines(&mut scanner, &mut Learning { inferrer: self, gate })?;
-        Ok(meta)
-    }
-
-    fn observe_page(&mut self, page: &[u8], gate: Option<&mut dyn RecordGate>) -> PageResult<PageMeta> {
-        match self.format {
-            RecordFormat::Json => {}
-            RecordFormat::Ndjson => return self.observe_lines(page, gate),
-            RecordFormat::Delimited { delimiter } => {
-                self.has_cells = true;
-                return self.observe_lines(&as_lines(page, delimiter, &HashSet::new())?, gate);
+    /// When the body is not a page of its format, has no records where the selector says, or the gate fails it.
+    pub fn observe(
+        &mut self,
+        page: &PageInput<'_>,
+        gate: Option<&mut dyn RecordGate>,
+    ) -> Result<PageMeta, DecodeError> {
+        self.has_cells |= matches!(page.format, RecordFormat::Delimited { .. });
+        let Self { reader, options, records, root, .. } = self;
+        let keeps_kinds = options.mixed_kinds == MixedKinds::KeepFirst;
+        let mut learn = |scanner: &mut Scanner<'_>| {
+            if scanner.kind()? != Kind::Object {
+                return scanner.skip_value();
             }
-        }
-        let mut scanner = Scanner::new(page, self.depth_max)?;
-        // What is learned cannot be taken back, so the page is first walked without learning.
-        let selector = self.selector.for_page(&scanner)?;
-        let hints = if self.wants_hints { Some(Box::new(hints(scanner.clone(), selector.path())?)) } else { None };
-        let mut count = Count(0);
-        let Walked { values, content } =
-            selector.explain(walk(&mut scanner.clone(), selector.path(), &self.lookups, &mut count))?;
-        walk(&mut scanner, selector.path(), &[], &mut Learning { inferrer: self, gate })?;
-        self.selector = selector;
-        Ok(PageMeta { records: count.0, values, hints, content, ..PageMeta::default() })
+            *records += 1;
+            root.observe(scanner, keeps_kinds)
+        };
+        let depth_max = reader.depth_max();
+        reader.read_with(page, &mut Gated { gate, depth_max, take: &mut learn }).map_err(|error| *error)
     }
 
     /// Records seen so far, those that are not objects left aside.
@@ -163,11 +116,11 @@ impl Inferrer {
         places
     }
 
-    /// The schema; none when no record was seen. The columns of the primary key must have a value.
+    /// Returns the schema, whose columns of the primary key must have a value; none when no record was seen.
     ///
     /// # Errors
     /// When the records have no usable field, more than 1,000 of them, or lack a column of the primary key.
-    pub fn finish(mut self) -> Result<Option<RecordSchema>> {
+    pub fn finish(mut self, primary_key: &[String]) -> Result<Option<RecordSchema>> {
         if self.records == 0 {
             return Ok(None);
         }
@@ -175,7 +128,7 @@ impl Inferrer {
             return Err(Error::schema(format!("the records have more than {FIELDS_MAX} different fields"))
                 .with_hint("give the resource a schema"));
         }
-        if self.passes_hollow {
+        if self.options.empty_containers == EmptyContainers::AreNull {
             self.root.fields.values_mut().for_each(Guess::forget_hollow);
         }
         let mut columns = self.root.columns();
@@ -184,7 +137,7 @@ impl Inferrer {
                 column.column_type = ColumnType::Utf8;
             }
         }
-        for key in &self.primary_key {
+        for key in primary_key {
             let Some(column) = columns.iter_mut().find(|column| column.name == *key) else {
                 let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
                 return Err(Error::schema(format!("the records have no field {key}, which primary_key names"))
@@ -197,68 +150,6 @@ impl Inferrer {
                 .with_source(error)
                 .with_hint("give the resource a schema")
         })
-    }
-}
-
-/// Learns from the records that the gate lets through.
-struct Learning<'l, 'g> {
-    inferrer: &'l mut Inferrer,
-    gate: Option<&'g mut dyn RecordGate>,
-}
-
-impl RecordSink for Learning<'_, '_> {
-    type Mark = ();
-
-    fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
-        let Some(gate) = &mut self.gate else { return self.inferrer.learn(scanner) };
-        let start = scanner.bookmark();
-        let raw = scanner.value_text()?;
-        match gate.admit(RawRecord::new(raw)).map_err(|error| Box::new(DecodeError::Gate(error)))? {
-            Admission::Keep => {
-                scanner.return_to(start);
-                self.inferrer.learn(scanner)
-            }
-            // A delete has no values to learn from.
-            Admission::Drop | Admission::Delete(_) | Admission::Refuse { .. } => Ok(()),
-            Admission::Rewrite(text) => {
-                self.inferrer.learn(&mut Scanner::new(text.as_bytes(), self.inferrer.depth_max)?)
-            }
-        }
-    }
-
-    fn mark(&self) {}
-
-    /// A value that was seen under a key that came again may still come again, so it is not forgotten.
-    fn roll_back(&mut self, (): ()) {}
-}
-
-impl Inferrer {
-    fn learn(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
-        if scanner.kind()? != Kind::Object {
-            return scanner.skip_value();
-        }
-        self.records += 1;
-        self.root.observe(scanner, self.keeps_kinds)
-    }
-}
-
-/// Counts records without looking.
-struct Count(u64);
-
-impl RecordSink for Count {
-    type Mark = u64;
-
-    fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
-        self.0 += 1;
-        scanner.skip_value()
-    }
-
-    fn mark(&self) -> u64 {
-        self.0
-    }
-
-    fn roll_back(&mut self, mark: u64) {
-        self.0 = mark;
     }
 }
 

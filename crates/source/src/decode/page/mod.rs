@@ -3,6 +3,7 @@
 pub(crate) mod decoded;
 pub(crate) mod decoder;
 pub(crate) mod infer;
+pub(crate) mod reader;
 pub(crate) mod sink;
 
 mod selector;

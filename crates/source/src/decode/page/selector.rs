@@ -5,6 +5,8 @@ use lakefeed_model::spec::JsonPath;
 use crate::decode::error::{DecodeError, PageResult};
 use crate::decode::json::scanner::Scanner;
 use crate::decode::walk::detect::detect;
+use crate::decode::walk::hints::hints;
+use crate::paginate::{PagingHints, Questions};
 
 /// Where the records of a page are, and who said so.
 #[derive(Debug, Clone)]
@@ -28,12 +30,25 @@ impl Selector {
         }
     }
 
+    /// Returns the selector, where anybody has said it.
+    pub(super) fn known(&self) -> Option<&JsonPath> {
+        match self {
+            Self::Configured(path) | Self::Detected(path) => Some(path),
+            Self::Undetected => None,
+        }
+    }
+
+    /// Returns what the page at `scanner` hints at, where that is asked for.
+    pub(super) fn hints(&self, scanner: &Scanner<'_>, questions: &Questions) -> PageResult<Option<Box<PagingHints>>> {
+        if !questions.wants_hints {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(hints(scanner.clone(), self.path())?)))
+    }
+
     pub(super) fn path(&self) -> &JsonPath {
         static ROOT: JsonPath = JsonPath::root();
-        match self {
-            Self::Configured(path) | Self::Detected(path) => path,
-            Self::Undetected => &ROOT,
-        }
+        self.known().unwrap_or(&ROOT)
     }
 
     /// Says in an error about the selector whether it was configured.

@@ -6,7 +6,7 @@ use crate::decode::columns::object::ObjectBuffer;
 use crate::decode::columns::reading::{Frozen, Reading};
 use crate::decode::error::{DecodeError, PageResult};
 use crate::decode::json::scanner::{Kind, Scanner};
-use crate::decode::options::{DecodeOptions, Misfits, UnknownFields};
+use crate::decode::options::{DecodeOptions, EmptyContainers, MismatchPolicy, TypeMismatches, UnknownFields};
 use crate::decode::value::refusal::{Refusal, Stop, describe};
 use crate::decode::walk::null_out::with_null_at;
 use crate::decode::walk::record::{Admission, RawRecord, RecordGate};
@@ -24,10 +24,10 @@ const NULLED_VALUES_MAX: u64 = 1_000;
 /// What becomes of what does not fit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Treatment<'d> {
-    pub(crate) misfits: Misfits,
+    pub(crate) policy: MismatchPolicy,
     /// Whether some field does something else about it.
     pub(crate) has_rules: bool,
-    pub(crate) passes_hollow: bool,
+    pub(crate) options: DecodeOptions,
     pub(crate) variants: VariantRules<'d>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Treatment<'d> {
 pub(crate) struct RowSink<'d, 'g> {
     root: &'d mut ObjectBuffer,
     deletes: &'d mut Vec<usize>,
-    misfits: Misfits,
+    misfits: TypeMismatches,
     variant_rules: VariantRules<'d>,
     gate: Option<&'g mut dyn RecordGate>,
     page: u64,
@@ -104,13 +104,13 @@ impl<'d, 'g> RowSink<'d, 'g> {
     pub(crate) fn new(
         root: &'d mut ObjectBuffer,
         deletes: &'d mut Vec<usize>,
-        options: DecodeOptions,
         treatment: Treatment<'d>,
         gate: Option<&'g mut dyn RecordGate>,
         page: u64,
     ) -> Self {
-        let Treatment { misfits, has_rules, passes_hollow, variants: variant_rules } = treatment;
-        let unknown = options.unknown_fields;
+        let Treatment { policy, has_rules, options, variants: variant_rules } = treatment;
+        let MismatchPolicy { unknown_fields: unknown, type_mismatches: misfits } = policy;
+        let passes_hollow = options.empty_containers == EmptyContainers::AreNull;
         let reading = Reading { unknown, passes_hollow, has_rules, nulled: Vec::new(), looks_for: None };
         Self {
             root,
@@ -170,9 +170,11 @@ impl<'d, 'g> RowSink<'d, 'g> {
         let raw = scanner.value_text()?;
         self.fail_if_frozen(raw)?;
         let refusal = match self.misfits {
-            Misfits::Variant if refusal.code.is_about_a_value() => self.typed_with_variants(raw, refusal)?,
-            Misfits::Null if refusal.code.is_about_a_value() => self.typed_with_nulls(raw, refusal)?,
-            Misfits::Variant | Misfits::Null | Misfits::Reject | Misfits::Fail => Some(refusal),
+            TypeMismatches::Variant if refusal.code.is_about_a_value() => self.typed_with_variants(raw, refusal)?,
+            TypeMismatches::Null if refusal.code.is_about_a_value() => self.typed_with_nulls(raw, refusal)?,
+            TypeMismatches::Variant | TypeMismatches::Null | TypeMismatches::Reject | TypeMismatches::Fail => {
+                Some(refusal)
+            }
         };
         if refusal.is_some() {
             scanner.return_to(start);
@@ -182,7 +184,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
 
     /// What fails the run.
     fn contract(&self) -> Frozen {
-        Frozen { unknown: self.reading.unknown == UnknownFields::Fail, misfit: self.misfits == Misfits::Fail }
+        Frozen { unknown: self.reading.unknown == UnknownFields::Fail, misfit: self.misfits == TypeMismatches::Fail }
     }
 
     /// Fails when anything in a record that does not fit is to fail the run, in whatever order it comes.
@@ -217,7 +219,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
             // A field that must be there is missing.
             Err(Stop::Record(_)) => {}
         }
-        if !frozen.unknown || self.misfits != Misfits::Variant {
+        if !frozen.unknown || self.misfits != TypeMismatches::Variant {
             return Ok(());
         }
         let lacking = looking.nulled.iter().find_map(|refusal| {

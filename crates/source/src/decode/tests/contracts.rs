@@ -20,7 +20,7 @@ enum Fate {
 }
 
 /// A record has `id`; `n` and those of `o`, of the objects in `l` and of `m` are whole numbers; `fatal` fails the run, and null stands for a `lax` that does not fit.
-fn fate(unknown_fields: UnknownFields, misfits: Misfits, record: &str) -> Fate {
+fn fate(unknown_fields: UnknownFields, type_mismatches: TypeMismatches, record: &str) -> Fate {
     let numbers = || ColumnType::Struct(vec![column("x", ColumnType::Int64), required("y", ColumnType::Int64)]);
     let schema = schema(vec![
         required("id", ColumnType::Int64),
@@ -35,10 +35,11 @@ fn fate(unknown_fields: UnknownFields, misfits: Misfits, record: &str) -> Fate {
     for (field, on_error) in [("fatal", OnError::Fail), ("lax", OnError::Null)] {
         rules.set(vec![RuleStep::Field(field.to_owned())], FieldRule { on_error, ..FieldRule::default() });
     }
-    let mut decoder =
-        PageDecoder::with_rules(&schema, &rules, Some(path("$")), Vec::new(), options(UnknownFields::Ignore));
-    decoder.treat(unknown_fields, misfits);
-    let decoded = decoder.decode(0, format!("[{record}]").as_bytes());
+    let target = RowTarget { rules: Some(&rules), ..RowTarget::from(&schema) };
+    let mut decoder = PageDecoder::new(target, Some(path("$")), OPTIONS);
+    let body = format!("[{record}]");
+    let policy = MismatchPolicy { unknown_fields, type_mismatches };
+    let decoded = decoder.decode(&PageInput::json(0, body.as_bytes()), policy, None);
     let rows = decoder.flush().unwrap().num_rows();
     match decoded {
         Ok(decoded) => match (rows, decoded.rejects.len()) {
@@ -56,30 +57,30 @@ fn fate(unknown_fields: UnknownFields, misfits: Misfits, record: &str) -> Fate {
 
 #[test]
 fn what_is_frozen_fails_the_run_behind_what_only_refuses_its_record() {
-    use Misfits::{Fail as MisfitFails, Null, Reject as MisfitRefuses, Variant};
+    use TypeMismatches::{Fail as MismatchFails, Null, Reject as MismatchRefuses, Variant};
     use UnknownFields::{Fail, Ignore, Reject};
     let (unknown, value) = (Fate::Frozen { is_unknown: true }, Fate::Frozen { is_unknown: false });
-    for (fields, misfits, record, expected) in [
-        (Fail, MisfitRefuses, r#"{"id":1,"n":"x","new":1}"#, &unknown),
-        (Fail, MisfitRefuses, r#"{"id":1,"o":{"y":"x","new":1}}"#, &unknown),
-        (Fail, MisfitRefuses, r#"{"id":1,"l":[{"y":"x"},{"y":1,"new":1}]}"#, &unknown),
-        (Fail, MisfitRefuses, r#"{"id":1,"l":[{},{"y":1,"new":1}]}"#, &unknown),
-        (Fail, MisfitRefuses, r#"{"id":1,"l":[{"y":null},{"y":1}],"new":1}"#, &unknown),
-        (Fail, MisfitRefuses, r#"{"id":null,"o":[],"new":1}"#, &unknown),
-        (Fail, MisfitRefuses, r#"{"id":1,"n":"x","new":null}"#, &Fate::Refused),
+    for (fields, mismatches, record, expected) in [
+        (Fail, MismatchRefuses, r#"{"id":1,"n":"x","new":1}"#, &unknown),
+        (Fail, MismatchRefuses, r#"{"id":1,"o":{"y":"x","new":1}}"#, &unknown),
+        (Fail, MismatchRefuses, r#"{"id":1,"l":[{"y":"x"},{"y":1,"new":1}]}"#, &unknown),
+        (Fail, MismatchRefuses, r#"{"id":1,"l":[{},{"y":1,"new":1}]}"#, &unknown),
+        (Fail, MismatchRefuses, r#"{"id":1,"l":[{"y":null},{"y":1}],"new":1}"#, &unknown),
+        (Fail, MismatchRefuses, r#"{"id":null,"o":[],"new":1}"#, &unknown),
+        (Fail, MismatchRefuses, r#"{"id":1,"n":"x","new":null}"#, &Fate::Refused),
         (Fail, Null, r#"{"id":1,"n":"x","new":1}"#, &unknown),
         (Fail, Null, r#"{"id":1,"n":"x"}"#, &Fate::Kept),
         (Fail, Variant, r#"{"id":null,"n":"x"}"#, &unknown),
         (Fail, Variant, r#"{"id":null,"lax":"x"}"#, &Fate::Refused),
-        (Reject, MisfitFails, r#"{"id":1,"new":1,"n":"x"}"#, &value),
-        (Reject, MisfitFails, r#"{"new":1,"m":{"a":1,"b":"x"}}"#, &value),
-        (Ignore, MisfitFails, r#"{"id":null,"l":[{"y":1},{"y":"x"}]}"#, &value),
-        (Reject, MisfitFails, r#"{"new":1,"n":1}"#, &Fate::Refused),
-        (Reject, MisfitRefuses, r#"{"id":1,"new":1,"fatal":"x"}"#, &Fate::Failed),
-        (Reject, MisfitRefuses, r#"{"id":1,"n":"x","fatal":1}"#, &Fate::Refused),
-        (Fail, MisfitFails, "[1]", &Fate::Refused),
+        (Reject, MismatchFails, r#"{"id":1,"new":1,"n":"x"}"#, &value),
+        (Reject, MismatchFails, r#"{"new":1,"m":{"a":1,"b":"x"}}"#, &value),
+        (Ignore, MismatchFails, r#"{"id":null,"l":[{"y":1},{"y":"x"}]}"#, &value),
+        (Reject, MismatchFails, r#"{"new":1,"n":1}"#, &Fate::Refused),
+        (Reject, MismatchRefuses, r#"{"id":1,"new":1,"fatal":"x"}"#, &Fate::Failed),
+        (Reject, MismatchRefuses, r#"{"id":1,"n":"x","fatal":1}"#, &Fate::Refused),
+        (Fail, MismatchFails, "[1]", &Fate::Refused),
     ] {
-        assert_eq!(&fate(fields, misfits, record), expected, "{fields:?} {misfits:?} {record}");
+        assert_eq!(&fate(fields, mismatches, record), expected, "{fields:?} {mismatches:?} {record}");
     }
 }
 
@@ -93,10 +94,11 @@ fn a_delete_with_a_frozen_value_fails_the_run_too() {
         }
     }
     let schema = schema(vec![required("id", ColumnType::Int64)]);
-    for (misfits, is_refused) in [(Misfits::Reject, true), (Misfits::Fail, false)] {
-        let mut decoder = decoder(&schema, "$").with_deletes(&schema, &["id".to_owned()]);
-        decoder.treat(UnknownFields::Ignore, misfits);
-        match decoder.decode_with(0, br#"[{"id":"x"}]"#, Some(&mut Deletes)) {
+    for (type_mismatches, is_refused) in [(TypeMismatches::Reject, true), (TypeMismatches::Fail, false)] {
+        let target = RowTarget { delete_key: Some(&["id".to_owned()]), ..RowTarget::from(&schema) };
+        let mut decoder = PageDecoder::new(target, Some(path("$")), OPTIONS);
+        let policy = MismatchPolicy { type_mismatches, ..MismatchPolicy::LENIENT };
+        match decoder.decode(&PageInput::json(0, br#"[{"id":"x"}]"#), policy, Some(&mut Deletes)) {
             Ok(decoded) => {
                 let codes: Vec<_> = decoded.rejects.iter().map(|reject| reject.code).collect();
                 assert_eq!((is_refused, codes), (true, vec![RejectCode::BadFormat]));
@@ -137,12 +139,12 @@ proptest! {
         members in members(),
         shuffled in Just((0..7_usize).collect::<Vec<_>>()).prop_shuffle(),
         fields in prop_oneof![Just(UnknownFields::Ignore), Just(UnknownFields::Reject), Just(UnknownFields::Fail)],
-        misfits in prop_oneof![Just(Misfits::Reject), Just(Misfits::Null), Just(Misfits::Variant), Just(Misfits::Fail)],
+        mismatches in prop_oneof![Just(TypeMismatches::Reject), Just(TypeMismatches::Null), Just(TypeMismatches::Variant), Just(TypeMismatches::Fail)],
     ) {
         let in_order = format!("{{{}}}", members.join(","));
         let other: Vec<_> = shuffled.iter().map(|place| members[*place].as_str()).collect();
         let other = format!("{{{}}}", other.join(","));
-        let fates = [&in_order, &other].map(|record| match fate(fields, misfits, record) {
+        let fates = [&in_order, &other].map(|record| match fate(fields, mismatches, record) {
             // Of several that fail the run, the first is named.
             Fate::Frozen { .. } | Fate::Failed => "fails the run",
             Fate::Refused => "is refused",

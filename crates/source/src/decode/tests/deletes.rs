@@ -26,9 +26,13 @@ fn a_delete_needs_no_more_than_its_key_and_the_batch_says_which_rows_delete() {
     let required = |name: &str| Column { nullable: false, ..column(name, ColumnType::Int64) };
     let schema = schema(vec![required("id"), required("must"), column("may", ColumnType::Utf8)]);
     let key = ["id".to_owned()];
-    let mut decoder = decoder(&schema, "$").with_deletes(&schema, &key);
+    let target = RowTarget { delete_key: Some(&key), ..RowTarget::from(&schema) };
+    let mut decoder = PageDecoder::new(target, Some(path("$")), OPTIONS);
+    let decode = |decoder: &mut PageDecoder, number, body: &[u8]| {
+        decoder.decode(&PageInput::json(number, body), MismatchPolicy::LENIENT, Some(&mut Gone))
+    };
     let page = br#"[{"id":1,"must":1},{"id":2,"gone":1},{"id":3},{"gone":1},{"id":4,"must":4,"may":"x"},{"bad":[1]},{"bad":{"id":"x"}},{"id":5,"gone":1}]"#;
-    let decoded = decoder.decode_with(0, page, Some(&mut Gone)).unwrap();
+    let decoded = decode(&mut decoder, 0, page).unwrap();
     let refused: Vec<_> =
         decoded.rejects.iter().map(|reject| (reject.position, reject.path.as_str(), reject.code)).collect();
     let expected = [
@@ -39,13 +43,13 @@ fn a_delete_needs_no_more_than_its_key_and_the_batch_says_which_rows_delete() {
     ];
     assert_eq!(refused, expected, "a row that does not delete is as strict as ever");
     // A page that breaks off leaves nothing of itself.
-    assert!(decoder.decode_with(1, b"[{\"id\":9,\"gone\":1},{", Some(&mut Gone)).is_err());
+    assert!(decode(&mut decoder, 1, b"[{\"id\":9,\"gone\":1},{").is_err());
     let batch = decoder.flush().unwrap();
     assert_eq!(batch.schema(), schema.to_arrow_with_deletes(&key));
     let ids: Vec<_> = batch.column(0).as_primitive::<Int64Type>().values().to_vec();
     let deletes: Vec<_> = batch.column(3).as_boolean().iter().map(Option::unwrap).collect();
     assert_eq!((ids, deletes), (vec![1, 2, 4, 5], vec![false, true, false, true]));
-    let again = decoder.decode_with(2, b"[{\"id\":6,\"must\":6}]", Some(&mut Gone)).unwrap();
+    let again = decode(&mut decoder, 2, b"[{\"id\":6,\"must\":6}]").unwrap();
     assert!(again.rejects.is_empty());
     assert_eq!(decoder.flush().unwrap().column(3).as_boolean().true_count(), 0);
 }

@@ -149,7 +149,7 @@ fn page() -> impl Strategy<Value = (String, Vec<Value>)> {
 }
 
 fn new_decoder() -> PageDecoder {
-    PageDecoder::new(&everything(), Some(path("items")), vec![path("meta.total")], options(UnknownFields::Ignore))
+    PageDecoder::new(&everything(), Some(path("items")), OPTIONS)
 }
 
 /// Whether `bytes` are valid JSON to `serde_json`, which has no byte order mark and no check of what it ignores.
@@ -247,7 +247,7 @@ proptest! {
         let columns = everything().columns().iter().filter(|column| column.column_type != ColumnType::Json).cloned().collect();
         let schema = schema(columns);
         let mut decoder = decoder(&schema, "$");
-        prop_assert_eq!(decoder.decode(0, format!("[{}]", records.join(",")).as_bytes()).unwrap().rejects, []);
+        prop_assert_eq!(decode(&mut decoder, 0, format!("[{}]", records.join(",")).as_bytes()).unwrap().rejects, []);
         prop_assert_eq!(rows(&decoder.flush().unwrap()), by_arrow_json(&schema, &records));
     }
 
@@ -255,7 +255,7 @@ proptest! {
     fn records_of_the_other_types_are_what_arrow_json_makes_of_them(records in prop::collection::vec(plain_record(), 0..8)) {
         let schema = plain_schema();
         let mut decoder = decoder(&schema, "$");
-        prop_assert_eq!(decoder.decode(0, format!("[{}]", records.join(",")).as_bytes()).unwrap().rejects, []);
+        prop_assert_eq!(decode(&mut decoder, 0, format!("[{}]", records.join(",")).as_bytes()).unwrap().rejects, []);
         prop_assert_eq!(rows(&decoder.flush().unwrap()), by_arrow_json(&schema, &records));
     }
 
@@ -265,7 +265,9 @@ proptest! {
         let mut expected = Vec::new();
         let mut plain = Vec::new();
         for (number, (text, page_rows)) in pages.iter().enumerate() {
-            let decoded = decoder.decode(u64::try_from(number).unwrap(), text.as_bytes()).unwrap();
+            let questions = Questions { lookups: vec![path("meta.total")], wants_hints: false };
+            let page = PageInput { questions: &questions, ..PageInput::json(u64::try_from(number).unwrap(), text.as_bytes()) };
+            let decoded = decoder.decode(&page, MismatchPolicy::LENIENT, None).unwrap();
             prop_assert_eq!(&decoded.rejects, &[]);
             prop_assert_eq!(decoded.meta.records, u64::try_from(page_rows.len()).unwrap());
             expected.extend(page_rows.iter().cloned());
@@ -296,9 +298,9 @@ proptest! {
             bytes.truncate(cut.index(bytes.len() + 1));
         }
         let mut decoder = new_decoder();
-        decoder.decode(0, br#"{"items":[{"id":"kept","list":[{"n":1}]}]}"#).unwrap();
+        decode(&mut decoder, 0, br#"{"items":[{"id":"kept","list":[{"n":1}]}]}"#).unwrap();
         let buffered = decoder.bytes();
-        match decoder.decode(1, &bytes) {
+        match decode(&mut decoder, 1, &bytes) {
             Ok(decoded) => {
                 prop_assert!(oracle_accepts(&bytes));
                 let added = decoder.rows() - 1 + decoded.rejects.len();
@@ -317,19 +319,19 @@ proptest! {
     #[test]
     fn random_bytes_never_make_anything_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), json in "[\\[\\]{}\",:0-9a-z \\\\.-]{0,60}") {
         for page in [bytes.as_slice(), json.as_bytes()] {
-            let decoded = PageDecoder::new(&everything(), None, Vec::new(), options(UnknownFields::Reject)).decode(0, page).is_ok();
+            let decoded = decode_strictly(&mut PageDecoder::new(&everything(), None, OPTIONS), 0, page).is_ok();
             prop_assert!(!decoded || oracle_accepts(page));
-            prop_assert_eq!(Inferrer::new(None, Vec::new(), &[], 64).observe(page).is_ok(), decoded);
+            prop_assert_eq!(Inferrer::new(None, InferOptions::with_depth(64)).observe(&PageInput::json(0, page), None).is_ok(), decoded);
         }
     }
 
     #[test]
     fn an_inferred_schema_takes_every_record_that_it_came_from((text, page_rows) in page()) {
-        let mut inferrer = Inferrer::new(Some(path("items")), Vec::new(), &["id".to_owned()], 64);
-        inferrer.observe(text.as_bytes()).unwrap();
-        if let Some(schema) = inferrer.finish().unwrap() {
+        let mut inferrer = Inferrer::new(Some(path("items")), InferOptions::with_depth(64));
+        inferrer.observe(&PageInput::json(0, text.as_bytes()), None).unwrap();
+        if let Some(schema) = inferrer.finish(&["id".to_owned()]).unwrap() {
             let mut decoder = decoder(&schema, "items");
-            prop_assert_eq!(decoder.decode(0, text.as_bytes()).unwrap().rejects, []);
+            prop_assert_eq!(decode(&mut decoder, 0, text.as_bytes()).unwrap().rejects, []);
             prop_assert_eq!(decoder.flush().unwrap().num_rows(), page_rows.len());
         } else {
             prop_assert!(page_rows.is_empty());

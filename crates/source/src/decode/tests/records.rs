@@ -8,7 +8,7 @@ use lakefeed_model::reject::RejectCode::{BadFormat, MissingValue, NotAnObject, O
 fn decode_value(column_type: &ColumnType, text: &str) -> Result<Value, (RejectCode, String)> {
     let schema = schema(vec![column("v", column_type.clone())]);
     let mut decoder = decoder(&schema, "$");
-    let mut decoded = decoder.decode(0, format!("[{{\"v\":{text}}}]").as_bytes()).unwrap();
+    let mut decoded = decode(&mut decoder, 0, format!("[{{\"v\":{text}}}]").as_bytes()).unwrap();
     let batch = decoder.flush().unwrap();
     assert_eq!(batch.schema(), schema.to_arrow());
     match decoded.rejects.pop() {
@@ -128,7 +128,7 @@ fn a_reject_says_where_what_and_why_and_keeps_the_record() {
     ] {
         let mut decoder = decoder(&schema, "items");
         let page = format!(r#"{{"items":[{{"id":"first"}}, {record} ,{{"id":"last"}}]}}"#);
-        let decoded = decoder.decode(7, page.as_bytes()).unwrap();
+        let decoded = decode(&mut decoder, 7, page.as_bytes()).unwrap();
         let reject =
             Reject { page: 7, position: 1, path: path.into(), code, reason: reason.into(), raw: record.into() };
         assert_eq!(decoded.rejects, [reject]);
@@ -142,7 +142,7 @@ fn a_reject_says_where_what_and_why_and_keeps_the_record() {
 fn long_values_and_records_are_cut_in_a_reject() {
     let mut decoder = decoder(&events(), "$");
     let record = format!("{{\"event_id\":{}, \"summary\":\"{}\"}}", "9".repeat(100), "é".repeat(50_000));
-    let decoded = decoder.decode(0, record.as_bytes()).unwrap();
+    let decoded = decode(&mut decoder, 0, record.as_bytes()).unwrap();
     assert_eq!(decoded.rejects[0].reason, format!("expected a text, found the number {}…", "9".repeat(60)));
     let raw = &decoded.rejects[0].raw;
     assert!((REJECT_RAW_BYTES_MAX - 1..=REJECT_RAW_BYTES_MAX).contains(&raw.len()) && record.starts_with(raw));
@@ -158,7 +158,7 @@ fn of_duplicate_keys_the_last_one_counts_also_when_it_is_escaped() {
     let mut decoder = decoder(&schema, "$");
     let page = r#"[{"id":"a","b":true,"n":{"x":[1,2]},"id":"b","n":{"x":[3],"x":[4,5]},"\u0069d":"c","b":null},
         {"id":"d","n":null,"n":{"x":[6]}}, {"id":"e","id":5}, {"id":"f","n":{"x":[7]},"n":null}]"#;
-    let decoded = decoder.decode(0, page.as_bytes()).unwrap();
+    let decoded = decode(&mut decoder, 0, page.as_bytes()).unwrap();
     assert_eq!(
         rows(&decoder.flush().unwrap()),
         [
@@ -173,11 +173,11 @@ fn of_duplicate_keys_the_last_one_counts_also_when_it_is_escaped() {
 #[test]
 fn unknown_fields_are_left_out_or_refuse_the_record_as_told() {
     let page = br#"[{"event_id":"a","extra":{"deep":[1,2,{}]}},{"event_id":"b"},{"extra":1,"event_id":"c"}]"#;
-    let mut ignoring = PageDecoder::new(&events(), None, Vec::new(), options(UnknownFields::Ignore));
-    assert_eq!(ignoring.decode(0, page).unwrap().rejects, []);
+    let mut ignoring = PageDecoder::new(&events(), None, OPTIONS);
+    assert_eq!(decode(&mut ignoring, 0, page).unwrap().rejects, []);
     assert_eq!(ignoring.rows(), 3);
-    let mut rejecting = PageDecoder::new(&events(), None, Vec::new(), options(UnknownFields::Reject));
-    let rejects = rejecting.decode(0, page).unwrap().rejects;
+    let mut rejecting = PageDecoder::new(&events(), None, OPTIONS);
+    let rejects = decode_strictly(&mut rejecting, 0, page).unwrap().rejects;
     assert_eq!(rejecting.rows(), 1);
     assert_eq!(rejects.iter().map(|reject| reject.position).collect::<Vec<_>>(), [0, 2]);
     assert!(rejects.iter().all(|reject| reject.code == UnknownField && reject.path == "$.extra"), "{rejects:?}");
@@ -191,7 +191,7 @@ fn a_refused_record_must_still_be_valid_json() {
         r#"[{"event_id":"a"},5 5]"#,
     ] {
         let mut decoder = decoder(&events(), "$");
-        assert!(matches!(decoder.decode(0, page.as_bytes()), Err(DecodeError::Syntax { .. })), "{page}");
+        assert!(matches!(decode(&mut decoder, 0, page.as_bytes()), Err(DecodeError::Syntax { .. })), "{page}");
         assert_eq!((decoder.rows(), decoder.flush().unwrap().num_rows()), (0, 0));
     }
 }
@@ -200,7 +200,7 @@ fn a_refused_record_must_still_be_valid_json() {
 fn a_batch_spans_pages_and_a_failed_page_leaves_it_as_it_was() {
     let mut decoder = decoder(&events(), "items");
     assert_eq!(decoder.bytes() / 100, 0);
-    decoder.decode(0, br#"{"items":[{"event_id":"a","summary":"one"}]}"#).unwrap();
+    decode(&mut decoder, 0, br#"{"items":[{"event_id":"a","summary":"one"}]}"#).unwrap();
     let bytes = decoder.bytes();
     for broken in [
         br#"{"items":[{"event_id":"x","summary":"two"},{"event_id":"#.as_slice(),
@@ -208,10 +208,11 @@ fn a_batch_spans_pages_and_a_failed_page_leaves_it_as_it_was() {
         br#"{"items":[{"event_id":"x","summary":"half"#,
         br#"{"items":[{"event_id":"x"}], "n": 01}"#,
     ] {
-        assert!(decoder.decode(1, broken).is_err());
+        assert!(decode(&mut decoder, 1, broken).is_err());
         assert_eq!((decoder.rows(), decoder.bytes()), (1, bytes));
     }
-    decoder.decode(1, br#"{"items":[{"summary":"two","event_id":"b","start_time":"1970-01-01T00:00:00Z"}]}"#).unwrap();
+    decode(&mut decoder, 1, br#"{"items":[{"summary":"two","event_id":"b","start_time":"1970-01-01T00:00:00Z"}]}"#)
+        .unwrap();
     let expected = [
         json!({"event_id": "a", "start_time": null, "end_time": null, "summary": "one"}),
         json!({"event_id": "b", "start_time": 0, "end_time": null, "summary": "two"}),
@@ -219,16 +220,15 @@ fn a_batch_spans_pages_and_a_failed_page_leaves_it_as_it_was() {
     assert_eq!(rows(&decoder.flush().unwrap()), expected);
     let empty = decoder.flush().unwrap();
     assert_eq!((empty.num_rows(), empty.schema()), (0, events().to_arrow()));
-    decoder.decode(2, br#"{"items":[{"event_id":"c"}]}"#).unwrap();
+    decode(&mut decoder, 2, br#"{"items":[{"event_id":"c"}]}"#).unwrap();
     assert_eq!(rows(&decoder.flush().unwrap())[0]["event_id"], "c");
 }
 
 #[test]
 fn nesting_beyond_the_limit_fails_the_page_also_inside_a_record() {
-    let options = DecodeOptions { depth_max: 4, unknown_fields: UnknownFields::Ignore };
-    let mut decoder = PageDecoder::new(&events(), Some(path("items")), Vec::new(), options);
-    assert!(decoder.decode(0, br#"{"items":[{"event_id":"a","x":[1]}]}"#).is_ok());
-    let error = decoder.decode(1, br#"{"items":[{"event_id":"b","x":[[1]]}]}"#).unwrap_err();
+    let mut decoder = PageDecoder::new(&events(), Some(path("items")), DecodeOptions::with_depth(4));
+    assert!(decode(&mut decoder, 0, br#"{"items":[{"event_id":"a","x":[1]}]}"#).is_ok());
+    let error = decode(&mut decoder, 1, br#"{"items":[{"event_id":"b","x":[[1]]}]}"#).unwrap_err();
     assert!(matches!(error, DecodeError::TooDeep { depth_max: 4, .. }));
     assert_eq!(decoder.rows(), 1);
 }
@@ -238,7 +238,7 @@ fn a_null_object_with_a_required_member_forms_a_batch() {
     let inner = ColumnType::Struct(vec![required("x", ColumnType::Int64)]);
     let schema = schema(vec![column("list", ColumnType::List(Box::new(inner.clone()))), column("one", inner)]);
     let mut decoder = decoder(&schema, "$");
-    decoder.decode(0, br#"[{"list":[null,{"x":1}]},{"one":{"x":2}},{"list":null,"one":null}]"#).unwrap();
+    decode(&mut decoder, 0, br#"[{"list":[null,{"x":1}]},{"one":{"x":2}},{"list":null,"one":null}]"#).unwrap();
     let expected = [
         json!({"list": [null, {"x": 1}], "one": null}),
         json!({"list": null, "one": {"x": 2}}),
@@ -251,11 +251,12 @@ fn a_null_object_with_a_required_member_forms_a_batch() {
 fn a_field_that_fails_the_run_does_so_behind_one_that_null_stands_for() {
     let text = r#"{"properties": {"a": {"type": "integer"}, "b": {"type": "integer", "x-on-error": "fail"}}}"#;
     let file = lakefeed_model::schema::SchemaFile::parse(text).unwrap();
-    let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Ignore };
-    let mut decoder = PageDecoder::with_rules(&file.schema, &file.rules, Some(JsonPath::root()), Vec::new(), options);
-    decoder.treat(UnknownFields::Ignore, Misfits::Null);
-    assert_eq!(decoder.decode(0, br#"[{"a": "x", "b": 1}]"#).unwrap().discarded, 1);
-    let error = decoder.decode(1, br#"[{"a": "x", "b": "y"}]"#).unwrap_err();
+    let target = RowTarget { rules: Some(&file.rules), ..RowTarget::from(&file.schema) };
+    let mut decoder = PageDecoder::new(target, Some(JsonPath::root()), OPTIONS);
+    let policy = MismatchPolicy { type_mismatches: TypeMismatches::Null, ..MismatchPolicy::LENIENT };
+    let mut decode = |number, body: &[u8]| decoder.decode(&PageInput::json(number, body), policy, None);
+    assert_eq!(decode(0, br#"[{"a": "x", "b": 1}]"#).unwrap().discarded, 1);
+    let error = decode(1, br#"[{"a": "x", "b": "y"}]"#).unwrap_err();
     assert!(matches!(error, DecodeError::Refused { .. }), "{error}");
     assert_eq!(decoder.rows(), 1);
 }
@@ -275,15 +276,18 @@ fn unknown_fields_that_hold_nothing_are_passed_over_where_that_is_wanted() {
         (r#"{"a": [], "b": {"c": "x"}}"#, false),
     ] {
         let text = format!(r#"[{{"event_id": "a", "x": {value}, "summary": "s"}}]"#);
-        for passes in [false, true] {
-            let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Reject };
-            let decoder = PageDecoder::new(&events(), Some(JsonPath::root()), Vec::new(), options);
-            let mut decoder = decoder.passing_over_hollow(passes);
-            let rejects = decoder.decode(0, text.as_bytes()).unwrap().rejects;
-            let is_taken = value == "null" || (passes && holds_nothing);
-            assert_eq!((rejects.is_empty(), decoder.rows()), (is_taken, usize::from(is_taken)), "{value} {passes}");
+        for empty_containers in [EmptyContainers::AreValues, EmptyContainers::AreNull] {
+            let options = DecodeOptions { empty_containers, ..OPTIONS };
+            let mut decoder = PageDecoder::new(&events(), Some(JsonPath::root()), options);
+            let rejects = decode_strictly(&mut decoder, 0, text.as_bytes()).unwrap().rejects;
+            let is_taken = value == "null" || (empty_containers == EmptyContainers::AreNull && holds_nothing);
+            assert_eq!(
+                (rejects.is_empty(), decoder.rows()),
+                (is_taken, usize::from(is_taken)),
+                "{value} {empty_containers:?}"
+            );
             let broken = text.replacen('}', "", 1);
-            assert!(decoder.decode(1, broken.as_bytes()).is_err(), "{broken}");
+            assert!(decode_strictly(&mut decoder, 1, broken.as_bytes()).is_err(), "{broken}");
         }
     }
 }

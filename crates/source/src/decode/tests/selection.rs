@@ -5,8 +5,8 @@ use crate::paginate::{Lookup, Scalar};
 use lakefeed_model::error::ErrorKind;
 
 fn ids(selector: Option<&str>, page: &str) -> Result<Vec<String>, DecodeError> {
-    let mut decoder = PageDecoder::new(&events(), selector.map(path), Vec::new(), options(UnknownFields::Ignore));
-    decoder.decode(0, page.as_bytes())?;
+    let mut decoder = PageDecoder::new(&events(), selector.map(path), OPTIONS);
+    decode(&mut decoder, 0, page.as_bytes())?;
     let batch = decoder.flush()?;
     Ok(rows(&batch).iter().map(|row| row["event_id"].as_str().unwrap().to_owned()).collect())
 }
@@ -111,7 +111,7 @@ fn errors_reach_the_operator_with_place_and_next_step() {
     }
     assert!(matches!(ids(Some("items"), "<p>"), Err(DecodeError::NotJson { .. })));
     // HTML in another encoding is still called HTML.
-    let latin = PageDecoder::new(&events(), None, Vec::new(), options(UnknownFields::Ignore)).decode(0, b"<p>\xe9</p>");
+    let latin = decode(&mut PageDecoder::new(&events(), None, OPTIONS), 0, b"<p>\xe9</p>");
     assert!(matches!(latin, Err(DecodeError::NotJson { .. })));
 }
 
@@ -133,13 +133,14 @@ fn lookups_are_found_before_after_and_inside_of_the_records() {
         "items[-1].n",
         "items[-3]",
     ];
-    let mut decoder = PageDecoder::new(
-        &events(),
-        Some(path("items")),
-        lookups.iter().map(|text| path(text)).collect(),
-        options(UnknownFields::Ignore),
-    );
-    let meta = decoder.decode(0, page.as_bytes()).unwrap().meta;
+    let questions = Questions { lookups: lookups.iter().map(|text| path(text)).collect(), wants_hints: false };
+    let mut decoder = decoder(&events(), "items");
+    let mut asked = |number, body: &[u8]| {
+        let page = PageInput { questions: &questions, ..PageInput::json(number, body) };
+        let meta = decoder.decode(&page, MismatchPolicy::LENIENT, None).unwrap().meta;
+        (meta, decoder.rows())
+    };
+    let (meta, buffered) = asked(0, page.as_bytes());
     let number = |text: &str| Lookup::Found(Scalar::Number(text.to_owned()));
     let text = |text: &str| Lookup::Found(Scalar::Text(text.to_owned()));
     let expected = [
@@ -157,8 +158,8 @@ fn lookups_are_found_before_after_and_inside_of_the_records() {
         Lookup::Missing,
     ];
     assert_eq!(meta.values, expected);
-    assert_eq!((meta.records, decoder.rows()), (2, 2));
-    let meta = decoder.decode(1, br#"{"items":[],"meta":{"next":null},"total":true}"#).unwrap().meta;
+    assert_eq!((meta.records, buffered), (2, 2));
+    let (meta, _) = asked(1, br#"{"items":[],"meta":{"next":null},"total":true}"#);
     assert_eq!(meta.values[0], Lookup::Found(Scalar::Bool(true)));
     assert_eq!(meta.values[2], Lookup::Found(Scalar::Null));
 }
@@ -184,10 +185,10 @@ fn without_a_selector_the_first_page_decides_by_the_rule_of_dlt() {
 
 #[test]
 fn a_detected_selector_stays_and_an_error_says_that_it_was_detected() {
-    let mut decoder = PageDecoder::new(&events(), None, Vec::new(), options(UnknownFields::Ignore));
-    assert!(decoder.decode(0, br#"{"other":[{"event_id":"a"}]"#).is_err());
-    decoder.decode(0, br#"{"items":[{"event_id":"a"}],"x":[]}"#).unwrap();
-    let error = decoder.decode(1, br#"{"x":[{"event_id":"b"}]}"#).unwrap_err();
+    let mut decoder = PageDecoder::new(&events(), None, OPTIONS);
+    assert!(decode(&mut decoder, 0, br#"{"other":[{"event_id":"a"}]"#).is_err());
+    decode(&mut decoder, 0, br#"{"items":[{"event_id":"a"}],"x":[]}"#).unwrap();
+    let error = decode(&mut decoder, 1, br#"{"x":[{"event_id":"b"}]}"#).unwrap_err();
     assert!(matches!(error, DecodeError::SelectorMissing { detected: true, .. }));
     assert!(error.into_error("p", None).hints()[0].contains("detected on the first page"));
 }
@@ -197,9 +198,9 @@ fn a_detected_selector_stays_and_an_error_says_that_it_was_detected() {
 fn lines_are_records() {
     let records = [r#"{"event_id":"a","summary":"x\ny"}"#, r#"{"summary":"no key"}"#, "[1]", r#"{"event_id":"b"}"#];
     let decode = |page: &str, format| {
-        let mut decoder = PageDecoder::new(&events(), None, Vec::new(), options(UnknownFields::Ignore));
-        decoder.expect(format);
-        let mut decoded = decoder.decode(3, page.as_bytes()).unwrap();
+        let mut decoder = PageDecoder::new(&events(), None, OPTIONS);
+        let page = PageInput { format, ..PageInput::json(3, page.as_bytes()) };
+        let mut decoded = decoder.decode(&page, MismatchPolicy::LENIENT, None).unwrap();
         // It is of what is between records, too.
         decoded.meta.content.as_mut().unwrap().hash = 0;
         (decoded, decoder.flush().unwrap())
@@ -210,9 +211,12 @@ fn lines_are_records() {
         assert_eq!(decode(&lines, RecordFormat::Ndjson), document);
         assert_eq!(decode(&format!("{lines}{separator}"), RecordFormat::Ndjson), document);
     }
-    let mut decoder = PageDecoder::new(&events(), None, Vec::new(), options(UnknownFields::Ignore));
-    decoder.expect(RecordFormat::Ndjson);
-    assert_eq!(decoder.decode(0, b" \n").unwrap().meta.records, 0);
-    assert!(decoder.decode(0, b"{\"event_id\":\"a\"}\n{\"event_id\":").is_err());
+    let mut decoder = PageDecoder::new(&events(), None, OPTIONS);
+    let mut decode = |body: &[u8]| {
+        let page = PageInput { format: RecordFormat::Ndjson, ..PageInput::json(0, body) };
+        decoder.decode(&page, MismatchPolicy::LENIENT, None)
+    };
+    assert_eq!(decode(b" \n").unwrap().meta.records, 0);
+    assert!(decode(b"{\"event_id\":\"a\"}\n{\"event_id\":").is_err());
     assert_eq!(decoder.rows(), 0);
 }

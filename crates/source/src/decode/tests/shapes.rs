@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::decode::{DecodeOptions, PageDecoder, UnknownFields};
+use crate::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
 use lakefeed_model::schema::{Column, ColumnType, Naming, RecordSchema, Reshaper, SchemaFile, TableShape};
 use lakefeed_model::spec::JsonPath;
 
@@ -19,9 +19,9 @@ fn of_file(properties: &Value) -> RecordSchema {
 
 /// The records as a batch, by way of the decoder.
 fn batch_of(schema: &RecordSchema, records: &[Value]) -> RecordBatch {
-    let options = DecodeOptions { depth_max: 64, unknown_fields: UnknownFields::Fail };
-    let mut decoder = PageDecoder::new(schema, Some(JsonPath::root()), Vec::new(), options);
-    let decoded = decoder.decode(0, Value::from(records.to_vec()).to_string().as_bytes()).unwrap();
+    let mut decoder = PageDecoder::new(schema, Some(JsonPath::root()), DecodeOptions::with_depth(64));
+    let body = Value::from(records.to_vec()).to_string();
+    let decoded = decoder.decode(&PageInput::json(0, body.as_bytes()), MismatchPolicy::STRICT, None).unwrap();
     assert_eq!(decoded.rejects, []);
     decoder.flush().unwrap()
 }

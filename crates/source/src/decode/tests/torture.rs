@@ -37,10 +37,10 @@ fn every_value_becomes_what_the_table_says() {
 
 /// What becomes of the record `{"v": text}`: its value, or the code and the path of the reject.
 fn decoded(file: &SchemaFile, text: &str) -> Result<Value, (String, String)> {
-    let mut decoder =
-        PageDecoder::with_rules(&file.schema, &file.rules, Some(path("$")), Vec::new(), options(UnknownFields::Ignore));
+    let target = RowTarget { rules: Some(&file.rules), ..RowTarget::from(&file.schema) };
+    let mut decoder = PageDecoder::new(target, Some(path("$")), OPTIONS);
     let page = format!("[{{\"v\":{text}}}]");
-    let decoded = decoder.decode(0, page.as_bytes()).unwrap();
+    let decoded = decode(&mut decoder, 0, page.as_bytes()).unwrap();
     let batch = decoder.flush().unwrap();
     assert_eq!(batch.schema(), file.schema.to_arrow());
     assert_eq!(batch.num_rows() + decoded.rejects.len(), 1);

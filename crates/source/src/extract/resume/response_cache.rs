@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 use twox_hash::XxHash3_128;
 
 use crate::client::{ApiRequest, ApiResponse, Client, Fetched, RequestBody};
+use crate::extract::page::Origin;
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, Result};
 
@@ -96,11 +97,11 @@ pub enum Ending {
     Void,
 }
 
-/// An answer, and whether a dead run had it already.
+/// An answer, and where it comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct Got {
     pub(crate) fetched: Fetched,
-    pub(crate) is_kept: bool,
+    pub(crate) origin: Origin,
     key: u128,
 }
 
@@ -196,7 +197,7 @@ impl Journal {
                     all.found = Some(Found::Nothing);
                 }
                 drop(all);
-                return Ok(Got { fetched: client.fetch(resource, request).await?, is_kept: false, key });
+                return Ok(Got { fetched: client.fetch(resource, request).await?, origin: Origin::Fetched, key });
             };
             let kept = self.read(&mut all, place).await.inspect_err(|_| {
                 // What came from other segments was never compared with the last page.
@@ -210,7 +211,7 @@ impl Journal {
                 if !holds {
                     all.places.clear();
                 }
-                return Ok(Got { fetched, is_kept: holds, key });
+                return Ok(Got { fetched, origin: if holds { Origin::Cached } else { Origin::Fetched }, key });
             }
             (kept, all.last == Some((key, place)))
         };
@@ -222,9 +223,9 @@ impl Journal {
                     "resource {resource}: records have moved since the run that was stopped"
                 )));
             }
-            return Ok(Got { fetched, is_kept: true, key });
+            return Ok(Got { fetched, origin: Origin::Cached, key });
         }
-        Ok(Got { fetched: kept, is_kept: true, key })
+        Ok(Got { fetched: kept, origin: Origin::Cached, key })
     }
 
     async fn read(&self, kept: &mut Kept, place: Place) -> Result<Fetched> {
@@ -248,7 +249,7 @@ impl Journal {
     /// Takes note of an answer that was used.
     pub(crate) fn note(&self, got: &Got) {
         let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
-        if got.is_kept || new.is_given_up {
+        if got.origin == Origin::Cached || new.is_given_up {
             return;
         }
         if new.bytes.len() > WAITING_BYTES_MAX {
@@ -339,7 +340,7 @@ impl Journal {
 impl Got {
     /// An answer where nothing is kept.
     pub(crate) fn of(fetched: Fetched) -> Self {
-        Self { fetched, is_kept: false, key: 0 }
+        Self { fetched, origin: Origin::Fetched, key: 0 }
     }
 }
 

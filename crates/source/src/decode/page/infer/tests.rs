@@ -1,10 +1,11 @@
 use super::*;
 
-fn infer(pages: &[&str], primary_key: &[&str]) -> Inferrer {
-    let primary_key: Vec<_> = primary_key.iter().map(|&key| key.to_owned()).collect();
-    let mut inferrer = Inferrer::new(None, Vec::new(), &primary_key, 64);
+const OPTIONS: InferOptions = InferOptions::with_depth(64);
+
+fn infer(pages: &[&str]) -> Inferrer {
+    let mut inferrer = Inferrer::new(None, OPTIONS);
     for page in pages {
-        inferrer.observe(page.as_bytes()).unwrap();
+        inferrer.observe(&PageInput::json(0, page.as_bytes()), None).unwrap();
     }
     inferrer
 }
@@ -15,7 +16,7 @@ fn type_of(values: &str) -> Option<ColumnType> {
         "[{{\"id\":1}},{}]",
         values.split(';').map(|value| format!("{{\"v\":{value}}}")).collect::<Vec<_>>().join(",")
     );
-    let schema = infer(&[&page], &[]).finish().unwrap().unwrap();
+    let schema = infer(&[&page]).finish(&[]).unwrap().unwrap();
     schema.column("v").map(|column| column.column_type.clone())
 }
 
@@ -64,7 +65,7 @@ fn an_object_with_keys_that_are_data_becomes_json() {
     let members: Vec<_> = (0..=FIELDS_MAX).map(|index| format!("\"k{index}\":1")).collect();
     assert_eq!(type_of(&format!("{{{}}}", members.join(","))), Some(ColumnType::Json));
     let page = format!("[{{{}}}]", members.join(","));
-    assert!(infer(&[&page], &[]).finish().is_err());
+    assert!(infer(&[&page]).finish(&[]).is_err());
 }
 
 #[test]
@@ -74,25 +75,26 @@ fn key_columns_must_have_a_value_and_null_fields_are_named() {
         r#"{"items":[{"id":2,"name":"n"}]}"#,
         r#"{"items":[]}"#,
     ];
-    let inferrer = infer(&pages, &["id"]);
+    let key = |name: &str| [name.to_owned()];
+    let inferrer = infer(&pages);
     assert_eq!(inferrer.always_null(), ["$.gone", "$.o.x"]);
     assert_eq!(inferrer.records(), 2);
-    let schema = inferrer.finish().unwrap().unwrap();
+    let schema = inferrer.finish(&key("id")).unwrap().unwrap();
     let columns: Vec<_> = schema.columns().iter().map(|column| (column.name.as_str(), column.nullable)).collect();
     assert_eq!(columns, [("id", false), ("o", true), ("name", true)]);
 
-    let error = infer(&pages, &["uid"]).finish().unwrap_err();
+    let error = infer(&pages).finish(&key("uid")).unwrap_err();
     assert_eq!(error.message(), "the records have no field uid, which primary_key names");
     assert!(error.hints()[0].contains("id, o, name"));
-    assert_eq!(infer(&["[]"], &["id"]).finish().unwrap(), None);
-    assert!(infer(&["[{}]"], &[]).finish().is_err());
+    assert_eq!(infer(&["[]"]).finish(&key("id")).unwrap(), None);
+    assert!(infer(&["[{}]"]).finish(&[]).is_err());
 }
 
 #[test]
 fn a_page_that_fails_teaches_nothing() {
-    let mut inferrer = Inferrer::new(Some(JsonPath::parse("items").unwrap()), Vec::new(), &[], 64);
-    assert!(inferrer.observe(br#"{"items":[{"a":1}]"#).is_err());
-    assert!(inferrer.observe(br#"{"other":[{"a":1}]}"#).is_err());
+    let mut inferrer = Inferrer::new(Some(JsonPath::parse("items").unwrap()), OPTIONS);
+    assert!(inferrer.observe(&PageInput::json(0, br#"{"items":[{"a":1}]"#), None).is_err());
+    assert!(inferrer.observe(&PageInput::json(0, br#"{"other":[{"a":1}]}"#), None).is_err());
     assert_eq!(inferrer.records(), 0);
 }
 
@@ -111,9 +113,10 @@ fn the_first_kind_can_be_kept() {
         ("9007199254740993;2.5", ColumnType::Int64),
     ] {
         let records = values.split(';').map(|value| format!("{{\"v\":{value}}}")).collect::<Vec<_>>().join(",");
-        let mut inferrer = Inferrer::new(None, Vec::new(), &[], 64).keeping_kinds(true);
-        inferrer.observe(format!("[{records}]").as_bytes()).unwrap();
-        let schema = inferrer.finish().unwrap().unwrap();
+        let mut inferrer = Inferrer::new(None, InferOptions { mixed_kinds: MixedKinds::KeepFirst, ..OPTIONS });
+        let page = format!("[{records}]");
+        inferrer.observe(&PageInput::json(0, page.as_bytes()), None).unwrap();
+        let schema = inferrer.finish(&[]).unwrap().unwrap();
         assert_eq!(schema.column("v").unwrap().column_type, expected, "{values}");
     }
 }
@@ -134,9 +137,10 @@ fn what_holds_nothing_says_nothing_where_it_is_passed_over() {
     ] {
         assert_eq!(type_of(values), usual, "{values}");
         let records: Vec<_> = values.split(';').map(|value| format!("{{\"id\":1,\"v\":{value}}}")).collect();
-        let mut inferrer = Inferrer::new(None, Vec::new(), &[], 64).passing_over_hollow(true);
-        inferrer.observe(format!("[{}]", records.join(",")).as_bytes()).unwrap();
-        let schema = inferrer.finish().unwrap().unwrap();
+        let mut inferrer = Inferrer::new(None, InferOptions { empty_containers: EmptyContainers::AreNull, ..OPTIONS });
+        let page = format!("[{}]", records.join(","));
+        inferrer.observe(&PageInput::json(0, page.as_bytes()), None).unwrap();
+        let schema = inferrer.finish(&[]).unwrap().unwrap();
         assert_eq!(schema.column("v").map(|column| column.column_type.clone()), passed_over, "{values}");
     }
 }
@@ -149,6 +153,6 @@ fn json_column(name: &str) -> Column {
 fn the_places_of_whole_numbers_that_no_double_is_are_known() {
     let page = r#"[{"a": 9007199254740993, "b": 9007199254740992, "o": {"x y": [[-9007199254740993, 1.5]], "z": 1.5}},
         {"l": [{"n": 1}, {"n": 9223372036854775808}], "text": "9007199254740993", "f": 9007199254740993.0}]"#;
-    let places = infer(&[page], &[]).beyond_doubles();
+    let places = infer(&[page]).beyond_doubles();
     assert_eq!(places.into_iter().collect::<Vec<_>>(), ["$.a", "$.l.n", "$.o['x y']"]);
 }
