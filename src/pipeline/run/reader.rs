@@ -172,7 +172,7 @@ async fn read_rows(
     let mut pages = Pages::new(slices, begun.clone(), run.client.concurrency(), None);
     let Some((rules, shapes)) = schemas(run, &mut pages, begun.as_ref(), None).await? else {
         let transform = RecordTransform::new(run.resource, None, begun, None);
-        return end(run, walk_pages(run, pages, transform).await?.cursor);
+        return end(run, walk_pages(run, pages, transform).await?.cursor.as_ref());
     };
     let mut transform = RecordTransform::new(run.resource, Some(&shapes), begun, None);
     let mut sink = BatchSink::begin(run.resource, &shapes, items).await;
@@ -181,10 +181,10 @@ async fn read_rows(
     let (tally, outcome) = extract(run, pages, records, &mut sink, &mut transform, drift).await?;
     refuse_rejects(run, &tally, true)?;
     end_listing(run, outcome);
-    end(run, transform.into_parts().0)
+    end(run, transform.into_parts().0.as_ref())
 }
 
-fn end(run: &ResourceRun<'_>, cursor: Option<CursorRun>) -> Result<Checkpoint> {
+fn end(run: &ResourceRun<'_>, cursor: Option<&CursorRun>) -> Result<Checkpoint> {
     let before = run.options.start.as_ref().and_then(|start| start.checkpoints.get(&run.resource.name));
-    checkpoint(run, cursor.as_ref(), before)
+    checkpoint(run, cursor, before)
 }

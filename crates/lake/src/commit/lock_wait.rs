@@ -1,4 +1,4 @@
-//! LockWaitState for a table that another run holds. How long and who hears of it is up to the caller; when to look again is decided here.
+//! Waiting for a table that another run holds. How long and who hears of it is up to the caller; when to look again is decided here.
 
 use std::sync::Arc;
 use std::time::Duration;

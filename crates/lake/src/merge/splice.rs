@@ -51,7 +51,7 @@ pub(crate) struct Splice<'a> {
     pub(crate) incoming_rows: Vec<IncomingRows<'a>>,
 }
 
-/// IncomingFile rows of a partition that wait in memory.
+/// Incoming rows of a partition that wait in memory.
 #[derive(Debug)]
 pub(crate) struct IncomingRows<'a> {
     pub(crate) number: u32,
@@ -68,7 +68,7 @@ struct Work {
     incoming: Vec<RecordBatch>,
     /// Rows that leave and are not replaced.
     leaving: RowSet,
-    /// IncomingFile rows that replace none.
+    /// Incoming rows that replace none.
     new: Vec<RecordBatch>,
 }
 

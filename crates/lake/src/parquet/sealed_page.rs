@@ -116,7 +116,7 @@ pub(crate) struct BarePage {
     pub(crate) header_bytes: usize,
 }
 
-/// Takes the with_checksum off a page, which is a header and what it says comes next; one that was never sealed is as it is.
+/// Takes the checksum off a page, which is a header and what it says comes next; one that was never sealed is as it is.
 ///
 /// # Errors
 /// When this is no page that this crate has written, or its checksum is not that of its bytes.

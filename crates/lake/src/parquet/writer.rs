@@ -407,7 +407,7 @@ fn compress(page: &[u8]) -> Result<Bytes> {
     })
 }
 
-/// PageBuffers that were made and not yet taken, in the order of their columns.
+/// Buffers of pages that were made and not yet taken, in the order of their columns.
 #[derive(Debug, Default)]
 struct PageBuffers(Mutex<Vec<PageBuffer>>);
 

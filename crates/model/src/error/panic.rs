@@ -41,8 +41,7 @@ mod tests {
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Refused);
         let panicked = catch_panic(async {
             tokio::task::yield_now().await;
-            let none: Option<u8> = None;
-            Ok(none.unwrap())
+            Ok(Vec::<u8>::new().first().copied().unwrap())
         });
         let error = panicked.await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Defect);

@@ -360,9 +360,9 @@ mod tests {
         match way {
             0 => secret.to_owned(),
             1 => form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
-            2 => secret.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+            2 => secret.bytes().flat_map(|byte| format!("%{byte:02x}").into_bytes()).map(char::from).collect(),
             3 => Value::from(secret).to_string(),
-            4 => secret.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect(),
+            4 => secret.encode_utf16().flat_map(|unit| format!("\\u{unit:04X}").into_bytes()).map(char::from).collect(),
             5 => secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
             _ => secret.to_ascii_uppercase(),
         }

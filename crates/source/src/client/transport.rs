@@ -127,11 +127,8 @@ impl ReqwestTransport {
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let builder = self
-            .proxies
-            .iter()
-            .cloned()
-            .fold(reqwest::Client::builder().no_proxy(), |builder, proxy| builder.proxy(proxy));
+        let builder =
+            self.proxies.iter().cloned().fold(reqwest::Client::builder().no_proxy(), reqwest::ClientBuilder::proxy);
         let client = builder
             .user_agent(concat!("lakefeed/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(timeouts.connect)

@@ -42,7 +42,8 @@ impl fmt::Debug for Page {
             .field("place", &self.place)
             .field("content_type", &self.content_type)
             .field("body_bytes", &self.body.len())
+            .field("format", &self.format)
             .field("origin", &self.origin)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

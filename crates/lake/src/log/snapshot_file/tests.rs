@@ -182,7 +182,7 @@ async fn put_fold(storage: &Storage, snapshot: &Snapshot, health: Health) {
             bytes[at] ^= 0x11;
         }
         Health::Foreign => {
-            bytes = SnapshotFile::to_bytes(snapshot, b"another commit of the same number").unwrap().to_vec()
+            bytes = SnapshotFile::to_bytes(snapshot, b"another commit of the same number").unwrap().to_vec();
         }
         Health::LaterVersion => {
             bytes = String::from_utf8(bytes).unwrap().replacen("\"version\":1", "\"version\":2", 1).into_bytes();

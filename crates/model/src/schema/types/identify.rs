@@ -11,7 +11,7 @@ impl RecordSchema {
     pub fn identified(self, known: Option<&Self>) -> Self {
         let schema = &self;
         let empty = Notes::new();
-        let known = known.map_or(&empty, RecordSchema::notes);
+        let known = known.map_or(&empty, Self::notes);
         // A run of a plain shape says nothing of where its fields come from: they are called as they are.
         let is_shaped = schema.notes().values().any(|note| note.source.is_some());
         let mut next = known.values().filter_map(|note| note.id).max().unwrap_or(0);

@@ -114,15 +114,12 @@ impl PageDecoder {
         let depth_max = self.options.depth_max;
         let variants = VariantRules { fields: self.schema.fields(), fixed: &self.fixed_fields };
         let treatment = Treatment { policy, has_rules: self.has_rules, options: self.options, variants };
-        let mut deletes = self.deletes.as_mut();
         let mut unseen = Vec::new();
-        let deletes = deletes.as_deref_mut().unwrap_or(&mut unseen);
+        let deletes = self.deletes.as_mut().unwrap_or(&mut unseen);
         let mut sink = RowSink::new(&mut self.root, deletes, treatment, gate, page.number);
         if page.format != RecordFormat::Json {
-            let content = match is_blank(body) {
-                true => None,
-                false => walk_lines(&mut Scanner::new(body, depth_max)?, &mut sink)?,
-            };
+            let content =
+                if is_blank(body) { None } else { walk_lines(&mut Scanner::new(body, depth_max)?, &mut sink)? };
             let values = vec![Lookup::Missing; page.questions.lookups.len()];
             let meta = PageMeta { records: sink.records, values, content, ..PageMeta::default() };
             return Ok(sink.decoded(meta));
