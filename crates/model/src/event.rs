@@ -128,7 +128,7 @@ pub enum RunEvent {
     ListingEnded {
         /// The resource.
         resource: String,
-        /// Why, as a [`crate::paginate::StopReason`] is written.
+        /// Why, as a `StopReason` of the source is written.
         stop_reason: String,
         /// Whether everything that the API offered was read.
         complete: Completeness,

@@ -70,7 +70,7 @@ impl Drop for ReadStream {
     }
 }
 
-/// Reads a resource into a stream of schemas, batches and rejects, without a table: what [`run`](super::run()) does up to the
+/// Reads a resource into a stream of schemas, batches and rejects, without a table: what [`run`](crate::pipeline::run()) does up to the
 /// writing. Where the resource depends on others, their records are read first. At most two items wait to be taken.
 ///
 /// It goes on from the checkpoint that `options` have for it, or reads everything. Of `options`, resources, destination, and what

@@ -1,4 +1,4 @@
-//! Carries a merge out: finds the rows that the run touches (`search`), has [`decide`] say what becomes of them and [`plan`]
+//! Carries a merge out: finds the rows that the run touches (`search`), has `decide` say what becomes of them and `plan`
 //! what becomes of their files, rewrites what has to be.
 //!
 //! In general, existing files are read twice before any is rewritten: their keys, to see whether the run has any of them; then the touched rows

@@ -8,7 +8,7 @@
 //! # Rules
 //! * A page that is not valid JSON, is nested too deeply anywhere, or lacks what the selector names, is an error, and
 //!   nothing of it is kept.
-//! * A record that does not fit the schema is a [`Reject`] with the JSON path of the value; the rest of the page stays.
+//! * A record that does not fit the schema is a [`Reject`](lakefeed_model::reject::Reject) with the JSON path of the value; the rest of the page stays.
 //! * A missing field and `null` are both null; in a column that must have a value they refuse the record.
 //! * A key that comes twice in one object: the last one counts, but every one must fit. Keys are compared by their
 //!   meaning, not by their escapes.
