@@ -126,6 +126,7 @@ fn forms_of(secrets: &[String]) -> Vec<Vec<u8>> {
             form_encoded,
             in_json.replace('/', "\\/"),
             ascii_json(&in_json),
+            ascii_json(&in_json).replace('/', "\\/"),
             in_json,
             html.replace('\'', "&#39;"),
             html.replace('\'', "&#x27;"),
@@ -240,7 +241,8 @@ fn value_behind(bytes: &[u8], end: usize) -> Option<(usize, usize)> {
             }
             until += 1;
         }
-        return Some((start + 1, until));
+        // The backslash of the quote at the end is no part of it.
+        return Some((start + 1, if is_escaped { until - 1 } else { until }));
     }
     let until = end_of(bytes, start, ends_a_value);
     let word = bytes.get(start..until).and_then(|word| std::str::from_utf8(word).ok()).unwrap_or_default();
