@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use lakefeed::checkpoint::Checkpoint;
-use lakefeed::clock::SystemClock;
 use lakefeed::lake::{CommitOutcome, Lake, WriteSpec};
 use lakefeed::schema::{Conflicts, RecordSchema};
 use lakefeed::spec::{Limits, MergeSpec, PartitionField, Transform, WriteDisposition};
@@ -37,7 +36,6 @@ pub(crate) fn spec(
         load_metadata: false,
         conflicts: Conflicts::Reject,
         limits: Limits::default(),
-        clock: SystemClock::shared(),
     }
 }
 

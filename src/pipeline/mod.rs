@@ -41,6 +41,8 @@ pub async fn run(
     refuse_idle_backfill(resources, options)?;
     refuse_parents_without_children(spec, resources, options)?;
     let client = Arc::new(client(spec, components));
+    // One clock for all: what the run and its tables say of times can be compared.
+    let lake = &lake.clone().with_clock(Arc::clone(&components.clock));
     let stage = Stage { spec, chosen: resources, options, lake, client: &client, components };
     let roots = spec.resources.iter().filter(|resource| resource.parent.is_none());
     let mut worst = None;

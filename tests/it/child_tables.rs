@@ -240,7 +240,9 @@ impl History {
     }
 
     fn table(&self, name: &str) -> Table {
-        Lake::with_store(Arc::clone(&self.store), object_store::path::Path::ROOT, "lake".to_owned()).table(name)
+        let clock: Arc<ManualClock> = Arc::clone(&self.clock);
+        let lake = Lake::with_store(Arc::clone(&self.store), object_store::path::Path::ROOT, "lake".to_owned());
+        lake.with_clock(clock).table(name)
     }
 
     async fn commits(&self, table: &str) -> u64 {
@@ -356,10 +358,9 @@ async fn walk(disposition: &'static str) {
         gaps += u64::from(is_gap);
         if is_gap && !is_compacted {
             is_compacted = true;
-            let clock: Arc<ManualClock> = Arc::clone(&history.clock);
-            let upkeep = Maintenance { run_id: "upkeep".to_owned(), clock, limits: history.spec.limits };
+            let maintenance = Maintenance { run_id: "maintenance".to_owned(), limits: history.spec.limits };
             let spec = CompactSpec { target_bytes: 1 << 20, ..CompactSpec::default() };
-            let done = history.table("events__tags").compact(&upkeep, &spec).await.unwrap();
+            let done = history.table("events__tags").compact(&maintenance, &spec).await.unwrap();
             assert!(done.commit.is_some(), "{done:?}");
             let error = history.run(false, None).await.unwrap_err();
             assert!(error.to_string().contains("the table was compacted since"), "{error}");

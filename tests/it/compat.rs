@@ -100,7 +100,7 @@ async fn serve(records: Vec<Value>) -> String {
 }
 
 fn upkeep() -> Maintenance {
-    Maintenance::new("upkeep-of-today", SystemClock::shared())
+    Maintenance::new("upkeep-of-today")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,6 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use lakefeed::checkpoint::Checkpoint;
-use lakefeed::clock::SystemClock;
 use lakefeed::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
 use lakefeed::environment::Environment;
 use lakefeed::lake::{Lake, WriteSpec};
@@ -237,7 +236,6 @@ fn through_a_lake(schema: &Arc<RecordSchema>, batch: RecordBatch) -> Vec<BTreeMa
         load_metadata: false,
         conflicts: Conflicts::Reject,
         limits: Limits::default(),
-        clock: Arc::new(SystemClock::new()),
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let mut writer = table.begin(write).await.unwrap();

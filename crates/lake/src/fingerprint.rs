@@ -1,8 +1,9 @@
-//! Fingerprints of keys and rows: 128 bits with a seed of the run's own. Pure but for drawing the seed.
+//! Fingerprints of keys and rows: 128 bits, with a seed of the run's own. Pure but for drawing the
+//! seed.
 //!
-//! Two values have the same fingerprint when they are equal; that two different ones do has odds of about 2^-128 per
-//! pair, and nobody outside can choose values that collide, since the seed is random and never leaves the process.
-//! Floats are compared by their bits, text as it is.
+//! Equal values have equal fingerprints. Two different values have the same one with odds of about
+//! 2^-128 per pair. Nobody outside can choose values that collide: the seed is random, and never
+//! leaves the process. Floats are compared by their bits, strings as they are.
 
 use std::hash::{BuildHasher as _, Hasher};
 
@@ -31,9 +32,10 @@ impl Fingerprinter {
         Ok(Self { converter: RowConverter::new(fields)?, seed })
     }
 
-    /// One fingerprint per row.
+    /// Returns one fingerprint per row.
     pub(crate) fn of(&self, columns: &[ArrayRef]) -> Result<Vec<Fingerprint>, ArrowError> {
-        // The most common key, a text, needs no encoding: its bytes are what makes it. Null has a seed of its own.
+        // The most common key, a string, needs no encoding: its bytes are what makes it. Null has a
+        // seed of its own.
         if let [only] = columns
             && let Some(texts) = only.as_string_opt::<i32>()
         {
@@ -58,7 +60,7 @@ impl Fingerprinter {
     }
 }
 
-/// A seed that no other run has.
+/// Returns a seed that no other run has.
 pub(crate) fn random_seed() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }

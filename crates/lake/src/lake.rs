@@ -11,6 +11,7 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use url::{Host, Url};
 
+use crate::format::glob::GlobTable;
 use crate::log::snapshot::Snapshot;
 use crate::log::snapshot_file::COMMITS_PER_SNAPSHOT_FILE;
 use crate::spec::DestinationSpec;
@@ -19,6 +20,7 @@ use crate::storage::failure::failed;
 use crate::storage::layout::Layout;
 use crate::storage::objects::Storage;
 use crate::table::Table;
+use lakefeed_model::clock::{Clock, SystemClock};
 use lakefeed_model::environment::Environment;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::RecordSchema;
@@ -40,16 +42,19 @@ pub struct Lake {
     url: String,
     folder: Option<PathBuf>,
     durability: Option<Arc<dyn Durability>>,
-    snapshot_file_every: u64,
+    clock: Arc<dyn Clock>,
+    commits_per_snapshot_file: u64,
 }
 
 impl Lake {
-    /// Opens a local folder (a path or a `file://` URL; created when missing) or a prefix of an S3-compatible bucket
-    /// (`s3://bucket/prefix`; credentials from `environment`). Sends no request.
+    /// Opens a local folder (a path or a `file://` URL; created when missing) or a prefix of an
+    /// S3-compatible bucket (`s3://bucket/prefix`; credentials from `environment`). Sends no
+    /// request.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when the URL, the endpoint or the credentials are not usable,
-    /// [`ErrorKind::Storage`](lakefeed_model::error::ErrorKind) when the folder cannot be created.
+    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when the URL, the endpoint or the
+    /// credentials are not usable, [`ErrorKind::Storage`](lakefeed_model::error::ErrorKind) when
+    /// the folder cannot be created.
     pub fn open(destination: &DestinationSpec, environment: &Environment) -> Result<Self> {
         let written = destination.url.as_str();
         if !written.contains("://") {
@@ -71,7 +76,8 @@ impl Lake {
         }
     }
 
-    /// Opens a lake to read it: like [`Self::open`], but a local folder that is not there is an error and is not made.
+    /// Opens a lake to read it: like [`Self::open`], but a local folder that is not there is an
+    /// error and is not made.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -89,13 +95,16 @@ impl Lake {
         Self::open(destination, environment)
     }
 
-    /// A lake in any object store, below `root`; for tests and simulations. Writers exclude each other by leases.
+    /// Opens a lake in any object store, below `root`; for tests and simulations. Writers exclude
+    /// each other by leases.
     pub fn with_store(store: Arc<dyn ObjectStore>, root: Path, url: String) -> Self {
-        Self { store, root, url, folder: None, durability: None, snapshot_file_every: COMMITS_PER_SNAPSHOT_FILE }
+        let (clock, commits_per_snapshot_file) = (SystemClock::shared(), COMMITS_PER_SNAPSHOT_FILE);
+        Self { store, root, url, folder: None, durability: None, clock, commits_per_snapshot_file }
     }
 
-    /// Says that the lake is on this machine's disk in `folder`, which is what `root` means to the store: writers
-    /// exclude each other by a file lock, which the kernel releases however they end.
+    /// Says that the lake is on this machine's disk in `folder`, which is what `root` means to the
+    /// store: writers exclude each other by a file lock, which the kernel releases however they
+    /// end.
     #[must_use]
     pub fn on_local_disk(mut self, folder: PathBuf) -> Self {
         self.durability = Some(LocalDurability::below(folder.clone()));
@@ -103,14 +112,23 @@ impl Lake {
         self
     }
 
-    /// Has a fold of the log kept every so many commits (at least 1) instead of every 16, for tests and simulations.
+    /// Takes the time from `clock` instead of this machine's.
     #[must_use]
-    pub fn with_snapshot_file_every(mut self, commits: u64) -> Self {
-        self.snapshot_file_every = commits.max(1);
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
         self
     }
 
-    /// A lake whose writes are durable only when `durability` has made them so; for simulations of a loss of power.
+    /// Sets after how many commits a snapshot file is written (at least 1; 16 by default), for
+    /// tests and simulations.
+    #[must_use]
+    pub fn with_snapshot_file_every(mut self, commits: u64) -> Self {
+        self.commits_per_snapshot_file = commits.max(1);
+        self
+    }
+
+    /// Makes writes durable only when `durability` has made them so; for simulations of a loss of
+    /// power.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn with_durability(mut self, durability: Arc<dyn Durability>) -> Self {
@@ -118,20 +136,20 @@ impl Lake {
         self
     }
 
-    /// The table of that name; it need not exist.
+    /// Returns the table of that name; it need not exist.
     pub fn table(&self, name: &str) -> Table {
-        Table::new(Storage {
+        let storage = Storage {
             store: Arc::clone(&self.store),
             layout: Layout::new(self.root.clone().join(name)),
             url: format!("{}/{name}", self.url.trim_end_matches('/')),
             folder: self.folder.as_ref().map(|folder| folder.join(name)),
             durability: self.durability.clone(),
-            lock_wait: None,
-            snapshot_file_every: self.snapshot_file_every,
-        })
+        };
+        let format = GlobTable::new(storage.clone(), self.commits_per_snapshot_file);
+        Table::new(storage, Arc::new(format), Arc::clone(&self.clock))
     }
 
-    /// The tables of the lake, by name: its folders that hold at least one commit.
+    /// Returns the tables of the lake, by name: its folders that hold at least one commit.
     ///
     /// # Errors
     /// When the store cannot be listed.
@@ -150,7 +168,8 @@ impl Lake {
         Ok(tables)
     }
 
-    /// The tables of the lists of a table whose rows have the shape `own`, and of the lists in those, by name, as their last commits left them.
+    /// Returns the snapshots of all child tables of a table whose rows have the shape `own`, nested
+    /// ones included, by table name.
     ///
     /// # Errors
     /// When the store cannot be read or a commit is damaged.
@@ -245,7 +264,7 @@ fn with_proxy(builder: AmazonS3Builder, environment: &Environment) -> AmazonS3Bu
     builder.with_proxy_url(proxy).with_proxy_excludes(excluded)
 }
 
-/// The endpoint as the store wants it, and whether it is plain http, if that is allowed.
+/// Returns the endpoint as the store wants it, and whether it is plain http, if that is allowed.
 fn check_endpoint(
     written: &str,
     destination: &DestinationSpec,

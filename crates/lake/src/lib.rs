@@ -1,16 +1,34 @@
-//! The lake: tables of plain Parquet that any reader can glob, and the only code that knows their shape on storage.
+//! The lake: tables of plain Parquet that any reader can glob, and the only code that knows their
+//! shape on storage.
 //!
-//! A run's rows go through it like this: `RecordBatch → partition → rolling → StagedFile → merge plan → commit →
-//! data file`. Nothing is visible to readers before the commit, and everything that was committed becomes visible even
-//! if the process dies in between: `commit` states the ordering rules, `recover` finishes what a dead run began.
+//! | room | what it is |
+//! | --- | --- |
+//! | `storage` | the objects of a table: paths, reads, writes, durability |
+//! | `log` | what was recorded: commit documents, and the snapshot that they fold into |
+//! | `parquet` | one data file: write, copy, read |
+//! | `commit` | who may write: locks and leases, and what runs leave in staging |
+//! | `evolve` | whether a run's schema fits the table's, and values in a wider type |
+//! | `staging` | rows on their way to files that nobody sees, and the changes that a commit is to make |
+//! | `format` | the final names of files, and the commit protocol |
+//! | `merge` | what becomes of the rows and files of a table when a run's rows come |
+//! | `rejects` | refused records beside the table |
+//! | `read` | history, manifest and rows, for anyone |
+//! | `maintain` | recovery, compaction, vacuum, verification |
+//! | `write` | one run's writing, from taking the table to its commit |
 //!
-//! This module never talks to the API, never decides what a record means and never prints.
+//! A run's rows take this way: `RecordBatch → partition → staged file → merge → changes → commit →
+//! data file`. Nothing is visible to readers before the commit. What was committed becomes visible
+//! even if the process dies in between: the protocol in `format` has the ordering rules.
+//!
+//! Nothing here talks to the API, decides what a record means, or prints.
 
 pub mod spec;
 
 mod commit;
 mod evolve;
 mod fingerprint;
+mod format;
+mod held_table;
 mod lake;
 mod log;
 mod maintain;
@@ -31,11 +49,13 @@ mod testing;
 pub use commit::lock_wait::{LockWait, LockWaitListener, LockWaitStatus};
 pub use commit::response_cache::TableResponseCache;
 pub use evolve::value_text::plain_text;
+pub use format::CommitOutcome;
 pub use lake::Lake;
 pub use log::document::{DataFile, KeyBound, Operation, StoredHistory, StoredMerge};
 pub use log::snapshot::Snapshot;
 pub use maintain::compact::{CompactSpec, CompactedPartition, Compaction, SortColumn};
-pub use maintain::held_table::{Maintenance, Recovery, StagedRun};
+pub use maintain::maintenance::Maintenance;
+pub use maintain::recover::{Recovery, StagedRun};
 pub use maintain::vacuum::{Garbage, GarbageKind, VacuumSpec, Vacuumed};
 pub use maintain::verify::{Finding, FindingCode, Level, VerifyReport};
 pub use read::history::CommitSummary;
@@ -43,5 +63,5 @@ pub use read::manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use rejects::kept::{KeptReject, KeptRejects, KeptRejectsFile, RejectPlace, RejectState};
 pub use rejects::newer_keys::NewerKeys;
 pub use table::Table;
-pub use write::writer::{CommitOutcome, TableWriter};
+pub use write::writer::TableWriter;
 pub use write_spec::WriteSpec;

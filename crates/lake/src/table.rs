@@ -1,39 +1,46 @@
 //! A table: what anyone may read of it, its snapshot and its files.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::commit::lock_wait::LockWait;
-use crate::log::load::load;
+use crate::format::TableFormat;
 use crate::log::snapshot::Snapshot;
 use crate::storage::objects::Storage;
+use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, ErrorKind, Result};
 
 /// A folder of the lake that holds the rows of one resource.
 #[derive(Debug, Clone)]
 pub struct Table {
     pub(crate) storage: Storage,
+    pub(crate) format: Arc<dyn TableFormat>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// How long to wait where another run holds the table; without it, nobody waits.
+    pub(crate) lock_wait: Option<LockWait>,
 }
 
 impl Table {
-    pub(crate) fn new(storage: Storage) -> Self {
-        Self { storage }
+    pub(crate) fn new(storage: Storage, format: Arc<dyn TableFormat>, clock: Arc<dyn Clock>) -> Self {
+        Self { storage, format, clock, lock_wait: None }
     }
 
-    /// The table's folder, as a URL or path.
+    /// Returns the table's folder, as a URL or path.
     pub fn url(&self) -> String {
         self.storage.url.clone()
     }
 
-    /// The table as its last commit left it. Needs no lock.
+    /// Returns the table as its last commit left it. Needs no lock.
     ///
     /// # Errors
     /// When the store cannot be read or a commit is damaged.
     pub async fn snapshot(&self) -> Result<Snapshot> {
-        Ok(load(&self.storage).await?.snapshot)
+        Ok(self.format.load().await?.snapshot)
     }
 
-    /// The bytes of a data file of a snapshot.
+    /// Returns the bytes of a data file of a snapshot.
     ///
     /// # Errors
     /// When it is not there or cannot be read.
@@ -44,7 +51,7 @@ impl Table {
         }
     }
 
-    /// The bytes of a data file of a snapshot, piece by piece.
+    /// Returns the bytes of a data file of a snapshot, piece by piece.
     ///
     /// # Errors
     /// When it is not there or cannot be read.
@@ -70,10 +77,11 @@ impl Table {
         }
     }
 
-    /// Waits for the table where another run holds it, as long as `lock_wait` lasts, instead of failing at once.
+    /// Waits for the table where another run holds it, as `lock_wait` says, instead of failing at
+    /// once.
     #[must_use]
     pub fn with_lock_wait(mut self, lock_wait: LockWait) -> Self {
-        self.storage.lock_wait = Some(lock_wait);
+        self.lock_wait = Some(lock_wait);
         self
     }
 }

@@ -13,7 +13,8 @@ pub(crate) fn files_in_flight() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(FILES_IN_FLIGHT_MAX)
 }
 
-/// Work as a task of its own, which starts when it is first polled and ends when nobody waits for it any more.
+/// Runs work as a task of its own, which starts when it is first polled, and ends when nobody waits
+/// for it any more.
 pub(crate) async fn spawn<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let mut task = JoinSet::new();
     task.spawn(work);
@@ -24,8 +25,10 @@ pub(crate) async fn spawn<T: Send + 'static>(work: impl Future<Output = Result<T
     }
 }
 
-/// Runs CPU work that takes long where it does not hold up the other tasks of the runtime. Work of a few milliseconds is better done in place: to hand a
-/// worker over costs more than it spares, and threads that come and go spread what they hold over as many arenas of the allocator.
+/// Runs work that keeps a processor busy for long where it does not hold up the other tasks of the
+/// runtime. Work of a few milliseconds is better done in place: to hand a worker over costs more
+/// than it spares, and threads that come and go spread what they hold over as many arenas of the
+/// allocator.
 pub(crate) fn compute<R>(work: impl FnOnce() -> R) -> R {
     let multi_threaded = tokio::runtime::Handle::try_current()
         .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);

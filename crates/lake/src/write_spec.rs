@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::evolve::reconcile::Wanted;
 use crate::spec::{MergeSpec, PartitionField, StrategyName};
-use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::{Conflicts, RecordSchema};
 use lakefeed_model::spec::{Limits, WriteDisposition};
@@ -19,34 +18,33 @@ pub struct WriteSpec {
     pub resource: String,
     /// What happens to the rows that are there.
     pub disposition: WriteDisposition,
-    /// Whether the table is built anew from this run alone, whatever the disposition says of the rows that are there.
+    /// Whether the table is built anew from this run alone, whatever the disposition says.
     pub full_refresh: bool,
-    /// How it merges, where the disposition is a merge.
+    /// How the run merges, where the disposition is a merge.
     pub merge: MergeSpec,
-    /// The columns that identify a row; not empty for a merge, but for those that do without.
+    /// The columns that identify a row; a merge without them identifies rows by what they hold.
     pub primary_key: Vec<String>,
     /// How rows are spread over folders.
     pub partition_by: Vec<PartitionField>,
-    /// The shape of the records: of every batch, but that a merge with deletes takes batches of
+    /// The shape of the records, and of every batch. A merge with deletes takes batches of
     /// [`RecordSchema::to_arrow_with_deletes`]. The table has the columns that the merge adds, too.
     pub schema: Arc<RecordSchema>,
     /// Whether rows say which run they came with, and when.
     pub load_metadata: bool,
-    /// What becomes of a column of the table whose values and the run's no type holds without loss.
+    /// What becomes of a column where no type holds both the table's values and the run's without
+    /// loss.
     pub conflicts: Conflicts,
     /// The bounds of the run.
     pub limits: Limits,
-    /// Where the time comes from.
-    pub clock: Arc<dyn Clock>,
 }
 
 impl WriteSpec {
-    /// Whether none of the rows that are there stays.
+    /// Returns whether none of the rows that are there stays.
     pub(crate) fn replaces(&self) -> bool {
         self.full_refresh || self.disposition == WriteDisposition::Replace
     }
 
-    /// What the run wants of the table, when its rows are of `schema`.
+    /// Returns what the run wants of the table, when its rows are of `schema`.
     pub(crate) fn wanted<'a>(&'a self, schema: &'a Arc<RecordSchema>) -> Wanted<'a> {
         Wanted {
             replaces: self.replaces(),
@@ -58,16 +56,7 @@ impl WriteSpec {
     }
 }
 
-pub(crate) fn check_run_id(run_id: &str) -> Result<()> {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if run_id.is_empty() || !run_id.bytes().all(safe) {
-        return Err(Error::config(format!("run id {run_id:?} is not made of letters, digits, - and _")));
-    }
-    Ok(())
-}
-
 pub(crate) fn check(write: &WriteSpec) -> Result<()> {
-    check_run_id(&write.run_id)?;
     if write.disposition == WriteDisposition::Merge && write.primary_key.is_empty() {
         let does_without = match write.merge.strategy.name() {
             StrategyName::DeleteInsert => !write.merge.merge_key.is_empty(),

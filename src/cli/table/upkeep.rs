@@ -11,7 +11,6 @@ use super::super::session::new_run_id;
 use super::grid::Side::{Left, Right};
 use super::grid::grid;
 use super::open::{instant, missing, open};
-use crate::clock::SystemClock;
 use crate::error::Result;
 use crate::lake::{
     CompactSpec, Compaction, Garbage, LockWait, LockWaitListener, LockWaitStatus, Maintenance, Recovery, StagedRun,
@@ -42,7 +41,7 @@ async fn open_to_write(lake: &str, name: &str, wait: Option<Duration>, printer: 
 }
 
 fn upkeep() -> Maintenance {
-    Maintenance::new(new_run_id(), SystemClock::shared())
+    Maintenance::new(new_run_id())
 }
 
 /// What was done, with the table that it was done to.

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::checkpoint::CursorRun;
-use crate::clock::Clock;
 use crate::error::Result;
 use crate::extract::{Journal, JournalStore};
 use crate::lake::{Table, TableResponseCache};
@@ -18,14 +17,13 @@ use crate::spec::{RowOrder, WriteDisposition};
 #[derive(Debug)]
 struct Store {
     table: TableResponseCache,
-    clock: Arc<dyn Clock>,
     age_max: Duration,
 }
 
 #[async_trait]
 impl JournalStore for Store {
     async fn left(&self) -> Result<Vec<String>> {
-        self.table.left(self.clock.as_ref(), self.age_max).await
+        self.table.left(self.age_max).await
     }
 
     async fn get(&self, segment: &str) -> Result<Bytes> {
@@ -52,11 +50,7 @@ pub(crate) async fn journal(
     if run.options.start.is_some() || run.limits.resume_age_max.is_zero() {
         return Ok(None);
     }
-    let store = Store {
-        table: table.response_cache(&run.components.run_id),
-        clock: Arc::clone(&run.components.clock),
-        age_max: run.limits.resume_age_max,
-    };
+    let store = Store { table: table.response_cache(&run.components.run_id), age_max: run.limits.resume_age_max };
     let adopts = adopts && !run.options.full_refresh && may_be_pieced_together(run, cursor);
     let clock = Arc::clone(&run.components.clock);
     Journal::open(Arc::new(store), clock, adopts).await.map(Some).map(|journal| journal.map(Arc::new))

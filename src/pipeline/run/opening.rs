@@ -105,7 +105,6 @@ pub(super) async fn open(
         load_metadata: run.resource.load_metadata,
         conflicts: contract.conflicts,
         limits: *run.limits,
-        clock: Arc::clone(&run.components.clock),
     };
     let mut writers = Box::pin(TableSet::begin(run, (lake, table), write, known)).await?;
     match writers.agreed(run, &shapes) {

@@ -46,6 +46,6 @@ pub(crate) async fn wait_for_table(run: &ResourceRun<'_>) -> Result<()> {
     let components = run.components;
     tokio::select! {
         () = components.interrupt.raised() => Err(Error::interrupted()),
-        free = table.wait_until_free(&components.run_id, &components.clock) => free,
+        free = table.wait_until_free(&components.run_id) => free,
     }
 }

@@ -1,10 +1,12 @@
 //! One writer at a time: a file lock on local disk, a lease with a fencing epoch everywhere else.
 //!
-//! The kernel releases a file lock however its process ends. A lease is an object that its holder renews; it ends when
-//! it is released, when it expires, or when its process is known to be dead. A new holder creates the next epoch, and a
-//! former holder who wakes up finds that out before it commits (rule 7 of `commit`).
+//! The kernel releases a file lock however its process ends. A lease is an object that its holder
+//! renews. It ends when it is released, when it expires, or when its process is known to be dead. A
+//! new holder creates the next epoch; a former holder who wakes up finds that out before it commits
+//! (rule 7 of the protocol).
 //!
-//! Leases are renewed by the machine's own timer, but what they say is the run's [`Clock`], so simulations stay still.
+//! Leases are renewed by the machine's own timer, but what they say is the run's [`Clock`], so
+//! simulations are deterministic.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -16,7 +18,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::commit::lock_wait::LockWaitState;
+use crate::commit::lock_wait::{LockWait, LockWaitState};
 use crate::storage::failure::failed;
 use crate::storage::layout::{LOCK_FILE, number_of};
 use crate::storage::objects::{Created, Storage};
@@ -41,8 +43,9 @@ pub(crate) enum TableLock {
     Lease(Lease),
 }
 
-/// A locked file. It is unlocked when it is dropped, rather than by closing it: a process that is being started elsewhere in this program
-/// holds copies of all open files for a moment, and with them the lock.
+/// A locked file. It is unlocked when it is dropped, rather than by closing it: a process that is
+/// being started elsewhere in this program holds copies of all open files for a moment, and with
+/// them the lock.
 #[derive(Debug)]
 pub(crate) struct HeldFile(File);
 
@@ -95,15 +98,24 @@ struct LeaseDocument {
 }
 
 impl TableLock {
-    /// Takes the table, or says who has it; waits for it as long as the storage's lock wait lasts.
-    pub(crate) async fn acquire(storage: &Storage, run_id: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
+    /// Takes the table, waiting for it as long as `wait` says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`], naming the holder, when another run has the table at the end of the
+    /// wait, `Storage` when the store fails.
+    pub(crate) async fn acquire(
+        storage: &Storage,
+        run_id: &str,
+        clock: &Arc<dyn Clock>,
+        wait: Option<&LockWait>,
+    ) -> Result<Self> {
         let mut state = LockWaitState::begin(clock.monotonic());
         loop {
             let error = match Self::acquire_at_once(storage, run_id, clock).await {
                 Ok(lock) => return Ok(lock),
                 Err(error) => error,
             };
-            let pause = state.refused(error, storage.lock_wait.as_ref(), clock.monotonic())?;
+            let pause = state.refused(error, wait, clock.monotonic())?;
             clock.sleep(pause).await;
         }
     }
@@ -121,7 +133,7 @@ impl TableLock {
         }
     }
 
-    /// Whether every earlier writer is certainly gone, and cannot wake up to commit.
+    /// Returns whether every earlier writer is certainly gone, and cannot wake up to commit.
     pub(crate) fn excludes_zombies(&self) -> bool {
         match self {
             Self::File(_) => true,
@@ -129,7 +141,10 @@ impl TableLock {
         }
     }
 
-    /// Whether the table is still ours.
+    /// Checks that nobody has taken the table over.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when another run has, `Storage` when the store fails.
     pub(crate) async fn verify(&self, storage: &Storage) -> Result<()> {
         match self {
             Self::File(_) => Ok(()),
@@ -137,7 +152,8 @@ impl TableLock {
         }
     }
 
-    /// Why something failed: files that are gone, for one, are no damage where another run has taken the table over.
+    /// Says why something failed: files that are gone, for one, are no damage where another run has
+    /// taken the table over.
     pub(crate) async fn explain(&self, storage: &Storage, error: Error) -> Error {
         match self.verify(storage).await {
             Err(fenced) if fenced.kind() == ErrorKind::Conflict => fenced.with_source(error),
@@ -180,7 +196,8 @@ fn lock_file(path: &FilePath, storage: &Storage, holder: &Holder) -> Result<Held
     Ok(file)
 }
 
-/// Who holds a lock file. Its holder writes its name right after it has the lock, so it is worth a few looks.
+/// Returns who holds a lock file. Its holder writes its name right after it has the lock, so it is
+/// worth a few looks.
 fn read_holder(file: &mut File) -> Option<Holder> {
     for _ in 0..HOLDER_LOOKS_MAX {
         let mut text = String::new();
@@ -249,7 +266,8 @@ impl Lease {
         Ok(Self { document, expires_at, clock, renewal })
     }
 
-    /// Whether nobody has taken the table over. A lease that has expired, since it could not be renewed, is renewed now, or its run ends.
+    /// Checks that nobody has taken the table over. A lease that has expired because it could not
+    /// be renewed is renewed now.
     async fn verify(&self, storage: &Storage) -> Result<()> {
         self.check_newest(storage).await?;
         if self.clock.now() < *self.expires_at.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -334,7 +352,8 @@ async fn renew(
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        // A renewal that fails is tried again at the next tick; until then the lease lives on. Its holder asks before it changes anything.
+        // A renewal that fails is tried again at the next tick; until then the lease lives on. Its
+        // holder asks before it changes anything.
         drop(renew_once(&storage, &document, clock.now(), &expires_at).await);
     }
 }
@@ -355,7 +374,8 @@ fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
     now + TimeDelta::from_std(LEASE_TTL).unwrap_or_default()
 }
 
-/// Whether no process of this machine has the number. One that may not be asked about is alive.
+/// Returns whether no process of this machine has the number. One that may not be asked about is
+/// alive.
 fn is_dead(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
     matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))

@@ -1,4 +1,5 @@
-//! Waiting for a table that another run holds. How long and who hears of it is up to the caller; when to look again is decided here.
+//! Waiting for a table that another run holds. The caller says how long, and who hears of it; when
+//! to look again is decided here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +16,15 @@ const REPORTED_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait for a table that another run holds, and who hears of it.
 #[derive(Debug, Clone)]
 pub struct LockWait {
-    /// How long at most.
+    /// The longest time to wait.
     pub limit: Duration,
-    /// Hears of every wait when it begins, and every ten seconds from then on.
+    /// Who hears of a wait: when it begins, and every ten seconds from then on.
     pub listener: Arc<dyn LockWaitListener>,
 }
 
-/// Hears of waits.
+/// Hears of waits for tables.
 pub trait LockWaitListener: std::fmt::Debug + Send + Sync {
-    /// The table is still held. Must return quickly.
+    /// Hears that the table is still held. Must return quickly.
     fn waiting(&self, wait: &LockWaitStatus);
 }
 
@@ -32,13 +33,13 @@ pub trait LockWaitListener: std::fmt::Debug + Send + Sync {
 pub struct LockWaitStatus {
     /// Who holds the table, and since when, in words.
     pub reason: String,
-    /// How long it has been waited for.
+    /// How long the wait has lasted.
     pub waited: Duration,
-    /// How long it is waited for at most.
+    /// How long it may last.
     pub limit: Duration,
 }
 
-/// A wait as it goes on. Pure: what was refused and the time go in, how long to pause comes out.
+/// The state of one wait. Pure: a refusal and the time go in, a pause comes out.
 #[derive(Debug)]
 pub(crate) struct LockWaitState {
     began: Duration,
@@ -47,15 +48,15 @@ pub(crate) struct LockWaitState {
 }
 
 impl LockWaitState {
-    /// `now` is the monotonic time, as everywhere here.
+    /// Begins a wait at the monotonic time `now`.
     pub(crate) fn begin(now: Duration) -> Self {
         Self { began: now, pause: PAUSE_MIN, reported: None }
     }
 
-    /// How long to pause before the next try, after one that ended with `error`.
+    /// Returns how long to pause before the next try, after one that ended with `error`.
     ///
     /// # Errors
-    /// `error` itself when it is no [`ErrorKind::Conflict`], or when there is no lock wait left.
+    /// `error` itself when it is no [`ErrorKind::Conflict`], or when the time is over.
     pub(crate) fn refused(&mut self, error: Error, lock_wait: Option<&LockWait>, now: Duration) -> Result<Duration> {
         let Some(lock_wait) = lock_wait.filter(|_| error.kind() == ErrorKind::Conflict) else { return Err(error) };
         let waited = now.saturating_sub(self.began);

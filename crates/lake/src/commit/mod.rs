@@ -1,10 +1,8 @@
-//! Who may write to a table, and the commit protocol.
+//! Who may write to a table, and what runs leave in its staging.
 //!
-//! The protocol can be read, and replaced, alone: it names neither merge nor staging.
+//! Nothing here makes a commit or knows what is in one.
 
 pub(crate) mod lease;
 pub(crate) mod lock_wait;
-pub(crate) mod protocol;
-pub(crate) mod recover;
 pub(crate) mod response_cache;
 pub(crate) mod sweep;

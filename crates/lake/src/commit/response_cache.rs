@@ -1,5 +1,7 @@
-//! Pages that a run has used, kept beside its staged files until a commit of the table.
+//! Responses of the API that a run has used, kept beside its staged files until a commit of the
+//! table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,27 +12,29 @@ use crate::storage::objects::Storage;
 use lakefeed_model::clock::Clock;
 use lakefeed_model::error::{Error, Result};
 
-/// The segments that the runs of a table keep.
+/// The segments of cached responses that the runs of a table keep.
 #[derive(Debug, Clone)]
 pub struct TableResponseCache {
     storage: Storage,
+    clock: Arc<dyn Clock>,
     run_id: String,
 }
 
 impl TableResponseCache {
-    pub(crate) fn new(storage: Storage, run_id: &str) -> Self {
-        Self { storage, run_id: run_id.to_owned() }
+    pub(crate) fn new(storage: Storage, clock: Arc<dyn Clock>, run_id: &str) -> Self {
+        Self { storage, clock, run_id: run_id.to_owned() }
     }
 
-    /// The segments of other runs that are no older than `age_max`, in the order in which they were written.
+    /// Returns the segments of other runs that are no older than `age_max`, in the order in which
+    /// they were written.
     ///
     /// # Errors
     /// When the store cannot be listed.
-    pub async fn left(&self, clock: &dyn Clock, age_max: Duration) -> Result<Vec<String>> {
+    pub async fn left(&self, age_max: Duration) -> Result<Vec<String>> {
         let objects = self.others().await?;
         let oldest = objects.iter().map(|object| object.last_modified).min();
         let is_recent = |oldest: &chrono::DateTime<chrono::Utc>| {
-            clock.now().signed_duration_since(oldest).to_std().unwrap_or_default() <= age_max
+            self.clock.now().signed_duration_since(oldest).to_std().unwrap_or_default() <= age_max
         };
         if !oldest.as_ref().is_some_and(is_recent) {
             return Ok(Vec::new());
@@ -41,7 +45,7 @@ impl TableResponseCache {
         Ok(paths)
     }
 
-    /// The bytes of a segment that [`Self::left`] named.
+    /// Returns the bytes of a segment that [`Self::left`] named.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -6,7 +6,7 @@ use crate::storage::layout::{aim_of, is_cached_response};
 use crate::storage::objects::Storage;
 use lakefeed_model::error::Result;
 
-/// The runs that left something in staging.
+/// Returns the runs that left something in staging.
 pub(crate) async fn staged_runs(storage: &Storage) -> Result<BTreeSet<String>> {
     let staging = storage.layout.staging();
     let objects = storage.list(&staging).await?;
@@ -16,8 +16,8 @@ pub(crate) async fn staged_runs(storage: &Storage) -> Result<BTreeSet<String>> {
     Ok(listed.chain(storage.local_subfolders(&staging)).collect())
 }
 
-/// Deletes what `runs` have staged for commits up to `taken`, which they cannot make any more, but for the pages that they have kept. Returns the runs that
-/// have some.
+/// Deletes what `runs` have staged for commits up to `taken`, which they cannot make any more, but
+/// for their cached responses. Returns the runs that have some.
 pub(crate) async fn sweep_all_but_responses(
     storage: &Storage,
     runs: &BTreeSet<String>,
@@ -32,7 +32,7 @@ pub(crate) async fn sweep_all_but_responses(
     Ok(keeping)
 }
 
-/// As [`sweep_all_but_responses`], with the pages.
+/// Deletes the same, and the cached responses.
 pub(crate) async fn sweep_staging(storage: &Storage, runs: &BTreeSet<String>, taken: u64) -> Result<()> {
     for run in runs {
         sweep(storage, run, taken, false).await?;
@@ -40,8 +40,9 @@ pub(crate) async fn sweep_staging(storage: &Storage, runs: &BTreeSet<String>, ta
     Ok(())
 }
 
-/// Whether the run has kept pages. The names of staged files say which commit they are for, so a sweep that comes late (its process was asleep) cannot take
-/// away what the run has staged for a later one.
+/// Sweeps the staging of one run. Returns whether it has cached responses. The names of staged
+/// files say which commit they are for, so a sweep that comes late, from a process that was asleep,
+/// cannot take away what the run has staged for a later one.
 async fn sweep(storage: &Storage, run: &str, taken: u64, keeps_responses: bool) -> Result<bool> {
     let folder = storage.layout.staging_of(run);
     let (mut has_responses, mut is_empty, mut gone) = (false, true, Vec::new());

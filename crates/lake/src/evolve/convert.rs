@@ -16,13 +16,14 @@ use crate::evolve::value_text::{json_value, plain_text, texts};
 use lakefeed_model::schema::is_json;
 
 const SECONDS_PER_DAY: i64 = 86_400;
-/// Digits of the greatest whole number of 64 bits without a sign.
+/// Digits of the greatest integer of 64 bits without a sign.
 const UINT64_DIGITS: u8 = 20;
 
-/// The column as the field `to` wants it.
+/// Returns the column as the field `to` wants it.
 ///
 /// # Errors
-/// [`ArrowError::CastError`] names a value that would lose something, [`ArrowError::SchemaError`] types of which one does not hold the other.
+/// [`ArrowError::CastError`] names a value that would lose something, [`ArrowError::SchemaError`]
+/// types of which one does not hold the other.
 pub(crate) fn convert(column: &ArrayRef, from: &Field, to: &Field) -> Result<ArrayRef, ArrowError> {
     if from.data_type() == to.data_type() && is_json(from) == is_json(to) {
         return Ok(Arc::clone(column));
@@ -69,7 +70,7 @@ fn is_decimal(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Decimal128(..) | DataType::Decimal256(..))
 }
 
-/// Dates as the instants at which they begin, in a unit of which a day has `per_day`.
+/// Returns dates as the instants at which they begin, in a unit of which a day has `per_day`.
 fn midnights<T: ArrowTimestampType>(
     column: &ArrayRef,
     per_day: i64,
@@ -84,7 +85,7 @@ fn midnights<T: ArrowTimestampType>(
     Ok(Arc::new(midnights.with_timezone_opt(zone.cloned())))
 }
 
-/// The members by their names, in the order of `fields`; null where there is none.
+/// Returns the members by their names, in the order of `fields`; null where there is none.
 fn convert_struct(column: &StructArray, fields: &Fields) -> Result<ArrayRef, ArrowError> {
     let members = fields.iter().map(|field| {
         let known = column.fields().iter().position(|known| known.name() == field.name());
@@ -106,7 +107,8 @@ fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
     cast_with_options(column, to, &CastOptions { safe: false, ..CastOptions::default() })
 }
 
-/// Whole numbers, as decimals without digits after the point, as doubles, where each is one exactly.
+/// Converts integers, as decimals without digits after the point, to doubles, where each is one
+/// exactly.
 fn to_floats(column: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "compared right afterwards")]
     let exact = |value: i128| {
@@ -212,7 +214,7 @@ mod tests {
         assert_eq!(text.as_string::<i32>().value(0), "{\"a\":1}");
     }
 
-    /// The values `texts`, in JSON, as a column of that type; null where one is refused.
+    /// Returns the values `strings`, in JSON, as a column of that type; null where one is refused.
     fn decoded(column_type: &ColumnType, texts: &[String]) -> ArrayRef {
         let column = Column { name: "x".to_owned(), column_type: column_type.clone(), nullable: true };
         let schema = RecordSchema::new(vec![column]).unwrap();
@@ -240,7 +242,8 @@ mod tests {
         prop_oneof![(least..=most), ends].prop_map(|number| number.to_string()).boxed()
     }
 
-    /// A point in time of which a fraction has `digits`, within the years that the unit reaches.
+    /// Returns a point in time of which a fraction has `digits`, within the years that the unit
+    /// reaches.
     fn instant(digits: u8, suffix: &'static str) -> BoxedStrategy<String> {
         let seconds = if digits > 6 { -9_000_000_000_i64..9_000_000_000 } else { -62_135_596_800_i64..253_402_300_800 };
         let cut = 10_u32.pow(9 - u32::from(digits));
@@ -267,7 +270,7 @@ mod tests {
         (all, any::<bool>()).prop_map(text).boxed()
     }
 
-    /// A value of that type, in JSON.
+    /// Returns a value of that type, in JSON.
     fn value(column_type: &ColumnType) -> BoxedStrategy<String> {
         let quoted = |text: String| serde_json::Value::from(text).to_string();
         match column_type {
@@ -344,7 +347,7 @@ mod tests {
         })
     }
 
-    /// Whether something in it may be text that was none.
+    /// Returns whether something in it may be text that was none.
     fn has_text(column_type: &ColumnType) -> bool {
         match column_type {
             ColumnType::Json | ColumnType::Utf8 => true,
@@ -357,7 +360,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1_500))]
 
-        /// What was read as the narrower type and then converted is what is read as the wider one; what became text is read back from it.
+        /// What was read as the narrower type and then converted is what is read as the wider one;
+        /// what became text is read back from it.
         #[test]
         fn every_value_survives((one, other, texts) in values_and_types()) {
             let narrow = decoded(&one, &texts);
@@ -372,7 +376,7 @@ mod tests {
                         prop_assert_eq!(&decoded(&one, &written), &narrow, "{:?}", written);
                     }
                     Ok(converted) => prop_assert_eq!(&converted, &decoded(&wide, &texts), "{} to {}", one, wide),
-                    // Only a whole number may be no double, and then it is named.
+                    // Only an integer may be no double, and then it is named.
                     Err(ArrowError::CastError(told)) => {
                         prop_assert!(told.contains("is not exact as a 64-bit float") && wide.to_string().contains("float64"), "{}", told);
                     }

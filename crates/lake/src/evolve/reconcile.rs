@@ -7,8 +7,9 @@
 //! | columns in another order, a column that may be null now | they stay |
 //! | a wider type, another name (`x-aliases`) | all of them are rewritten in the same commit |
 //!
-//! Which changes readers can bridge was tried with DuckDB, pyarrow and Polars (`tests/readers/evolution.py`); decision 18 has the outcome. Anything
-//! else needs the table to be replaced.
+//! Which changes readers can bridge was tried with DuckDB, pyarrow and Polars
+//! (`tests/readers/evolution.py`); decision 18 has the outcome. Anything else needs the table to be
+//! replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +21,6 @@ use arrow::error::ArrowError;
 use crate::evolve::convert::convert;
 use crate::log::snapshot::Snapshot;
 use crate::spec::PartitionField;
-use crate::storage::objects::Storage;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::{Column, ColumnType, Conflicts, Note, RecordSchema, is_json, member_path, widen};
 
@@ -45,14 +45,16 @@ pub(crate) struct Agreed {
     pub(crate) schema: Arc<RecordSchema>,
     /// What it changes of the table's, in words.
     pub(crate) changes: Vec<String>,
-    /// Whether files of the table must be rewritten, since readers could not read them with the new ones.
+    /// Whether files of the table must be rewritten, since readers could not read them with the new
+    /// ones.
     pub(crate) rewrites: bool,
     /// Columns with another name than in the table's files: what they are called now, and were.
     pub(crate) renames: BTreeMap<String, String>,
 }
 
 impl Agreed {
-    /// The shape of data files. Where columns are renamed, it says what they were, for [`conform`].
+    /// Returns the shape of data files. Where columns are renamed, it says what they were, for
+    /// [`conform`].
     pub(crate) fn arrow_schema(&self) -> SchemaRef {
         let schema = self.schema.to_arrow();
         if self.renames.is_empty() {
@@ -69,10 +71,11 @@ impl Agreed {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
-    /// The run's own shape, `records`, with the types of the table where those are wider.
+    /// Returns the run's own shape, `records`, with the types of the table where those are wider.
     pub(crate) fn of_the_run(&self, records: &RecordSchema) -> Arc<RecordSchema> {
         let own = records.columns().iter().map(|column| self.schema.column(&column.name).unwrap_or(column).clone());
-        // Objects may have fields that only the table knows; where they come from is of use, their ids are the table's.
+        // Objects may have fields that only the table knows; where they come from is of use, their
+        // ids are the table's.
         let mut notes = records.notes().clone();
         for (place, note) in self.schema.notes().iter().filter(|(_, note)| note.source.is_some()) {
             let source = || Note { source: note.source.clone(), child: note.child.clone(), ..Note::default() };
@@ -84,7 +87,7 @@ impl Agreed {
     }
 }
 
-/// What the run's schema and the table's become together.
+/// Returns what the run's schema and the table's become together.
 ///
 /// # Errors
 /// [`ErrorKind::Schema`](lakefeed_model::error::ErrorKind) when the table's rows do not fit.
@@ -183,14 +186,15 @@ fn compare(stored: &RecordSchema, wanted: &Wanted<'_>) -> Comparison {
     found
 }
 
-/// The table's column that has an alias of the run's, and not its name.
+/// Returns the table's column that has an alias of the run's, and not its name.
 fn former<'s>(stored: &'s RecordSchema, wanted: &RecordSchema, column: &Column) -> Option<&'s Column> {
     let note = wanted.notes().get(&member_path("$", &column.name))?;
     let mut free = note.aliases.iter().filter(|alias| wanted.column(alias).is_none());
     free.find_map(|alias| stored.column(alias))
 }
 
-/// The schema with the ids that its fields have in the table, and the version that it is there.
+/// Returns the schema with the ids that its fields have in the table, and the version that it is
+/// there.
 fn numbered(schema: RecordSchema, snapshot: &Snapshot) -> Arc<RecordSchema> {
     let stored = snapshot.schema.as_deref();
     let version = stored.map_or(0, RecordSchema::version);
@@ -200,7 +204,7 @@ fn numbered(schema: RecordSchema, snapshot: &Snapshot) -> Arc<RecordSchema> {
 }
 
 impl Comparison {
-    /// A column that both have.
+    /// Compares a column that both have.
     fn both(&mut self, old: &Column, new: &Column, wanted: &Wanted<'_>) {
         let Some(column_type) = widen(&old.column_type, &new.column_type, wanted.conflicts) else {
             self.problems.push(format!("the table has {}, the run {}", describe(old), describe(new)));
@@ -231,7 +235,8 @@ impl Comparison {
     }
 }
 
-/// Whether readers take files with the one type and files with the other as one table: where objects only got new fields.
+/// Returns whether readers take files with the one type and files with the other as one table:
+/// where objects only got new fields.
 fn is_bridged(old: &ColumnType, new: &ColumnType) -> bool {
     match (old, new) {
         (ColumnType::Struct(old), ColumnType::Struct(new)) => old.iter().all(|member| {
@@ -243,7 +248,8 @@ fn is_bridged(old: &ColumnType, new: &ColumnType) -> bool {
     }
 }
 
-/// The batch in the shape of `schema`: columns by name, in its order, each value as the wider type has it, null where the batch has none.
+/// Returns the batch in the shape of `schema`: columns by name, in its order, each value as the
+/// wider type has it, null where the batch has none.
 ///
 /// # Errors
 /// When a value would lose something, or a type does not hold the other.
@@ -263,20 +269,21 @@ pub(crate) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 
-/// What a column is called, or was, in files.
+/// Returns what a column is called, or was, in files.
 pub(crate) fn names_of(field: &Field) -> Vec<String> {
     let former = field.metadata().get(FORMER_NAME_KEY).cloned();
     std::iter::once(field.name().clone()).chain(former).collect()
 }
 
-/// Where the batch has the column, by its name or by the one that it had.
+/// Returns where the batch has the column, by its name or by the one that it had.
 fn place_of(batch: &RecordBatch, field: &Field) -> Option<usize> {
     let schema = batch.schema_ref();
     let by_former_name = || schema.index_of(field.metadata().get(FORMER_NAME_KEY)?).ok();
     schema.index_of(field.name()).ok().or_else(by_former_name)
 }
 
-/// As [`conform`], for a file that must be of the schema already: types are the same, though objects may have got new fields since.
+/// As [`conform`], for a file that must be of the schema already: types are the same, though
+/// objects may have got new fields since.
 ///
 /// # Errors
 /// When a type is another one.
@@ -303,21 +310,6 @@ fn is_as_written(found: &Field, expected: &Field) -> bool {
             .all(|member| expected.find(member.name()).is_some_and(|(_, expected)| is_as_written(member, expected))),
         (DataType::List(found), DataType::List(expected)) => is_as_written(found, expected),
         (one, other) => one == other && is_json(found) == is_json(expected),
-    }
-}
-
-/// An error of [`conform`] about an object of the store: values that do not fit are the schema's matter, anything else is damage.
-pub(crate) fn conform_error(
-    storage: &Storage,
-    action: &str,
-    path: &object_store::path::Path,
-    error: ArrowError,
-) -> Error {
-    match error {
-        ArrowError::CastError(what) => Error::schema(format!("{}: {what}", storage.show(path)))
-            .with_hint("the table stays as it was; keep the column's type with a schema file, or let it become JSON there, too: x-arrow: json, with schema_contract.conflicts: json")
-            .with_hint("or load everything anew with --full-refresh"),
-        error => storage.unreadable(action, path, error),
     }
 }
 

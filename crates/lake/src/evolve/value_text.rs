@@ -1,4 +1,5 @@
-//! Single values as text: as JSON has them, in a form in which they are read back as the same. Pure.
+//! Single values as text: as JSON has them, in a form in which they are read back as the same.
+//! Pure.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use chrono::{DateTime, NaiveTime, SecondsFormat};
 
 use lakefeed_model::schema::is_json;
 
-/// A text for each row that is not null.
+/// Returns a string for each row that is not null.
 pub(crate) fn texts(
     column: &ArrayRef,
     text: impl Fn(usize) -> Result<String, ArrowError>,
@@ -26,7 +27,7 @@ pub(crate) fn texts(
     Ok(Arc::new(texts.collect::<Result<StringArray, _>>()?))
 }
 
-/// A value as it is written in JSON.
+/// Returns a value as it is written in JSON.
 pub(crate) fn json_value(column: &dyn Array, field: &Field, row: usize) -> Result<String, ArrowError> {
     if column.is_null(row) {
         return Ok("null".to_owned());
@@ -71,8 +72,8 @@ pub(crate) fn json_value(column: &dyn Array, field: &Field, row: usize) -> Resul
     })
 }
 
-/// Returns a value that is not null as text: a date or time in the form of RFC 3339, a length of time in that of ISO 8601
-/// (`PT1.5S`), anything else as Arrow shows it.
+/// Returns a value that is not null as text: a date or time in the form of RFC 3339, a length of
+/// time in that of ISO 8601 (`PT1.5S`), anything else as Arrow shows it.
 ///
 /// # Errors
 /// When a time is beyond what can be written.
@@ -112,7 +113,7 @@ fn raw<T: ArrowPrimitiveType>(column: &dyn Array, row: usize) -> T::Native {
     column.as_primitive::<T>().value(row)
 }
 
-/// JSON has no numbers for three floats; proto3's JSON mapping has texts.
+/// JSON has no numbers for three floats; proto3's JSON mapping has strings.
 fn number(value: f64) -> String {
     if value.is_finite() {
         serde_json::Value::from(value).to_string()
@@ -123,14 +124,14 @@ fn number(value: f64) -> String {
     }
 }
 
-/// A time of day, of a count of which a second has `per_second`.
+/// Returns a time of day, of a count of which a second has `per_second`.
 fn time(count: i64, per_second: i64) -> Option<String> {
     let seconds = u32::try_from(count / per_second).ok()?;
     let nanos = u32::try_from(count % per_second * (1_000_000_000 / per_second)).ok()?;
     NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos).map(|time| time.to_string())
 }
 
-/// A length of time by ISO 8601, in seconds.
+/// Returns a length of time by ISO 8601, in seconds.
 fn duration(column: &dyn Array, unit: TimeUnit, row: usize) -> String {
     let (count, digits) = match unit {
         TimeUnit::Second => (raw::<DurationSecondType>(column, row), 0),

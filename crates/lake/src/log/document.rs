@@ -1,12 +1,13 @@
-//! What is recorded of a table: commit documents, and what they say of data files and of how rows were merged. Pure.
+//! What is recorded of a table: commit documents, and what they say of data files and of how rows
+//! were merged. Pure.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::log::snapshot::Snapshot;
 use crate::spec::{PartitionField, StrategyName};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::{Error, Result};
@@ -37,14 +38,15 @@ pub(crate) struct CommitDocument {
     pub(crate) counts: RowCounts,
     pub(crate) adds: Vec<AddedFile>,
     pub(crate) removes: Vec<String>,
-    /// Paths that no file of the table has, and that none will ever get: what is there is nobody's, and may be deleted at any time.
+    /// Paths that no file of the table has, and that none will ever get. An object there is
+    /// nobody's, and may be deleted at any time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) retires: Vec<String>,
     pub(crate) rejects: Option<RejectsFile>,
     /// Rejects of earlier runs that became rows with this commit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) settled: Vec<SettledRejects>,
-    /// Whether none of the rows that were there stays, whatever the disposition says.
+    /// Whether the table was built anew, whatever the disposition says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) full_refresh: bool,
     /// What it changes of the table's schema, in words.
@@ -52,7 +54,21 @@ pub(crate) struct CommitDocument {
     pub(crate) schema_changes: Vec<String>,
 }
 
-/// Rejects of one file that are settled: they were tried again, and not in vain.
+/// What a commit says of the table, whatever it does to the files.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TableDescription {
+    pub(crate) resource: String,
+    pub(crate) disposition: WriteDisposition,
+    /// How its rows were merged; `None` where nothing is merged.
+    pub(crate) merge: Option<StoredMerge>,
+    pub(crate) primary_key: Vec<String>,
+    pub(crate) partition_by: Vec<PartitionField>,
+    pub(crate) schema: Arc<RecordSchema>,
+    pub(crate) checkpoint: Checkpoint,
+}
+
+/// Rejects of one file that are settled: a later run made rows of them, or they are not wanted any
+/// more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SettledRejects {
@@ -71,7 +87,7 @@ pub enum Operation {
     Load,
     /// It puts files together; no row changes.
     Compaction,
-    /// It changes nothing, and takes the number that a run which may be asleep aims at.
+    /// It changes nothing, and takes the number that a zombie writer may aim at.
     Fence,
 }
 
@@ -162,9 +178,9 @@ pub struct DataFile {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum KeyBound {
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A text, compared by its bytes.
+    /// A string, compared by its bytes.
     Text(String),
 }
 
@@ -214,9 +230,22 @@ impl CommitDocument {
         if commit.commit == number { Ok(commit) } else { Err(CommitError::Number(commit.commit)) }
     }
 
-    /// What it does to the data files of the snapshot `before` it.
-    pub(crate) fn file_changes(&self, before: &Snapshot) -> Vec<FileChange> {
-        let replaces = |path: &String| before.files.contains_key(path);
+    /// Returns what the commit says of the table, beside its files.
+    pub(crate) fn description(&self) -> TableDescription {
+        TableDescription {
+            resource: self.resource.clone(),
+            disposition: self.disposition,
+            merge: self.merge.clone(),
+            primary_key: self.primary_key.clone(),
+            partition_by: self.partition_by.clone(),
+            schema: Arc::clone(&self.schema),
+            checkpoint: self.checkpoint.clone(),
+        }
+    }
+
+    /// Returns what the commit does to the data files `before` it.
+    pub(crate) fn file_changes(&self, before: &BTreeMap<String, DataFile>) -> Vec<FileChange> {
+        let replaces = |path: &String| before.contains_key(path);
         let added = self.adds.iter().map(|added| FileChange {
             path: added.path.clone(),
             change: if replaces(&added.path) { FileChangeKind::Replaced } else { FileChangeKind::Added },
@@ -240,7 +269,7 @@ impl CommitDocument {
 }
 
 impl StoredMerge {
-    /// The names of the columns that it adds to those of the records.
+    /// Returns the names of the columns that it adds to those of the records.
     pub(crate) fn own_columns(&self) -> Vec<&str> {
         let history = self.history.iter().flat_map(|history| [history.valid_from.as_str(), history.valid_to.as_str()]);
         history.chain(self.mark.as_deref()).collect()

@@ -15,7 +15,7 @@ pub(crate) struct KeyRange {
 }
 
 impl KeyRange {
-    /// `None` when an end is missing or too long to keep.
+    /// Returns `None` when an end is missing, or too long to keep.
     pub(crate) fn new(min: Option<KeyBound>, max: Option<KeyBound>) -> Option<Self> {
         let short = |bound: &KeyBound| match bound {
             KeyBound::Int(_) => true,
@@ -24,20 +24,20 @@ impl KeyRange {
         Some(Self { min: min.filter(short)?, max: max.filter(short)? })
     }
 
-    /// The range of both; `None`, which stands for any key, when one is unknown.
+    /// Returns the range of both; `None`, which stands for any key, when one is unknown.
     pub(crate) fn union(left: Option<Self>, right: Option<Self>) -> Option<Self> {
         let (left, right) = (left?, right?);
         Some(Self { min: left.min.min(right.min), max: left.max.max(right.max) })
     }
 
-    /// Whether a file may hold a key of this range.
+    /// Returns whether a file may hold a key of this range.
     pub(crate) fn may_meet(&self, file: &DataFile) -> bool {
         let (Some(min), Some(max)) = (&file.key_min, &file.key_max) else { return true };
         !(is_below(max, &self.min) || is_below(&self.max, min))
     }
 }
 
-/// Whether both are of one type and `left` is smaller.
+/// Returns whether both are of one type and `left` is smaller.
 fn is_below(left: &KeyBound, right: &KeyBound) -> bool {
     match (left, right) {
         (KeyBound::Int(left), KeyBound::Int(right)) => left.cmp(right) == Ordering::Less,

@@ -12,7 +12,7 @@ use lakefeed_model::error::{Error, Result};
 /// Commits that are read at the same time.
 const READS_IN_FLIGHT: usize = 32;
 
-/// The numbers of all commits, ascending.
+/// Returns the numbers of all commits, ascending.
 pub(crate) async fn commit_numbers(storage: &Storage) -> Result<Vec<u64>> {
     numbers_in(storage, &storage.layout.commits()).await
 }
@@ -24,7 +24,7 @@ pub(crate) async fn numbers_in(storage: &Storage, folder: &Path) -> Result<Vec<u
     Ok(numbers)
 }
 
-/// The commits of these numbers, in their order. One that is missing is an error.
+/// Reads the commits of these numbers, in their order. One that is missing is an error.
 pub(crate) fn read_commits(
     storage: &Storage,
     numbers: impl IntoIterator<Item = u64, IntoIter: Send + 'static>,
@@ -40,12 +40,12 @@ pub(crate) fn read_commits(
         .boxed()
 }
 
-/// The commit in these bytes, which are those of commit `number`.
+/// Reads the commit in these bytes, which are those of commit `number`.
 pub(crate) fn read_commit(storage: &Storage, bytes: &[u8], number: u64) -> Result<CommitDocument> {
     CommitDocument::parse(bytes, number).map_err(|error| damaged(storage, number, &error.to_string()))
 }
 
-/// Whether commit `number` is wholly published.
+/// Returns whether commit `number` is wholly published.
 pub(crate) async fn is_published(storage: &Storage, number: u64) -> Result<bool> {
     Ok(storage.get_if_present(&storage.layout.published_marker(number)).await?.is_some())
 }

@@ -1,4 +1,4 @@
-//! A table as its last commit left it: the fold of all commits. The fold is pure; loading reads the commits.
+//! A table as its last commit left it: the fold of all commits. Pure.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::log::document::{CommitDocument, DataFile, Operation, StoredMerge};
 use crate::log::read::damaged;
 use crate::spec::PartitionField;
-use crate::storage::layout::slot_of;
+use crate::storage::layout::file_number;
 use crate::storage::objects::Storage;
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::Result;
@@ -31,15 +31,19 @@ pub struct Snapshot {
     pub primary_key: Vec<String>,
     /// How its rows are spread over folders.
     pub partition_by: Vec<PartitionField>,
-    /// How the last commit merged its rows; `None` for an append, a replace, and an upsert that does not say so.
+    /// How the last commit merged its rows; `None` for an append, a replace, and an upsert that
+    /// does not say so.
     pub merge: Option<StoredMerge>,
-    /// Whether its commits prove that no two of its rows have the same primary key: each row came by a merge.
+    /// Whether its commits prove that no two of its rows have the same primary key: each row came
+    /// by a merge.
     #[serde(default)]
     pub keys_are_unique: bool,
     /// Its data files, by path relative to the table's folder.
     pub files: BTreeMap<String, DataFile>,
-    /// By partition folder, the highest slot of a data file that a commit has removed. No new file gets it, or one below it.
-    pub(crate) retired_slots: BTreeMap<String, u32>,
+    /// By partition folder, the highest number of a data file that a commit has removed. No new
+    /// file gets it, or one below it.
+    #[serde(rename = "retired_slots")]
+    pub(crate) retired_numbers: BTreeMap<String, u32>,
     /// How far its resource has got.
     pub checkpoint: Option<Checkpoint>,
     /// The run that made the last commit.
@@ -49,17 +53,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Rows of all its files.
+    /// Returns the number of rows in all files.
     pub fn rows(&self) -> u64 {
         self.files.values().map(|file| file.rows).sum()
     }
 
-    /// Bytes of all its files.
+    /// Returns the size of all files, in bytes.
     pub fn bytes(&self) -> u64 {
         self.files.values().map(|file| file.bytes).sum()
     }
 
-    /// The shape of the records that its rows were made of: its columns without those that the merge adds.
+    /// Returns the shape of the records that its rows were made of: its columns without those that
+    /// the merge adds.
     pub fn record_schema(&self) -> Option<Arc<RecordSchema>> {
         let schema = self.schema.as_ref()?;
         let own = self.merge.as_ref().map(StoredMerge::own_columns).unwrap_or_default();
@@ -72,7 +77,7 @@ impl Snapshot {
         RecordSchema::new(columns.cloned().collect()).ok().map(|records| Arc::new(records.with_notes(sources)))
     }
 
-    /// The snapshot after `commit`, which must be the next one.
+    /// Returns the snapshot after `commit`, which must be the next one.
     ///
     /// # Errors
     /// What is wrong with the commit, in words.
@@ -93,9 +98,9 @@ impl Snapshot {
             }
             self.files.insert(added.path.clone(), added.data_file());
         }
-        for (partition, slot) in commit.removes.iter().chain(&commit.retires).filter_map(|path| slot_of(path)) {
-            let retired = self.retired_slots.entry(partition.to_owned()).or_default();
-            *retired = slot.max(*retired);
+        for (partition, number) in commit.removes.iter().chain(&commit.retires).filter_map(|path| file_number(path)) {
+            let retired = self.retired_numbers.entry(partition.to_owned()).or_default();
+            *retired = number.max(*retired);
         }
         self.version = commit.commit;
         self.published = false;
@@ -110,7 +115,8 @@ impl Snapshot {
         Ok(self)
     }
 
-    /// Whether keys are unique after `commit`. A merge keeps them so, and begins anew when none of the rows that were there stays.
+    /// Returns whether keys are unique after `commit`. A merge keeps them so, and begins anew when
+    /// none of the rows that were there stays.
     fn keys_stay_unique(&self, commit: &CommitDocument) -> bool {
         let before = self.files.is_empty() || self.keys_are_unique && self.primary_key == commit.primary_key;
         let counts = &commit.counts;
@@ -122,7 +128,7 @@ impl Snapshot {
         }
     }
 
-    /// As [`Self::apply`], with an error that names the file of the commit.
+    /// Returns the snapshot after `commit`; an error names the file of the commit.
     pub(crate) fn after(self, storage: &Storage, commit: &CommitDocument) -> Result<Self> {
         let next = self.version + 1;
         self.apply(commit).map_err(|problem| damaged(storage, next, &problem))

@@ -1,10 +1,14 @@
-//! Folds: snapshots kept beside the log, so that opening a table need not read every commit.
+//! Snapshot files: snapshots kept beside the log, so that opening a table need not read every
+//! commit.
 //!
-//! A snapshot file is derived: the commits say the same, only slower. It is created after its commit is wholly published, and never changed. One that is missing, damaged,
-//! of another version or of another history is passed over, in favour of an older one and finally of the log; so a snapshot file needs no care on the way
-//! to the disk, anyone may delete it at any time, and a writer who was overtaken cannot do harm by one: what commits 1 to N make together never changes.
+//! A snapshot file is derived: the commits say the same, only slower. It is created after its
+//! commit is wholly published, and never changed. One that is missing, damaged, of another version
+//! or of another history is passed over, in favour of an older one and finally of the log. So a
+//! snapshot file needs no care on the way to the disk, and anyone may delete it at any time. A
+//! zombie writer cannot do harm by one, either: what commits 1 to N make together never changes.
 //!
-//! The object has two lines of JSON: a header with checksums of the second line and of the commit that the snapshot file ends with, and the snapshot.
+//! The object has two lines of JSON: a header, with checksums of the second line and of the commit
+//! that the snapshot file ends with, and the snapshot.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -18,7 +22,7 @@ use lakefeed_model::error::Result;
 
 /// Commits after which a snapshot file is due: the most that a reader finds after the newest one.
 pub(crate) const COMMITS_PER_SNAPSHOT_FILE: u64 = 16;
-/// Folds that are kept: the newest, and one to fall back on.
+/// Snapshot files that are kept: the newest, and one to fall back on.
 const SNAPSHOT_FILES_KEPT: usize = 2;
 
 /// The first line of a snapshot file.
@@ -26,7 +30,7 @@ const SNAPSHOT_FILES_KEPT: usize = 2;
 #[serde(deny_unknown_fields)]
 struct Header {
     version: u32,
-    /// The last commit that is snapshot file in.
+    /// The last commit that is in it.
     commit: u64,
     /// The checksum of that commit's bytes.
     commit_hash: String,
@@ -34,7 +38,7 @@ struct Header {
     snapshot_hash: String,
 }
 
-/// A snapshot file that is sound in itself.
+/// A snapshot file whose checksums hold.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SnapshotFile {
     pub(crate) snapshot: Snapshot,
@@ -103,7 +107,7 @@ impl SnapshotFile {
         Ok(Self { snapshot, commit_hash: header.commit_hash })
     }
 
-    /// Whether the snapshot file ends with the commit that has these bytes.
+    /// Checks that the snapshot file ends with the commit that has these bytes.
     pub(crate) fn check(&self, commit: &[u8]) -> Result<(), SnapshotFileError> {
         if hash(commit) == self.commit_hash {
             Ok(())
@@ -117,7 +121,7 @@ fn hash(bytes: &[u8]) -> String {
     format!("{:032x}", twox_hash::XxHash3_128::oneshot(bytes))
 }
 
-/// The numbers of the snapshot files that are there, newest first.
+/// Returns the numbers of the snapshot files that are there, newest first.
 pub(crate) async fn numbers(storage: &Storage) -> Result<Vec<u64>> {
     let objects = storage.list(&storage.layout.snapshot_files()).await?;
     let mut numbers = objects.iter().filter_map(|object| number_of(&object.location)).collect::<Vec<_>>();
@@ -125,7 +129,8 @@ pub(crate) async fn numbers(storage: &Storage) -> Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// The newest usable snapshot file of no later commit than `latest`, and the commit that it ends with.
+/// Returns the newest usable snapshot file of no later commit than `latest`, and the commit that it
+/// ends with.
 ///
 /// # Errors
 /// When the store fails. What is missing or damaged is no error.
@@ -143,10 +148,11 @@ pub(crate) async fn newest(storage: &Storage, latest: u64) -> Result<Option<(Sna
     Ok(None)
 }
 
-/// Keeps a snapshot file of `snapshot`, whose commit is published, when the last one (of commit `snapshot_file`, 0 for none) is far behind. Best effort: what does not
-/// come about now comes about with a later commit.
-pub(crate) async fn write_if_due(storage: &Storage, snapshot: &Snapshot, snapshot_file: u64) {
-    if snapshot.version >= snapshot_file.saturating_add(storage.snapshot_file_every) {
+/// Writes a snapshot file of `snapshot`, whose commit is published, when the newest one (of commit
+/// `newest`, 0 for none) is `commits` behind. Best effort: what fails now is done after a later
+/// commit.
+pub(crate) async fn write_if_due(storage: &Storage, snapshot: &Snapshot, newest: u64, commits: u64) {
+    if snapshot.version >= newest.saturating_add(commits) {
         drop(write(storage, snapshot).await);
     }
 }

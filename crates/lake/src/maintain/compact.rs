@@ -1,8 +1,8 @@
-//! Putting small files together, and sorting rows within files: a commit that changes no row.
+//! Compaction: puts small files together, and sorts rows within files, by a commit that changes no
+//! row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{SortOptions, concat_batches, take_record_batch};
@@ -12,19 +12,17 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::evolve::reconcile::conform;
-use crate::log::changes::Changes;
+use crate::held_table::HeldTable;
 use crate::log::document::{DataFile, Operation};
-use crate::log::load::load;
-use crate::log::slots::Slots;
 use crate::log::snapshot::Snapshot;
-use crate::maintain::held_table::{HeldTable, Maintenance};
-use crate::parquet::properties::{SORTED_KEY, cannot_encode, data_file_options, reserved_bytes, sorted_file_options};
+use crate::maintain::maintenance::{self, Maintenance};
+use crate::parquet::properties::SORTED_KEY;
 use crate::parquet::reader::{Part, Source, metadata_entry, read};
-use crate::parquet::sealed_page::PageAlignment;
-use crate::staging::area::{StagedFile, StagingArea, added_file};
+use crate::staging::area::{FileShape, StagedFile, StagingArea};
+use crate::staging::changes::Changes;
 use crate::staging::partition::{NULL_PARTITION, Partition};
 use crate::staging::rolling::RollingWriter;
-use crate::storage::layout::slot_of;
+use crate::storage::layout::folder_of;
 use crate::storage::objects::Storage;
 use crate::table::Table;
 use crate::tasks::{compute, files_in_flight, spawn};
@@ -32,20 +30,21 @@ use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::RecordSchema;
 use lakefeed_model::spec::Limits;
 
-/// Bytes of decoded rows that are sorted at once; what a partition holds beyond goes to another file.
+/// Bytes of decoded rows that are sorted at once; what a partition holds beyond goes to another
+/// file.
 const SORT_BUFFER_BYTES: usize = 128 * 1024 * 1024;
 
-/// What is to be put together, and how.
+/// What is to be compacted, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CompactSpec {
     /// Bytes of a file. Files below half of it are put together.
     pub target_bytes: u64,
-    /// The order of the rows in each file that is written; empty for the order in which they are. With it, files that are large enough are rewritten, too,
-    /// unless they are sorted so already.
+    /// The order of the rows in each file that is written; empty for the order in which they are.
+    /// With it, files that are large enough are rewritten, too, unless they are sorted so already.
     pub sort_by: Vec<SortColumn>,
     /// Only partitions with these values, level by level: name and value. Empty for all.
     pub partitions: Vec<(String, String)>,
-    /// Whether only to tell what would be done. Then nothing is written, and the table is not held.
+    /// Whether only to say what would be done. Then nothing is written, and the table is not held.
     pub dry_run: bool,
 }
 
@@ -94,52 +93,57 @@ struct Bin {
 }
 
 impl Table {
-    /// Puts small files together, and sorts rows within files if asked to, in a commit of its own that changes no row and leaves the checkpoint as it is.
+    /// Puts small files together, and sorts rows within files if asked to, in a commit of its own
+    /// that changes no row and leaves the checkpoint as it is.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when a column or a partition is not the table's, `Conflict` when a run has the table, `Storage` when
-    /// the store fails; the table is as it was then, unless the error says otherwise.
+    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when a column or a partition is not
+    /// the table's, `Conflict` when a run has the table, `Storage` when the store fails; the table
+    /// is as it was then, unless the error says otherwise.
     pub async fn compact(&self, maintenance: &Maintenance, spec: &CompactSpec) -> Result<Compaction> {
         if spec.dry_run {
-            let loaded = load(&self.storage).await?;
+            let loaded = self.format.load().await?;
             check(&self.storage, &loaded.snapshot, spec)?;
             let bins = plan(&self.storage, &loaded.snapshot, spec).await?;
             let partitions = bins.iter().map(|(partition, bins)| planned(partition, bins)).collect();
             return Ok(Compaction { commit: None, rolled_forward: None, partitions });
         }
-        let mut held = HeldTable::take(self, maintenance).await?;
-        let compaction = compact(&mut held, spec).await;
-        let staging = self.storage.layout.staging_of(&maintenance.run_id);
-        if compaction.is_err() && held.loaded.last.as_ref().is_none_or(|last| last.run_id != maintenance.run_id) {
-            // Nothing was committed: see whether it is certain.
-            drop(abandon(&self.storage, held.loaded.snapshot.version + 1, &maintenance.run_id, &staging).await);
+        let mut held = HeldTable::take(self, &maintenance.run_id).await?;
+        match compact(&held, maintenance.limits, spec).await {
+            Ok((compaction, changes)) => {
+                let committed = compaction.commit(&mut held, changes).await;
+                held.release().await;
+                committed
+            }
+            Err(error) => {
+                held.abandon().await;
+                Err(error)
+            }
         }
-        held.release().await;
-        compaction
     }
 }
 
-/// Deletes what was staged, unless its commit has happened.
-async fn abandon(storage: &Storage, number: u64, run_id: &str, staging: &object_store::path::Path) -> Result<()> {
-    let commit = storage.get_if_present(&storage.layout.commit(number)).await?;
-    let is_ours = |bytes: &[u8]| {
-        crate::log::document::CommitDocument::parse(bytes, number).is_ok_and(|commit| commit.run_id == run_id)
-    };
-    if commit.is_some_and(|bytes| is_ours(&bytes)) {
-        return Ok(());
+impl Compaction {
+    /// Commits the changes, if there are any.
+    async fn commit(self, held: &mut HeldTable, changes: Changes) -> Result<Self> {
+        if changes.is_empty() {
+            return Ok(self);
+        }
+        let outcome = maintenance::commit(held, Operation::Compaction, |draft| draft.changes = changes).await?;
+        Ok(Self { commit: outcome.commit, ..self })
     }
-    storage.delete_all(staging).await
 }
 
-async fn compact(held: &mut HeldTable<'_>, spec: &CompactSpec) -> Result<Compaction> {
-    let snapshot = &held.loaded.snapshot;
-    check(&held.storage, snapshot, spec)?;
-    let bins = plan(&held.storage, snapshot, spec).await?;
-    let mut compaction = Compaction { commit: None, rolled_forward: held.rolled_forward, partitions: Vec::new() };
-    let Some(schema) = snapshot.schema.as_ref().filter(|_| !bins.is_empty()) else { return Ok(compaction) };
-    let area = staging_area(held, schema, spec)?;
-    let slots = Slots::of(snapshot, false);
+/// Writes files that hold the rows of several. Returns what was done, but for the commit, and what
+/// the commit is to change.
+async fn compact(held: &HeldTable, limits: Limits, spec: &CompactSpec) -> Result<(Compaction, Changes)> {
+    let (storage, snapshot) = (held.storage(), held.snapshot());
+    check(storage, snapshot, spec)?;
+    let bins = plan(storage, snapshot, spec).await?;
+    let mut compaction = Compaction { commit: None, rolled_forward: held.recovered, partitions: Vec::new() };
     let mut changes = Changes::default();
+    let Some(schema) = snapshot.schema.as_ref().filter(|_| !bins.is_empty()) else { return Ok((compaction, changes)) };
+    let area = staging_area(held, schema, limits, spec)?;
     for (partition, bins) in bins {
         let mut told = planned(&partition, &bins);
         let written = write(&area, &bins, &spec.sort_by).await?;
@@ -147,17 +151,17 @@ async fn compact(held: &mut HeldTable<'_>, spec: &CompactSpec) -> Result<Compact
         if rows != told.rows {
             return Err(Error::damaged(format!(
                 "{}: the files of partition {partition:?} have {rows} rows, the log says {}; nothing was changed",
-                held.storage.url, told.rows
+                storage.url, told.rows
             ))
             .with_hint("`lakefeed table verify` tells what is damaged"));
         }
         told.files_after = Some(written.len());
         told.bytes_after = Some(written.iter().map(|file| file.bytes).sum());
         compaction.partitions.push(told);
-        place(&area, &slots, &partition, &bins, &written, &mut changes);
+        changes.adds.extend(written);
+        changes.removes.extend(bins.into_iter().flat_map(|bin| bin.files).map(|(path, _)| path));
     }
-    compaction.commit = Some(held.commit(Operation::Compaction, changes, Vec::new()).await?.commit);
-    Ok(compaction)
+    Ok((compaction, changes))
 }
 
 fn check(storage: &Storage, snapshot: &Snapshot, spec: &CompactSpec) -> Result<()> {
@@ -187,12 +191,11 @@ fn is_chosen(file: &DataFile, spec: &CompactSpec) -> bool {
     })
 }
 
-/// What is to be rewritten, by partition.
+/// Returns what is to be rewritten, by partition.
 async fn plan(storage: &Storage, snapshot: &Snapshot, spec: &CompactSpec) -> Result<BTreeMap<String, Vec<Bin>>> {
     let mut partitions: BTreeMap<String, Vec<(String, DataFile)>> = BTreeMap::new();
     for (path, file) in snapshot.files.iter().filter(|(_, file)| is_chosen(file, spec)) {
-        let partition = slot_of(path).map_or("", |(partition, _)| partition);
-        partitions.entry(partition.to_owned()).or_default().push((path.clone(), file.clone()));
+        partitions.entry(folder_of(path).to_owned()).or_default().push((path.clone(), file.clone()));
     }
     let mut unsorted = BTreeSet::new();
     if !spec.sort_by.is_empty() {
@@ -218,8 +221,8 @@ async fn plan(storage: &Storage, snapshot: &Snapshot, spec: &CompactSpec) -> Res
     Ok(planned.filter(|(_, bins)| !bins.is_empty()).collect())
 }
 
-/// Puts files together first-fit: no two bins would fit into one, so a second compaction finds nothing to do. Files that `must_change` are rewritten even if
-/// they stay alone. Pure.
+/// Puts files together first-fit: no two bins would fit into one, so a second compaction finds
+/// nothing to do. Files that `must_change` are rewritten even if they stay alone. Pure.
 fn bins(files: Vec<(String, DataFile)>, target_bytes: u64, must_change: impl Fn(&str) -> bool) -> Vec<Bin> {
     let mut bins: Vec<Bin> = Vec::new();
     for (path, file) in files {
@@ -255,31 +258,15 @@ fn planned(partition: &str, bins: &[Bin]) -> CompactedPartition {
     }
 }
 
-fn staging_area(held: &HeldTable<'_>, schema: &Arc<RecordSchema>, spec: &CompactSpec) -> Result<StagingArea> {
-    let fails = |error| cannot_encode("data files", error);
-    let primary_key = &held.loaded.snapshot.primary_key;
-    let limits = Limits { file_bytes_target: spec.target_bytes, ..held.maintenance.limits };
-    let options = if spec.sort_by.is_empty() {
-        data_file_options(schema, primary_key, &limits)
-    } else {
-        sorted_file_options(schema, primary_key, &limits, order_text(&spec.sort_by))
+fn staging_area(held: &HeldTable, schema: &RecordSchema, limits: Limits, spec: &CompactSpec) -> Result<StagingArea> {
+    let shape = FileShape {
+        schema,
+        arrow_schema: schema.to_arrow(),
+        primary_key: &held.snapshot().primary_key,
+        order: (!spec.sort_by.is_empty()).then(|| order_text(&spec.sort_by)),
     };
-    let arrow_schema = schema.to_arrow();
-    let key_column = match primary_key.as_slice() {
-        [only] => arrow_schema.index_of(only).ok(),
-        _ => None,
-    };
-    Ok(StagingArea {
-        storage: held.storage.clone(),
-        run_id: held.maintenance.run_id.clone(),
-        options: options.map_err(fails)?,
-        reserved_bytes: reserved_bytes(&arrow_schema).map_err(fails)?,
-        schema: arrow_schema,
-        key_column,
-        limits,
-        alignment: PageAlignment::of_commit(held.loaded.snapshot.version + 1),
-        next_number: Arc::new(AtomicU32::new(0)),
-    })
+    let limits = Limits { file_bytes_target: spec.target_bytes, ..limits };
+    StagingArea::new(held.storage(), held.naming(), shape, limits)
 }
 
 async fn write(area: &StagingArea, bins: &[Bin], sort_by: &[SortColumn]) -> Result<Vec<StagedFile>> {
@@ -295,7 +282,7 @@ async fn write(area: &StagingArea, bins: &[Bin], sort_by: &[SortColumn]) -> Resu
 async fn write_bin(mut area: StagingArea, bin: Bin, sort_by: &[SortColumn]) -> Result<Vec<StagedFile>> {
     area.limits.writer_buffer_bytes /= files_in_flight();
     let Some((first, file)) = bin.files.first() else { return Ok(Vec::new()) };
-    let path = slot_of(first).map_or("", |(partition, _)| partition).to_owned();
+    let path = folder_of(first).to_owned();
     let partition = Arc::new(Partition { path, values: file.partition.clone() });
     let mut written = Vec::new();
     let mut writer = RollingWriter::new(area.clone());
@@ -329,7 +316,7 @@ async fn write_bin(mut area: StagingArea, bin: Bin, sort_by: &[SortColumn]) -> R
     Ok(written)
 }
 
-/// Sorted rows begin a file of their own, so that every file is sorted as a whole.
+/// Writes sorted rows to a file of their own, so that every file is sorted as a whole.
 async fn write_alone(area: &StagingArea, partition: &Arc<Partition>, rows: RecordBatch) -> Result<Vec<StagedFile>> {
     const ROWS: usize = 8_192;
     let mut writer = RollingWriter::new(area.clone());
@@ -339,7 +326,7 @@ async fn write_alone(area: &StagingArea, partition: &Arc<Partition>, rows: Recor
     writer.finish().await
 }
 
-/// The rows of all batches in order; rows that are equal stay as they came.
+/// Returns the rows of all batches in order; rows that are equal stay as they came.
 fn sorted(batches: &[RecordBatch], sort_by: &[SortColumn]) -> Result<RecordBatch, ArrowError> {
     let Some(first) = batches.first() else {
         return Err(ArrowError::ComputeError("there is nothing to sort".to_owned()));
@@ -359,29 +346,9 @@ fn sorted(batches: &[RecordBatch], sort_by: &[SortColumn]) -> Result<RecordBatch
     take_record_batch(&rows, &UInt32Array::from(positions))
 }
 
-/// An order as data files note it.
+/// Returns an order as data files note it.
 fn order_text(sort_by: &[SortColumn]) -> String {
     serde_json::to_string(sort_by).unwrap_or_default()
-}
-
-/// Names of the new files: the slots that become free first.
-fn place(
-    area: &StagingArea,
-    slots: &Slots,
-    partition: &str,
-    bins: &[Bin],
-    written: &[StagedFile],
-    changes: &mut Changes,
-) {
-    let leaving: Vec<&String> = bins.iter().flat_map(|bin| &bin.files).map(|(path, _)| path).collect();
-    let mut free = slots.in_partition(partition);
-    free.between.extend(leaving.iter().filter_map(|path| slot_of(path)).map(|(_, slot)| slot));
-    for file in written {
-        changes.adds.push(added_file(area, file, free.take()));
-    }
-    let kept: BTreeSet<&String> = changes.adds.iter().map(|added| &added.path).collect();
-    let removes: Vec<String> = leaving.into_iter().filter(|path| !kept.contains(path)).cloned().collect();
-    changes.removes.extend(removes);
 }
 
 #[cfg(test)]

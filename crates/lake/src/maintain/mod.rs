@@ -3,6 +3,7 @@
 //! No row changes here, by construction: neither merge nor write is named.
 
 pub(crate) mod compact;
-pub(crate) mod held_table;
+pub(crate) mod maintenance;
+pub(crate) mod recover;
 pub(crate) mod vacuum;
 pub(crate) mod verify;

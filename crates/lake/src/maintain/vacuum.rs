@@ -1,4 +1,4 @@
-//! Deleting what no commit and no reader needs.
+//! Vacuum: deletes what no commit and no reader needs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 use serde::Serialize;
 
+use crate::held_table::HeldTable;
 use crate::log::load::Loaded;
-use crate::log::load::load;
-use crate::maintain::held_table::{HeldTable, Maintenance};
-use crate::storage::layout::{is_cached_response, slot_of};
+use crate::maintain::maintenance::{Maintenance, fence as commit_fence};
+use crate::storage::layout::{is_cached_response, is_data_file};
 use crate::storage::objects::Storage;
 use crate::table::Table;
 use lakefeed_model::error::Result;
@@ -18,11 +18,12 @@ use lakefeed_model::error::Result;
 /// What is to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VacuumSpec {
-    /// Staged files, kept pages and orphans must be at least so old.
+    /// The least age of staged files, cached responses and orphans.
     pub older_than: Duration,
-    /// Refused records of runs must be at least so old; they stay when `None`.
+    /// The least age of refused records; they stay when `None`.
     pub rejects_older_than: Option<Duration>,
-    /// Whether only to tell what would be deleted. Then nothing is written, and the table is not held.
+    /// Whether only to say what would be deleted. Then nothing is written, and the table is not
+    /// held.
     pub dry_run: bool,
 }
 
@@ -35,7 +36,8 @@ pub struct Vacuumed {
     pub deleted: Vec<Garbage>,
     /// What is no part of the table either, and was not deleted.
     pub kept: Vec<Garbage>,
-    /// The commit without changes that was made, so that no run can wake up and commit what was deleted. Not needed on local disk.
+    /// The fence that was committed, so that no zombie writer can commit what was deleted. Not
+    /// needed on local disk.
     pub fence: Option<u64>,
 }
 
@@ -58,59 +60,63 @@ pub struct Garbage {
 pub enum GarbageKind {
     /// A staged file of a run that is gone.
     Staged,
-    /// Pages that a stopped run has kept for the next one.
+    /// Cached responses that a stopped run has left for the next one.
     Pages,
     /// A data file that no commit names.
     Orphan,
-    /// A Parquet file that no commit names, and whose name lakefeed does not give. It is somebody else's, and never deleted.
+    /// A Parquet file that no commit names, and whose name lakefeed does not give. It is somebody
+    /// else's, and never deleted.
     Foreign,
     /// Refused records.
     Rejects,
 }
 
 impl Table {
-    /// Deletes staged files and kept pages of runs that are gone, data files that no commit names, and old refused records. Commits are kept: they are the log.
+    /// Deletes staged files and cached responses of runs that are gone, data files that no commit
+    /// names, and old refused records. Commits are kept: they are the log.
     ///
-    /// The table is held meanwhile, so nothing of a live run is touched. What a stopped run has staged on an object store is deleted only behind a
-    /// commit without changes, so that the run cannot wake up and commit what is gone.
+    /// The table is held meanwhile, so nothing of a live run is touched. What a stopped run has
+    /// staged on an object store is deleted only behind a fence, so that a zombie writer cannot
+    /// commit what is gone.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`](lakefeed_model::error::ErrorKind) when a run has the table, `Storage` when the store fails.
+    /// [`ErrorKind::Conflict`](lakefeed_model::error::ErrorKind) when a run has the table,
+    /// `Storage` when the store fails.
     pub async fn vacuum(&self, maintenance: &Maintenance, spec: VacuumSpec) -> Result<Vacuumed> {
         if spec.dry_run {
-            let loaded = load(&self.storage).await?;
-            let (deleted, kept) = plan(&self.storage, &loaded, maintenance.clock.now(), spec).await?;
+            let loaded = self.format.load().await?;
+            let (deleted, kept) = plan(&self.storage, &loaded, self.clock.now(), spec).await?;
             let rolled_forward = loaded.last.filter(|_| !loaded.snapshot.published).map(|commit| commit.commit);
             return Ok(Vacuumed { rolled_forward, deleted, kept, fence: None });
         }
-        let mut held = HeldTable::take(self, maintenance).await?;
+        let mut held = HeldTable::take(self, &maintenance.run_id).await?;
         let vacuumed = vacuum(&mut held, spec).await;
         held.release().await;
         vacuumed
     }
 }
 
-async fn vacuum(held: &mut HeldTable<'_>, spec: VacuumSpec) -> Result<Vacuumed> {
-    let now = held.maintenance.clock.now();
-    let (mut deleted, mut kept) = plan(&held.storage, &held.loaded, now, spec).await?;
-    // What a sleeping run may still commit, and what a later one could put a file of its own over while this process is asleep.
+async fn vacuum(held: &mut HeldTable, spec: VacuumSpec) -> Result<Vacuumed> {
+    let (mut deleted, mut kept) = plan(held.storage(), &held.loaded, held.now(), spec).await?;
+    // What a zombie writer may still commit, and what a later run could put a file of its own over
+    // while this process is asleep.
     let needs_fence = |garbage: &Garbage| matches!(garbage.kind, GarbageKind::Staged | GarbageKind::Orphan);
     let mut fence = None;
-    if held.may_zombies_commit() && deleted.iter().any(needs_fence) {
+    if !held.excludes_zombies() && deleted.iter().any(needs_fence) {
         let orphans = deleted.iter().filter(|garbage| garbage.kind == GarbageKind::Orphan);
-        fence = held.fence(orphans.map(|orphan| orphan.path.clone()).collect()).await?;
+        fence = commit_fence(held, orphans.map(|orphan| orphan.path.clone()).collect()).await?;
         if fence.is_none() {
             let (unsafe_to_delete, others): (Vec<_>, Vec<_>) = deleted.into_iter().partition(needs_fence);
             kept.extend(unsafe_to_delete);
             deleted = others;
         }
     }
-    let paths = deleted.iter().map(|garbage| held.storage.resolve(&garbage.path)).collect::<Result<Vec<_>>>()?;
-    held.storage.delete_each(paths).await?;
-    Ok(Vacuumed { rolled_forward: held.rolled_forward, deleted, kept, fence })
+    let paths = deleted.iter().map(|garbage| held.storage().resolve(&garbage.path)).collect::<Result<Vec<_>>>()?;
+    held.storage().delete_each(paths).await?;
+    Ok(Vacuumed { rolled_forward: held.recovered, deleted, kept, fence })
 }
 
-/// What is to go, and what else no commit needs.
+/// Returns what is to go, and what else no commit needs.
 async fn plan(
     storage: &Storage,
     loaded: &Loaded,
@@ -139,7 +145,8 @@ async fn plan(
     }))
 }
 
-/// What the last commit needs: its data files, and while it is not published, what it is published from.
+/// What the last commit needs: its data files and, while it is not published, what it is published
+/// from.
 struct Needed<'a> {
     paths: BTreeSet<&'a str>,
     staging: Option<String>,
@@ -171,6 +178,6 @@ fn kind_of(storage: &Storage, path: &str, object: &ObjectMeta) -> Option<Garbage
     if !path.ends_with(".parquet") {
         return None;
     }
-    let is_ours = slot_of(path).is_some() && !object.location.prefix_matches(&layout.meta_folder());
+    let is_ours = is_data_file(path) && !object.location.prefix_matches(&layout.meta_folder());
     Some(if is_ours { GarbageKind::Orphan } else { GarbageKind::Foreign })
 }

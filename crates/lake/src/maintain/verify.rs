@@ -1,10 +1,12 @@
-//! Holds a table's files, keys, checkpoint and log against each other, and names whatever does not fit.
+//! Verification: compares a table's files, keys, checkpoint and log with each other, and names
+//! whatever does not fit.
 //!
-//! Every page of every data file is decoded. Parquet files carry no checksums of their own, so a changed byte that still
-//! decodes is noticed only where it contradicts something: a row count, a key, a key range, a partition, a type.
+//! Every page of every data file is decoded. A changed byte that still decodes is noticed only
+//! where it contradicts something: a row count, a key, a key range, a partition, a type.
 //!
-//! Nothing is written and no lock is taken. Memory is bounded: files are read a row group at a time, and keys are
-//! compared by 128-bit fingerprints, a share of them at a time when the table has many.
+//! Nothing is written and no lock is taken. Memory is bounded: files are read a row group at a
+//! time, and keys are compared by 128-bit fingerprints, a share of them at a time when the table
+//! has many.
 
 mod files;
 mod finding;
@@ -45,18 +47,18 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
-    /// Whether nothing but warnings was found.
+    /// Returns whether nothing but warnings was found.
     pub fn is_sound(&self) -> bool {
         self.findings.iter().all(|finding| finding.level == Level::Warning)
     }
 }
 
 impl Table {
-    /// Reads the whole table and holds it against its log. Damage is not an error: it is in the report.
+    /// Reads the whole table and compares it with its log. Damage is no error: it is in the report.
     ///
     /// # Errors
-    /// [`ErrorKind::Storage`](lakefeed_model::error::ErrorKind) when the store fails, `Conflict` when runs kept changing the
-    /// table while it was read.
+    /// [`ErrorKind::Storage`](lakefeed_model::error::ErrorKind) when the store fails, `Conflict`
+    /// when runs kept changing the table while it was read.
     pub async fn verify(&self) -> Result<VerifyReport> {
         self.verify_with(KEYS_IN_MEMORY).await
     }
@@ -74,7 +76,7 @@ impl Table {
     }
 }
 
-/// What changes when a run commits or publishes.
+/// Returns what changes when a run commits or publishes.
 async fn state(storage: &Storage) -> Result<(Vec<u64>, bool)> {
     let numbers = commit_numbers(storage).await?;
     let published = match numbers.last() {
@@ -143,7 +145,8 @@ async fn check_files(
     keys::check(storage, &shape, &readable, keys, log.snapshot.keys_are_unique, findings).await
 }
 
-/// The object that holds a data file, and its size: the staged one as long as its commit is not published.
+/// Returns the object that holds a data file, and its size: the staged one as long as its commit is
+/// not published.
 fn present<'a>(path: &'a str, bytes: u64, log: &'a Log, objects: &Objects) -> Option<(&'a str, u64)> {
     let staged = log.unpublished().and_then(|commit| commit.adds.iter().find(|added| added.path == path));
     let candidates = staged.map(|added| added.staged.as_str()).into_iter().chain([path]);

@@ -1,4 +1,5 @@
-//! Keys of a run that were not found where the run has rows, and which files may have them: the bloom filters on their key columns say.
+//! Which files may hold the keys of a run that were not found where the run has rows: the Bloom
+//! filters on their key columns say so.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -18,8 +19,8 @@ use crate::staging::area::StagedFile;
 use crate::storage::objects::Storage;
 use lakefeed_model::error::{Error, Result};
 
-/// With more keys than this, asking filters costs more than it spares: of a hundred keys that a file does not have, its filter takes one for
-/// there, and one is enough for its keys to be read.
+/// With more keys than this, asking filters costs more than it spares. Of a hundred keys that a
+/// file does not have, its filter says "maybe" of one, and one is enough for its keys to be read.
 const NEEDLES_MAX: u64 = 4_096;
 
 /// Keys that are still to be found, as their columns hold them.
@@ -31,7 +32,8 @@ pub(crate) struct BloomProbe {
 }
 
 impl BloomProbe {
-    /// The keys of the run that were not met so far, which are `unmatched` many; `None` when they are too many, or not known by their values.
+    /// Returns the `unmatched` keys of the run that no row of the table has matched so far. Returns
+    /// `None` when they are too many, or not known by their values.
     pub(crate) async fn of(search: &Search, staged: &[StagedFile], unmatched: u64) -> Result<Option<Self>> {
         if unmatched > NEEDLES_MAX {
             return Ok(None);
@@ -46,9 +48,7 @@ impl BloomProbe {
                 continue;
             }
             let rows = ranges(rows.positions());
-            let path = area.storage.layout.staged_file(&area.run_id, file.number);
-            let source = Source { path, bytes: file.bytes };
-            let cells = read(&area.storage, &source, Part::Cells(&rows, identity.key())).await?;
+            let cells = read(&area.storage, &area.source(file), Part::Cells(&rows, identity.key())).await?;
             batches.extend(cells.try_collect::<Vec<_>>().await?);
         }
         let columns = identity.key().iter().map(|name| {
@@ -63,7 +63,7 @@ impl BloomProbe {
         Ok(Some(Self { columns, keys }))
     }
 
-    /// Whether a file may have one of the keys.
+    /// Returns whether a file may have one of the keys.
     pub(crate) async fn may_be_in(&self, storage: &Storage, source: &Source) -> Result<bool> {
         let fails = |error| storage.unreadable("read the bloom filters of", &source.path, error);
         let mut filters = Filters::of(storage, source).await?;
@@ -82,7 +82,7 @@ impl BloomProbe {
     }
 }
 
-/// Some rows of those that are held.
+/// Returns those rows of the held batches that are in `rows`.
 fn picked(held: &[RecordBatch], rows: &RowSet) -> Result<Vec<RecordBatch>> {
     let mut first = 0;
     let batches = held.iter().map(|batch| {
@@ -94,7 +94,7 @@ fn picked(held: &[RecordBatch], rows: &RowSet) -> Result<Vec<RecordBatch>> {
     batches.map_err(|error| Error::defect("cannot take the keys of a run").with_source(error))
 }
 
-/// Where the rows are staged whose keys were not met; `None` when one of them has no row.
+/// Returns where the rows of unmatched keys are staged; `None` when one of the keys has no row.
 fn unmatched_locations(search: &Search) -> Option<BTreeMap<u32, RowSet>> {
     let index = search.index.read().unwrap_or_else(PoisonError::into_inner);
     let mut locations: BTreeMap<u32, RowSet> = BTreeMap::new();
@@ -105,7 +105,8 @@ fn unmatched_locations(search: &Search) -> Option<BTreeMap<u32, RowSet>> {
     Some(locations)
 }
 
-/// Whether a filter may have a value; it may have any of a type of which the stored form is not asked here.
+/// Returns whether a filter may have a value. It may have any value of a type whose stored form is
+/// not asked here.
 fn may_have(filter: &Sbbf, values: &ArrayRef, row: usize) -> bool {
     match values.data_type() {
         DataType::Utf8 => filter.check(values.as_string::<i32>().value(row)),

@@ -1,4 +1,4 @@
-//! Rows that stay in the table, but not as they were: marked as deleted, or closed.
+//! Closing rows: they stay in the table, marked as deleted or, in a history, with an end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::staging::partition::{Partition, PartitionId, Partitioner};
 use crate::staging::rolling::RollingWriter;
 use lakefeed_model::error::{Error, Result};
 
-/// What is written where into a row that ends.
+/// What is written where into a row that is closed.
 #[derive(Debug, Clone)]
 pub(crate) struct RowClosing {
     column: String,
@@ -27,7 +27,7 @@ pub(crate) struct RowClosing {
 }
 
 impl RowClosing {
-    /// How rows end in a run at `time`; `None` where they leave instead.
+    /// Returns how rows are closed in a run at `time`; `None` where they leave instead.
     pub(crate) fn new(merge: &MergeSpec, time: DateTime<Utc>) -> Option<Self> {
         if let Some(history) = merge.history() {
             return Some(Self { column: history.valid_to.clone(), kind: MarkKind::Time, time });
@@ -36,7 +36,8 @@ impl RowClosing {
         Some(Self { column: mark.column.clone(), kind: mark.kind, time })
     }
 
-    /// Stages the rows that end as new rows of the run, each in the partition to which it then belongs.
+    /// Stages the closed rows as new rows of the run, each in the partition to which it then
+    /// belongs.
     pub(crate) async fn stage_closed(
         &self,
         area: &StagingArea,
@@ -70,7 +71,7 @@ impl RowClosing {
         writer.finish().await
     }
 
-    /// The batch with its mark set in every row.
+    /// Sets the mark in every row of a batch.
     fn mark(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let position = batch.schema_ref().index_of(&self.column)?;
         let mut columns = batch.columns().to_vec();
@@ -84,12 +85,12 @@ impl RowClosing {
     }
 }
 
-/// A column of one instant.
+/// Returns a column of one instant.
 pub(crate) fn instants(time: DateTime<Utc>, rows: usize) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from_value(time.timestamp_micros(), rows).with_timezone("UTC"))
 }
 
-/// A column of one truth value.
+/// Returns a column of one boolean.
 pub(crate) fn booleans(value: bool, rows: usize) -> ArrayRef {
     Arc::new(BooleanArray::from(vec![value; rows]))
 }

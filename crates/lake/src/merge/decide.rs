@@ -1,8 +1,19 @@
-//! What becomes of a row of the table that a run has something to say about: the semantics of merging, row by row. Pure.
+//! Decides what becomes of a row of the table that a run has something to say about: the semantics
+//! of merging, row by row. Pure.
 //!
-//! The rows of the table are met one after another. What is known of a key of the run is its [`KeyState`] so far; [`decide`] takes
-//! it with what is known of the row, and says what becomes of both. How rows are found is not its business, and neither is
-//! what it costs to write them.
+//! The rows of the table are met one after another. What is known of a key of the run is its
+//! [`KeyState`] so far. [`decide`] takes it together with a [`RowMatch`], what is known of the row,
+//! and says what becomes of both. How rows are found is decided elsewhere, and so is how they are
+//! written.
+//!
+//! One key, `a`, of an upsert whose incoming row has changed:
+//!
+//! | row of the table | state before | action | state after |
+//! | --- | --- | --- | --- |
+//! | `a`, older, same partition | `Fresh` | `Remove` | `Updated` |
+//! | `a` again, as appends may leave it | `Updated` | `Remove` | `Updated` |
+//! | `a`, newer by its version | `Fresh` | `Keep` | `Kept` |
+//! | `a`, the same in everything | `Fresh` | `Keep` | `Unchanged` |
 
 use crate::spec::StrategyName;
 use lakefeed_model::event::RowCounts;
@@ -16,24 +27,24 @@ pub(crate) enum Op {
     Delete,
 }
 
-/// What has become of a key of the run so far.
+/// The state of a key of the run: what the rows of the table that were met so far have made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyState {
-    /// The table has nothing of it.
+    /// No row of the table has matched.
     Fresh,
-    /// It took the location of an older version.
+    /// The incoming row replaces an older one.
     Updated,
-    /// It did, and went to another partition.
+    /// The incoming row replaces an older one of another partition.
     Moved,
-    /// The table has it as it is; the incoming row is dropped.
+    /// The table has the row as it is. The incoming row is dropped.
     Unchanged,
-    /// The table's row stays though it is another one; the incoming row is dropped.
+    /// The table's row stays though it is another one. The incoming row is dropped.
     Kept,
-    /// It deleted a row.
+    /// A row was deleted.
     Deleted,
 }
 
-/// A row of the table, as far as decisions need it.
+/// What is known of a row of the table whose key the run has.
 #[expect(clippy::struct_excessive_bools, reason = "four facts that are independent of each other")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowMatch {
@@ -75,7 +86,7 @@ pub(crate) struct Decision {
 }
 
 impl Rules {
-    /// What becomes of a row that the run displaces.
+    /// Returns what becomes of a row that the run replaces or deletes.
     fn replaced_action(self) -> MergeAction {
         if self.strategy == StrategyName::Scd2 { MergeAction::Close } else { MergeAction::Remove }
     }
@@ -127,7 +138,8 @@ fn delete(rules: Rules, state: KeyState, matched: RowMatch) -> Decision {
     }
 }
 
-/// Decides about a row whose key the run does not have: its group came without it, or it is absent from a whole listing.
+/// Decides about a row whose key the run does not have: its group came without it, or it is absent
+/// from a complete listing.
 pub(crate) fn decide_absent(rules: Rules) -> MergeAction {
     match rules.strategy {
         StrategyName::DeleteInsert | StrategyName::Scd2 => rules.replaced_action(),
@@ -145,7 +157,7 @@ pub(crate) struct Tally {
     /// Keys that the table had, those to put and those to delete.
     matched_puts: u64,
     matched_deletes: u64,
-    /// Rows that left or closed, those that made room for a newer version included.
+    /// Rows that left or were closed, those that made room for a newer version included.
     gone: u64,
     retired: u64,
 }
@@ -171,12 +183,13 @@ impl Tally {
         }
     }
 
-    /// Keys of the run that the table had so far.
+    /// Returns how many keys of the run the table had so far.
     pub(crate) fn matched(&self) -> u64 {
         self.matched_puts + self.matched_deletes
     }
 
-    /// Counts what becomes of a row of the table; `retires` when its key is absent from a whole listing.
+    /// Counts what becomes of a row of the table; `retires` when its key is absent from a complete
+    /// listing.
     pub(crate) fn action(&mut self, action: MergeAction, retires: bool) {
         let is_gone = action != MergeAction::Keep;
         self.gone += u64::from(is_gone);
@@ -206,7 +219,7 @@ impl Tally {
         }
     }
 
-    /// Puts what was counted into the counts of a run of so many keys to put and to delete.
+    /// Fills the counts of a run that has so many keys to put and to delete.
     pub(crate) fn count(&self, puts: u64, deletes: u64, counts: &mut RowCounts) {
         let updated = self.updated + self.moved;
         counts.inserted = puts.saturating_sub(self.matched_puts);
@@ -227,7 +240,8 @@ mod tests {
     use MergeAction::{Close, Keep, Remove};
     use StrategyName::{DeleteInsert, InsertOnly, Scd2, Upsert};
 
-    /// A row that the table has: the words say how it differs from a live, older one of other content in its location.
+    /// Returns a row that the table has: the words say how it differs from a live, older one of
+    /// other content in its location.
     fn matched(words: &str) -> RowMatch {
         let has = |word: &str| words.split(' ').any(|other| other == word);
         RowMatch {

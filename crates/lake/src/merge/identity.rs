@@ -1,4 +1,4 @@
-//! What a merge sees of rows: whose they are, what group they belong to, what they hold, and whether they still count.
+//! What a merge sees of rows: their key, their group, their content, and whether they still count.
 //! Pure.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) enum IdentifiedBy {
     Occurrence,
 }
 
-/// Takes what a merge must know of the rows of one table.
+/// Extracts from the rows of one table what a merge must know of them.
 #[derive(Debug)]
 pub(crate) struct RowIdentity {
     seed: u64,
@@ -48,7 +48,7 @@ pub(crate) struct RowIdentity {
 }
 
 impl RowIdentity {
-    /// What a run sees of the rows of its table, which has the shape `table`.
+    /// Returns the extractor of a run for a table of the shape `table`.
     ///
     /// # Errors
     /// When the columns that the merge names are not there, or cannot be compared.
@@ -56,7 +56,8 @@ impl RowIdentity {
         Self::seeded(write, table, random_seed())
     }
 
-    /// The same, when the table takes another shape: what this one has seen of keys and groups still holds.
+    /// Returns the extractor for another shape of the table. Keys and groups keep their
+    /// fingerprints.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -93,7 +94,7 @@ impl RowIdentity {
             && !types(std::slice::from_ref(&precedence.column))?.iter().all(is_comparable)
         {
             let what = format!("resource {}: versions cannot be compared by {}", write.resource, precedence.column);
-            return Err(Error::config(what).with_hint("name a column of numbers, texts, dates, times or truth values"));
+            return Err(Error::config(what).with_hint("name a column of numbers, strings, dates, times or booleans"));
         }
         let record = table.fields().iter().map(|field| field.name().clone()).filter(is_record).collect::<Vec<_>>();
         let rows = Fingerprinter::new(types(&record)?, seed).map_err(fails)?;
@@ -124,32 +125,32 @@ impl RowIdentity {
         })
     }
 
-    /// The columns by which rows of the table are found.
+    /// Returns the columns by which rows of the table are found.
     pub(crate) fn search(&self) -> &SchemaRef {
         &self.search
     }
 
-    /// The columns of the primary key.
+    /// Returns the columns of the primary key.
     pub(crate) fn key(&self) -> &[String] {
         &self.key
     }
 
-    /// Whether rows are found by their group, too.
+    /// Returns whether rows are found by their group, too.
     pub(crate) fn has_groups(&self) -> bool {
         self.groups.is_some()
     }
 
-    /// Whether the content of rows must be known to tell them apart.
+    /// Returns whether the content of rows must be known to tell them apart.
     pub(crate) fn needs_rows(&self) -> bool {
         self.by != IdentifiedBy::Key
     }
 
-    /// Whether rows that are marked as deleted stay in the table.
+    /// Returns whether rows that are marked as deleted stay in the table.
     pub(crate) fn has_mark(&self) -> bool {
         self.mark.is_some()
     }
 
-    /// Whose each row is; `None` where only its content and its occurrence say so.
+    /// Returns the identity of each row; `None` where only content and occurrence tell rows apart.
     pub(crate) fn keys(&self, batch: &RecordBatch) -> Result<Option<Vec<Fingerprint>>, ArrowError> {
         match (self.by, &self.keys) {
             (IdentifiedBy::Key, Some(keys)) => keys.of(&columns(batch, &self.key)?).map(Some),
@@ -158,34 +159,34 @@ impl RowIdentity {
         }
     }
 
-    /// The group of each row; `None` where there are none.
+    /// Returns the group of each row; `None` where there are none.
     pub(crate) fn groups(&self, batch: &RecordBatch) -> Result<Option<Vec<Fingerprint>>, ArrowError> {
         self.groups.as_ref().map(|groups| groups.of(&columns(batch, &self.group)?)).transpose()
     }
 
-    /// Which rows have a value in any of the columns of the group.
+    /// Returns for each row whether it has a value in any column of the group.
     pub(crate) fn have_group(&self, batch: &RecordBatch) -> Result<Vec<bool>, ArrowError> {
         let columns = columns(batch, &self.group)?;
         Ok((0..batch.num_rows()).map(|row| columns.iter().any(|column| column.is_valid(row))).collect())
     }
 
-    /// Whether a row has null in its primary key.
+    /// Returns whether a row has null in its primary key.
     pub(crate) fn lacks_key(&self, batch: &RecordBatch) -> Result<bool, ArrowError> {
         Ok(columns(batch, &self.key)?.iter().any(|column| column.null_count() > 0))
     }
 
-    /// What each row holds, but for the columns that the merge adds.
+    /// Returns the content of each row, without the columns that the merge adds.
     pub(crate) fn rows(&self, batch: &RecordBatch) -> Result<Vec<Fingerprint>, ArrowError> {
         self.rows.of(&columns(batch, &self.record)?)
     }
 
-    /// Which rows are current versions; `None` where no history is kept.
+    /// Returns which rows are current versions; `None` where no history is kept.
     pub(crate) fn current(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>, ArrowError> {
         let Some(valid_to) = &self.valid_to else { return Ok(None) };
         is_null(&column(batch, valid_to)?).map(Some)
     }
 
-    /// Which rows are not marked as deleted; `None` where deleted rows leave.
+    /// Returns which rows are not marked as deleted; `None` where deleted rows leave.
     pub(crate) fn live(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>, ArrowError> {
         let Some((name, kind)) = &self.mark else { return Ok(None) };
         let mark = column(batch, name)?;

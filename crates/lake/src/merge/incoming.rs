@@ -1,4 +1,5 @@
-//! The rows of a merging run as they arrive: their fingerprints, and which of them another one replaced.
+//! The keys of a merging run as they come in: their fingerprints, and which rows another one
+//! replaced.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
@@ -53,7 +54,8 @@ pub(crate) struct Fingerprints {
 }
 
 impl IncomingKeys {
-    /// Nothing has arrived yet; keys take `index_bytes` of memory at most, if their rows can be told apart by them alone.
+    /// Returns the keys of a run before its first row. They take `index_bytes` of memory at most,
+    /// if rows can be told apart by keys alone.
     pub(crate) fn new(identity: RowIdentity, key_column: Option<usize>, compares: bool, index_bytes: usize) -> Self {
         let can_spill = identity.by != IdentifiedBy::Occurrence && identity.ranking.is_none();
         Self {
@@ -71,11 +73,12 @@ impl IncomingKeys {
         }
     }
 
-    /// From now on rows are of another shape, with the same key. What is known of earlier rows holds again once they came by
-    /// [`Self::restaged`].
+    /// Sets another shape of the rows, with the same key. What is known of earlier rows holds again
+    /// once they were given to [`Self::restaged`].
     ///
     /// # Errors
-    /// When rows without a key came already: they are told apart by what they hold, and that changes.
+    /// When rows without a key came already: they are told apart by what they hold, and that
+    /// changes.
     pub(crate) fn reshape(&mut self, identity: RowIdentity, key_column: Option<usize>) -> Result<()> {
         if identity.by != IdentifiedBy::Key && (!self.index.is_empty() || self.spilled.is_some()) {
             return Err(Error::schema("rows without a primary key cannot take another shape in the middle of a run")
@@ -86,7 +89,7 @@ impl IncomingKeys {
         Ok(())
     }
 
-    /// Rows that arrived before, at `was`, are written anew at `is`.
+    /// Notes that rows which came before, staged at `was`, are written anew at `is`.
     pub(crate) fn restaged(&mut self, batch: &RecordBatch, was: RowLocation, is: RowLocation) -> Result<()> {
         let fails = |error: ArrowError| Error::defect("cannot take the fingerprints of a batch").with_source(error);
         let Some(keys) = self.identity.keys(batch).map_err(fails)? else { return Ok(()) };
@@ -119,12 +122,12 @@ impl IncomingKeys {
         let rows = || {
             if self.compares || identity.needs_rows() { identity.rows(batch) } else { Ok(vec![0; batch.num_rows()]) }
         };
-        // What makes a row known again and what it holds are told apart on two processors.
+        // Keys and content are fingerprinted on two processors.
         let (keys, rows) = rayon::join(|| identity.keys(batch), rows);
         let (keys, rows) = (keys.map_err(fails)?, rows.map_err(fails)?);
         let versions = identity.ranking.as_ref().map(|ranking| ranking.of(batch)).transpose().map_err(fails)?;
         if let Some(groups) = identity.groups(batch).map_err(fails)? {
-            // A delete that has no more than its key speaks for no group.
+            // A delete that has no more than its key names no group.
             let speaks = match (deletes, identity.by) {
                 (Some(_), IdentifiedBy::Key) => Some(identity.have_group(batch).map_err(fails)?),
                 (_, _) => None,
@@ -143,7 +146,7 @@ impl IncomingKeys {
         Ok(Fingerprints { keys, rows, versions })
     }
 
-    /// Takes note that the groups of these rows have come.
+    /// Notes that the groups of these rows have come.
     ///
     /// # Errors
     /// When the rows lack the columns of the group.
@@ -154,8 +157,8 @@ impl IncomingKeys {
         Ok(())
     }
 
-    /// Takes note of the rows of a batch, in the order in which they arrived; `locations` has where each of those is staged that
-    /// do not delete. How many rows others have replaced.
+    /// Adds the rows of a batch, in the order in which they came. `locations` tells where those are
+    /// staged that do not delete. Returns how many rows others have replaced.
     pub(crate) fn add(
         &mut self,
         prints: Fingerprints,
@@ -201,7 +204,8 @@ impl IncomingKeys {
         spilled.take(&mut self.index)
     }
 
-    /// Where keys were spilled, spills the others, too, and lets all of them compete; how many rows others have replaced that were not counted so far.
+    /// Settles spilled keys: spills the others, too, and lets all of them compete. Returns how many
+    /// rows others have replaced that were not counted so far.
     pub(crate) fn settle(&mut self) -> Result<u64> {
         if self.spilled.is_none() {
             return Ok(0);
@@ -212,7 +216,7 @@ impl IncomingKeys {
         self.spilled.as_mut().map_or(Ok(0), |spilled| spilled.settle(&mut self.dropped))
     }
 
-    /// Lets an arrival compete with what the run has of its key; the loser comes back.
+    /// Lets an incoming row compete with what the run has of its key. Returns the loser.
     fn compete(&mut self, key: Fingerprint, entry: Entry, version: Option<Version>) -> Option<Entry> {
         if let (Some(version), Some(ranking)) = (version, &self.identity.ranking) {
             if let Some(before) = self.index.get(key)
@@ -233,7 +237,7 @@ pub(crate) enum DeletedKeys {
     None,
     /// Some of this range.
     In(KeyRange),
-    /// Nobody knows.
+    /// Unknown.
     Any,
 }
 
@@ -256,8 +260,8 @@ impl DeletedKeys {
 pub(crate) struct Occurrences(PrintMap<u32>);
 
 impl Occurrences {
-    /// The fingerprint of the next occurrence of `row`; of the first one, which is `row` itself, `is_taken` says whether it was
-    /// there.
+    /// Returns the fingerprint of the next occurrence of `row`. That of the first one is `row`
+    /// itself; `is_taken` says whether it was there.
     pub(crate) fn next(&mut self, row: Fingerprint, is_taken: impl Fn(Fingerprint) -> bool) -> Fingerprint {
         if !is_taken(row) {
             return row;

@@ -1,8 +1,10 @@
-//! What a merging run knows of its own rows: where the newest row of each key is staged, and what became of it. Pure.
+//! The key index of a merging run: where the newest row of each key is staged, and what became of
+//! it. Pure.
 //!
-//! It takes 48 bytes per distinct key of the run, and 9 to 20 for finding it. When it is full, it goes to temporary files (`spill`), unless versions
-//! compete by a column, whose values take about as much again (`version`), or rows are told apart by counting equal ones; groups take 20 bytes each
-//! (`incoming_keys`).
+//! It takes 48 bytes per distinct key of the run, and 9 to 20 for finding it. When it is full, it
+//! goes to temporary files (`spill`), unless versions compete by a column, whose values take about
+//! as much again (`precedence`), or rows are told apart by counting equal ones. Groups take 20
+//! bytes each.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -27,13 +29,14 @@ pub(crate) struct Entry {
 
 /// Entries that are kept in one piece.
 const PIECE: usize = 4_096;
-/// The most that finding an entry takes: a table doubles when seven of eight table are taken.
+/// The most bytes that finding an entry takes: a table doubles when seven of eight slots are taken.
 const SLOT_BYTES_MAX: usize = 21;
 
 /// The newest row of each key of a run.
 ///
-/// Entries lie one after another in the order in which their keys came; a small table, which processors can keep close, says where. So a new key
-/// costs no access to memory that is far away, and growing moves no entry.
+/// Entries lie one after another in the order in which their keys came. A small table, which
+/// processors can keep close, says where. So a new key costs no access to memory that is far away,
+/// and growing moves no entry.
 #[derive(Debug, Default)]
 pub(crate) struct KeyIndex {
     table: HashTable<Slot>,
@@ -56,7 +59,7 @@ impl Slot {
     }
 }
 
-/// The table wants random bits at both ends.
+/// Spreads the bits of a hash: the table wants random ones at both ends.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
@@ -72,31 +75,31 @@ fn at(pieces: &[Vec<(Fingerprint, Entry)>], position: u32) -> Option<&(Fingerpri
     pieces.get(position / PIECE)?.get(position % PIECE)
 }
 
-/// Whether a slot is that of `key`.
+/// Returns whether a slot is that of `key`.
 fn is_of(pieces: &[Vec<(Fingerprint, Entry)>], key: Fingerprint) -> impl Fn(&Slot) -> bool + '_ {
     let hash = hash_of(key);
     move |slot| slot.hash == hash && at(pieces, slot.position).is_some_and(|(known, _)| *known == key)
 }
 
 impl Entry {
-    /// A row that is staged at `location`.
+    /// Makes the entry of a row that is staged at `location`.
     pub(crate) fn put(row: Fingerprint, location: RowLocation) -> Self {
         Self { row, location, op: Op::Put, state: KeyState::Fresh }
     }
 
-    /// A delete.
+    /// Makes the entry of a delete.
     pub(crate) fn delete() -> Self {
         Self { row: 0, location: RowLocation { file: 0, row: 0 }, op: Op::Delete, state: KeyState::Fresh }
     }
 
-    /// Where the row is staged, when there is one.
+    /// Returns where the row is staged, when there is one.
     pub(crate) fn staged(&self) -> Option<RowLocation> {
         (self.op == Op::Put).then_some(self.location)
     }
 }
 
 impl KeyIndex {
-    /// Takes note of an arrival, which wins over the one before; that one comes back.
+    /// Inserts an entry, which wins over the one before. Returns that one.
     pub(crate) fn insert(&mut self, key: Fingerprint, entry: Entry) -> Option<Entry> {
         self.deletes += u64::from(entry.op == Op::Delete);
         let Self { table, pieces, .. } = self;
@@ -133,13 +136,14 @@ impl KeyIndex {
         at(&self.pieces, self.find(key)?).map(|(_, entry)| entry)
     }
 
-    /// As [`Self::get`], with what finds the entry again at once.
+    /// Finds an entry as [`Self::get`] does. Returns what finds it again at once, too.
     pub(crate) fn get_at(&self, key: Fingerprint) -> Option<(u32, &Entry)> {
         let position = self.find(key)?;
         at(&self.pieces, position).map(|(_, entry)| (position, entry))
     }
 
-    /// As [`Self::get_mut`], of a key that was at `position` when it was last looked for.
+    /// Finds an entry as [`Self::get_mut`] does, of a key that was at `position` when it was last
+    /// found.
     pub(crate) fn get_mut_at(&mut self, position: u32, key: Fingerprint) -> Option<&mut Entry> {
         match at(&self.pieces, position) {
             Some((known, _)) if *known == key => self.at_mut(position),
@@ -152,17 +156,17 @@ impl KeyIndex {
         self.at_mut(position)
     }
 
-    /// The entries, in the order in which their keys came.
+    /// Returns the entries, in the order in which their keys came.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.pieces.iter().flatten().map(|(_, entry)| entry)
     }
 
-    /// Keys that the run has rows of.
+    /// Returns how many keys the run has rows of.
     pub(crate) fn puts(&self) -> u64 {
         self.len() as u64 - self.deletes
     }
 
-    /// Keys that the run deletes.
+    /// Returns how many keys the run deletes.
     pub(crate) fn deletes(&self) -> u64 {
         self.deletes
     }
@@ -175,12 +179,13 @@ impl KeyIndex {
         self.table.len()
     }
 
-    /// How many entries fit into so many bytes.
+    /// Returns how many entries fit into so many bytes.
     pub(crate) fn entries_in(bytes: usize) -> usize {
         (bytes / (size_of::<(Fingerprint, Entry)>() + SLOT_BYTES_MAX)).max(1)
     }
 
-    /// The staged row at `was` is at `location` now, and has other content; if it is still what the run has of the key.
+    /// Moves the staged row at `was` to `location`, with other content, if it is still what the run
+    /// has of the key.
     pub(crate) fn restaged(&mut self, key: Fingerprint, was: RowLocation, row: Fingerprint, location: RowLocation) {
         if let Some(entry) = self.get_mut(key)
             && entry.staged() == Some(was)
@@ -190,7 +195,7 @@ impl KeyIndex {
         }
     }
 
-    /// All entries, which leave it.
+    /// Takes all entries out.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Fingerprint, Entry)> + use<> {
         self.deletes = 0;
         self.table.clear();

@@ -16,27 +16,29 @@ use crate::merge::search::{Found, Hit, Search, find_hits};
 use crate::parquet::reader::Source;
 use crate::parquet::row_set::{RowLocation, RowSet};
 use crate::spec::StrategyName;
-use crate::storage::layout::slot_of;
+use crate::storage::layout::folder_of;
 use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::Result;
 
-/// What becomes of the rows of the table: those that leave their files, and those of them that come again, marked.
+/// What becomes of the rows of the table, by file: those that leave, and those of them that come
+/// again, closed.
 #[derive(Debug, Default)]
 pub(crate) struct Resolved {
     pub(crate) gone: BTreeMap<String, RowSet>,
     pub(crate) closed: BTreeMap<String, RowSet>,
-    /// Which rows of the file at hand make room for which incoming rows of the same partition; `None` where nobody wants to know.
+    /// Which rows of the file that is being judged make room for which incoming rows of the same
+    /// partition; `None` where nobody wants to know.
     pub(crate) replaced: Option<Vec<(u32, RowLocation)>>,
 }
 
-/// The same of one file.
+/// What becomes of the rows of one file.
 #[derive(Debug, Default)]
 struct ResolvedRows {
     gone: RowSet,
     closed: RowSet,
 }
 
-/// Has every hit decided about, file by file.
+/// Decides about every hit, file by file.
 pub(crate) struct Judge<'a> {
     pub(crate) search: &'a Arc<Search>,
     /// The folders of the staged files.
@@ -47,8 +49,8 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Searches files, in parallel, and decides about what is found, in their order. Files that certainly have none of `probe` are
-    /// passed over.
+    /// Searches files in parallel, and decides about what is found, in the order of the files.
+    /// Files that certainly have none of the keys of `probe` are passed over.
     pub(crate) async fn files(
         &mut self,
         files: Vec<(&str, u64)>,
@@ -77,7 +79,7 @@ impl Judge<'_> {
 
     pub(crate) fn judge(&mut self, path: &str, found: &Found, resolved: &mut Resolved) {
         let search = self.search;
-        let folder = slot_of(path).map_or("", |(folder, _)| folder);
+        let folder = folder_of(path);
         let mut rows = resolved.rows_of(path);
         // Rows that are met one after another are often staged in one file.
         let mut home = None;
@@ -85,7 +87,8 @@ impl Judge<'_> {
         for (position, hit) in found.hits.iter().enumerate() {
             let key = match search.identity.by {
                 IdentifiedBy::Key | IdentifiedBy::Record => hit.key,
-                // The first row of the table meets the first one that came, the second the second, and so on.
+                // The first row of the table meets the first one that came, the second the second,
+                // and so on.
                 IdentifiedBy::Occurrence => self.occurrences.next(hit.row, |key| is_met(&index, key)),
             };
             let Some(entry) = index.get_mut_at(hit.location, key) else {
@@ -110,7 +113,7 @@ impl Judge<'_> {
         resolved.put_back(path, rows);
     }
 
-    /// A row of the table meets what the run has of its key.
+    /// Decides about a row of the table that matches a key of the run.
     fn meet(
         &mut self,
         is_home: bool,
@@ -139,7 +142,7 @@ impl Judge<'_> {
         decision.action
     }
 
-    /// A row of the table whose key the run does not have.
+    /// Decides about a row of the table whose key the run does not have.
     fn absent(&mut self) -> MergeAction {
         let Search { rules, .. } = self.search.as_ref();
         let state = decide_absent(*rules);
@@ -149,7 +152,7 @@ impl Judge<'_> {
 }
 
 impl Resolved {
-    /// What is known of the rows of a file, which is to be put back.
+    /// Takes what is known of the rows of a file, which is to be put back.
     fn rows_of(&mut self, path: &str) -> ResolvedRows {
         let [gone, closed] = [&mut self.gone, &mut self.closed].map(|files| files.remove(path).unwrap_or_default());
         ResolvedRows { gone, closed }
@@ -176,7 +179,8 @@ impl ResolvedRows {
     }
 }
 
-/// Whether a row of the table has met this one already, so that the next equal one is to meet another.
+/// Returns whether a row of the table has matched this one already, so that the next equal one is
+/// to match another.
 fn is_met(index: &KeyIndex, key: Fingerprint) -> bool {
     index.get(key).is_some_and(|entry| entry.state != KeyState::Fresh)
 }

@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 
 use crate::parquet::row_set::RowSet;
 
-/// The rows of a batch that stay; the batch begins at `position` of its file.
+/// Returns the rows of a batch that stay. The batch begins at `position` of its file.
 pub(crate) fn keep_rows(batch: &RecordBatch, position: u64, leaving: &RowSet) -> Result<RecordBatch, ArrowError> {
     if leaving.len() == 0 {
         return Ok(batch.clone());

@@ -1,8 +1,10 @@
-//! Merges partition by partition, each in one go: its files are read once, compared, decided about and rewritten while their rows are at hand.
+//! Merges partition by partition, each in one go: its files are read once, compared, decided about
+//! and rewritten while their rows are in memory.
 //!
-//! That is right where what becomes of a partition does not depend on another one (`Search::is_partition_local`): no two rows of the table share a
-//! key, so each key of the run meets one row at most, and whatever that row is, the incoming one is needed unless they are the same row in the same
-//! partition.
+//! That is right where what becomes of a partition does not depend on another one
+//! (`Search::is_partition_local`). No two rows of the table share a key, so each key of the run
+//! matches one row at most. Whatever that row is, the incoming one is needed unless they are the
+//! same row in the same partition.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,10 +13,8 @@ use arrow::array::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::JoinSet;
 
-use crate::log::changes::Changes;
 use crate::log::document::DataFile;
 use crate::log::key_range::KeyRange;
-use crate::log::slots::{Free, Slots};
 use crate::log::snapshot::Snapshot;
 use crate::merge::bloom_probe::BloomProbe;
 use crate::merge::decide::Tally;
@@ -27,12 +27,13 @@ use crate::merge::splice::{IncomingRows, LoadedFile, Splice};
 use crate::parquet::reader::Source;
 use crate::parquet::row_set::RowSet;
 use crate::staging::area::{StagedFile, StagingArea};
-use crate::storage::layout::slot_of;
-use crate::storage::objects::Storage;
+use crate::staging::changes::Changes;
+use crate::storage::layout::folder_of;
 use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::{Error, Result};
 
-/// Rows of the table that are kept at hand while a partition is merged, in bytes; what does not fit is read again when it is rewritten.
+/// Bytes of rows of the table that are kept in memory while a partition is merged. What does not
+/// fit is read again when it is rewritten.
 const LOADED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Compressed bytes of a file beyond which its keys are read on their own first.
@@ -45,54 +46,51 @@ struct PartitionMerge {
     staged: Vec<StagedFile>,
     /// The rows of the staged files that others have replaced.
     dropped: HashMap<u32, RowSet>,
-    free: Free,
     range: Option<KeyRange>,
     probe: Option<Arc<BloomProbe>>,
     /// There are processors to spare for decoding one batch while another one is judged.
     reads_ahead: bool,
 }
 
-/// Merges the staged rows into the table, the partitions first where the run has rows: what is found there is not looked for elsewhere.
+/// Merges the staged rows into the table, the partitions first where the run has rows: what is
+/// found there is not looked for elsewhere.
 pub(crate) async fn merge_by_partition(
     search: &Arc<Search>,
     range: Option<&KeyRange>,
     snapshot: &Snapshot,
-    slots: &Slots,
     staged: Vec<StagedFile>,
     dropped: &mut HashMap<u32, RowSet>,
     tally: &mut Tally,
 ) -> Result<Changes> {
     let mut partitions: BTreeMap<String, PartitionMerge> = BTreeMap::new();
-    let alone = |path: &str| -> PartitionMerge {
-        let free = slots.in_partition(path);
+    let alone = || -> PartitionMerge {
         let (files, staged, dropped) = (BTreeMap::new(), Vec::new(), HashMap::new());
         PartitionMerge {
             search: Arc::clone(search),
             files,
             staged,
             dropped,
-            free,
             range: range.cloned(),
             probe: None,
             reads_ahead: false,
         }
     };
     for file in &staged {
-        let partition = partitions.entry(file.partition.path.clone()).or_insert_with_key(|path| alone(path));
+        let partition = partitions.entry(file.partition.path.clone()).or_insert_with(alone);
         partition.dropped.extend(dropped.remove(&file.number).map(|rows| (file.number, rows)));
         partition.staged.push(file.clone());
     }
     let mut away: BTreeMap<&str, PartitionMerge> = BTreeMap::new();
     for (path, file) in &snapshot.files {
-        let folder = slot_of(path).map_or("", |(folder, _)| folder);
+        let folder = folder_of(path);
         let partition = match partitions.get_mut(folder) {
             Some(partition) => partition,
-            None => away.entry(folder).or_insert_with(|| alone(folder)),
+            None => away.entry(folder).or_insert_with(alone),
         };
         partition.files.insert(path.clone(), file.clone());
     }
-    let (storage, mut changes) = (&search.area.storage, Changes::default());
-    run(storage, partitions.into_values(), &mut changes, tally).await?;
+    let (area, mut changes) = (&search.area, Changes::default());
+    run(area, partitions.into_values(), &mut changes, tally).await?;
     let unmatched = search.keys().saturating_sub(tally.matched());
     away.retain(|_, partition| partition.has_candidates());
     if away.is_empty() || unmatched == 0 {
@@ -100,12 +98,12 @@ pub(crate) async fn merge_by_partition(
     }
     let probe = BloomProbe::of(search, &staged, unmatched).await?.map(Arc::new);
     let away = away.into_values().map(|partition| PartitionMerge { probe: probe.clone(), ..partition });
-    run(storage, away, &mut changes, tally).await?;
+    run(area, away, &mut changes, tally).await?;
     Ok(changes)
 }
 
 async fn run(
-    storage: &Storage,
+    area: &StagingArea,
     partitions: impl Iterator<Item = PartitionMerge>,
     changes: &mut Changes,
     tally: &mut Tally,
@@ -118,13 +116,15 @@ async fn run(
         .map(|partition| spawn(PartitionMerge { reads_ahead, ..partition }.merge()))
         .collect::<Vec<_>>();
     let mut done = stream::iter(work).buffered(files_in_flight());
-    // The commit wants staged files durable. Disks work on that while processors work on the next ones.
+    // The commit wants staged files durable. Disks work on that while processors work on the next
+    // ones.
     let mut syncs = JoinSet::new();
     while let Some((changed, counted)) = done.try_next().await? {
         left -= 1;
-        // Beside the last one there is nothing to do any more: the commit makes it durable together with itself.
+        // After the last one there is nothing else to do: the commit makes it durable together with
+        // itself.
         if left > 0 {
-            let (storage, staged) = (storage.clone(), changed.staged_paths(storage)?);
+            let (storage, staged) = (area.storage.clone(), changed.staged_paths(area));
             syncs.spawn(async move { storage.sync_content(&staged).await });
         }
         changes.extend(changed);
@@ -136,7 +136,7 @@ async fn run(
     Ok(())
 }
 
-/// The rows of a file, as far as there is room for them.
+/// The rows of a file, as far as there is room for them in memory.
 struct Keeping {
     /// `None` once they did not fit.
     rows: Option<Vec<RecordBatch>>,
@@ -178,17 +178,17 @@ impl PartitionMerge {
             tally: &mut tally,
         };
         self.judge_files(&mut judge, &mut resolved, &mut held).await?;
-        let Self { search, files, staged, free, .. } = self;
+        let Self { search, files, staged, .. } = self;
         let area = &search.area;
         let existing = files.iter().map(|(path, file)| existing_file(path, file, &resolved.gone)).collect::<Vec<_>>();
         let incoming = staged.iter().map(|file| incoming_file(file, &dropped)).collect::<Vec<_>>();
         let folder = match (staged.first(), files.keys().next()) {
             (Some(file), _) => file.partition.path.clone(),
-            (None, path) => path.and_then(|path| slot_of(path)).map_or("", |(folder, _)| folder).to_owned(),
+            (None, path) => path.map_or("", |path| folder_of(path)).to_owned(),
         };
         let (existing, incoming): (Vec<_>, Vec<_>) = (existing.iter().collect(), incoming.iter().collect());
         let small = small_bytes(area.limits.file_bytes_target);
-        let Some(plan) = plan_partition(&folder, &existing, &incoming, free, small) else {
+        let Some(plan) = plan_partition(&folder, &existing, &incoming, small) else {
             return Ok((Changes::default(), tally));
         };
         let judged =
@@ -196,16 +196,17 @@ impl PartitionMerge {
         if let Some(splice) = judged.splice(&plan)
             && let Some(written) = splice.run().await?
         {
-            return Ok((changes_of(area, plan, &staged, vec![written]), tally));
+            return Ok((changes_of(plan, &staged, vec![written]), tally));
         }
         let rewrite = Rewrite::of(area, &plan, &files, &staged, (&mut resolved.gone, &mut dropped), &mut held)?;
         // What is not rewritten is not needed any more.
         drop(held);
         let written = rewrite.run().await?;
-        Ok((changes_of(area, plan, &staged, written), tally))
+        Ok((changes_of(plan, &staged, written), tally))
     }
 
-    /// Finds what the run touches, and decides about it; keeps the rows of files that are likely to be rewritten.
+    /// Finds the rows that the run touches, and decides about them. Keeps the rows of files that
+    /// are likely to be rewritten.
     async fn judge_files(
         &self,
         judge: &mut Judge<'_>,
@@ -253,7 +254,8 @@ struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
-    /// The one file that a plan writes anew, where all that it takes is in memory and what comes of it is one file.
+    /// Returns the one file that a plan writes anew, where all that it takes is in memory, and it
+    /// becomes one file.
     fn splice(&self, plan: &PartitionPlan) -> Option<Splice<'a>> {
         let Self { area, files, staged, gone, dropped, held } = *self;
         // A file of which every row is replaced counts as one that goes away.

@@ -1,20 +1,20 @@
-//! Which files a merge keeps, takes over, rewrites and removes. Pure: files and counts in, a plan out.
+//! Plans which files a merge keeps, adopts, rewrites and removes. Pure: files and counts in, a plan
+//! out.
 //!
-//! Per partition: files that lose rows are rewritten without them, together with the incoming rows and with files that
-//! are small (so that small runs do not leave ever more small files). Staged files become data files as they are when
-//! they are large enough, or when there is nothing to put them together with. Names are fixed per slot: rewritten files take the slots that became
-//! free first, so that a reader who globs sees the old or the new content of a name, never both.
+//! By partition: files that lose rows are rewritten without them, together with the incoming rows
+//! and with small files, so that small runs do not leave ever more small files. Staged files become
+//! data files as they are when they are large enough, or when there is nothing to put them together
+//! with. What the new files are called is for the format of the table to say.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::log::document::DataFile;
-use crate::log::slots::{Free, Slots};
 use crate::parquet::row_set::RowSet;
 use crate::staging::area::StagedFile;
-use crate::storage::layout::slot_of;
+use crate::storage::layout::folder_of;
 
-/// A file smaller than this, or than half of a file's target size, is put together with rows that are added to its
-/// partition.
+/// A file smaller than this, or than half of a file's target size, is put together with rows that
+/// are added to its partition.
 const SMALL_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A data file as the plan sees it.
@@ -46,29 +46,21 @@ pub(crate) struct IncomingFile {
 pub(crate) struct PartitionPlan {
     /// The partition's folder.
     pub(crate) partition: String,
-    /// Staged files that become data files as they are, with their slots.
-    pub(crate) adopted: Vec<(u32, u32)>,
+    /// Staged files that become data files as they are.
+    pub(crate) adopted: Vec<u32>,
     /// Data files that are rewritten without the rows that leave.
     pub(crate) rewritten: Vec<String>,
     /// Staged files whose surviving rows are rewritten.
     pub(crate) merged: Vec<u32>,
-    /// Slots for what the rewrite makes.
-    pub(crate) free: Free,
-    /// Data files whose content goes away unless their slot is taken.
+    /// Data files that leave the table.
     pub(crate) leaving: Vec<String>,
 }
 
 /// Plans every partition that changes.
-pub(crate) fn plan(
-    existing: &[ExistingFile],
-    incoming: &[IncomingFile],
-    slots: &Slots,
-    file_bytes_target: u64,
-) -> Vec<PartitionPlan> {
+pub(crate) fn plan(existing: &[ExistingFile], incoming: &[IncomingFile], file_bytes_target: u64) -> Vec<PartitionPlan> {
     let mut partitions: BTreeMap<&str, (Vec<&ExistingFile>, Vec<&IncomingFile>)> = BTreeMap::new();
     for file in existing {
-        let partition = slot_of(&file.path).map_or("", |(partition, _)| partition);
-        partitions.entry(partition).or_default().0.push(file);
+        partitions.entry(folder_of(&file.path)).or_default().0.push(file);
     }
     for file in incoming {
         partitions.entry(&file.partition).or_default().1.push(file);
@@ -76,23 +68,20 @@ pub(crate) fn plan(
     let small_bytes = small_bytes(file_bytes_target);
     partitions
         .into_iter()
-        .filter_map(|(partition, (existing, incoming))| {
-            plan_partition(partition, &existing, &incoming, slots.in_partition(partition), small_bytes)
-        })
+        .filter_map(|(partition, (existing, incoming))| plan_partition(partition, &existing, &incoming, small_bytes))
         .collect()
 }
 
-/// What counts as small where files have this target size.
+/// Returns what counts as small where files have this target size.
 pub(crate) fn small_bytes(file_bytes_target: u64) -> u64 {
     SMALL_FILE_BYTES.min(file_bytes_target / 2)
 }
 
-/// Plans one partition, of which all files are given; `None` when nothing changes there.
+/// Plans one partition, of which all files are given. Returns `None` when nothing changes there.
 pub(crate) fn plan_partition(
     partition: &str,
     existing: &[&ExistingFile],
     incoming: &[&IncomingFile],
-    mut free: Free,
     small_bytes: u64,
 ) -> Option<PartitionPlan> {
     let surviving = incoming.iter().copied().filter(|file| file.dropped < file.rows).collect::<Vec<_>>();
@@ -102,12 +91,9 @@ pub(crate) fn plan_partition(
     if touched.is_empty() && !adds_rows {
         return None;
     }
-    let slot = |path: &str| slot_of(path).map(|(_, slot)| slot);
-    free.between.extend(touched.iter().filter_map(|file| slot(&file.path)));
     let mut plan = PartitionPlan {
         partition: partition.to_owned(),
         leaving: touched.iter().map(|file| file.path.clone()).collect(),
-        free,
         ..PartitionPlan::default()
     };
     plan.rewritten = touched.iter().filter(|file| file.deleted < file.rows).map(|file| file.path.clone()).collect();
@@ -119,28 +105,18 @@ pub(crate) fn plan_partition(
         [only] if only.dropped == 0 && !rewriting && !only.is_held => ([whole, pieces].concat(), Vec::new()),
         _ => (whole, pieces),
     };
-    for file in whole {
-        let slot = plan.take_slot();
-        plan.adopted.push((file.number, slot));
-    }
+    plan.adopted = whole.iter().map(|file| file.number).collect();
     plan.merged = pieces.iter().map(|file| file.number).collect();
     Some(plan)
 }
 
-impl PartitionPlan {
-    /// The next slot of the partition: one that became free, or a new one.
-    pub(crate) fn take_slot(&mut self) -> u32 {
-        self.free.take()
-    }
-}
-
-/// A file of the table, as its plan sees it.
+/// Returns a file of the table, as its plan sees it.
 pub(crate) fn existing_file(path: &str, file: &DataFile, gone: &BTreeMap<String, RowSet>) -> ExistingFile {
     let deleted = gone.get(path).map_or(0, RowSet::len);
     ExistingFile { path: path.to_owned(), rows: file.rows, bytes: file.bytes, deleted }
 }
 
-/// A staged file, as its plan sees it.
+/// Returns a staged file, as its plan sees it.
 pub(crate) fn incoming_file(file: &StagedFile, dropped: &HashMap<u32, RowSet>) -> IncomingFile {
     IncomingFile {
         number: file.number,

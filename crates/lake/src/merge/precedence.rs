@@ -33,7 +33,7 @@ pub(crate) struct Ranking {
 #[derive(Debug, Default)]
 pub(crate) struct Versions(PrintMap<Version>);
 
-/// Whether versions can be compared by values of this type.
+/// Returns whether versions can be compared by values of this type.
 pub(crate) fn is_comparable(data_type: &DataType) -> bool {
     matches!(
         data_type,
@@ -54,7 +54,7 @@ impl Ranking {
         Self { column, order, guards_table }
     }
 
-    /// The versions of the rows of a batch; null where it does not have the column.
+    /// Returns the versions of the rows of a batch; null where it does not have the column.
     pub(crate) fn of(&self, batch: &RecordBatch) -> Result<Vec<Version>, ArrowError> {
         match batch.column_by_name(&self.column) {
             Some(column) => versions(column),
@@ -62,7 +62,7 @@ impl Ranking {
         }
     }
 
-    /// Whether `left` is the newer version of the two: strictly.
+    /// Returns whether `left` is the newer version of the two: strictly.
     fn is_newer(&self, left: &Version, right: &Version) -> bool {
         let order = match (left, right) {
             (Version::Null, _) => return false,
@@ -74,14 +74,16 @@ impl Ranking {
         order == if self.order == SortOrder::Greatest { Ordering::Greater } else { Ordering::Less }
     }
 
-    /// Whether an arrival wins over what came before it in the same run. Of equal ones the last arrival wins; a delete
-    /// without a value has no version to be compared by, so it is a matter of arrival, too.
+    /// Returns whether a row that came wins over the one before it in the same run. Of equal ones
+    /// the last one wins. A delete without a value has no version to be compared by, so the last
+    /// one wins there, too.
     pub(crate) fn wins(&self, came: (Op, &Version), before: (Op, &Version)) -> bool {
         let is_bare = |(op, version): (Op, &Version)| op == Op::Delete && *version == Version::Null;
         is_bare(came) || is_bare(before) || !self.is_newer(before.1, came.1)
     }
 
-    /// Whether a row of the table is a newer version than what came, which must not overwrite it then.
+    /// Returns whether a row of the table is a newer version than what came, and must not be
+    /// overwritten.
     pub(crate) fn guards(&self, row: &Version, came: (Op, &Version)) -> bool {
         let is_bare = came.0 == Op::Delete && *came.1 == Version::Null;
         self.guards_table && !is_bare && self.is_newer(row, came.1)
@@ -98,7 +100,8 @@ impl Versions {
     }
 }
 
-/// Values as versions: numbers, instants and truth values by their order, doubles by the total order of IEEE 754.
+/// Returns values as versions: numbers, instants and booleans by their order, doubles by the total
+/// order of IEEE 754.
 fn versions(column: &ArrayRef) -> Result<Vec<Version>, ArrowError> {
     let numbers =
         |values: Vec<Option<i128>>| values.into_iter().map(|value| value.map_or(Version::Null, Version::Number));
@@ -125,7 +128,8 @@ fn versions(column: &ArrayRef) -> Result<Vec<Version>, ArrowError> {
     })
 }
 
-/// A double as a number that sorts as the double does. Every NaN is one, above all numbers; the two zeros are one.
+/// Returns a double as a number that sorts as the double does. Every NaN is one, above all numbers;
+/// the two zeros are one.
 fn total_order(value: f64) -> i64 {
     let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
     let bits = value.to_bits().cast_signed();

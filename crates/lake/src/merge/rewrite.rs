@@ -7,15 +7,15 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::evolve::reconcile::{conform, conform_error};
-use crate::log::changes::Changes;
+use crate::evolve::reconcile::conform;
 use crate::log::document::DataFile;
 use crate::merge::keep_rows::keep_rows;
 use crate::merge::plan::PartitionPlan;
 use crate::merge::splice::LoadedFile;
-use crate::parquet::reader::{Part, Source, read};
+use crate::parquet::reader::{Part, Source, conform_error, read};
 use crate::parquet::row_set::RowSet;
-use crate::staging::area::{StagedFile, StagingArea, added_file};
+use crate::staging::area::{StagedFile, StagingArea};
+use crate::staging::changes::Changes;
 use crate::staging::partition::Partition;
 use crate::staging::rolling::RollingWriter;
 use crate::tasks::files_in_flight;
@@ -37,8 +37,8 @@ pub(crate) struct Rewrite {
 }
 
 impl Rewrite {
-    /// What a plan has to be rewritten: files of the table without the rows of `leaving.0`, staged ones without those of `leaving.1`. Of what is
-    /// in `held`, the rows are at hand.
+    /// Returns the rewrite of a plan: files of the table without the rows of `leaving.0`, staged
+    /// ones without those of `leaving.1`. The rows of files in `held` are in memory.
     pub(crate) fn of(
         area: &StagingArea,
         plan: &PartitionPlan,
@@ -59,11 +59,9 @@ impl Rewrite {
             sources.push((rows, leaving));
         }
         for file in staged.iter().filter(|file| plan.merged.contains(&file.number)) {
-            let rows = if let Some(rows) = &file.held {
-                Rows::Held(rows.to_vec())
-            } else {
-                let path = area.storage.layout.staged_file(&area.run_id, file.number);
-                Rows::File(Source { path, bytes: file.bytes })
+            let rows = match &file.held {
+                Some(rows) => Rows::Held(rows.to_vec()),
+                None => Rows::File(area.source(file)),
             };
             sources.push((rows, dropped.remove(&file.number).unwrap_or_default()));
         }
@@ -101,21 +99,10 @@ impl Rewrite {
     }
 }
 
-/// What a plan that was carried out does to the data files; `written` is what its rewrite has made.
-pub(crate) fn changes_of(
-    area: &StagingArea,
-    mut plan: PartitionPlan,
-    staged: &[StagedFile],
-    written: Vec<StagedFile>,
-) -> Changes {
-    let file = |number: u32| staged.iter().find(|file| file.number == number);
-    let adopted = plan.adopted.iter().filter_map(|(number, slot)| Some((file(*number)?.clone(), *slot)));
-    let mut placed = adopted.collect::<Vec<_>>();
-    for file in written {
-        placed.push((file, plan.take_slot()));
-    }
-    let adds = placed.iter().map(|(file, slot)| added_file(area, file, *slot)).collect::<Vec<_>>();
-    let taken = |path: &String| adds.iter().any(|added| added.path == *path);
-    let removes = plan.leaving.iter().filter(|path| !taken(path)).cloned().collect();
-    Changes { adds, removes }
+/// Returns what a plan that was carried out does to the data files; `written` is what its rewrite
+/// has made.
+pub(crate) fn changes_of(plan: PartitionPlan, staged: &[StagedFile], written: Vec<StagedFile>) -> Changes {
+    let file = |number: &u32| staged.iter().find(|file| file.number == *number).cloned();
+    let adds = plan.adopted.iter().filter_map(file).chain(written).collect();
+    Changes { adds, removes: plan.leaving, ..Changes::default() }
 }

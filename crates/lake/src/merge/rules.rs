@@ -1,7 +1,8 @@
-//! What a table remembers of how it is merged, and whether a run may go on with it. Pure.
+//! How a table is merged, as its commits say, and whether a run may go on with it. Pure.
 //!
-//! Strategies that keep one row per key, or group, may take turns on a table. History, and rows that are marked as deleted, need
-//! columns of their own, so a table has them from its first commit, or never; but marks may begin at any time.
+//! Strategies that keep one row per key, or group, may take turns on a table. History needs columns
+//! of its own, and so do rows that are marked as deleted. So a table has history from its first
+//! commit, or never; marks may begin at any time.
 
 use std::sync::Arc;
 
@@ -31,11 +32,11 @@ pub(crate) struct TableRules {
 }
 
 impl TableRules {
-    /// The strategy of a run at `now`.
+    /// Returns the rules of a run at `now`.
     ///
     /// # Errors
-    /// When the records have a column that the merge adds, the table was merged in a way that this one cannot go on with, or the
-    /// boundary lies before that of the table.
+    /// When the records have a column that the merge adds, the table was merged in a way that this
+    /// run cannot go on with, or the boundary lies before that of the table.
     pub(crate) fn of(write: &WriteSpec, snapshot: &Snapshot, now: DateTime<Utc>, table: &str) -> Result<Self> {
         let merges = write.disposition == WriteDisposition::Merge;
         let table_schema = rows_schema(write)?;
@@ -61,7 +62,7 @@ impl TableRules {
         Ok(Self { stored, table_schema, time })
     }
 
-    /// The records of a batch as rows of the table: with the columns that the merge adds.
+    /// Returns the records of a batch as rows of the table: with the columns that the merge adds.
     pub(crate) fn rows(&self, write: &WriteSpec, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let schema =
             write.merge.table_schema(&write.schema).map_err(|error| ArrowError::SchemaError(error.to_string()))?;
@@ -80,7 +81,8 @@ impl TableRules {
     }
 }
 
-/// The shape of rows: that of the records, with the columns that the merge adds, and those that say which run they came with.
+/// Returns the shape of rows: that of the records, with the columns that the merge adds, and those
+/// that say which run they came with.
 pub(crate) fn rows_schema(write: &WriteSpec) -> Result<Arc<RecordSchema>> {
     let merges = write.disposition == WriteDisposition::Merge;
     let schema = if merges { table_schema(write)? } else { Arc::clone(&write.schema) };
@@ -109,7 +111,7 @@ fn table_schema(write: &WriteSpec) -> Result<Arc<RecordSchema>> {
     })
 }
 
-/// When versions close and open. Never before those that the table has.
+/// Returns when versions close and open: never before those that the table has.
 fn boundary(write: &WriteSpec, before: Option<&StoredMerge>, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
     let Some(history) = write.merge.history() else { return Ok(now) };
     let last = before.and_then(|before| before.history.as_ref()).map(|history| history.boundary);
@@ -146,12 +148,12 @@ fn check_change(before: Option<&StoredMerge>, now: Option<&StoredMerge>, table: 
         .with_hint("load everything anew with --full-refresh, which keeps neither history nor deleted rows, or write to another table"))
 }
 
-/// Whether a batch may hold rows that delete.
+/// Returns whether a batch may hold rows that delete.
 pub(crate) fn takes_deletes(write: &WriteSpec) -> bool {
     write.disposition == WriteDisposition::Merge && write.merge.deletes.is_some()
 }
 
-/// The shape of the batches that a run takes.
+/// Returns the shape of the batches that a run takes.
 pub(crate) fn batch_schema(write: &WriteSpec) -> SchemaRef {
     if takes_deletes(write) { write.schema.to_arrow_with_deletes(&write.primary_key) } else { write.schema.to_arrow() }
 }

@@ -1,4 +1,5 @@
-//! Finds the rows of the table that a merging run touches. What becomes of them is not decided here.
+//! Finds the rows of the table that a merging run touches. What becomes of them is decided
+//! elsewhere.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -8,7 +9,7 @@ use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
-use crate::evolve::reconcile::{conform, conform_error};
+use crate::evolve::reconcile::conform;
 use crate::fingerprint::Fingerprint;
 use crate::log::snapshot::Snapshot;
 use crate::merge::decide::{Op, Rules};
@@ -16,7 +17,7 @@ use crate::merge::identity::{IdentifiedBy, RowIdentity};
 use crate::merge::incoming::Groups;
 use crate::merge::index::KeyIndex;
 use crate::merge::precedence::{Version, Versions};
-use crate::parquet::reader::{Part, Source, decode, fetch, ranges, read};
+use crate::parquet::reader::{Part, Source, conform_error, decode, fetch, ranges, read};
 use crate::parquet::row_set::RowSet;
 use crate::spec::StrategyName;
 use crate::staging::area::StagingArea;
@@ -61,7 +62,7 @@ pub(crate) struct Found {
     pub(crate) versions: Vec<Version>,
 }
 
-/// The rows of a data file that the run touches, in the order of the file.
+/// Finds the rows of a data file that the run touches, in the order of the file.
 pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found> {
     let storage = &search.area.storage;
     let fails = |error: ArrowError| conform_error(storage, "compare the rows of", &source.path, error);
@@ -104,8 +105,8 @@ pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
     Ok(found)
 }
 
-/// Looks through a file batch by batch while its rows are at hand, in the shape of the table: `each` sees the rows, and what the run touches
-/// of them. The file is read once; its bytes come back.
+/// Scans a file batch by batch while its rows are in memory, in the shape of the table: `each` sees
+/// the rows, and what the run touches of them. The file is read once. Returns its bytes.
 pub(crate) async fn scan_loaded(
     search: &Search,
     source: &Source,
@@ -130,7 +131,8 @@ pub(crate) async fn scan_loaded(
 }
 
 impl Search {
-    /// Whether what becomes of a partition depends on no other one: see `merge_by_partition`.
+    /// Returns whether what becomes of a partition depends on no other one: see
+    /// `merge_by_partition`.
     pub(crate) fn is_partition_local(&self, snapshot: &Snapshot) -> bool {
         let Self { rules, identity, .. } = self;
         (snapshot.keys_are_unique || snapshot.files.is_empty())
@@ -140,7 +142,8 @@ impl Search {
             && identity.ranking.as_ref().is_none_or(|ranking| !ranking.guards_table)
     }
 
-    /// Reads the content of those `hits` where it matters; they are of a batch of the table whose first row is at `first`.
+    /// Reads the content of those `hits` where it matters. They are of a batch of the table whose
+    /// first row is at `first`.
     fn fill(&self, batch: &RecordBatch, first: u32, hits: &mut [Hit]) -> Result<(), ArrowError> {
         let wanted = hits.iter().filter(|hit| hit.needs_row).map(|hit| hit.position - first).collect::<Vec<_>>();
         if wanted.is_empty() {
@@ -158,12 +161,12 @@ impl Search {
         Ok(())
     }
 
-    /// Whether rows of the table are touched for their key only.
+    /// Returns whether rows of the table are touched for their key only.
     pub(crate) fn is_keyed_only(&self) -> bool {
         self.identity.by == IdentifiedBy::Key && !self.identity.has_groups() && !self.retires_absent
     }
 
-    /// How many keys the run has, deleted ones included.
+    /// Returns how many keys the run has, deleted ones included.
     pub(crate) fn keys(&self) -> u64 {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         index.puts() + index.deletes()
@@ -210,7 +213,7 @@ impl Search {
         Ok(())
     }
 
-    /// A row whose key the run has.
+    /// Returns the hit of a row whose key the run has.
     fn keyed(&self, index: &KeyIndex, position: u32, key: Fingerprint) -> Option<Hit> {
         let (location, entry) = index.get_at(key)?;
         let needs_row = match (self.rules.strategy, entry.op) {
@@ -223,7 +226,8 @@ impl Search {
         Some(Hit { key, location, row: 0, position, is_live: true, needs_row })
     }
 
-    /// Whether the run touches a row of this group though its key did not come: for its group, or for being absent.
+    /// Returns whether the run touches a row of this group though its key did not come: for its
+    /// group, or for being absent.
     pub(crate) fn touches_absent(&self, group: Option<Fingerprint>) -> bool {
         let came = group.map(|group| self.groups.contains(&group));
         match self.rules.strategy {

@@ -1,5 +1,6 @@
-//! Judges the rows of the table where the keys of a run did not fit into memory: rows that the run may touch are spread over buckets by their keys, as the
-//! keys of the run were, and meet them bucket by bucket.
+//! Finds and judges the rows of the table where the keys of a run did not fit into memory. Rows
+//! that the run may touch are spread over buckets by their keys, as the keys of the run were, and
+//! matched bucket by bucket.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,13 +9,13 @@ use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::evolve::reconcile::{conform, conform_error};
+use crate::evolve::reconcile::conform;
 use crate::fingerprint::Fingerprint;
 use crate::merge::index::KeyIndex;
 use crate::merge::judge::{Judge, Resolved};
 use crate::merge::search::{Found, Hit, Search};
 use crate::merge::spill::{Buckets, KeyFilter, Kind, Record, SpilledKeys};
-use crate::parquet::reader::{Part, Source, read};
+use crate::parquet::reader::{Part, Source, conform_error, read};
 use crate::parquet::row_set::RowLocation;
 use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::{Error, Result};
@@ -27,7 +28,7 @@ struct Sink {
     buckets: Mutex<Buckets>,
 }
 
-/// Has the rows of all `files` judged, which are numbered in the order in which their rows meet a key.
+/// Judges the rows of all `files`, which are numbered in the order in which their rows match a key.
 pub(crate) async fn judge_spilled(
     judge: &mut Judge<'_>,
     mut keys: SpilledKeys,
@@ -64,7 +65,7 @@ pub(crate) async fn judge_spilled(
     Ok(())
 }
 
-/// What the run touches of the rows of one file that may be touched.
+/// Returns what the run touches of the rows of one file that may be touched.
 fn found(index: &KeyIndex, rows: &[Record]) -> Found {
     let mut found = Found::default();
     for Record { kind, key, row, location, .. } in rows {
@@ -102,7 +103,7 @@ impl Sink {
         Ok(())
     }
 
-    /// The rows of a batch that the run may touch; the first one is at `first`.
+    /// Returns the rows of a batch that the run may touch; the first one is at `first`.
     fn records(&self, batch: &RecordBatch, first: RowLocation) -> Result<Vec<Record>, ArrowError> {
         let identity = &self.search.identity;
         let (keys, groups, current) = (identity.keys(batch)?, identity.groups(batch)?, identity.current(batch)?);

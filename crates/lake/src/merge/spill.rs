@@ -1,7 +1,9 @@
-//! Keys of a run that do not fit into memory, in temporary files: what is known of each key, spread by hash over buckets that fit one at a time.
+//! Keys of a run that do not fit into memory, in temporary files: what is known of each key, spread
+//! by hash over buckets that fit one at a time.
 //!
-//! A bucket has records in the order in which they were made, so that the last one of a key wins as it does in memory. Rows of the table that the run
-//! may touch are spread over buckets by the same hash, and meet the keys bucket by bucket (a grace hash join).
+//! A bucket has records in the order in which they were made, so that the last one of a key wins as
+//! it does in memory. Rows of the table that the run may touch are spread over buckets by the same
+//! hash, and meet the keys bucket by bucket (a grace hash join).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -81,7 +83,7 @@ impl Buckets {
         file.write_all(&record.to_bytes()).map_err(lost)
     }
 
-    /// The records of each bucket, in order; what was read is gone.
+    /// Takes the records of each bucket, in order.
     pub(crate) fn drain(self) -> impl Iterator<Item = Result<Vec<Record>>> {
         self.files.into_iter().map(|file| {
             let mut file = file.into_inner().map_err(|error| lost(error.into_error()))?;
@@ -89,7 +91,7 @@ impl Buckets {
         })
     }
 
-    /// The records of a bucket, in order.
+    /// Returns the records of a bucket, in order.
     fn read(&mut self, bucket: usize) -> Result<Vec<Record>> {
         let Some(file) = self.files.get_mut(bucket) else { return Ok(Vec::new()) };
         file.flush().map_err(lost)?;
@@ -186,13 +188,14 @@ impl SpilledKeys {
         Ok(())
     }
 
-    /// Takes note that a staged row of a key is elsewhere, in another shape.
+    /// Notes that a staged row of a key is elsewhere, in another shape.
     pub(crate) fn moves(&mut self, key: Fingerprint, was: RowLocation, entry: &Entry) -> Result<()> {
         self.is_settled = false;
         self.buckets.push(&Record { kind: Kind::Moves, key, row: entry.row, location: entry.location, was })
     }
 
-    /// Lets the records of each key compete, so that one is left; how many others have replaced, and `dropped` has where those were staged.
+    /// Lets the records of each key compete, so that one is left. Returns how many others have
+    /// replaced; `dropped` gets where those were staged.
     pub(crate) fn settle(&mut self, dropped: &mut HashMap<u32, RowSet>) -> Result<u64> {
         if self.is_settled {
             return Ok(0);
@@ -224,12 +227,13 @@ impl SpilledKeys {
         Ok(replaced)
     }
 
-    /// Keys that the run has rows of, and keys that it deletes; known once they are settled.
+    /// Returns how many keys the run has rows of, and how many it deletes; known once they are
+    /// settled.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.puts, self.deletes)
     }
 
-    /// What tells keys apart that the run certainly does not have.
+    /// Returns what tells keys apart that the run certainly does not have.
     pub(crate) fn filter(&mut self) -> Result<KeyFilter> {
         let mut filter = KeyFilter::for_keys(self.puts + self.deletes);
         for bucket in 0..BUCKETS {
@@ -240,7 +244,7 @@ impl SpilledKeys {
         Ok(filter)
     }
 
-    /// The keys of each bucket. They must be settled.
+    /// Returns the keys of each bucket. They must be settled.
     pub(crate) fn drain(self) -> impl Iterator<Item = Result<KeyIndex>> {
         self.buckets.drain().map(|records| {
             let mut index = KeyIndex::default();
@@ -269,7 +273,7 @@ impl KeyFilter {
         Self { words: vec![0; usize::try_from(words).unwrap_or(1)] }
     }
 
-    /// The words and the bits in them that stand for a key.
+    /// Returns the words and the bits in them that stand for a key.
     fn locations(&self, key: Fingerprint) -> impl Iterator<Item = (usize, u64)> {
         let count = self.words.len();
         (0..4).map(move |number| {
@@ -319,7 +323,8 @@ mod tests {
             prop_assert_eq!(Record::of_bytes(&record.to_bytes()).unwrap(), record);
         }
 
-        /// Keys come in generations; whatever is spilled when, the same entries win and the same rows are dropped.
+        /// Keys come in generations; whatever is spilled when, the same entries win and the same
+        /// rows are dropped.
         #[test]
         fn spilled_keys_equal_an_index_in_memory(
             generations in prop::collection::vec(prop::collection::vec((0..40_u64, prop::bool::weighted(0.2)), 0..30), 1..6),

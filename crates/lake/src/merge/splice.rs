@@ -1,8 +1,9 @@
-//! Writes a file of the table anew with rows replaced where they are, which leaves most of it as it was: row groups keep their rows, and of those
-//! only columns in which a value changed are encoded. Pages of the others are copied.
+//! Splices incoming rows into a file of the table, which leaves most of it as it was. Row groups
+//! keep their rows, and only columns in which a value changed are encoded. Pages of the others are
+//! copied.
 //!
-//! A row group that loses rows is written like any other rows; so is the last one when rows are added, unless it is full, since every merge would
-//! leave a small row group otherwise.
+//! A row group that loses rows is written like any other rows. So is the last one when rows are
+//! added, unless it is full, since every merge would leave a small row group otherwise.
 
 use std::ops::Range;
 use std::result::Result as StdResult;
@@ -72,11 +73,12 @@ struct Work {
     new: Vec<RecordBatch>,
 }
 
-/// Rows that come one after another to rows that lie one after another. Most rows of a run do: an API mostly lists them in the order in which the table has
-/// them.
+/// Incoming rows that lie one after another, and replace rows that lie one after another. Most rows
+/// of a run do: an API mostly lists them in the order in which the table has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
-    /// The first row that makes room: of the file, or of a piece of it, as the list says that it is in.
+    /// The first row that is replaced: of the file, or of a piece of it, as the list says that it
+    /// is in.
     at: u32,
     rows: u32,
     /// Where the first row comes from, as a batch of `incoming` and a row of that.
@@ -93,12 +95,12 @@ impl Run {
         self.rows as usize
     }
 
-    /// Whether one row more, which goes to `position`, goes on with it.
+    /// Returns whether one row more, which goes to `position`, goes on with it.
     fn takes(&self, position: u32, (batch, row): (u32, u32)) -> bool {
         batch == self.batch && position == self.at + self.rows && row == self.row + self.rows
     }
 
-    /// What of it goes to a range, as locations in that.
+    /// Returns what of it goes to a range, as locations in that.
     fn within(self, range: &Range<usize>) -> Option<Self> {
         let (start, end) = (self.at().max(range.start), (self.at() + self.rows()).min(range.end));
         (start < end).then(|| Self {
@@ -110,7 +112,7 @@ impl Run {
     }
 }
 
-/// Positions of rows, and batches, fit: a file has fewer.
+/// Returns a position of a row, or the number of a batch. Both fit: a file has fewer.
 fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -120,15 +122,16 @@ fn rows_in(runs: &[Run]) -> usize {
 }
 
 impl Splice<'_> {
-    /// Writes the file to staging; `None` when its pages are of another shape than the table has now.
+    /// Writes the file to staging. Returns `None` when its pages are of another shape than the
+    /// table has now.
     pub(crate) async fn run(self) -> Result<Option<StagedFile>> {
         let Self { area, partition, file, loaded, gone, incoming_rows } = self;
         let number = area.next_number();
-        let path = area.storage.layout.staged_file(&area.run_id, number);
+        let path = area.naming.staged.file(number);
         let fails = |error: ParquetError| area.storage.failed("encode", &path, error);
         let original = Original::open(loaded.content.clone()).map_err(fails)?;
-        let mut writer =
-            DataFileWriter::new(Arc::clone(&area.schema), area.options.clone(), area.alignment).map_err(fails)?;
+        let mut writer = DataFileWriter::new(Arc::clone(&area.schema), area.options.clone(), area.naming.alignment)
+            .map_err(fails)?;
         if !writer.takes(&original) {
             return Ok(None);
         }
@@ -171,7 +174,7 @@ impl Staged {
         Self { number: file.number, starts, used: RowSet::default(), last: 0 }
     }
 
-    /// Uses a row: its batch, and its location there; `None` where there is no such row.
+    /// Uses a row. Returns its batch, and its place there; `None` where there is no such row.
     fn take(&mut self, row: u32) -> Option<(u32, u32)> {
         self.used.insert(row);
         let has = |batch: &[(u32, u32)]| matches!(batch, [(first, _), (end, _)] if (*first..*end).contains(&row));
@@ -231,7 +234,7 @@ impl Work {
         Ok(Self { rows: loaded.rows.clone(), replaced, incoming, leaving, new })
     }
 
-    /// The range of the keys that the file has then.
+    /// Returns the range of the keys that the file has then.
     fn keys(&self, area: &StagingArea, file: &DataFile) -> Option<KeyRange> {
         let column = area.key_column?;
         let ranges = |batches: &[RecordBatch]| batches.iter().map(|batch| key_range(batch, column)).collect::<Vec<_>>();
@@ -293,14 +296,15 @@ impl Work {
         self.new.iter().try_for_each(|batch| writer.write(batch))
     }
 
-    /// What comes to a range of rows, as locations in that.
+    /// Returns what comes to a range of rows, as locations in that.
     fn replaced_in(&self, range: &Range<usize>) -> Vec<Run> {
         let first = self.replaced.partition_point(|run| run.at() + run.rows() <= range.start);
         let runs = self.replaced.iter().skip(first).take_while(|run| run.at() < range.end);
         runs.filter_map(|run| run.within(range)).collect()
     }
 
-    /// What comes to each piece of a row group that begins at `first`, as locations in the piece.
+    /// Returns what comes to each piece of a row group that begins at `first`, as locations in the
+    /// piece.
     fn places_in(&self, pieces: &[RecordBatch], first: usize) -> Vec<Vec<Run>> {
         let mut start = first;
         let locations = pieces.iter().map(|piece| {
@@ -311,7 +315,8 @@ impl Work {
         locations.collect()
     }
 
-    /// The values that come to a row group, column by column, and in which columns there is another one than before.
+    /// Returns the values that come to a row group, column by column, and in which columns there is
+    /// another one than before.
     fn changes(
         &self,
         pieces: &[RecordBatch],
@@ -334,7 +339,8 @@ impl Work {
 /// Rows of a run, on average, from which on it is copied as one.
 const RUN_ROWS_MIN: usize = 32;
 
-/// The values of `runs`, one after another; each begins at `start`: in which array, and at which row of it.
+/// Returns the values of `runs`, one after another; each begins at `start`: in which array, and at
+/// which row of it.
 fn gathered(
     arrays: &[&dyn Array],
     runs: &[Run],
@@ -356,7 +362,8 @@ fn gathered(
     concat(&slices.iter().map(AsRef::as_ref).collect::<Vec<_>>())
 }
 
-/// Whether one of the values of a column that are replaced, at `locations` of each piece, is another one than that of `new` which comes there.
+/// Returns whether one of the values of a column that are replaced, at `locations` of each piece,
+/// is another one than that of `new` which comes there.
 fn differs(
     pieces: &[RecordBatch],
     column: usize,
@@ -383,7 +390,7 @@ fn arrays(batches: &[RecordBatch], column: usize) -> Vec<&dyn Array> {
     batches.iter().map(|batch| batch.column(column).as_ref()).collect()
 }
 
-/// The rows of a range, batch by batch.
+/// Returns the rows of a range, batch by batch.
 fn pieces(batches: &[RecordBatch], range: &Range<usize>) -> Vec<RecordBatch> {
     let (mut pieces, mut first) = (Vec::new(), 0);
     for batch in batches {
@@ -396,7 +403,7 @@ fn pieces(batches: &[RecordBatch], range: &Range<usize>) -> Vec<RecordBatch> {
     pieces
 }
 
-/// A column of `pieces` with the values of `new` in the locations that are replaced.
+/// Returns a column of `pieces` with the values of `new` in the locations that are replaced.
 fn patched(
     pieces: &[RecordBatch],
     column: usize,

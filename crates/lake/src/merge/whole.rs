@@ -1,22 +1,23 @@
-//! Carries a merge out: finds the rows that the run touches (`search`), has `decide` say what becomes of them and `plan`
-//! what becomes of their files, rewrites what has to be.
+//! Carries a merge out. Finds the rows that the run touches (`search`), has
+//! [`decide`](crate::merge::decide::decide) say what becomes of them and [`plan`] what becomes of
+//! their files, and rewrites what has to be.
 //!
-//! In general, existing files are read twice before any is rewritten: their keys, to see whether the run has any of them; then the touched rows
-//! alone, to see whether they differ. Files are worked on in parallel; what becomes of a key is decided in the order of the files, so that the
-//! outcome does not depend on timing. Where partitions have nothing to say to each other, which is the usual case, each is merged on its own instead
-//! (`merge_by_partition`).
+//! In general, existing files are read twice before any is rewritten: their keys, to see whether
+//! the run has any of them; then the touched rows alone, to see whether they differ. Files are
+//! worked on in parallel. What becomes of a key is decided in the order of the files, so that the
+//! outcome does not depend on timing. Where partitions do not depend on each other, which is the
+//! usual case, each is merged on its own instead ([`per_partition`](crate::merge::per_partition)).
 //!
-//! A row that is marked as deleted or closed leaves its file and comes again, changed, like any other row of the run; so it
-//! goes to the partition that it then belongs to, and there is one way only in which rows are written.
+//! A row that is marked as deleted or closed leaves its file and comes again, changed, like any
+//! other row of the run. So it goes to the partition that it then belongs to, and rows are written
+//! in one way only.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::log::changes::Changes;
 use crate::log::key_range::KeyRange;
-use crate::log::slots::Slots;
 use crate::log::snapshot::Snapshot;
 use crate::merge::bloom_probe::BloomProbe;
 use crate::merge::closing::RowClosing;
@@ -31,8 +32,9 @@ use crate::merge::search_spilled::judge_spilled;
 use crate::merge::spill::SpilledKeys;
 use crate::parquet::row_set::RowSet;
 use crate::staging::area::{StagedFile, StagingArea};
+use crate::staging::changes::Changes;
 use crate::staging::partition::Partitioner;
-use crate::storage::layout::slot_of;
+use crate::storage::layout::folder_of;
 use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::Result;
 use lakefeed_model::event::RowCounts;
@@ -51,8 +53,8 @@ pub(crate) struct Merge {
     pub(crate) staged: Vec<StagedFile>,
 }
 
-/// Merges the staged rows into the table; counts what became of them.
-pub(crate) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, counts: &mut RowCounts) -> Result<Changes> {
+/// Merges the staged rows into the table, and counts what became of them.
+pub(crate) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCounts) -> Result<Changes> {
     let Merge { area, rules, incoming_keys, retires_absent, closing, partitioner, mut staged } = merge;
     let IncomingKeys { identity, index, spilled, versions, groups, mut dropped, deleted_keys, .. } = incoming_keys;
     let (puts, deletes) = spilled.as_ref().map_or((index.puts(), index.deletes()), SpilledKeys::counts);
@@ -62,8 +64,7 @@ pub(crate) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, coun
     let range = search.is_keyed_only().then(|| range_of(&staged, deleted_keys)).flatten();
     let mut tally = Tally::default();
     if closing.is_none() && spilled.is_none() && search.is_partition_local(snapshot) {
-        let changes =
-            merge_by_partition(&search, range.as_ref(), snapshot, slots, staged, &mut dropped, &mut tally).await?;
+        let changes = merge_by_partition(&search, range.as_ref(), snapshot, staged, &mut dropped, &mut tally).await?;
         tally.count(puts, deletes, counts);
         return Ok(changes);
     }
@@ -78,11 +79,11 @@ pub(crate) async fn merge(merge: Merge, snapshot: &Snapshot, slots: &Slots, coun
     }
     let existing = snapshot.files.iter().map(|(path, file)| existing_file(path, file, &gone)).collect::<Vec<_>>();
     let incoming = staged.iter().map(|file| incoming_file(file, &dropped)).collect::<Vec<_>>();
-    let plans = plan(&existing, &incoming, slots, search.area.limits.file_bytes_target);
+    let plans = plan(&existing, &incoming, search.area.limits.file_bytes_target);
     execute(&search.area, plans, snapshot, staged, gone, dropped).await
 }
 
-/// The range of all keys of the run; `None` when it is not known.
+/// Returns the range of all keys of the run; `None` when it is not known.
 fn range_of(staged: &[StagedFile], deleted: DeletedKeys) -> Option<KeyRange> {
     let deleted = match deleted {
         DeletedKeys::None => None,
@@ -92,10 +93,12 @@ fn range_of(staged: &[StagedFile], deleted: DeletedKeys) -> Option<KeyRange> {
     staged.iter().map(|file| file.keys.clone()).chain(deleted).reduce(KeyRange::union).flatten()
 }
 
-/// Decides what becomes of every row of the table that the run touches, and which incoming rows are not needed.
+/// Decides what becomes of every row of the table that the run touches, and which incoming rows are
+/// not needed.
 ///
-/// Files are looked at in the partitions first where the run has rows. Where no two rows of the table share a key, what was found
-/// there need not be looked for elsewhere; and what was not found is looked for only in files whose bloom filters may have it.
+/// Files of the partitions in which the run has rows come first. Where no two rows of the table
+/// share a key, what was found there is not looked for elsewhere, and what was not found is looked
+/// for only in files whose Bloom filters may have it.
 async fn resolve(
     search: &Arc<Search>,
     range: Option<&KeyRange>,
@@ -108,7 +111,7 @@ async fn resolve(
     let candidates = snapshot.files.iter().filter(|(_, file)| range.is_none_or(|range| range.may_meet(file)));
     let candidates = candidates.map(|(path, file)| (path.as_str(), file.bytes));
     let homes = staged.iter().map(|file| file.partition.path.as_str()).collect::<HashSet<_>>();
-    let is_home = |path: &str| slot_of(path).is_some_and(|(folder, _)| homes.contains(folder));
+    let is_home = |path: &str| homes.contains(folder_of(path));
     let (home, away): (Vec<_>, Vec<_>) = candidates.partition(|(path, _)| is_home(path));
     let folders = staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect::<HashMap<_, _>>();
     let mut judge = Judge { search, folders, occurrences: Occurrences::default(), dropped, tally };
@@ -145,10 +148,9 @@ async fn execute(
         let incoming = staged_in.remove(&plan.partition).unwrap_or_default();
         let rewrite =
             Rewrite::of(area, &plan, &snapshot.files, &incoming, (&mut deleted, &mut dropped), &mut HashMap::new());
-        let area = area.clone();
         spawn(async move {
             let written = rewrite?.run().await?;
-            Ok(changes_of(&area, plan, &incoming, written))
+            Ok(changes_of(plan, &incoming, written))
         })
     });
     let mut changes = Changes::default();

@@ -1,4 +1,5 @@
-//! Column chunks of a data file that are taken over into another one as they are: nothing is decoded or encoded, pages only get new headers.
+//! Copies column chunks of one data file into another: nothing is decoded or encoded, pages only
+//! get new headers.
 
 use bytes::Bytes;
 use parquet::bloom_filter::Sbbf;
@@ -11,7 +12,7 @@ use parquet::file::metadata::{
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::parquet::sealed_page::{BarePage, without_checksum};
+use crate::parquet::page_checksum::{BarePage, without_checksum};
 
 /// A data file in memory.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(crate) struct Original {
     metadata: ParquetMetaData,
 }
 
-/// A column chunk as it is in its file: headers and pages by turns, without what the alignment of that file has added to them.
+/// A column chunk as it is in its file: headers and pages by turns, without checksums and padding.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) blobs: Vec<Bytes>,
@@ -28,12 +29,12 @@ pub(super) struct Chunk {
 }
 
 impl Original {
-    /// The file with this content.
+    /// Opens the file with this content.
     ///
     /// # Errors
     /// When that is no Parquet file.
     pub(crate) fn open(content: Bytes) -> Result<Self> {
-        // Which encodings the pages of a chunk have is to be said of the copy, too.
+        // The copy is to say, too, which encodings the pages of a chunk have.
         let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
         let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = reader.with_metadata_options(Some(options)).parse_and_finish(&content)?;
@@ -44,13 +45,14 @@ impl Original {
         self.metadata.row_groups()
     }
 
-    /// Whether chunks of the file can be chunks of a file of `schema`: types, names and field numbers are the same, and it is known where pages are.
+    /// Returns whether chunks of the file can be chunks of a file of `schema`: types, names and
+    /// field numbers are the same, and it is known where pages are.
     pub(crate) fn is_of(&self, schema: &SchemaDescriptor) -> bool {
         let found = self.metadata.file_metadata().schema_descr();
         found.root_schema() == schema.root_schema() && self.metadata.offset_index().is_some()
     }
 
-    /// The chunk of a leaf column in a row group.
+    /// Returns the chunk of a leaf column in a row group.
     pub(super) fn chunk(&self, row_group: usize, leaf: usize) -> Result<Chunk> {
         let lost = || {
             ParquetError::General(format!("column {leaf} of row group {row_group} has no chunk or no index of pages"))
@@ -74,7 +76,7 @@ impl Original {
         Ok(Chunk { blobs, close })
     }
 
-    /// The headers and pages of a chunk, and by how many bytes its headers are shorter now.
+    /// Returns the headers and pages of a chunk, and by how many bytes its headers are shorter now.
     fn pages(&self, column: &ColumnChunkMetaData, index: &OffsetIndexMetaData) -> Result<(Vec<Bytes>, i64)> {
         let mut places = Vec::with_capacity(index.page_locations.len() + 1);
         if let Some(offset) = column.dictionary_page_offset() {

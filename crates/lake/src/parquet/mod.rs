@@ -1,10 +1,11 @@
-//! One Parquet file: writes, seals, copies and reads it.
+//! One Parquet file: writes, copies and reads it.
 //!
 //! Nothing here knows what becomes of a row, or which commit a file belongs to.
 
+pub(crate) mod alignment;
 pub(crate) mod copy;
+pub(crate) mod page_checksum;
 pub(crate) mod properties;
 pub(crate) mod reader;
 pub(crate) mod row_set;
-pub(crate) mod sealed_page;
 pub(crate) mod writer;

@@ -1,7 +1,7 @@
 //! How a data file is written: compression, encodings, statistics, filters. Pure.
 //!
-//! zstd at level 1; keys plain (they do not repeat) with a bloom filter; whole numbers and instants delta-encoded;
-//! statistics per page. The record schema travels in the file as `lakefeed.schema`.
+//! zstd at level 1; keys plain (they do not repeat), with a Bloom filter; integers and instants
+//! delta-encoded; statistics per page. The record schema travels in the file as `lakefeed.schema`.
 
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowSchemaConverter;
@@ -21,40 +21,32 @@ pub(crate) const SCHEMA_KEY: &str = "lakefeed.schema";
 const SCHEMA_VERSION_KEY: &str = "lakefeed.schema_version";
 /// The key of the order of its rows in a data file's metadata, where they have one.
 pub(crate) const SORTED_KEY: &str = "lakefeed.sorted_by";
-/// How often a bloom filter says "maybe" of a key that is not there.
+/// How often a Bloom filter says "maybe" of a key that is not there.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
 /// What the delta encoder of a column reserves at once, however little it is given.
 const DELTA_RESERVED_BYTES: usize = 1024 * 1024;
 
-/// Bytes that the encoder of a file of `schema` reserves without filling them.
+/// Returns how many bytes the encoder of a file of `schema` reserves without filling them.
 pub(crate) fn reserved_bytes(schema: &SchemaRef) -> Result<usize, ParquetError> {
     let leaves = ArrowSchemaConverter::new().convert(schema)?;
     let delta = leaves.columns().iter().filter(|leaf| is_whole_number(leaf.physical_type())).count();
     Ok(delta * DELTA_RESERVED_BYTES)
 }
 
-/// Pages of data files are compressed when the crate hands them over (`data_file`).
+/// The Parquet crate compresses nothing: the writer compresses pages when they are handed over.
 const BY_US: Compression = Compression::UNCOMPRESSED;
 
-/// The options of data files of a table.
+/// Returns the options of data files of a table; `order` is that of their rows, where they have
+/// one.
 pub(crate) fn data_file_options(
     record_schema: &RecordSchema,
     primary_key: &[String],
     limits: &Limits,
-) -> Result<ArrowWriterOptions, ParquetError> {
-    properties(&record_schema.to_arrow(), primary_key, limits, described(record_schema)?, BY_US)
-}
-
-/// The options of data files of a table whose rows are in an order.
-pub(crate) fn sorted_file_options(
-    record_schema: &RecordSchema,
-    primary_key: &[String],
-    limits: &Limits,
-    order: String,
+    order: Option<String>,
 ) -> Result<ArrowWriterOptions, ParquetError> {
     let mut entries = described(record_schema)?;
-    entries.push(KeyValue::new(SORTED_KEY.to_owned(), order));
+    entries.extend(order.map(|order| KeyValue::new(SORTED_KEY.to_owned(), order)));
     properties(&record_schema.to_arrow(), primary_key, limits, entries, BY_US)
 }
 
@@ -64,7 +56,7 @@ fn described(record_schema: &RecordSchema) -> Result<Vec<KeyValue>, ParquetError
     Ok(vec![KeyValue::new(SCHEMA_KEY.to_owned(), described), KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), version)])
 }
 
-/// The options of a file of any other shape.
+/// Returns the options of a file of any other shape.
 pub(crate) fn plain_options(schema: &SchemaRef, limits: &Limits) -> Result<ArrowWriterOptions, ParquetError> {
     properties(schema, &[], limits, Vec::new(), Compression::ZSTD(ZstdLevel::try_new(1)?))
 }
@@ -95,7 +87,8 @@ fn properties(
         }
         if is_key && leaf.physical_type() != Type::BOOLEAN {
             builder = builder.set_column_bloom_filter_enabled(path.clone(), true);
-            // The filter of a row group starts as large as the most rows need, and is snapshot file to what it has in the end.
+            // The filter of a row group starts as large as the most rows need, and is folded to
+            // what it has in the end.
             builder = builder.set_column_bloom_filter_max_ndv(path.clone(), limits.row_group_rows.max(1) as u64);
             builder = builder.set_column_bloom_filter_fpp(path, BLOOM_FALSE_POSITIVES);
         }
@@ -103,12 +96,12 @@ fn properties(
     Ok(ArrowWriterOptions::new().with_properties(builder.build()))
 }
 
-/// Numbers, instants, dates, times and short decimals.
+/// Returns whether a column holds integers: numbers, instants, dates, times and short decimals.
 fn is_whole_number(physical_type: Type) -> bool {
     matches!(physical_type, Type::INT64 | Type::INT32)
 }
 
-/// What the Parquet and Arrow libraries say when they cannot encode.
+/// Wraps what the Parquet and Arrow libraries say when they cannot encode.
 pub(crate) fn cannot_encode(what: &str, error: ParquetError) -> Error {
     Error::defect(format!("cannot encode {what}")).with_source(error)
 }
@@ -123,7 +116,7 @@ mod tests {
     #[test]
     fn what_an_encoder_reserves_is_what_we_take_off() {
         let limits = Limits { row_group_rows: 1_000, ..Limits::default() };
-        let options = data_file_options(&schema(), &["id".to_owned()], &limits).unwrap();
+        let options = data_file_options(&schema(), &["id".to_owned()], &limits, None).unwrap();
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema().to_arrow(), options).unwrap();
         writer.write(&batch(&[row(1, 1, 1)])).unwrap();
         let reserved = reserved_bytes(&schema().to_arrow()).unwrap();
@@ -134,7 +127,7 @@ mod tests {
 
     #[test]
     fn keys_have_a_bloom_filter_and_no_dictionary_and_the_schema_is_in_the_file() {
-        let options = data_file_options(&schema(), &["id".to_owned()], &Limits::default()).unwrap();
+        let options = data_file_options(&schema(), &["id".to_owned()], &Limits::default(), None).unwrap();
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema().to_arrow(), options).unwrap();
         writer.write(&batch(&[row(1, 1, 1), row(2, 1, 1)])).unwrap();
         let metadata = writer.finish().unwrap();

@@ -1,9 +1,10 @@
-//! Reading data files back, a batch at a time: their keys, some of their rows, or all of them.
+//! Reads data files, a batch at a time: their keys, some of their rows, or all of them.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -40,7 +41,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// What its bytes take where they are kept.
+    /// Returns how many bytes the file takes in memory, as it is.
     pub(crate) fn bytes_in_memory(&self) -> usize {
         usize::try_from(self.bytes).unwrap_or(usize::MAX)
     }
@@ -49,17 +50,17 @@ impl Source {
 /// Which part of a file is wanted.
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
-    /// All of it.
+    /// The whole file.
     Whole,
     /// These columns, those of them that the file has.
     Columns(&'a [String]),
-    /// The rows at these positions, which ascend.
+    /// The rows at these positions, which must ascend.
     Rows(&'a [Range<usize>]),
     /// Both: these columns of the rows at these positions.
     Cells(&'a [Range<usize>], &'a [String]),
 }
 
-/// Batches of a file, in the order of its rows.
+/// Reads batches of a file, in the order of its rows.
 pub(crate) async fn read<'a>(
     storage: &'a Storage,
     source: &Source,
@@ -96,13 +97,13 @@ pub(crate) async fn read<'a>(
     Ok(stream.map(move |batch| batch.map_err(&fails)).boxed())
 }
 
-/// All bytes of a file.
+/// Reads all bytes of a file.
 pub(crate) async fn fetch(storage: &Storage, source: &Source) -> Result<Bytes> {
     let fails = |error| storage.unreadable("read", &source.path, error);
     storage.store.get(&source.path).await.map_err(fails)?.bytes().await.map_err(fails)
 }
 
-/// All batches of a file whose bytes are `content`. With `ahead`, the next one is decoded while the caller works on one.
+/// Decodes all batches of a file whose bytes are `content`.
 pub(crate) fn decode(
     storage: &Storage,
     source: &Source,
@@ -121,7 +122,7 @@ fn unreadable(storage: &Storage, path: &Path, error: ParquetError) -> Error {
     storage.unreadable("read", path, error)
 }
 
-/// Batches of which some are made before they are asked for.
+/// Decodes some batches before they are asked for.
 fn in_advance(
     batches: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
 ) -> BoxStream<'static, Result<RecordBatch>> {
@@ -139,7 +140,7 @@ fn in_advance(
         if let Some(batch) = receiver.recv().await {
             return Some((batch, (receiver, reading)));
         }
-        // That nothing more comes is the end of the file only when the reading says so.
+        // No more batches are the end of the file only when the reading says so.
         let error = match reading.join_next().await? {
             Ok(()) => return None,
             Err(error) => Error::defect("the reading of a file ended unexpectedly").with_source(error),
@@ -149,7 +150,7 @@ fn in_advance(
     stream::unfold((receiver, reading), next).boxed()
 }
 
-/// A data file whose bloom filters can be asked.
+/// A data file whose Bloom filters can be asked.
 pub(crate) struct Filters {
     builder: ParquetRecordBatchStreamBuilder<ObjectReader>,
 }
@@ -165,7 +166,7 @@ impl Filters {
         self.builder.metadata().num_row_groups()
     }
 
-    /// The filter of a plain column in a row group; `None` where it has none.
+    /// Returns the filter of a plain column in a row group; `None` where it has none.
     pub(crate) async fn filter(&mut self, row_group: usize, column: &str) -> parquet::errors::Result<Option<Sbbf>> {
         let leaves = self.builder.parquet_schema().columns();
         let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == [column]) else { return Ok(None) };
@@ -173,7 +174,7 @@ impl Filters {
     }
 }
 
-/// What a data file's metadata has under `key`.
+/// Returns what a data file's metadata has under `key`.
 pub(crate) async fn metadata_entry(storage: &Storage, source: &Source, key: &str) -> Result<Option<String>> {
     let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
     let metadata = object.get_metadata(None).await.map_err(|error| storage.unreadable("read", &source.path, error))?;
@@ -181,10 +182,11 @@ pub(crate) async fn metadata_entry(storage: &Storage, source: &Source, key: &str
     Ok(entries.filter(|entry| entry.key == key).find_map(|entry| entry.value.clone()))
 }
 
-/// Up to here, every whole number is a double.
+/// Up to here, every integer is exact as a double.
 const DOUBLES_MAX: u64 = 1 << 53;
 
-/// Whether the statistics of a file say that every whole number in these columns is a double.
+/// Returns whether the statistics of a file say that every integer in these columns is exact as a
+/// double.
 pub(crate) async fn are_all_doubles(storage: &Storage, source: &Source, columns: &[String]) -> Result<bool> {
     let mut object = ObjectReader { store: Arc::clone(&storage.store), path: source.path.clone(), bytes: source.bytes };
     let metadata = object.get_metadata(None).await.map_err(|error| storage.unreadable("read", &source.path, error))?;
@@ -192,7 +194,7 @@ pub(crate) async fn are_all_doubles(storage: &Storage, source: &Source, columns:
     let mut chunks =
         chunks.filter(|chunk| chunk.column_path().parts().first().is_some_and(|root| columns.contains(root)));
     Ok(chunks.all(|chunk| match (chunk.column_type(), chunk.statistics()) {
-        // Numbers of 64 bits without a sign beyond those with one are negative here.
+        // Unsigned integers of 64 bits beyond the signed ones are negative here.
         (Type::INT64, Some(Statistics::Int64(range))) => match (range.min_opt(), range.max_opt()) {
             (Some(min), Some(max)) => {
                 min <= max && min.unsigned_abs().max(max.unsigned_abs()) <= DOUBLES_MAX && {
@@ -210,7 +212,7 @@ fn is_unsigned(column: &ColumnDescriptor) -> bool {
     matches!(column.logical_type_ref(), Some(LogicalType::Integer(kind)) if !kind.is_signed)
 }
 
-/// Positions as ranges; they must ascend.
+/// Turns positions, which must ascend, into ranges.
 pub(crate) fn ranges(positions: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for position in positions {
@@ -274,6 +276,17 @@ impl AsyncFileReader for ObjectReader {
             reader.load_and_finish(self, bytes).await.map(Arc::new)
         }
         .boxed()
+    }
+}
+
+/// Wraps an error of giving the rows of a file another shape: values that do not fit are a matter of
+/// the schema, anything else is damage.
+pub(crate) fn conform_error(storage: &Storage, action: &str, path: &Path, error: ArrowError) -> Error {
+    match error {
+        ArrowError::CastError(what) => Error::schema(format!("{}: {what}", storage.show(path)))
+            .with_hint("the table stays as it was; keep the column's type with a schema file, or let it become JSON there, too: x-arrow: json, with schema_contract.conflicts: json")
+            .with_hint("or load everything anew with --full-refresh"),
+        error => storage.unreadable(action, path, error),
     }
 }
 

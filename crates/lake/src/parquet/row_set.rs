@@ -15,7 +15,7 @@ pub(crate) struct RowSet {
 }
 
 impl RowSet {
-    /// Adds a position; whether it was new.
+    /// Adds a position. Returns whether it was new.
     pub(crate) fn insert(&mut self, row: u32) -> bool {
         let (word, bit) = address(row);
         if self.words.len() <= word {
@@ -38,7 +38,7 @@ impl RowSet {
         self.len
     }
 
-    /// The positions, ascending.
+    /// Returns the positions, ascending.
     pub(crate) fn positions(&self) -> impl Iterator<Item = usize> + Send + '_ {
         let words = self.words.iter().enumerate();
         words.flat_map(|(word, bits)| (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| word * 64 + bit))

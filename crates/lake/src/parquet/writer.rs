@@ -1,9 +1,13 @@
-//! Writes one data file: the encoder of the Parquet crate, with every page sealed ([`crate::parquet::sealed_page`]) and every part on the alignment of its commit.
+//! Writes one data file by the encoder of the Parquet crate. Every page gets a checksum
+//! ([`crate::parquet::page_checksum`]), and every part begins where it is aligned
+//! ([`crate::parquet::alignment`]).
 //!
-//! A row group can also be taken over from another file, with other values in some of its columns: pages of the others are copied as they are (`copy`).
+//! A row group can also be taken over from another file, with other values in some of its columns:
+//! pages of the others are copied as they are ([`crate::parquet::copy`]).
 //!
-//! Columns are encoded in parallel. The crate hands over each page as it is finished (`PageStore`), and it is compressed then, by the one compressor of its thread. Pages are
-//! sealed when the row group is full, one column at a time, and go to the file without being copied together.
+//! Columns are encoded in parallel. The crate hands over each page as it is finished (`PageStore`),
+//! and it is compressed then, by the one compressor of its thread. Pages get their checksums when
+//! the row group is full, one column at a time, and go to the file without being copied together.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -31,13 +35,14 @@ use rayon::iter::{
 };
 use zstd::bulk::Compressor;
 
+use crate::parquet::alignment::PageAlignment;
 use crate::parquet::copy::{Chunk, Original};
-use crate::parquet::sealed_page::{PageAlignment, is_dictionary, with_checksum, with_compressed_size};
+use crate::parquet::page_checksum::{is_dictionary, with_checksum, with_compressed_size};
 
 /// With fewer rows than this, handing a column to another core costs more than it spares.
 const PARALLEL_ROWS_MIN: usize = 1_024;
 
-/// One data file on its way; its finished bytes wait in memory until [`Self::take_bytes`].
+/// One data file being written; its finished bytes wait in memory until [`Self::take_bytes`].
 #[derive(Debug)]
 pub(crate) struct DataFileWriter {
     file: SerializedFileWriter<Pieces>,
@@ -49,7 +54,8 @@ pub(crate) struct DataFileWriter {
     alignment: PageAlignment,
 }
 
-/// Finished bytes in pieces: one growing vector would leave holes of megabytes in the allocator's memory, row group by row group.
+/// Finished bytes in pieces. One growing vector would leave holes of megabytes in the allocator's
+/// memory, row group by row group.
 #[derive(Debug, Default)]
 struct Pieces {
     full: Vec<Bytes>,
@@ -105,7 +111,7 @@ impl DataFileWriter {
         Ok(writer)
     }
 
-    /// Appends rows; a row group that is full is finished.
+    /// Appends rows. A row group that is full is finished.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut done = 0;
         while done < batch.num_rows() {
@@ -125,23 +131,23 @@ impl DataFileWriter {
         Ok(())
     }
 
-    /// Rows that a row group has at most.
+    /// Returns how many rows a row group has at most.
     pub(crate) fn row_group_rows(&self) -> usize {
         self.row_group_rows
     }
 
-    /// Rows of the row group that is being filled.
+    /// Returns how many rows the open row group has.
     pub(crate) fn open_rows(&self) -> usize {
         self.row_group.as_ref().map_or(0, |row_group| row_group.rows)
     }
 
-    /// Whether chunks of `original` can be chunks of this file.
+    /// Returns whether chunks of `original` can be chunks of this file.
     pub(crate) fn takes(&self, original: &Original) -> bool {
         original.is_of(self.file.schema_descr())
     }
 
-    /// Appends the row group at `position` of `original`, which [`Self::takes`], with other values in some columns: of those there are as many
-    /// as the row group has rows. The others are copied.
+    /// Appends the row group at `position` of `original`, which [`Self::takes`], with other values
+    /// in some columns, as many as the row group has rows. The other columns are copied.
     pub(crate) fn write_changed(
         &mut self,
         original: &Original,
@@ -200,25 +206,25 @@ impl DataFileWriter {
         self.file.finish()
     }
 
-    /// The bytes that were finished since the last call.
+    /// Takes the bytes that were finished since the last call.
     pub(crate) fn take_bytes(&mut self) -> io::Result<Vec<Bytes>> {
         self.file.flush()?;
         Ok(mem::take(self.file.inner_mut()).finish())
     }
 
-    /// Memory that the open row group takes, in bytes; an estimate.
+    /// Estimates the memory that the open row group takes, in bytes.
     pub(crate) fn memory_size(&self) -> usize {
         let columns = self.row_group.iter().flat_map(|row_group| &row_group.columns);
         columns.map(|(column, _)| column.memory_size()).sum()
     }
 
-    /// How large the open row group would be if it were finished now.
+    /// Returns how large the open row group would be if it were finished now.
     pub(crate) fn in_progress_size(&self) -> usize {
         let columns = self.row_group.iter().flat_map(|row_group| &row_group.columns);
         columns.map(|(column, pages)| column.get_estimated_total_bytes().saturating_sub(pages.saved_bytes())).sum()
     }
 
-    /// Bytes that were finished, taken or not.
+    /// Returns how many bytes were finished, taken or not.
     pub(crate) fn bytes_written(&self) -> usize {
         self.file.bytes_written()
     }
@@ -232,7 +238,7 @@ impl DataFileWriter {
         Ok(RowGroup { columns: writers.into_iter().zip(buffers).collect(), rows: 0 })
     }
 
-    /// Moves on to where the next part may begin.
+    /// Writes padding, up to where the next part may begin.
     fn align(&mut self) -> Result<()> {
         let padding_bytes = self.alignment.padding_bytes(self.file.bytes_written() as u64);
         Ok(self.file.write_all(&padding_bytes)?)
@@ -258,14 +264,14 @@ impl RowGroup {
     }
 }
 
-/// What a column was encoded to.
+/// Ends a column. Returns what it was encoded to.
 fn closed(column: ArrowColumnWriter, pages: &PageBuffer) -> Result<(ColumnCloseResult, Vec<Bytes>)> {
     let mut close = column.close()?.close().clone();
     close.metadata = close.metadata.into_builder().set_compression_codec(CompressionCodec::ZSTD).build()?;
     Ok((close, pages.take_all()))
 }
 
-/// The leaves of a column, batch by batch, as the batches of each leaf.
+/// Returns the leaves of a column, batch by batch, as the batches of each leaf.
 fn by_leaf(batches: Vec<Vec<ArrowLeafColumn>>) -> VecDeque<Vec<ArrowLeafColumn>> {
     let mut leaves = VecDeque::new();
     for batch in batches {
@@ -277,7 +283,8 @@ fn by_leaf(batches: Vec<Vec<ArrowLeafColumn>>) -> VecDeque<Vec<ArrowLeafColumn>>
     leaves
 }
 
-/// Seals the pages of a column chunk that begins at `offset`, and has its metadata say so. `blobs` are headers and pages by turns.
+/// Adds checksums and padding to the pages of a column chunk that begins at `offset`, and has its
+/// metadata say so. `blobs` are headers and pages by turns.
 fn finish_chunk(
     blobs: &[Bytes],
     mut close: ColumnCloseResult,
@@ -342,7 +349,7 @@ impl PageBuffer {
         mem::take(&mut *self.pages()).blobs
     }
 
-    /// How many bytes less there are than came.
+    /// Returns how many bytes less there are than came.
     fn saved_bytes(&self) -> usize {
         let pages = self.pages();
         pages.raw_bytes.saturating_sub(pages.bytes)
@@ -389,11 +396,12 @@ impl PageStore for PageBuffer {
 const ZSTD_LEVEL: i32 = 1;
 
 thread_local! {
-    /// A compressor takes half a megabyte. The crate would have one for each column of each open file; one for each thread is enough.
+    /// A compressor takes half a megabyte. The crate would have one for each column of each open
+    /// file; one for each thread is enough.
     static COMPRESSOR: RefCell<Option<(Compressor<'static>, Vec<u8>)>> = const { RefCell::new(None) };
 }
 
-/// A page, compressed.
+/// Returns a page, compressed.
 fn compress(page: &[u8]) -> Result<Bytes> {
     COMPRESSOR.with_borrow_mut(|cell| {
         let (compressor, buffer) = match cell {

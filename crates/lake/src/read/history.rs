@@ -25,7 +25,8 @@ pub struct CommitSummary {
     pub run_id: String,
     /// The resource whose rows it brought.
     pub resource: String,
-    /// What it did with the rows that were there; of a compaction or a fence, what the commit before it did.
+    /// What it did with the rows that were there; of a compaction or a fence, what the commit
+    /// before it did.
     pub disposition: WriteDisposition,
     /// How it merged them; a merge that does not say so was an upsert.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,14 +47,14 @@ pub struct CommitSummary {
 }
 
 impl CommitSummary {
-    /// How many of its files changed in that way.
+    /// Returns how many of its files changed in that way.
     pub fn count(&self, change: FileChangeKind) -> usize {
         self.files.iter().filter(|file| file.change == change).count()
     }
 }
 
 impl Table {
-    /// The commits of the table, newest first, at most `limit` of them. Needs no lock.
+    /// Returns the commits of the table, newest first, at most `limit` of them. Needs no lock.
     ///
     /// # Errors
     /// When the store cannot be read or a commit is damaged.
@@ -84,7 +85,7 @@ fn summary(commit: &CommitDocument, before: &Snapshot) -> CommitSummary {
         full_refresh: commit.full_refresh,
         rows: commit.counts,
         schema_changes: commit.schema_changes.clone(),
-        files: commit.file_changes(before),
+        files: commit.file_changes(&before.files),
         checkpoint: commit.checkpoint.clone(),
     }
 }

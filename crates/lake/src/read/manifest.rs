@@ -11,8 +11,9 @@ use lakefeed_model::error::{Error, Result};
 
 /// The files of a table as one commit left it.
 ///
-/// The names of data files are fixed per partition and slot, so a later commit may have put other content under a name,
-/// or removed it. Such files stand in [`Self::gone`]: what they held can no longer be read.
+/// Data files keep their names when they are rewritten, so a later commit may have put other
+/// content under a name, or removed it. Such files are in [`Self::gone`]: what they held can no
+/// longer be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// The table as that commit left it.
@@ -62,12 +63,13 @@ pub enum Change {
 }
 
 impl Table {
-    /// The exact files of the last commit, or of `commit`, as far as they are still there.
+    /// Returns the exact files of the last commit, or of `commit`, as far as they are still there.
     ///
-    /// Give the locations to a reader that takes a list of files (`read_parquet([…])`, `pyarrow.dataset.dataset([…])`)
-    /// and it sees the rows of that commit, whatever else is in the folder. Data files keep their names when they are
-    /// rewritten: a list holds until the next commit, so read it, or pin it by copying, before the next run. When
-    /// [`Snapshot::published`] is false, some files of the last commit may not be in place yet.
+    /// Give the locations to a reader that takes a list of files (`read_parquet([…])`,
+    /// `pyarrow.dataset.dataset([…])`) and it sees the rows of that commit, whatever else is in the
+    /// folder. Data files keep their names when they are rewritten: a list holds until the next
+    /// commit, so read it, or pin it by copying, before the next run. When [`Snapshot::published`]
+    /// is false, some files of the last commit may not be in place yet.
     ///
     /// ```no_run
     /// # use lakefeed_lake::{Lake, spec::DestinationSpec};
@@ -83,8 +85,8 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when the table does not have the commit, `Storage` when the store
-    /// cannot be read or a commit is damaged.
+    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when the table does not have the
+    /// commit, `Storage` when the store cannot be read or a commit is damaged.
     pub async fn manifest(&self, commit: Option<u64>) -> Result<Manifest> {
         let newest = load(&self.storage).await?.snapshot;
         let last = newest.version;

@@ -10,8 +10,9 @@ use crate::table::Table;
 use lakefeed_model::error::Result;
 
 impl Table {
-    /// Reads the first `limit` rows of a snapshot of this table, file after file in the order of their paths. All batches have the
-    /// Arrow schema of the snapshot; what a file of an older commit lacks, a column or a member of an object, is null.
+    /// Reads the first `limit` rows of a snapshot of this table, file after file in the order of
+    /// their paths. All batches have the Arrow schema of the snapshot; what a file of an older
+    /// commit lacks, a column or a member of an object, is null.
     ///
     /// # Errors
     /// When a file is not there, cannot be read, or has other columns than the snapshot.

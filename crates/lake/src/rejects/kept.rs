@@ -1,4 +1,5 @@
-//! The rejects that runs have kept beside a table, and what has become of them since: a fold of the commits.
+//! The rejects that runs have kept beside a table, and what has become of them since: a fold of the
+//! commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
-use crate::log::document::SettledRejects;
+use crate::log::document::{Operation, SettledRejects};
 use crate::log::read::{commit_numbers, read_commits};
 use crate::parquet::reader::{Part, Source, read};
 use crate::storage::layout::rejects_name;
@@ -31,8 +32,9 @@ pub struct KeptRejects {
 pub struct KeptRejectsFile {
     /// The file, relative to the table's folder.
     pub path: String,
-    /// The last commit that holds no row which came after them: the one that they came with or, where their run found nothing to commit, the one before.
-    /// `None` where the run failed, so that the next one reads the records again anyway.
+    /// The last commit that holds no row which came after them: the one that they came with or,
+    /// where their run found nothing to commit, the one before. `None` where the run failed, so
+    /// that the next one reads the records again anyway.
     pub commit: Option<u64>,
     bytes: u64,
     /// The rejects that are settled, by their row, and the commit that did it.
@@ -76,7 +78,7 @@ pub enum RejectState {
     Open,
     /// Its run failed and committed nothing, so the next run reads the record again.
     NotCommitted,
-    /// A run tried it again, and not in vain.
+    /// A later run made a row of it, or it is not wanted any more.
     Settled {
         /// The commit of that run.
         settled_in: u64,
@@ -118,7 +120,7 @@ impl Settled {
 }
 
 impl Table {
-    /// The rejects that are kept beside the table, settled ones included. Needs no lock.
+    /// Returns the rejects that are kept beside the table, settled ones included. Needs no lock.
     ///
     /// # Errors
     /// When the store cannot be read or a commit is damaged.
@@ -128,7 +130,7 @@ impl Table {
 }
 
 impl KeptRejects {
-    /// The rejects that may be tried again.
+    /// Returns the rejects that may be tried again.
     pub(crate) async fn open_ones(storage: &Storage) -> Result<Self> {
         let mut rejects = Self::open(storage).await?;
         rejects.files.retain(|file| file.commit.is_some() && file.obsolete_since.is_none());
@@ -148,12 +150,12 @@ impl KeptRejects {
         Ok(Self { storage: storage.clone(), files })
     }
 
-    /// The files, the oldest first; those of runs that failed come last.
+    /// Returns the files, the oldest first; those of runs that failed come last.
     pub fn files(&self) -> &[KeptRejectsFile] {
         &self.files
     }
 
-    /// The rejects of a file, batch by batch.
+    /// Returns the rejects of a file, batch by batch.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -174,17 +176,23 @@ impl KeptRejects {
     }
 }
 
-/// The files that commits name, and those that name a commit, as far as they are still `there`, from where they are taken.
+/// Returns the files that commits name, and those that name a commit, as far as they are still
+/// `there`, from where they are taken.
 async fn committed(storage: &Storage, there: &mut BTreeMap<String, u64>) -> Result<Vec<KeptRejectsFile>> {
     let mut files: Vec<KeptRejectsFile> = take_after(there, 0);
     let mut commits = read_commits(storage, commit_numbers(storage).await?);
     while let Some(commit) = commits.try_next().await? {
         for settled in &commit.settled {
             if let Some(file) = files.iter_mut().find(|file| file.path == settled.path) {
-                file.settled.extend(settled.rows.iter().map(|row| (*row, commit.commit)));
+                for row in &settled.rows {
+                    // Maintenance once repeated what the commit before it had settled.
+                    file.settled.entry(*row).or_insert(commit.commit);
+                }
             }
         }
-        if commit.full_refresh || commit.disposition == WriteDisposition::Replace {
+        let replaces = commit.full_refresh || commit.disposition == WriteDisposition::Replace;
+        // Maintenance says what the commit before it did.
+        if replaces && commit.operation == Operation::Load {
             for file in &mut files {
                 file.obsolete_since.get_or_insert(commit.commit);
             }
@@ -199,7 +207,8 @@ async fn committed(storage: &Storage, there: &mut BTreeMap<String, u64>) -> Resu
     Ok(files)
 }
 
-/// Takes out the files of runs that found nothing to commit after commit `number`. Names of runs are in the order of their times.
+/// Takes out the files of runs that found nothing to commit after commit `number`. Names of runs
+/// are in the order of their times.
 fn take_after(there: &mut BTreeMap<String, u64>, number: u64) -> Vec<KeptRejectsFile> {
     let (after, others) = std::mem::take(there).into_iter().partition(|(path, _)| rejects_name(path).1 == Some(number));
     *there = others;

@@ -1,7 +1,8 @@
-//! Whether a record that is tried again comes too late: the table may have a newer version of its key.
+//! Tells whether a record that is tried again comes too late: the table may have a newer version of
+//! its key.
 //!
-//! Rows do not say when they came. A key that stands in a file which was written after the reject may have come after it, so the reject must not
-//! replace it; a key that stands in an older file only is certain to be older.
+//! Rows do not say when they came. A key in a file that was written after the reject may have come
+//! after it, so the reject must not replace it. A key in an older file only is certain to be older.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -55,7 +56,7 @@ impl NewerKeys {
         Ok(Self { storage, files, primary_key, keys: Arc::new(Schema::new(keys)), fingerprinter })
     }
 
-    /// For each row, whether the table may have a newer version of its key.
+    /// Returns for each row whether the table may have a newer version of its key.
     ///
     /// # Errors
     /// When a file cannot be read.

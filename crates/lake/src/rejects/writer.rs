@@ -1,7 +1,9 @@
-//! The refused records of a run, as one Parquet file beside the table. Its name does not end in `.parquet`.
+//! Writes the refused records of a run, as one Parquet file beside the table. Its name does not end
+//! in `.parquet`.
 //!
-//! The file is written once and never changed. Which of its rejects a later run made rows of stands in the commit of that run, so both are one
-//! step: whatever crashes, a reject is tried again until the commit that holds its row, and never after it.
+//! The file is written once and never changed. The commit of a later run says which of its rejects
+//! became rows, so both are one step: whatever crashes, a reject is tried again until the commit
+//! that holds its row, and never after it.
 
 use std::sync::Arc;
 
@@ -35,9 +37,8 @@ pub(crate) struct RejectsWriter {
 }
 
 impl RejectsWriter {
-    pub(crate) fn new(storage: &Storage, run_id: &str, resource: &str, limits: &Limits) -> Result<Self> {
+    pub(crate) fn new(storage: &Storage, path: Path, run_id: &str, resource: &str, limits: &Limits) -> Result<Self> {
         let schema = schema();
-        let path = storage.layout.staged_rejects(run_id);
         let writer = plain_options(&schema, limits)
             .and_then(|options| ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options))
             .map_err(|error| storage.failed("encode", &path, error))?;
@@ -112,7 +113,8 @@ impl RejectsWriter {
     }
 }
 
-/// The name of the run's next file of rejects: a run that reads several windows has one for each of them.
+/// Returns the name of the run's next file of rejects: a run that reads several windows has one for
+/// each of them.
 async fn free_name(storage: &Storage, run_id: &str) -> Result<Path> {
     let taken = storage.list(&storage.layout.all_rejects()).await?;
     let mut before = 0;

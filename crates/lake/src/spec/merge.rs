@@ -68,7 +68,8 @@ pub struct Precedence {
     pub column: String,
     /// Which of its values wins.
     pub order: SortOrder,
-    /// Whether a row of the table that wins stays, too; otherwise only the versions of one run are compared.
+    /// Whether a row of the table that wins stays, too; otherwise only the versions of one run are
+    /// compared.
     pub guards_table: bool,
 }
 
@@ -109,7 +110,7 @@ pub enum MarkKind {
 }
 
 impl MergeStrategy {
-    /// The strategy's name.
+    /// Returns the strategy's name.
     pub fn name(&self) -> StrategyName {
         match self {
             Self::Upsert => StrategyName::Upsert,
@@ -121,7 +122,7 @@ impl MergeStrategy {
 }
 
 impl StrategyName {
-    /// The name as it is written.
+    /// Returns the name as it is written.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Upsert => "upsert",
@@ -139,7 +140,7 @@ impl fmt::Display for StrategyName {
 }
 
 impl MergeSpec {
-    /// The history that is kept, if any.
+    /// Returns the history that is kept, if any.
     pub fn history(&self) -> Option<&HistorySpec> {
         match &self.strategy {
             MergeStrategy::Scd2(history) => Some(history),
@@ -147,7 +148,7 @@ impl MergeSpec {
         }
     }
 
-    /// The column that marks deleted rows, if any.
+    /// Returns the column that marks deleted rows, if any.
     pub fn mark(&self) -> Option<&MarkSpec> {
         match self.deletes.as_ref()? {
             DeleteEffect::Mark(mark) => Some(mark),
@@ -155,7 +156,7 @@ impl MergeSpec {
         }
     }
 
-    /// The columns that the merge adds to those of the records.
+    /// Returns the columns that the merge adds to those of the records.
     pub fn own_columns(&self) -> Vec<Column> {
         let column = |name: &str, column_type, nullable| Column { name: name.to_owned(), column_type, nullable };
         let history = self.history().into_iter().flat_map(|history| {
@@ -172,8 +173,8 @@ impl MergeSpec {
         history.chain(mark).collect()
     }
 
-    /// What is wrong with keys of records that delete. Such a record is reduced to its key, so the key is not within an object, of which other fields
-    /// may be wanted.
+    /// Returns what is wrong with keys of records that delete. Such a record is reduced to its key,
+    /// so the key is not within an object, of which other fields may be wanted.
     pub fn deep_keys(&self, primary_key: &[String], table: &RecordSchema) -> Vec<String> {
         let precedence = self.precedence.iter().map(|precedence| &precedence.column);
         let keys = primary_key.iter().chain(&self.merge_key).chain(precedence).filter(|_| self.deletes.is_some());
@@ -182,7 +183,7 @@ impl MergeSpec {
         deep.map(|key| format!("'{key}' {what}")).collect()
     }
 
-    /// The shape of a table whose records have the shape `records`.
+    /// Returns the shape of a table whose records have the shape `records`.
     ///
     /// # Errors
     /// When a column of the records has the name of one that the merge adds.

@@ -13,8 +13,8 @@ pub struct PartitionField {
     pub column: String,
     /// What is taken of it.
     pub transform: Transform,
-    /// The name of the folder level; `<column>_<transform>` unless given. Never the name of a column, since data
-    /// files hold every column.
+    /// The name of the folder level; `<column>_<transform>` unless given. Never the name of a
+    /// column, since data files hold every column.
     pub name: String,
 }
 
@@ -34,12 +34,13 @@ pub enum Transform {
     Hour,
     /// The number of one of so many buckets, by a hash of the value: Iceberg's `bucket[N]`.
     Bucket(NonZeroU32),
-    /// So many first characters of a text, or a whole number rounded down to a multiple: Iceberg's `truncate[W]`.
+    /// So many first characters of a string, or an integer rounded down to a multiple: Iceberg's
+    /// `truncate[W]`.
     Truncate(NonZeroU32),
 }
 
 impl Transform {
-    /// The transform as it is written in pipeline files and folder names.
+    /// Returns the transform as it is written in pipeline files and folder names.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -52,7 +53,7 @@ impl Transform {
         }
     }
 
-    /// Whether it takes columns of this type.
+    /// Returns whether it takes columns of this type.
     pub const fn takes(self, column_type: &ColumnType) -> bool {
         match column_type {
             ColumnType::TimestampUtc | ColumnType::TimestampNaive => !matches!(self, Self::Truncate(_)),
@@ -63,7 +64,7 @@ impl Transform {
                 matches!(self, Self::Identity | Self::Bucket(_) | Self::Truncate(_))
             }
             ColumnType::Decimal128 { .. } | ColumnType::Time64 => matches!(self, Self::Identity | Self::Bucket(_)),
-            // Folders are named after texts and exact numbers.
+            // Folders are named after strings and exact numbers.
             ColumnType::Boolean
             | ColumnType::Integer(_)
             | ColumnType::Dictionary

@@ -1,8 +1,9 @@
 //! Which bucket a value belongs to. Pure.
 //!
-//! The hash is that of the Iceberg table specification (appendix B, "32-bit hash requirements"): Murmur3, x86, 32 bits, seed 0, over whole numbers, dates, times and
-//! instants as eight little-endian bytes, over texts as UTF-8, and over decimals as the shortest big-endian two's complement. So an engine that
-//! knows Iceberg's `bucket[N]` computes the same folder.
+//! The hash is that of the Iceberg table specification (appendix B, "32-bit hash requirements"):
+//! Murmur3, x86, 32 bits, seed 0; over integers, dates, times and instants as eight little-endian
+//! bytes, over strings as UTF-8, and over decimals as the shortest big-endian two's complement. So
+//! an engine that knows Iceberg's `bucket[N]` computes the same folder.
 
 use std::num::NonZeroU32;
 
@@ -12,7 +13,7 @@ use arrow::datatypes::{
     TimestampMicrosecondType,
 };
 
-/// The buckets of a column's values; null stays null. `None` for a type that has none.
+/// Returns the buckets of a column's values; null stays null. `None` for a type that has none.
 pub(crate) fn buckets(column: &ArrayRef, count: NonZeroU32) -> Option<Int64Array> {
     let bucket = |hash: u32| i64::from((hash & 0x7FFF_FFFF) % count);
     let of_number = |number: i64| bucket(murmur3(&number.to_le_bytes()));
@@ -51,7 +52,7 @@ fn hash_decimal(value: i128) -> u32 {
     murmur3(shortest)
 }
 
-/// Murmur3 of 32 bits for x86, with seed 0 (Austin Appleby's `MurmurHash3_x86_32`).
+/// Hashes by Murmur3 of 32 bits for x86, with seed 0 (Austin Appleby's `MurmurHash3_x86_32`).
 fn murmur3(bytes: &[u8]) -> u32 {
     const C1: u32 = 0xCC9E_2D51;
     const C2: u32 = 0x1B87_3593;

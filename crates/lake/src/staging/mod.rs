@@ -4,6 +4,7 @@
 
 pub(crate) mod area;
 pub(crate) mod bucket;
+pub(crate) mod changes;
 pub(crate) mod open_file;
 pub(crate) mod partition;
 pub(crate) mod rewrite_rows;

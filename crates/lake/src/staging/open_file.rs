@@ -1,7 +1,9 @@
-//! One file of a run on its way to staging: rows wait until there are enough of them to be worth encoding.
+//! One open file of a run: rows wait until there are enough of them to be worth encoding.
 //!
-//! Rows of many partitions come in small pieces, and an encoder has a price per piece; so has a file, which is why none is begun before it has rows
-//! to encode. Encoding goes on beside the work of whoever brings the rows: one piece of a file at a time, so that the file is the same however long it takes.
+//! Rows of many partitions come in small pieces, and an encoder has a price per piece. A file has
+//! one, too, so none is begun before it has rows to encode. Encoding goes on beside the work of
+//! whoever brings the rows, one piece of a file at a time, so that the file is the same however
+//! long it takes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,9 +21,10 @@ use crate::staging::partition::Partition;
 use crate::storage::upload::Upload;
 use lakefeed_model::error::{Error, Result};
 
-/// What an open file holds besides what its encoder counts: pages in the making, metadata. An estimate.
+/// What an open file holds besides what its encoder counts: pages in the making, metadata. An
+/// estimate.
 const ENCODER_OVERHEAD_BYTES: usize = 256 * 1024;
-/// Rows that are waited for before any are encoded, and bytes of them.
+/// How many rows wait before any are encoded, and how many bytes of them.
 const WAITING_ROWS_MAX: usize = 4_096;
 const WAITING_BYTES_MAX: usize = 512 * 1024;
 /// With fewer rows than this, handing them to another thread costs more than it spares.
@@ -113,7 +116,7 @@ impl OpenFile {
         self.come_to_rest(area).await
     }
 
-    /// Has what waits encoded, at once or beside what the caller does next.
+    /// Has the waiting rows encoded, at once or beside what the caller does next.
     async fn begin_to_encode(&mut self, area: &StagingArea) -> Result<()> {
         self.come_to_rest(area).await?;
         let bytes = self.waiting.bytes;
@@ -162,7 +165,7 @@ impl OpenFile {
     fn take_encoder(&mut self, area: &StagingArea) -> Result<Encoder> {
         match self.encoder.take() {
             Some(encoder) => Ok(encoder),
-            None => Encoder::new(area, area.storage.layout.staged_file(&area.run_id, self.number)),
+            None => Encoder::new(area, area.naming.staged.file(self.number)),
         }
     }
 
@@ -174,17 +177,18 @@ impl OpenFile {
         self.put_back(encoder, flushed, area).await
     }
 
-    /// How large the file would be if it were closed now; rows that are not encoded yet count as they are.
+    /// Returns how large the file would be if it were closed now; rows that are not encoded yet
+    /// count as they are.
     pub(crate) fn estimated_bytes(&self) -> u64 {
         (self.encoded.file_bytes + self.raw_bytes()) as u64
     }
 
-    /// Whether nothing was encoded so far.
+    /// Returns whether nothing was encoded so far.
     pub(crate) fn is_only_held(&self) -> bool {
         self.encoder.is_none() && self.at_work.is_none()
     }
 
-    /// The file as rows in memory; nothing of it may have been encoded.
+    /// Returns the file as rows in memory; nothing of it may have been encoded.
     pub(crate) fn hold(self) -> StagedFile {
         let Self { number, partition, waiting, rows, keys, .. } = self;
         StagedFile { number, partition, rows, bytes: waiting.bytes as u64, keys, held: Some(waiting.batches.into()) }
@@ -211,7 +215,7 @@ impl OpenFile {
         }
     }
 
-    /// Bytes of rows that are not encoded yet.
+    /// Returns how many bytes the rows take that are not encoded yet.
     fn raw_bytes(&self) -> usize {
         self.waiting.bytes + self.at_work.as_ref().map_or(0, |at_work| at_work.bytes)
     }
@@ -223,7 +227,7 @@ impl OpenFile {
 
 impl Encoder {
     fn new(area: &StagingArea, path: Path) -> Result<Self> {
-        let writer = DataFileWriter::new(Arc::clone(&area.schema), area.options.clone(), area.alignment)
+        let writer = DataFileWriter::new(Arc::clone(&area.schema), area.options.clone(), area.naming.alignment)
             .map_err(|error| area.storage.failed("encode", &path, error))?;
         Ok(Self { writer, upload: Upload::new(Arc::clone(&area.storage.store), path) })
     }
@@ -240,7 +244,8 @@ impl Encoder {
 
     fn encoded(&self, area: &StagingArea) -> Encoded {
         let in_progress = self.writer.in_progress_size();
-        // The encoder counts buffers that it has reserved; what they hold so far is what costs memory.
+        // The encoder counts buffers that it has reserved; what they hold so far is what costs
+        // memory.
         let encoder = self.writer.memory_size().saturating_sub(area.reserved_bytes).max(in_progress);
         Encoded {
             held_bytes: encoder + self.upload.buffered_bytes() + ENCODER_OVERHEAD_BYTES,
@@ -260,7 +265,7 @@ impl Waiting {
         self.batches.push(batch);
     }
 
-    /// What waits, as one batch.
+    /// Returns what waits, as one batch.
     fn take(&mut self, area: &StagingArea) -> Result<Option<RecordBatch>> {
         let Self { batches, rows, .. } = std::mem::take(self);
         match batches.as_slice() {
@@ -274,7 +279,8 @@ impl Waiting {
     }
 }
 
-/// What the rows of a batch take in memory, without what their buffers hold besides.
+/// Returns how many bytes the rows of a batch take in memory, without what their buffers hold
+/// besides.
 fn slice_bytes(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(column.get_array_memory_size())).sum()

@@ -1,12 +1,13 @@
 //! Which folder a row belongs to. Pure.
 //!
-//! A batch goes in, and comes out as one [`Group`] per partition: `start_time_day=2026-11-23/kind=a%2Fb`. Two different
-//! values never share a folder name, no value can leave its folder, and a Hive reader decodes the names once:
+//! A batch goes in, and comes out as one [`Group`] per partition:
+//! `start_time_day=2026-11-23/kind=a%2Fb`. Two different values never share a folder name, no value
+//! can leave its folder, and a Hive reader decodes the names once:
 //!
-//! * null is `__HIVE_DEFAULT_PARTITION__`, the empty text is `__HIVE_EMPTY__`; a text that reads like one of the two has
-//!   its first character percent-encoded,
-//! * control characters, `"#%'*/:=?\{[]^` and a text of dots only are percent-encoded,
-//! * a text too long for a folder name is cut and gets a hash; its column still holds all of it.
+//! * null is `__HIVE_DEFAULT_PARTITION__`, the empty string is `__HIVE_EMPTY__`; a string that
+//!   reads like one of the two has its first character percent-encoded,
+//! * control characters, `"#%'*/:=?\{[]^` and a string of dots only are percent-encoded,
+//! * a string too long for a folder name is cut and gets a hash; its column still holds all of it.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -27,7 +28,7 @@ use lakefeed_model::schema::RecordSchema;
 
 /// The folder value of null, as Hive writes it.
 pub(crate) const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
-/// The folder value of the empty text, which Hive cannot tell from null.
+/// The folder value of the empty string, which Hive cannot tell from null.
 const EMPTY_VALUE: &str = "__HIVE_EMPTY__";
 /// The longest encoded value in bytes; file systems take 255 for the whole name.
 const VALUE_BYTES_MAX: usize = 180;
@@ -56,7 +57,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// The group's rows of `batch`.
+    /// Returns the group's rows of `batch`.
     pub(crate) fn of(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         match &self.rows {
             None => Ok(batch.clone()),
@@ -83,6 +84,8 @@ struct Level {
 }
 
 impl Partitioner {
+    /// Prepares to split batches of a schema.
+    ///
     /// # Errors
     /// When a field names a column that is missing or that its transform does not take.
     pub(crate) fn new(fields: &[PartitionField], schema: &RecordSchema) -> Result<Self> {
@@ -161,7 +164,8 @@ impl Partitioner {
 }
 
 impl Level {
-    /// What decides, per row: the value itself, what is left of it, or the number of its year, month, day, hour or bucket.
+    /// Returns what decides, per row: the value itself, what is left of it, or the number of its
+    /// year, month, day, hour or bucket.
     fn buckets(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         let column = batch.column(self.column);
         match self.transform {
@@ -175,7 +179,7 @@ impl Level {
         }
     }
 
-    /// The number of each value's year, month, day or hour.
+    /// Returns the number of each value's year, month, day or hour.
     fn periods(&self, column: &ArrayRef) -> Result<ArrayRef> {
         let units_per_day = match column.data_type() {
             DataType::Timestamp(unit, _) => units_per_second(*unit) * SECONDS_PER_DAY,
@@ -197,7 +201,7 @@ impl Level {
         })
     }
 
-    /// The value of the level as text.
+    /// Returns the value of the level as text.
     fn text(&self, bucket: &ArrayRef, position: usize) -> Result<Option<String>> {
         if bucket.is_null(position) {
             return Ok(None);
@@ -258,7 +262,7 @@ fn level(field: &PartitionField, schema: &RecordSchema) -> Result<Level> {
             field.column
         ))
         .with_hint(
-            "year, month and day take dates and timestamps, hour takes timestamps, truncate takes texts and whole numbers, identity and bucket take single values",
+            "year, month and day take dates and timestamps, hour takes timestamps, truncate takes strings and integers, identity and bucket take single values",
         ));
     }
     Ok(Level { column: position, name: field.name.clone(), transform: field.transform })
@@ -273,7 +277,7 @@ const fn units_per_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// The first characters of texts, whole numbers rounded down.
+/// Returns the first characters of strings, and integers rounded down.
 fn truncated(column: &ArrayRef, width: NonZeroU32) -> ArrayRef {
     if let Some(numbers) = column.as_primitive_opt::<Int64Type>() {
         let width = i64::from(width.get());
@@ -289,12 +293,12 @@ fn date_of(days: i64) -> Option<NaiveDate> {
     NaiveDate::from_num_days_from_ce_opt(days.checked_add(DAYS_FROM_CE_TO_1970)?)
 }
 
-/// A date as ISO 8601 writes it; days beyond the calendar as a bare number.
+/// Returns a date as ISO 8601 writes it; days beyond the calendar as a bare number.
 fn date_text(days: i64) -> String {
     date_of(days).map_or_else(|| format!("day{days}"), |date| date.format("%Y-%m-%d").to_string())
 }
 
-/// The folder value of a text: injective, and a single safe path segment after `name=`.
+/// Returns the folder value of a string: injective, and a single safe path segment after `name=`.
 fn folder_value(value: Option<&str>) -> String {
     let Some(value) = value else { return NULL_PARTITION.to_owned() };
     if value.is_empty() {
@@ -306,7 +310,8 @@ fn folder_value(value: Option<&str>) -> String {
         return encoded;
     }
     let mut cut = VALUE_BYTES_MAX;
-    // Neither in the middle of a character nor of a `%XX`; what is left stays longer than any unhashed value may be.
+    // Neither in the middle of a character nor of a `%XX`; what is left stays longer than any
+    // unhashed value may be.
     while !encoded.is_char_boundary(cut) {
         cut -= 1;
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use futures::TryStreamExt as _;
 
-use crate::evolve::reconcile::{conform, conform_error};
-use crate::parquet::reader::{Part, Source, read};
+use crate::evolve::reconcile::conform;
+use crate::parquet::reader::{Part, Source, conform_error, read};
 use crate::parquet::row_set::RowLocation;
 use crate::staging::area::{StagedFile, StagingArea};
 use crate::staging::open_file::OpenFile;
@@ -14,8 +14,8 @@ use crate::staging::partition::Partition;
 use lakefeed_model::error::{Error, Result};
 
 impl StagingArea {
-    /// Writes the rows of a file anew as one staged file, in their order and in the shape of the area. `each` sees every batch, and where its first
-    /// row is now.
+    /// Writes the rows of a file anew as one staged file, in their order and in the shape of the
+    /// area. `each` sees every batch, and where its first row is now.
     pub(crate) async fn rewrite(
         &self,
         source: &Source,

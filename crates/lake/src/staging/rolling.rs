@@ -1,8 +1,10 @@
-//! Rolling Parquet writers: one open file per partition, closed at its target size, all within one byte budget.
+//! Rolling Parquet writers: one open file per partition, closed at its target size, all within one
+//! byte budget.
 //!
-//! Files go to staging; nothing that is written here can be seen by a reader of the table. When the open files hold more
-//! than the budget, the one that holds most is flushed, or closed when flushing would not help. A merge may have the rows of small files back
-//! without their ever being written: it is going to put them together with others anyway.
+//! Files go to staging: no reader of the table sees what is written here. When the open files hold
+//! more than the budget, the one that holds most is flushed, or closed when flushing would not
+//! help. A merge can have the rows of small files back without their ever being written, since it
+//! puts them together with others anyway.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,10 +18,11 @@ use crate::staging::partition::Partition;
 use crate::storage::upload::PART_BYTES;
 use lakefeed_model::error::{Error, Result};
 
-/// A file that holds less than this is closed rather than flushed: a flush would leave as much in its upload.
+/// A file that holds less than this is closed rather than flushed: a flush would leave as much in
+/// its upload.
 const FLUSH_BYTES_MIN: usize = 2 * PART_BYTES;
-/// What may wait in memory before any of it is encoded, where it is going to be put together with rows of the table: a quarter of the budget, and no
-/// more than this.
+/// What may wait in memory before any of it is encoded, where it is going to be put together with
+/// rows of the table: a quarter of the budget, and no more than this.
 const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows of one file at most, so that a position always fits 32 bits.
 const FILE_ROWS_MAX: u64 = 1 << 30;
@@ -40,13 +43,14 @@ impl RollingWriter {
         Self { area, open: HashMap::new(), closed: Vec::new(), held_bytes: 0, waiting_bytes_max: 0 }
     }
 
-    /// A writer whose rows are going to be put together with others: files of a small run need never be written.
+    /// Returns a writer whose rows are going to be put together with others: files of a small run
+    /// need never be written.
     pub(crate) fn waiting(area: StagingArea) -> Self {
         let waiting_bytes_max = WAITING_BYTES_MAX.min(area.limits.writer_buffer_bytes / 4);
         Self { waiting_bytes_max, ..Self::new(area) }
     }
 
-    /// Appends a batch to the partition's open file; where its first row is.
+    /// Appends a batch to the partition's open file. Returns where its first row is.
     pub(crate) async fn write(&mut self, partition: &Arc<Partition>, batch: &RecordBatch) -> Result<RowLocation> {
         if !self.open.contains_key(&partition.path) {
             let file = self.area.open(Arc::clone(partition));
@@ -71,7 +75,8 @@ impl RollingWriter {
         Ok(location)
     }
 
-    /// As [`Self::finish`], but files of which nothing was written so far are not written: their rows come back held.
+    /// Finishes as [`Self::finish`], but writes no file of which nothing was written so far: those
+    /// come back with their rows held.
     pub(crate) async fn finish_holding(mut self) -> Result<Vec<StagedFile>> {
         let (held, open) = self.open.drain().partition::<HashMap<_, _>, _>(|(_, file)| file.is_only_held());
         self.held_bytes = open.values().map(|file| file.held_bytes).sum();
@@ -80,21 +85,22 @@ impl RollingWriter {
         self.finish().await
     }
 
-    /// Closes every open file; all files in the order of their numbers.
+    /// Closes every open file. Returns all files in the order of their numbers.
     pub(crate) async fn finish(mut self) -> Result<Vec<StagedFile>> {
         self.close_all().await?;
         self.closed.sort_by_key(|file| file.number);
         Ok(self.closed)
     }
 
-    /// Closes every open file, and opens those that follow in `area`; the numbers of all that are closed.
+    /// Closes every open file, and opens those that follow in `area`. Returns the numbers of all
+    /// that are closed.
     pub(crate) async fn move_to(&mut self, area: StagingArea) -> Result<impl Iterator<Item = u32> + '_> {
         self.close_all().await?;
         self.area = area;
         Ok(self.closed.iter().map(|file| file.number))
     }
 
-    /// Closes every open file; all that are closed.
+    /// Closes every open file. Returns all that are closed.
     pub(crate) async fn settle(&mut self) -> Result<&[StagedFile]> {
         self.close_all().await?;
         Ok(&self.closed)

@@ -1,14 +1,17 @@
-//! Whether a store is honest: a create-only put of an object that exists must fail.
+//! Checks that a store honours conditional puts: a create-only put of an object that exists must
+//! fail.
 //!
-//! The whole protocol stands on that one condition, and some S3-compatible stores ignore it and overwrite silently.
+//! The whole protocol stands on that one condition. Some S3-compatible stores ignore it and
+//! overwrite silently.
 
 use bytes::Bytes;
 
 use crate::storage::objects::{Created, Storage};
 use lakefeed_model::error::{Error, Result};
 
-/// Puts the probe object, create-only, until the store says that it is there already. It stays: another run may be
-/// probing too, and a table that was probed before is probed by one put.
+/// Puts the check's object, create-only, until the store says that it is there already. The object
+/// stays: another run may be checking, too, and a table that was checked before is checked by one
+/// put.
 ///
 /// # Errors
 /// When the second put goes through as well.

@@ -1,7 +1,9 @@
-//! What it takes on local disk for a change to outlive a loss of power. Object stores have nothing to add: there, a put that was answered is durable.
+//! Durability on local disk: what it takes for a change to outlive a loss of power. Object stores
+//! have nothing to add: there, a put that was answered is durable.
 //!
-//! A file system keeps two things apart: what is in a file, and which name leads to it. Each becomes durable only when it is asked for
-//! (`fsync(2)`: calling it "does not necessarily ensure that the entry in the directory containing the file has also reached disk").
+//! A file system keeps two things apart: the content of a file, and the names that lead to it. Each
+//! becomes durable only when it is asked for (`fsync(2)`: calling it "does not necessarily ensure
+//! that the entry in the directory containing the file has also reached disk").
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -19,10 +21,10 @@ const IN_FLIGHT: usize = 16;
 /// Makes changes durable.
 #[async_trait]
 pub(crate) trait Durability: fmt::Debug + Send + Sync {
-    /// What is in these files is durable from now on.
+    /// Makes the content of these files durable.
     async fn sync_content(&self, paths: &[Path]) -> io::Result<()>;
 
-    /// That these names lead to their files, or to none, is durable from now on.
+    /// Makes durable that these names lead to their files, or to none.
     async fn sync_names(&self, paths: &[Path]) -> io::Result<()>;
 }
 
@@ -33,12 +35,12 @@ pub(crate) struct LocalDurability {
 }
 
 impl LocalDurability {
-    /// `folder` is what the root of the paths means.
+    /// Returns the durability of a folder, which is what the root of the paths means.
     pub(crate) fn below(folder: PathBuf) -> Arc<Self> {
         Arc::new(Self { folder })
     }
 
-    /// The folders from the one that holds `path` up to the one that holds the lake.
+    /// Returns the folders from the one that holds `path` up to the one that holds the lake.
     fn folders_of(&self, path: &Path) -> impl Iterator<Item = PathBuf> {
         let top = self.folder.parent().unwrap_or(&self.folder).to_owned();
         let file = self.folder.join(path.as_ref());

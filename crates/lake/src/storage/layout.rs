@@ -1,20 +1,20 @@
-//! Where everything is: every path of a table, in one place. Pure.
+//! The paths of a table: every path that lakefeed reads or writes is built here. Pure.
 //!
 //! | path below `<destination>/<table>/` | what it is | written |
 //! |---|---|---|
-//! | `<partition>/part-00000.parquet` | a data file; what readers glob; names are fixed per partition and slot | by publishing a commit |
+//! | `<partition>/part-00000.parquet` | a data file; what readers glob; names are fixed per partition and number | by publishing a commit |
 //! | `_lakefeed/commits/00000000000000000042.json` | commit 42; exists or does not: the linearisation point | create-only, once |
 //! | `_lakefeed/published/00000000000000000042.json` | commit 42 is wholly published | after its last data file |
-//! | `_lakefeed/folds/00000000000000000032.json` | commits 1 to 32 in one (`fold`); derived, may go at any time | after commit 32 is published |
+//! | `_lakefeed/folds/00000000000000000032.json` | the snapshot file of commits 1 to 32; derived, may go at any time | after commit 32 is published |
 //! | `_lakefeed/staging/<run>/42-<n>.staged` | a staged data file that is to come with commit 42; never ends in `.parquet` | before the commit |
 //! | `_lakefeed/staging/<run>/42-rejects.staged` | staged rejects | before the commit |
 //! | `_lakefeed/staging/<run>/42-commit.json` | the commit before it has its name, on local disk | before the commit |
-//! | `_lakefeed/staging/<run>/journal-00000.zst` | pages that a run has used, for the next one to go on from | while it reads |
+//! | `_lakefeed/staging/<run>/journal-00000.zst` | cached responses of a run, for the next one to go on from | while it reads |
 //! | `_lakefeed/rejects/<run>.rejects` | refused records of a run, as Parquet; of its second pass `<run>-2.rejects` | with the commit, or when the run failed |
 //! | `_lakefeed/rejects/<run>.after-42.rejects` | the same of a run that found nothing to commit, after commit 42 | without a commit |
 //! | `_lakefeed/leases/00000000000000000007.json` | the seventh writer's lease, where there are no file locks | create-only, then renewed |
 //! | `_lakefeed/lock` | the file lock of the writer, on local disk | by each writer |
-//! | `_lakefeed/probe` | the honesty probe of the store, where there are no file locks | create-only |
+//! | `_lakefeed/probe` | the object of the conditional-put check, where there are no file locks | create-only |
 
 use object_store::path::Path;
 
@@ -27,32 +27,54 @@ const NUMBER_DIGITS: usize = 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     root: Path,
-    /// The commit that staged files are for.
-    aim: u64,
+}
+
+/// The names of what a run stages for one commit.
+#[derive(Debug, Clone)]
+pub(crate) struct StagedNames {
+    folder: Path,
+    /// The number of the commit; 0 where there will be none.
+    commit: u64,
+}
+
+impl StagedNames {
+    /// Returns the path of a staged data file.
+    pub(crate) fn file(&self, number: u32) -> Path {
+        self.named(&format!("{number}.staged"))
+    }
+
+    /// Returns the path of the commit document before it has its name.
+    pub(crate) fn commit_document(&self) -> Path {
+        self.named("commit.json")
+    }
+
+    /// Returns the path of the staged rejects.
+    pub(crate) fn rejects(&self) -> Path {
+        self.named("rejects.staged")
+    }
+
+    fn named(&self, name: &str) -> Path {
+        self.folder.clone().join(format!("{}-{name}", self.commit))
+    }
 }
 
 impl Layout {
     pub(crate) fn new(root: Path) -> Self {
-        Self { root, aim: 0 }
+        Self { root }
     }
 
-    /// For a writer that is going to make commit `number`.
-    pub(crate) fn aiming_at(&self, number: u64) -> Self {
-        Self { root: self.root.clone(), aim: number }
-    }
-
-    /// A path that a commit names, relative to the table's folder. It is already encoded.
+    /// Returns a path that a commit names, relative to the table's folder. It is already encoded.
     pub(crate) fn resolve(&self, relative: &str) -> Result<Path, object_store::path::Error> {
         Path::parse(if self.root.is_root() { relative.to_owned() } else { format!("{}/{relative}", self.root) })
     }
 
-    /// The path relative to the table's folder, as commits name it.
+    /// Returns the path relative to the table's folder, as commits name it.
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a str {
         let path = path.as_ref();
         path.strip_prefix(self.root.as_ref()).map_or(path, |rest| rest.trim_start_matches('/'))
     }
 
-    /// The table's folder.
+    /// Returns the table's folder.
     pub(crate) fn table(&self) -> Path {
         self.root.clone()
     }
@@ -89,37 +111,28 @@ impl Layout {
         self.staging().join(run_id)
     }
 
-    pub(crate) fn staged_file(&self, run_id: &str, number: u32) -> Path {
-        self.staged(run_id, &format!("{number}.staged"))
-    }
-
-    fn staged(&self, run_id: &str, name: &str) -> Path {
-        self.staging_of(run_id).join(format!("{}-{name}", self.aim))
+    /// Returns the names of what a run stages for commit `commit`.
+    pub(crate) fn staged(&self, run_id: &str, commit: u64) -> StagedNames {
+        StagedNames { folder: self.staging_of(run_id), commit }
     }
 
     pub(crate) fn cached_response(&self, run_id: &str, number: u32) -> Path {
         self.staging_of(run_id).join(format!("{RESPONSE_PREFIX}{number:05}.zst"))
     }
 
-    pub(crate) fn staged_commit(&self, run_id: &str) -> Path {
-        self.staged(run_id, "commit.json")
-    }
-
-    pub(crate) fn staged_rejects(&self, run_id: &str) -> Path {
-        self.staged(run_id, "rejects.staged")
-    }
-
     pub(crate) fn all_rejects(&self) -> Path {
         self.meta("rejects")
     }
 
-    /// The refused records of a run that has refused some `before` in as many passes.
+    /// Returns the path of the refused records of a run that has refused some `before`, in as many
+    /// passes.
     pub(crate) fn rejects(&self, run_id: &str, before: usize) -> Path {
         let name = if before == 0 { format!("{run_id}.rejects") } else { format!("{run_id}-{}.rejects", before + 1) };
         self.all_rejects().join(name)
     }
 
-    /// The name that the file `rejects` of a run has when the run finds nothing to commit after commit `number`.
+    /// Returns the path that the file `rejects` of a run gets when the run finds nothing to commit
+    /// after commit `number`.
     pub(crate) fn rejects_after(&self, rejects: &Path, number: u64) -> Path {
         let (stem, _) = rejects_name(rejects.filename().unwrap_or_default());
         self.all_rejects().join(format!("{stem}{REJECTS_AFTER}{number}.rejects"))
@@ -137,7 +150,7 @@ impl Layout {
         self.meta("probe")
     }
 
-    /// The folder that holds everything which is not a data file.
+    /// Returns the folder that holds everything which is not a data file.
     pub(crate) fn meta_folder(&self) -> Path {
         self.root.clone().join(META)
     }
@@ -150,48 +163,60 @@ impl Layout {
 /// Between the name of a run and the number of a commit.
 const REJECTS_AFTER: &str = ".after-";
 
-/// How the names of kept pages begin.
+/// The start of the names of cached responses.
 pub(crate) const RESPONSE_PREFIX: &str = "journal-";
 
 /// The lock file, relative to the table's folder on disk.
 pub(crate) const LOCK_FILE: &str = "_lakefeed/lock";
 
-/// The number in the name of a commit, a marker or a lease.
+/// Returns the number in the name of a commit, a marker or a lease.
 pub(crate) fn number_of(path: &Path) -> Option<u64> {
     let digits = path.filename()?.strip_suffix(".json")?;
     if digits.len() == NUMBER_DIGITS { digits.parse().ok() } else { None }
 }
 
-/// The commit that a staged object is for. Names of the first format do not say it, and kept pages are for none.
+/// Returns the number of the commit that a staged object is for. Names of the first format do not
+/// say it, and cached responses are for none.
 pub(crate) fn aim_of(path: &Path) -> Option<u64> {
     path.filename()?.split_once('-')?.0.parse().ok()
 }
 
-/// The data file of a slot, relative to the table's folder.
-pub(crate) fn data_file(partition: &str, slot: u32) -> String {
-    let name = format!("part-{slot:05}.parquet");
+/// Returns the path of the data file with a number, relative to the table's folder.
+pub(crate) fn data_file(partition: &str, number: u32) -> String {
+    let name = format!("part-{number:05}.parquet");
     if partition.is_empty() { name } else { format!("{partition}/{name}") }
 }
 
-/// The partition folder and the slot of a data file that a commit names.
-pub(crate) fn slot_of(relative: &str) -> Option<(&str, u32)> {
-    let (partition, name) = relative.rsplit_once('/').unwrap_or(("", relative));
-    let slot = name.strip_prefix("part-")?.strip_suffix(".parquet")?.parse().ok()?;
-    Some((partition, slot))
+/// Returns the partition folder and the number of a data file that a commit names.
+pub(crate) fn file_number(relative: &str) -> Option<(&str, u32)> {
+    let (folder, name) = relative.rsplit_once('/').unwrap_or(("", relative));
+    let number = name.strip_prefix("part-")?.strip_suffix(".parquet")?.parse().ok()?;
+    Some((folder, number))
+}
+
+/// Returns whether a path, relative to the table's folder, is one that data files get.
+pub(crate) fn is_data_file(relative: &str) -> bool {
+    file_number(relative).is_some()
+}
+
+/// Returns the folder of a data file; empty for a table of one folder.
+pub(crate) fn folder_of(relative: &str) -> &str {
+    relative.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 fn numbered(number: u64) -> String {
     format!("{number:0NUMBER_DIGITS$}.json")
 }
 
-/// The name of a file of rejects without its endings, and the commit after which its run found nothing to commit.
+/// Returns the name of a file of rejects without its endings, and the commit after which its run
+/// found nothing to commit.
 pub(crate) fn rejects_name(name: &str) -> (&str, Option<u64>) {
     let stem = name.strip_suffix(".rejects").unwrap_or(name);
     let after = stem.rsplit_once(REJECTS_AFTER).and_then(|(stem, number)| Some((stem, number.parse().ok()?)));
     after.map_or((stem, None), |(stem, number)| (stem, Some(number)))
 }
 
-/// Whether a staged file holds pages for another run to go on from.
+/// Returns whether a staged object is a cached response, for another run to go on from.
 pub(crate) fn is_cached_response(path: &Path) -> bool {
     path.filename().is_some_and(|name| name.starts_with(RESPONSE_PREFIX))
 }
@@ -207,8 +232,8 @@ mod tests {
             layout.commit(42),
             layout.published_marker(42),
             layout.snapshot_file(32),
-            layout.staged_file("run-1", 0),
-            layout.staged_rejects("run-1"),
+            layout.staged("run-1", 1).file(0),
+            layout.staged("run-1", 1).rejects(),
             layout.cached_response("run-1", 3),
             layout.rejects("run-1", 0),
             layout.rejects("run-1", 1),
@@ -222,11 +247,11 @@ mod tests {
         assert_eq!(layout.commit(42).filename(), Some("00000000000000000042.json"));
         assert_eq!(number_of(&layout.commit(42)), Some(42));
         assert_eq!(number_of(&Path::from("a/42.json")), None);
-        let aimed = layout.aiming_at(42);
-        let staged = [aimed.staged_file("run-1", 7), aimed.staged_rejects("run-1"), aimed.staged_commit("run-1")];
+        let staged = layout.staged("run-1", 42);
+        let staged = [staged.file(7), staged.rejects(), staged.commit_document()];
         assert_eq!(staged[0].filename(), Some("42-7.staged"));
         assert_eq!(staged.map(|path| aim_of(&path)), [Some(42); 3]);
-        assert_eq!(aim_of(&aimed.cached_response("run-1", 3)), None);
+        assert_eq!(aim_of(&layout.cached_response("run-1", 3)), None);
         assert_eq!(aim_of(&Path::from("a/7.staged")), None);
     }
 
@@ -246,16 +271,17 @@ mod tests {
     }
 
     #[test]
-    fn a_data_file_names_its_partition_and_slot() {
+    fn a_data_file_names_its_partition_and_number() {
         let cases = [
             ("", 0, "part-00000.parquet"),
             ("day=2026-11-23/kind=a", 123_456, "day=2026-11-23/kind=a/part-123456.parquet"),
         ];
-        for (partition, slot, path) in cases {
-            assert_eq!(data_file(partition, slot), path);
-            assert_eq!(slot_of(path), Some((partition, slot)));
+        for (partition, number, path) in cases {
+            assert_eq!(data_file(partition, number), path);
+            assert_eq!(file_number(path), Some((partition, number)));
+            assert_eq!(folder_of(path), partition);
         }
-        assert_eq!(slot_of("day=2026-11-23/other.parquet"), None);
+        assert_eq!(file_number("day=2026-11-23/other.parquet"), None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! One table's objects: the store with every failure named, and with the little that local disk needs on top.
+//! The objects of one table: the store, with every failure named, and with what local disk needs on
+//! top.
 //!
-//! Nothing here knows the protocol; it only makes each step say what it was doing, and where, when it fails.
+//! Nothing here knows the protocol: each operation says what it was doing, and where, when it
+//! fails.
 
 use std::error::Error as StdError;
 use std::path::PathBuf;
@@ -12,7 +14,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 
-use crate::commit::lock_wait::LockWait;
 use crate::storage::durability::Durability;
 use crate::storage::failure::{failed, unreadable};
 use crate::storage::layout::Layout;
@@ -34,10 +35,6 @@ pub(crate) struct Storage {
     pub(crate) folder: Option<PathBuf>,
     /// What makes changes durable, where a finished write is not durable by itself.
     pub(crate) durability: Option<Arc<dyn Durability>>,
-    /// Whether to wait for a table that another run holds.
-    pub(crate) lock_wait: Option<LockWait>,
-    /// Commits after which a fold of the log is due.
-    pub(crate) snapshot_file_every: u64,
 }
 
 /// What became of a create-only put.
@@ -50,11 +47,6 @@ pub(crate) enum Created {
 }
 
 impl Storage {
-    /// For a writer that is going to make commit `number`.
-    pub(crate) fn aiming_at(&self, number: u64) -> Self {
-        Self { layout: self.layout.aiming_at(number), ..self.clone() }
-    }
-
     pub(crate) async fn get(&self, path: &Path) -> Result<Bytes> {
         match self.get_if_present(path).await? {
             Some(bytes) => Ok(bytes),
@@ -75,7 +67,7 @@ impl Storage {
         }
     }
 
-    /// What [`Self::get`] gives, piece by piece.
+    /// Returns what [`Self::get`] gives, piece by piece.
     pub(crate) async fn stream(&self, path: &Path) -> Result<BoxStream<'static, Result<Bytes>>> {
         let (storage, path) = (self.clone(), path.clone());
         let found = self.store.get(&path).await.map_err(|error| self.unreadable("read", &path, error))?;
@@ -98,7 +90,9 @@ impl Storage {
         }
     }
 
-    /// On a durability: writes `bytes` to `staged`, and makes them and the objects that they rely on durable, so that [`Self::create_prepared`] can follow.
+    /// Writes `bytes` to `staged`, and makes them and the objects that they rely on durable, so
+    /// that [`Self::create_prepared`] can follow. Does nothing where a finished write is durable by
+    /// itself.
     pub(crate) async fn prepare(&self, staged: &Path, bytes: &Bytes, relies_on: &[Path]) -> Result<()> {
         if self.durability.is_none() {
             return Ok(());
@@ -109,7 +103,8 @@ impl Storage {
         tokio::try_join!(self.sync_content(&content), self.sync_names(relies_on)).map(drop)
     }
 
-    /// Creates an object that must not exist yet, and that is prepared: on a durability it gets its name, elsewhere it is one single put.
+    /// Creates an object that must not exist yet, and that is prepared. Where durability is asked
+    /// for, it gets its name by a copy; elsewhere it is one single put.
     pub(crate) async fn create_prepared(&self, path: &Path, staged: &Path, bytes: Bytes) -> Result<Created> {
         if self.durability.is_none() {
             return self.create(path, bytes).await;
@@ -121,13 +116,13 @@ impl Storage {
         }
     }
 
-    /// What is in these objects is durable from now on.
+    /// Makes the content of these objects durable.
     pub(crate) async fn sync_content(&self, paths: &[Path]) -> Result<()> {
         let Some(durability) = &self.durability else { return Ok(()) };
         durability.sync_content(paths).await.map_err(|error| failed("make files durable below", &self.url, error))
     }
 
-    /// That these names lead to their objects, or to none, is durable from now on.
+    /// Makes durable that these names lead to their objects, or to none.
     pub(crate) async fn sync_names(&self, paths: &[Path]) -> Result<()> {
         let Some(durability) = &self.durability else { return Ok(()) };
         durability.sync_names(paths).await.map_err(|error| failed("make names durable below", &self.url, error))
@@ -141,10 +136,12 @@ impl Storage {
         }
     }
 
-    /// Copies an object over another, atomically for whoever reads the target. `false` when the source is not there.
+    /// Copies an object over another, atomically for whoever reads the target. Returns `false` when
+    /// the source is not there.
     ///
-    /// On local disk the copy is a second name of the same file, made beside the source and moved over the target: in the folder of the target there is
-    /// no name at any time that a reader who takes every file, as pyarrow does, could take for another data file.
+    /// On local disk the copy is a second name of the same file, made beside the source and moved
+    /// over the target. So the folder of the target never has a name that a reader who takes every
+    /// file, as pyarrow does, could take for another data file.
     pub(crate) async fn copy(&self, from: &Path, to: &Path) -> Result<bool> {
         let copied = if self.folder.is_some() {
             let beside = Path::from(format!("{from}{SECOND_NAME_SUFFIX}"));
@@ -166,7 +163,7 @@ impl Storage {
         self.store.list(Some(folder)).try_collect().await.map_err(|error| self.failed("list", folder, error))
     }
 
-    /// Whether there is any object in `folder`.
+    /// Returns whether there is any object in `folder`.
     pub(crate) async fn has_any(&self, folder: &Path) -> Result<bool> {
         let first = self.store.list(Some(folder)).try_next().await;
         first.map(|object| object.is_some()).map_err(|error| self.failed("list", folder, error))
@@ -187,12 +184,13 @@ impl Storage {
         Ok(())
     }
 
-    /// The path as people write it.
+    /// Returns the path as people write it.
     pub(crate) fn show(&self, path: &Path) -> String {
         format!("{}/{}", self.url, self.layout.relative(path))
     }
 
-    /// The place of a data file as any reader takes it: an absolute path on local disk, a URL elsewhere.
+    /// Returns the place of a data file as any reader takes it: an absolute path on local disk, a
+    /// URL elsewhere.
     pub(crate) fn location(&self, relative: &str) -> String {
         match &self.folder {
             Some(folder) => folder.join(relative).display().to_string(),
@@ -200,7 +198,7 @@ impl Storage {
         }
     }
 
-    /// The path that a commit names.
+    /// Returns the path that a commit names.
     pub(crate) fn resolve(&self, relative: &str) -> Result<Path> {
         self.layout.resolve(relative).map_err(|error| {
             Error::damaged(format!("{}: {relative:?} is not the path of a data file", self.url)).with_source(error)
@@ -227,8 +225,9 @@ impl Storage {
         failed(action, &self.show(path), cause)
     }
 
-    /// On local disk, removes what a killed process left of unfinished puts and copies in the folder of `path`: files
-    /// whose names end in `#` and a number, which listings do not show. The caller holds the table's lock.
+    /// Removes, on local disk, what a killed process left of unfinished puts and copies in the
+    /// folder of `path`: files whose names end in `#` and a number, which listings do not show. The
+    /// caller holds the table's lock.
     pub(crate) fn sweep_temporaries(&self, folder: &Path) {
         let Some(folder) = self.local_path(folder) else { return };
         let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -244,7 +243,8 @@ impl Storage {
         }
     }
 
-    /// On local disk, the names of the folders in `folder`, which listings do not show while they have no files.
+    /// Returns, on local disk, the names of the folders in `folder`. Listings do not show those
+    /// that have no files.
     pub(crate) fn local_subfolders(&self, folder: &Path) -> Vec<String> {
         let entries = self.local_path(folder).and_then(|folder| std::fs::read_dir(folder).ok());
         entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
@@ -261,7 +261,7 @@ impl Storage {
     }
 }
 
-/// The path of a staged object as commits name it.
+/// Returns the path of a staged object as commits name it.
 pub(crate) fn staged_name(storage: &Storage, path: &Path) -> String {
     storage.layout.relative(path).to_owned()
 }

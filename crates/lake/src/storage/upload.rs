@@ -31,12 +31,13 @@ impl Upload {
         &self.path
     }
 
-    /// Bytes that wait for their part to be full.
+    /// Returns bytes that wait for their part to be full.
     pub(crate) fn buffered_bytes(&self) -> usize {
         self.buffered_bytes
     }
 
-    /// Takes the next bytes; sends what makes full parts. All parts but the last are of one size, since some stores want that.
+    /// Takes the next bytes; sends what makes full parts. All parts but the last are of one size,
+    /// since some stores want that.
     pub(crate) async fn write(&mut self, bytes: Bytes) -> object_store::Result<()> {
         self.bytes += bytes.len() as u64;
         let mut rest = bytes;
@@ -60,7 +61,7 @@ impl Upload {
         mem::take(&mut self.buffered).into_iter().collect()
     }
 
-    /// Makes the object exist; how many bytes it has.
+    /// Makes the object exist. Returns how many bytes it has.
     pub(crate) async fn finish(mut self) -> object_store::Result<u64> {
         let rest = self.take_buffered();
         match self.parts.take() {
@@ -75,7 +76,7 @@ impl Upload {
         Ok(self.bytes)
     }
 
-    /// Gives up; best effort, since staging is swept anyway.
+    /// Gives the upload up. Best effort: staging is swept anyway.
     pub(crate) async fn abort(mut self) {
         if let Some(mut parts) = self.parts.take() {
             drop(parts.abort().await);

@@ -86,8 +86,9 @@ impl World {
     }
 
     pub(crate) fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
-        let lake =
-            Lake::with_store(store, Path::ROOT, "lake".to_owned()).with_snapshot_file_every(self.snapshot_file_every);
+        let lake = Lake::with_store(store, Path::ROOT, "lake".to_owned())
+            .with_snapshot_file_every(self.snapshot_file_every)
+            .with_clock(Arc::clone(&self.clock) as Arc<dyn lakefeed_model::clock::Clock>);
         let lake = match &self.durability {
             None => lake,
             Some(durability) => lake.with_durability(Arc::clone(durability)),
@@ -102,7 +103,7 @@ impl World {
         self.lake(Arc::clone(&self.store)).table(TABLE)
     }
 
-    /// The table as a process sees it that dies when the fuse says so.
+    /// Returns the table as a process sees it that dies when the fuse says so.
     pub(crate) fn mortal_table(&self, fuse: &Arc<Fuse>) -> Table {
         self.lake(Arc::new(FaultStore::new(Arc::clone(&self.store), Arc::clone(fuse)))).table(TABLE)
     }
@@ -124,11 +125,10 @@ impl World {
             load_metadata: false,
             conflicts: lakefeed_model::schema::Conflicts::Reject,
             limits: self.limits,
-            clock: Arc::clone(&self.clock) as Arc<dyn lakefeed_model::clock::Clock>,
         }
     }
 
-    /// One whole run that is expected to succeed.
+    /// Returns one whole run that is expected to succeed.
     pub(crate) async fn run(&self, run_id: &str, disposition: WriteDisposition, batches: &[Vec<Row>]) -> CommitOutcome {
         run_on(&self.table(), self.spec(run_id, disposition), batches).await.unwrap()
     }
@@ -138,14 +138,15 @@ impl World {
         self.clock.advance(std::time::Duration::from_secs(61));
     }
 
-    /// What a reader sees who globs `**/*.parquet`: the paths.
+    /// Returns what a reader sees who globs `**/*.parquet`: the paths.
     pub(crate) async fn glob(&self) -> BTreeSet<String> {
         let objects = self.store.list(Some(&Path::from(TABLE))).try_collect::<Vec<_>>().await.unwrap();
         let paths = objects.into_iter().map(|object| object.location.as_ref().to_owned());
         paths.filter(|path| path.ends_with(".parquet")).collect()
     }
 
-    /// What a reader sees who globs `**/*.parquet`: the rows, sorted. Every row must be in the folder of its day.
+    /// Returns what a reader sees who globs `**/*.parquet`: the rows, sorted. Every row must be in
+    /// the folder of its day.
     pub(crate) async fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for path in self.glob().await {
@@ -165,13 +166,13 @@ impl World {
         rows
     }
 
-    /// Every object of the table, data files included.
+    /// Returns every object of the table, data files included.
     pub(crate) async fn objects(&self) -> Vec<String> {
         let objects = self.store.list(Some(&Path::from(TABLE))).try_collect::<Vec<_>>().await.unwrap();
         objects.into_iter().map(|object| object.location.as_ref().to_owned()).collect()
     }
 
-    /// What `table verify` says of it: nothing.
+    /// Returns what `table verify` says of it: nothing.
     pub(crate) async fn check_files_are_sound(&self) {
         let report = self.table().verify().await.unwrap();
         assert!(report.is_sound(), "{:?}", report.findings);

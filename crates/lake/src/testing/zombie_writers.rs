@@ -1,7 +1,9 @@
-//! Two writers on one store, each of which may fall asleep before any of its requests, for any time; their clocks differ. Every schedule is drawn.
+//! Two writers on one store, each of which may fall asleep before any of its requests, for any
+//! time; their clocks differ. Every schedule is drawn.
 //!
-//! What is driven is the real protocol, not a model of it. The bound on the difference of clocks decides only how long after its holder's last renewal a lease may be
-//! taken over, never whether that is safe; so it is drawn far beyond what clocks really differ by.
+//! What is driven is the real protocol, not a model of it. The bound on the difference of clocks
+//! decides only how long after its holder's last renewal a lease may be taken over, never whether
+//! that is safe; so it is drawn far beyond what clocks really differ by.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +103,8 @@ impl ObjectStore for Gated {
 enum Event {
     /// A writer makes so many requests.
     Requests { writer: usize, count: usize },
-    /// A writer makes so many requests and falls asleep for long; the other one takes over and makes many.
+    /// A writer makes so many requests and falls asleep for long; the other one takes over and
+    /// makes many.
     Sleeps { writer: usize, after: usize, meanwhile: usize },
     /// Time passes; nobody renews a lease, as when both are asleep.
     Passes { seconds: u64 },
@@ -132,7 +135,7 @@ fn load() -> impl Strategy<Value = Load> {
     })
 }
 
-/// What the table is after the commits that the log has, in their order.
+/// Returns what the table is after the commits that the log has, in their order.
 fn expected(commits: &[Load]) -> Vec<Row> {
     let mut table: Vec<Row> = Vec::new();
     for Load { disposition, rows } in commits {
@@ -157,7 +160,8 @@ async fn requests(turns: &Semaphore, count: usize) {
     }
 }
 
-/// The runs of a writer, one after the other: for each of them the commit that it was told it has made.
+/// Returns the runs of a writer, one after the other: for each of them the commit that it was told
+/// it has made.
 async fn write(world: World, turns: Arc<Semaphore>, writer: usize, loads: Vec<Load>) -> Vec<Option<u64>> {
     let store = Arc::new(Gated { inner: Arc::clone(&world.store), turns });
     let mut made = Vec::new();
@@ -214,7 +218,7 @@ async fn play(loads: [Vec<Load>; 2], events: Vec<Event>, skew: u64) {
         made.push(writer.await.unwrap());
     }
     base.clock.advance(Duration::from_secs(1_000_000));
-    let maintenance = crate::Maintenance::new("last", Arc::clone(&base.clock) as Arc<dyn lakefeed_model::clock::Clock>);
+    let maintenance = crate::Maintenance::new("last");
     let recovery = base.table().recover(&maintenance).await.unwrap();
     let mut history = base.table().history(None).await.unwrap();
     history.reverse();

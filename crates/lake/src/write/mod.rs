@@ -5,7 +5,9 @@
 pub(crate) mod begin;
 pub(crate) mod evolve;
 pub(crate) mod finish;
+pub(crate) mod session;
 pub(crate) mod settle;
+pub(crate) mod staged_rows;
 pub(crate) mod stamp;
 pub(crate) mod widen;
 pub(crate) mod writer;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::error::ArrowError;
+use chrono::{DateTime, Utc};
 
 use crate::write_spec::WriteSpec;
 use lakefeed_model::schema::{LOADED_AT, RUN_ID};
@@ -13,11 +14,11 @@ use lakefeed_model::schema::{LOADED_AT, RUN_ID};
 pub(super) struct Stamp(Option<(String, i64)>);
 
 impl Stamp {
-    pub(super) fn of(write: &WriteSpec) -> Self {
-        Self(write.load_metadata.then(|| (write.run_id.clone(), write.clock.now().timestamp_micros())))
+    pub(super) fn of(write: &WriteSpec, now: DateTime<Utc>) -> Self {
+        Self(write.load_metadata.then(|| (write.run_id.clone(), now.timestamp_micros())))
     }
 
-    /// The batch with its columns of load metadata filled in.
+    /// Returns the batch with its columns of load metadata filled in.
     pub(super) fn on(&self, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
         let Some((run_id, loaded_at)) = &self.0 else { return Ok(batch) };
         let rows = batch.num_rows();

@@ -1,5 +1,6 @@
-//! Rows that were written in a narrower shape take the wider one: those that the run has staged before its schema evolved, and those of the table where
-//! readers could not read files of both shapes together.
+//! Writes rows of a narrower shape in the wider one: those that the run has staged before its
+//! schema evolved, and those of the table where readers could not read files of both shapes
+//! together.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,18 +9,18 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::evolve::reconcile::{conform, conform_error, names_of};
-use crate::log::changes::Changes;
+use crate::evolve::reconcile::{conform, names_of};
 use crate::log::snapshot::Snapshot;
 use crate::merge::incoming::IncomingKeys;
-use crate::parquet::reader::{Part, Source, are_all_doubles, read};
+use crate::parquet::reader::{Part, Source, are_all_doubles, conform_error, read};
 use crate::parquet::row_set::RowLocation;
-use crate::staging::area::{StagedFile, StagingArea, added_file};
+use crate::staging::area::{StagedFile, StagingArea};
+use crate::staging::changes::{Changes, FileId};
 use crate::staging::partition::Partition;
-use crate::storage::layout::slot_of;
+use crate::storage::layout::folder_of;
 use crate::storage::objects::Storage;
 use crate::tasks::{files_in_flight, spawn};
-use lakefeed_model::error::{Error, Result};
+use lakefeed_model::error::Result;
 
 /// Writes the staged files with the numbers `narrower` anew, row by row at the same position.
 pub(crate) async fn widen_staged(
@@ -29,8 +30,7 @@ pub(crate) async fn widen_staged(
     incoming_keys: &mut Option<IncomingKeys>,
 ) -> Result<()> {
     for file in staged.iter_mut().filter(|file| narrower.contains(&file.number)) {
-        let path = area.storage.layout.staged_file(&area.run_id, file.number);
-        let source = Source { path: path.clone(), bytes: file.bytes };
+        let source = area.source(file);
         let number = file.number;
         let wider =
             area.rewrite(&source, Arc::clone(&file.partition), |batch, location| match incoming_keys.as_mut() {
@@ -45,39 +45,35 @@ pub(crate) async fn widen_staged(
         {
             incoming_keys.dropped.insert(file.number, dropped);
         }
-        area.storage.delete(&path).await?;
+        area.storage.delete(&source.path).await?;
     }
     Ok(())
 }
 
-/// Writes every file of the table that `changes` leaves as it is anew, under its own name.
+/// Writes every file of the table that `changes` leaves alone anew.
 pub(crate) async fn widen_table(area: &StagingArea, snapshot: &Snapshot, changes: &mut Changes) -> Result<()> {
-    let touched: BTreeSet<&String> =
-        changes.adds.iter().map(|added| &added.path).chain(changes.removes.iter()).collect();
+    let touched: BTreeSet<&FileId> = changes.removes.iter().collect();
     let mut shared = area.clone();
     shared.limits.writer_buffer_bytes /= files_in_flight();
     let rewrites = snapshot.files.iter().filter(|(path, _)| !touched.contains(path)).map(|(path, file)| {
         let (area, path) = (shared.clone(), path.clone());
         let (bytes, values) = (file.bytes, file.partition.clone());
         spawn(async move {
-            let Some((folder, slot)) = slot_of(&path) else {
-                return Err(Error::damaged(format!("{path} is not the name of a data file")));
-            };
-            let partition = Arc::new(Partition { path: folder.to_owned(), values });
+            let partition = Arc::new(Partition { path: folder_of(&path).to_owned(), values });
             let source = Source { path: area.storage.resolve(&path)?, bytes };
             let written = area.rewrite(&source, partition, |_, _| Ok(())).await?;
-            Ok(added_file(&area, &written, slot))
+            Ok((path, written))
         })
     });
     let rewrites = rewrites.collect::<Vec<_>>();
     let mut done = stream::iter(rewrites).buffered(files_in_flight());
-    while let Some(added) = done.try_next().await? {
-        changes.adds.push(added);
+    while let Some((path, written)) = done.try_next().await? {
+        changes.rewrites.insert(path, written);
     }
     Ok(())
 }
 
-/// Whether the rows of all files fit the columns of `shape`, as far as the files have them.
+/// Returns whether the rows of all files fit the columns of `shape`, as far as the files have them.
 pub(crate) async fn fit(storage: &Storage, sources: Vec<Source>, shape: &SchemaRef) -> Result<bool> {
     let checks = sources.into_iter().map(|source| {
         let (storage, shape) = (storage.clone(), Arc::clone(shape));
@@ -93,7 +89,7 @@ pub(crate) async fn fit(storage: &Storage, sources: Vec<Source>, shape: &SchemaR
     Ok(true)
 }
 
-/// Only the columns in question are read, and those only where the statistics of the file do not tell.
+/// Reads only the columns in question, and those only where the statistics of the file do not tell.
 async fn fits(storage: &Storage, source: &Source, shape: &SchemaRef) -> Result<bool> {
     let names = shape.fields().iter().flat_map(|field| names_of(field)).collect::<Vec<_>>();
     if are_all_doubles(storage, source, &names).await? {

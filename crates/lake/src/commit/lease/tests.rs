@@ -48,13 +48,13 @@ async fn a_file_lock_ends_with_its_writer_even_where_a_copy_of_the_open_file_liv
     let world = World::on_disk();
     let storage = world.table().storage;
     let clock = Arc::clone(&world.clock) as Arc<dyn Clock>;
-    let lock = TableLock::acquire(&storage, "first", &clock).await.unwrap();
+    let lock = TableLock::acquire(&storage, "first", &clock, None).await.unwrap();
     let TableLock::File(held) = &lock else { panic!("not a file lock") };
     // As a process that is being started gets copies of all open files.
     let copy = held.0.try_clone().unwrap();
-    assert!(TableLock::acquire(&storage, "early", &clock).await.is_err());
+    assert!(TableLock::acquire(&storage, "early", &clock, None).await.is_err());
     lock.release(&storage).await;
-    TableLock::acquire(&storage, "next", &clock).await.unwrap().release(&storage).await;
+    TableLock::acquire(&storage, "next", &clock, None).await.unwrap().release(&storage).await;
     drop(copy);
 }
 
@@ -76,7 +76,8 @@ async fn a_writer_that_was_taken_over_cannot_commit_and_the_other_one_can() {
     world.check_tidy().await;
 }
 
-/// A store that looks first and writes then lets two writers create the same lease; whoever wrote last has it.
+/// A store that looks first and writes then lets two writers create the same lease; whoever wrote
+/// last has it.
 #[tokio::test]
 async fn a_writer_whose_lease_was_overwritten_cannot_commit() {
     let world = World::in_memory();
@@ -106,7 +107,8 @@ async fn epochs_only_grow_and_old_leases_are_deleted() {
 async fn a_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once() {
     use object_store::ObjectStoreExt as _;
     let world = World::in_memory();
-    // No process has such a number (PID_MAX_LIMIT is 2^22). Starting one and state for its end would lend it the lock files of other tests.
+    // No process has such a number (PID_MAX_LIMIT is 2^22). Starting one and state for its end
+    // would lend it the lock files of other tests.
     let pid = 1 << 30;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let lease = serde_json::json!({

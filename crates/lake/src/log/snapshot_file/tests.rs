@@ -191,7 +191,8 @@ async fn put_fold(storage: &Storage, snapshot: &Snapshot, health: Health) {
     put(storage, storage.layout.snapshot_file(number), bytes).await;
 }
 
-/// One commit of a history: files that it adds, how many it removes, and the snapshot file after it.
+/// One commit of a history: files that it adds, how many it removes, and the snapshot file after
+/// it.
 type Step = (BTreeSet<u8>, usize, Health);
 
 async fn write_history(storage: &Storage, steps: Vec<Step>, marked: bool) -> Vec<Snapshot> {
@@ -293,7 +294,8 @@ async fn opening_a_table_of_100_000_commits_takes_as_many_requests_as_one_of_1_0
             "{before:?} {after:?}"
         );
     }
-    // A snapshot file and its commit, the commits since, and one that is not there; a list of snapshot files and one of markers.
+    // A snapshot file and its commit, the commits since, and one that is not there; a list of
+    // snapshot files and one of markers.
     let gets = 2 + (COMMITS_PER_SNAPSHOT_FILE - 1) + 1;
     assert_eq!(taken, [(gets, 2, 3); 2]);
 }
@@ -301,8 +303,7 @@ async fn opening_a_table_of_100_000_commits_takes_as_many_requests_as_one_of_1_0
 #[tokio::test]
 async fn a_writer_keeps_two_folds_and_makes_up_for_what_was_not_kept() {
     let world = World::in_memory();
-    let storage = World::in_memory().table().storage;
-    assert_eq!(storage.snapshot_file_every, 2, "what the tests of the lake use");
+    assert_eq!(world.snapshot_file_every, 2, "what the tests of the lake use");
     let mut snapshot_files = Vec::new();
     for run in 0..9 {
         world.run(&format!("run-{run}"), Merge, &[vec![row(run, 1, 1)]]).await;

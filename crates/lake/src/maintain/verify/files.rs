@@ -1,4 +1,4 @@
-//! One data file against its commit: every page is decoded, and every row looked at.
+//! Compares one data file with its commit: every page is decoded, and every row looked at.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::parquet::reader::{Part, Source, read};
 use crate::spec::PartitionField;
 use crate::staging::area::key_bounds;
 use crate::staging::partition::Partitioner;
-use crate::storage::layout::slot_of;
+use crate::storage::layout::folder_of;
 use crate::storage::objects::Storage;
 use crate::tasks::compute;
 use lakefeed_model::error::{Error, Result};
@@ -79,7 +79,7 @@ pub(super) async fn check(
     let mut look = Look {
         shape,
         file,
-        folder: slot_of(path).map_or("", |(folder, _)| folder),
+        folder: folder_of(path),
         partitioner: Partitioner::new(&shape.partition_by, &shape.record_schema)?,
         rows: 0,
         bounds: None,
@@ -135,7 +135,7 @@ impl Look<'_> {
         }
     }
 
-    /// Looks at the values of a batch; why they do not fit the table's schema.
+    /// Looks at the values of a batch. An error says why they do not fit the table's schema.
     fn inside(&mut self, batch: &RecordBatch) -> Result<(), String> {
         let shape = self.shape;
         for field in batch.schema_ref().fields() {

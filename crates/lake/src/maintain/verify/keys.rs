@@ -1,4 +1,5 @@
-//! Is every primary key there once? By 128-bit fingerprints, a share of them at a time.
+//! Finds primary keys that are there more than once, by 128-bit fingerprints, a share of them at a
+//! time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ const EXAMPLES_MAX: usize = 5;
 pub(super) struct Sieve {
     pub(super) fingerprinter: Fingerprinter,
     pub(super) names: Vec<String>,
-    /// The column that is null in current versions, where history is kept: only those have a key of their own.
+    /// The column that is null in current versions, where history is kept: only those have a key of
+    /// their own.
     pub(super) valid_to: Option<String>,
     /// Into how many shares the keys are divided; a fingerprint says itself to which it belongs.
     pub(super) shares: u64,
@@ -41,7 +43,7 @@ impl Sieve {
         Ok(())
     }
 
-    /// Which rows of a batch have a key of their own.
+    /// Returns which rows of a batch have a key of their own.
     fn is_current(&self, batch: &RecordBatch) -> Result<impl Fn(usize) -> bool + use<>, ArrowError> {
         let missing = |name: &String| ArrowError::SchemaError(format!("the column {name} is missing"));
         let valid_to = match &self.valid_to {
@@ -51,7 +53,7 @@ impl Sieve {
         Ok(move |row| valid_to.as_ref().is_none_or(|valid_to| valid_to.is_null(row)))
     }
 
-    /// The columns that it needs.
+    /// Returns the columns that it needs.
     fn columns(&self) -> Vec<String> {
         self.names.iter().chain(&self.valid_to).cloned().collect()
     }
@@ -64,7 +66,8 @@ impl Sieve {
     }
 }
 
-/// Looks for repeated keys in all shares; `keys` is the first one. `files` are those whose keys can be read.
+/// Looks for repeated keys in all shares; `keys` is the first one. `files` are those whose keys can
+/// be read.
 pub(super) async fn check(
     storage: &Storage,
     shape: &Shape,
@@ -106,7 +109,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// How many of the sorted keys are repeats of the one before; keeps a few of them.
+/// Returns how many of the sorted keys are repeats of the one before; keeps a few of them.
 fn note_repeats(sorted: &[Fingerprint], examples: &mut Vec<Fingerprint>) -> u64 {
     let mut repeats = 0;
     for (key, next) in sorted.iter().zip(sorted.iter().skip(1)) {
@@ -120,7 +123,7 @@ fn note_repeats(sorted: &[Fingerprint], examples: &mut Vec<Fingerprint>) -> u64 
     repeats
 }
 
-/// The repeated keys in words, each with the files that held it.
+/// Returns the repeated keys in words, each with the files that held it.
 async fn name_keys(
     storage: &Storage,
     sieve: &Sieve,
@@ -141,7 +144,7 @@ async fn name_keys(
     Ok(found.into_iter().map(|(key, places)| format!("{key} in {}", places.join(" and "))).collect())
 }
 
-/// The keys of a batch that are among `wanted`, as text.
+/// Returns the keys of a batch that are among `wanted`, as text.
 fn texts(sieve: &Sieve, batch: &RecordBatch, wanted: &[Fingerprint]) -> Result<Vec<String>, ArrowError> {
     let prints = sieve.prints(batch)?;
     let options = FormatOptions::default();

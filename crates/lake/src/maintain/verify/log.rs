@@ -1,4 +1,5 @@
-//! The log by itself: are the commits there, do they parse, do they follow from each other, and do the markers and the snapshot files agree?
+//! The log by itself: are the commits there, do they parse, do they follow from each other, and do
+//! the markers and the snapshot files agree?
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use crate::log::document::{CommitDocument, RejectsFile};
 use crate::log::snapshot::Snapshot;
 use crate::log::snapshot_file::{self, SnapshotFile};
 use crate::maintain::verify::{Finding, FindingCode};
-use crate::storage::layout::{number_of, slot_of};
+use crate::storage::layout::{is_data_file, number_of};
 use crate::storage::objects::Storage;
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::{Error, Result};
@@ -27,7 +28,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// The last commit, when it is still to be published.
+    /// Returns the last commit, when it is still to be published.
     pub(super) fn unpublished(&self) -> Option<&CommitDocument> {
         self.last.as_ref().filter(|_| !self.snapshot.published)
     }
@@ -143,7 +144,7 @@ fn check_snapshot_file(
     })
 }
 
-/// What is wrong with a commit that parses.
+/// Returns what is wrong with a commit that parses.
 fn contradictions(commit: &CommitDocument, place: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let Checkpoint { version, resource, .. } = &commit.checkpoint;
@@ -160,7 +161,7 @@ fn contradictions(commit: &CommitDocument, place: &str) -> Vec<Finding> {
         let detail = format!("its files have {rows} rows, but it counts {} written", commit.counts.written);
         findings.push(Finding::problem(FindingCode::CommitContradictory, place, detail));
     }
-    for added in commit.adds.iter().filter(|added| slot_of(&added.path).is_none()) {
+    for added in commit.adds.iter().filter(|added| !is_data_file(&added.path)) {
         let detail = format!("{:?} is not the name of a data file", added.path);
         findings.push(Finding::problem(FindingCode::CommitContradictory, place, detail));
     }

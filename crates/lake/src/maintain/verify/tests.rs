@@ -30,7 +30,8 @@ enum Damage {
     Scratch(&'static str, isize),
     /// A commit says something else.
     Edit(u64, fn(&mut Value)),
-    /// The file has these rows, and the log is made to agree as far as sizes, counts and key ranges go.
+    /// The file has these rows, and the log is made to agree as far as sizes, counts and key ranges
+    /// go.
     Rows(&'static str, Vec<Row>),
     /// As `Rows`, with a batch of any shape.
     Batch(&'static str, RecordBatch),

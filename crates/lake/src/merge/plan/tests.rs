@@ -1,6 +1,4 @@
 use super::*;
-use crate::log::document::DataFile;
-use crate::log::snapshot::Snapshot;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -20,19 +18,13 @@ fn small(number: u32) -> IncomingFile {
     IncomingFile { bytes: MIB, ..incoming(number, 5, 0) }
 }
 
-fn slots_of(existing: &[ExistingFile]) -> Slots {
-    let file = DataFile { rows: 1, bytes: 1, partition: Vec::new(), key_min: None, key_max: None };
-    let files = existing.iter().map(|existing| (existing.path.clone(), file.clone())).collect();
-    Slots::of(&Snapshot { files, ..Snapshot::default() }, false)
-}
-
 /// Whether new files have to be written.
 fn rewrites(plan: &PartitionPlan) -> bool {
     !plan.rewritten.is_empty() || !plan.merged.is_empty()
 }
 
 fn plan_one(existing: &[ExistingFile], incoming: &[IncomingFile]) -> Option<PartitionPlan> {
-    let mut plans = plan(existing, incoming, &slots_of(existing), 128 * MIB);
+    let mut plans = plan(existing, incoming, 128 * MIB);
     assert!(plans.len() <= 1);
     plans.pop()
 }
@@ -40,20 +32,20 @@ fn plan_one(existing: &[ExistingFile], incoming: &[IncomingFile]) -> Option<Part
 #[test]
 fn a_first_load_takes_staged_files_as_they_are_and_rewrites_those_with_duplicates() {
     let plan = plan_one(&[], &[incoming(0, 10, 0), incoming(1, 10, 3), incoming(2, 5, 5)]).unwrap();
-    assert_eq!((plan.adopted, plan.merged), (vec![(0, 0)], vec![1]));
-    assert_eq!((plan.free.next, plan.free.between.len(), plan.leaving.len()), (1, 0, 0));
+    assert_eq!((plan.adopted, plan.merged), (vec![0], vec![1]));
+    assert!(plan.leaving.is_empty());
 }
 
 #[test]
 fn nothing_that_survives_and_nothing_that_leaves_is_no_change() {
     assert_eq!(plan_one(&[existing("p=1/part-00000.parquet", 10, 1, 0)], &[incoming(0, 5, 5)]), None);
-    assert!(plan(&[], &[], &Slots::default(), MIB).is_empty());
+    assert!(plan(&[], &[], MIB).is_empty());
 }
 
 #[test]
 fn a_large_untouched_file_is_kept_and_new_rows_go_beside_it() {
     let plan = plan_one(&[existing("p=1/part-00004.parquet", 10, 64, 0)], &[incoming(0, 5, 0)]).unwrap();
-    assert_eq!(plan.adopted, [(0, 5)]);
+    assert_eq!(plan.adopted, [0]);
     assert!(plan.leaving.is_empty() && !rewrites(&plan));
 }
 
@@ -63,19 +55,19 @@ fn small_files_are_rewritten_only_when_rows_are_added() {
     let large = existing("p=1/part-00001.parquet", 10, 64, 2);
     let plan = plan_one(&[small.clone(), large.clone()], &[incoming(7, 5, 1)]).unwrap();
     assert_eq!(plan.rewritten, [small.path.clone(), large.path.clone()]);
-    assert_eq!((plan.merged, plan.free.between), (vec![7], [0, 1].into()));
+    assert_eq!((plan.merged, plan.leaving), (vec![7], vec![small.path.clone(), large.path.clone()]));
     let plan = plan_one(&[small_existing()], &[incoming(7, 5, 0)]).unwrap();
-    assert_eq!((plan.adopted, plan.rewritten.len()), (vec![(7, 0)], 1));
+    assert_eq!((plan.adopted, plan.rewritten.len()), (vec![7], 1));
     let plan = plan_one(&[small, large.clone()], &[]).unwrap();
     assert_eq!(plan.rewritten, [large.path]);
 }
 
 #[test]
-fn a_file_whose_rows_all_leave_gives_its_slot_to_a_staged_file() {
+fn a_file_whose_rows_all_leave_is_not_rewritten() {
     let gone = existing("p=1/part-00003.parquet", 4, 1, 4);
-    let mut plan = plan_one(std::slice::from_ref(&gone), &[incoming(0, 4, 0)]).unwrap();
-    assert_eq!((plan.adopted.clone(), plan.leaving.clone()), (vec![(0, 3)], vec![gone.path.clone()]));
-    assert_eq!(plan.take_slot(), 4);
+    let plan = plan_one(std::slice::from_ref(&gone), &[incoming(0, 4, 0)]).unwrap();
+    assert_eq!((&plan.adopted, &plan.leaving), (&vec![0], &vec![gone.path.clone()]));
+    assert!(!rewrites(&plan));
     let plan = plan_one(&[gone], &[]).unwrap();
     assert!(!rewrites(&plan) && plan.adopted.is_empty() && plan.leaving.len() == 1);
 }
@@ -83,27 +75,26 @@ fn a_file_whose_rows_all_leave_gives_its_slot_to_a_staged_file() {
 #[test]
 fn partitions_do_not_touch_each_other() {
     let other = existing("p=2/part-00000.parquet", 10, 1, 0);
-    let existing = [other];
-    let plans = plan(&existing, &[incoming(0, 5, 0)], &slots_of(&existing), 128 * MIB);
+    let plans = plan(&[other], &[incoming(0, 5, 0)], 128 * MIB);
     assert_eq!(plans.len(), 1);
-    assert_eq!(plans[0].adopted, [(0, 0)]);
+    assert_eq!((plans[0].partition.as_str(), &plans[0].adopted), ("p=1", &vec![0]));
 }
 
 #[test]
 fn small_staged_files_are_put_together_and_a_single_one_is_taken_as_it_is() {
     let plan = plan_one(&[], &[incoming(0, 10, 0), small(1)]).unwrap();
-    assert_eq!((plan.adopted, plan.merged), (vec![(0, 0), (1, 1)], vec![]));
+    assert_eq!((plan.adopted, plan.merged), (vec![0, 1], vec![]));
     let plan = plan_one(&[], &[incoming(0, 10, 0), small(1), small(2)]).unwrap();
-    assert_eq!((plan.adopted, plan.merged), (vec![(0, 0)], vec![1, 2]));
+    assert_eq!((plan.adopted, plan.merged), (vec![0], vec![1, 2]));
     let plan = plan_one(&[existing("p=1/part-00000.parquet", 10, 64, 2)], &[incoming(0, 10, 0), small(1)]).unwrap();
-    assert_eq!((plan.adopted, plan.merged, plan.free.between), (vec![(0, 0)], vec![1], [].into()));
+    assert_eq!((plan.adopted, plan.merged), (vec![0], vec![1]));
 }
 
 #[test]
 fn rows_that_are_held_are_written() {
     let held = IncomingFile { is_held: true, ..small(1) };
     let plan = plan_one(&[], &[held.clone(), incoming(0, 10, 0)]).unwrap();
-    assert_eq!((plan.adopted, plan.merged), (vec![(0, 0)], vec![1]));
+    assert_eq!((plan.adopted, plan.merged), (vec![0], vec![1]));
     let plan = plan_one(&[], &[IncomingFile { bytes: 64 * MIB, ..held }]).unwrap();
     assert_eq!((plan.adopted, plan.merged), (vec![], vec![1]));
 }

@@ -1,4 +1,5 @@
-//! Every strategy against its model, over random runs; and what a table allows after it was merged in one way.
+//! Every strategy against its model, over random runs; and what a table allows after it was merged
+//! in one way.
 
 mod model;
 
@@ -22,7 +23,7 @@ use crate::spec::{
 use crate::testing::world::{TABLE, World};
 use crate::{CommitOutcome, CompactSpec, Maintenance, SortColumn, Table, WriteSpec};
 use lakefeed_model::checkpoint::Checkpoint;
-use lakefeed_model::clock::Clock;
+use lakefeed_model::clock::Clock as _;
 use lakefeed_model::error::{ErrorKind, Result};
 use lakefeed_model::event::RowCounts;
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
@@ -143,7 +144,8 @@ impl Way {
         }
     }
 
-    /// A batch of incoming keys; deletes have no more than their key, their group and their version.
+    /// A batch of incoming keys; deletes have no more than their key, their group and their
+    /// version.
     fn batch(&self, incoming_keys: &[Arrival]) -> RecordBatch {
         let live = |came: &&Arrival| !came.deletes || !self.has_key;
         let ids = incoming_keys.iter().map(|came| Some(format!("event-{}", came.record.id))).collect::<StringArray>();
@@ -227,7 +229,8 @@ fn rows_of(batch: &RecordBatch) -> Vec<Stored> {
     (0..batch.num_rows()).map(stored).collect()
 }
 
-/// The model's rows as a reader sees them: sorted, and without the time of a deletion where only the fact is kept.
+/// The model's rows as a reader sees them: sorted, and without the time of a deletion where only
+/// the fact is kept.
 fn seen(way: &Way, table: &[Stored]) -> Vec<Stored> {
     let is_fact = way.merge.mark().is_some_and(|mark| mark.kind == MarkKind::Truth);
     let row =
@@ -330,7 +333,8 @@ proptest! {
                 let spec = way.spec(&world, &format!("run-{number}"));
                 let outcome = way.run_on(&world.table(), spec, run).await.unwrap();
                 prop_assert_eq!(rows(&world).await, seen(&way, &table), "run {}", number);
-                // Where history or marks are partitioned by, rows change their folders for that alone.
+                // Where history or marks are partitioned by, rows change their folders for that
+                // alone.
                 let moved = if way.by_own.is_some() { outcome.rows.moved } else { expected.moved };
                 prop_assert_eq!(RowCounts { written: 0, ..outcome.rows }, RowCounts { moved, ..expected });
                 let changes = number == 0 || before != seen(&way, &table);
@@ -366,11 +370,13 @@ fn at(way: &Way, time: &str) -> Way {
     way
 }
 
-/// Kills a run at every change that it makes to the store, looks at what readers see, runs again, compares.
+/// Kills a run at every change that it makes to the store, looks at what readers see, runs again,
+/// compares.
 async fn walk(way: &Way, deletes: bool, world: fn() -> World, death: Death) {
     let before =
         whole(vec![(0..6).map(|id| put(id, i64::from(id) % 3, 0)).collect(), vec![put(7, 7, 0), put(8, 8, 0)]]);
-    // Inserts, updates, leaves alone, moves (which empties a partition), repeats a key, and lacks some.
+    // Inserts, updates, leaves alone, moves (which empties a partition), repeats a key, and lacks
+    // some.
     let mut change =
         vec![vec![put(0, 0, 1), put(1, 1, 0), put(2, 0, 2), put(7, 1, 0), put(9, 9, 0)], vec![put(9, 10, 1)]];
     if deletes {
@@ -593,8 +599,7 @@ async fn a_history_outlives_compactions_and_folds() {
         let outcome = way.run_on(&world.table(), spec, &run).await.unwrap();
         assert_eq!(RowCounts { written: 0, ..outcome.rows }, expected);
         if number % 7 == 3 {
-            let maintenance =
-                Maintenance::new(format!("maintenance-{number}"), Arc::clone(&world.clock) as Arc<dyn Clock>);
+            let maintenance = Maintenance::new(format!("maintenance-{number}"));
             let sort_by = vec![SortColumn { column: "value".to_owned(), descending: true }];
             let spec = CompactSpec { target_bytes: 1 << 20, sort_by, ..CompactSpec::default() };
             compacted += u64::from(world.table().compact(&maintenance, &spec).await.unwrap().commit.is_some());

@@ -5,8 +5,8 @@ use parquet::file::metadata::RowGroupMetaData;
 use proptest::prelude::*;
 
 use super::*;
+use crate::parquet::alignment::PageAlignment;
 use crate::parquet::properties::data_file_options;
-use crate::parquet::sealed_page::PageAlignment;
 use crate::testing::world::{Row, batch, row, rows_of, schema};
 use lakefeed_model::spec::Limits;
 
@@ -17,7 +17,8 @@ struct Story {
     row_group_rows: usize,
     /// Rows of a batch that is read, and of one that arrives.
     batch_rows: usize,
-    /// By position: whether a row is replaced by a row with another value, by the same one, or leaves.
+    /// By position: whether a row is replaced by a row with another value, by the same one, or
+    /// leaves.
     fates: BTreeMap<usize, u8>,
     /// Whether rows are replaced from the last one to the first.
     is_reversed: bool,
@@ -43,11 +44,11 @@ fn story() -> impl Strategy<Value = Story> {
 
 fn options(row_group_rows: usize) -> parquet::arrow::arrow_writer::ArrowWriterOptions {
     let limits = Limits { row_group_rows, ..Limits::default() };
-    data_file_options(&schema(), &["id".to_owned()], &limits).unwrap()
+    data_file_options(&schema(), &["id".to_owned()], &limits, None).unwrap()
 }
 
 fn writer(row_group_rows: usize, commit: u64) -> DataFileWriter {
-    DataFileWriter::new(schema().to_arrow(), options(row_group_rows), PageAlignment::of_commit(commit)).unwrap()
+    DataFileWriter::new(schema().to_arrow(), options(row_group_rows), PageAlignment::of(commit)).unwrap()
 }
 
 fn finished(mut writer: DataFileWriter) -> Bytes {

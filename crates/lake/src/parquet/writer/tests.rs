@@ -6,8 +6,8 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::*;
+use crate::parquet::alignment::STRIDE;
 use crate::parquet::properties::data_file_options;
-use crate::parquet::sealed_page::STRIDE;
 use crate::testing::world::{batch, row, rows_of, schema};
 use lakefeed_model::spec::Limits;
 
@@ -16,13 +16,13 @@ const ROWS: i64 = 1_000;
 /// A data file of a commit, in several row groups, and with a dictionary in none of its columns.
 fn file_of(commit: u64, value: i64) -> Bytes {
     let limits = Limits { row_group_rows: 300, ..Limits::default() };
-    let options = data_file_options(&schema(), &["id".to_owned()], &limits).unwrap();
+    let options = data_file_options(&schema(), &["id".to_owned()], &limits, None).unwrap();
     let rows = (0..ROWS).map(|i| row(format!("{i:04}"), i % 7, value + i)).collect::<Vec<_>>();
     write(schema().to_arrow(), options, commit, &batch(&rows))
 }
 
 fn write(schema: SchemaRef, options: ArrowWriterOptions, commit: u64, batch: &RecordBatch) -> Bytes {
-    let mut writer = DataFileWriter::new(schema, options, PageAlignment::of_commit(commit)).unwrap();
+    let mut writer = DataFileWriter::new(schema, options, PageAlignment::of(commit)).unwrap();
     let mut bytes = Vec::new();
     for first in (0..batch.num_rows()).step_by(70) {
         writer.write(&batch.slice(first, 70.min(batch.num_rows() - first))).unwrap();
@@ -151,8 +151,9 @@ fn a_row_group_is_copied_but_for_the_columns_that_changed() {
     }] {
         let (wanted, original) = (read(&new), Original::open(old.clone()).unwrap());
         let limits = Limits { row_group_rows: 300, ..Limits::default() };
-        let options = options.unwrap_or_else(|| data_file_options(&schema(), &["id".to_owned()], &limits).unwrap());
-        let mut writer = DataFileWriter::new(wanted.schema(), options, PageAlignment::of_commit(9)).unwrap();
+        let options =
+            options.unwrap_or_else(|| data_file_options(&schema(), &["id".to_owned()], &limits, None).unwrap());
+        let mut writer = DataFileWriter::new(wanted.schema(), options, PageAlignment::of(9)).unwrap();
         assert!(writer.takes(&original));
         let (changed, mut first) =
             (if wanted.num_columns() == 3 && nested().schema() == wanted.schema() { 1 } else { 2 }, 0);
@@ -192,8 +193,7 @@ fn a_row_group_is_copied_but_for_the_columns_that_changed() {
 #[test]
 fn a_file_of_another_shape_is_not_copied_from() {
     let original = Original::open(file_of(3, 1)).unwrap();
-    let writer =
-        DataFileWriter::new(nested().schema(), ArrowWriterOptions::new(), PageAlignment::of_commit(9)).unwrap();
+    let writer = DataFileWriter::new(nested().schema(), ArrowWriterOptions::new(), PageAlignment::of(9)).unwrap();
     assert!(!writer.takes(&original));
     let foreign = {
         let mut writer = ArrowWriter::try_new(Vec::new(), nested().schema(), None).unwrap();

@@ -4,7 +4,7 @@ use lakefeed_testing::fault_store::{Death, Fuse};
 use super::*;
 use crate::rejects::kept::{KeptReject, RejectState};
 use crate::testing::world::{Row, World, batch, row, run_on, write_all};
-use crate::{Table, TableWriter};
+use crate::{CompactSpec, Maintenance, SortColumn, Table, TableWriter};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::reject::RejectCode;
 use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
@@ -74,7 +74,27 @@ async fn a_reject_is_open_until_the_commit_of_its_row_and_obsolete_once_the_tabl
     assert!(writer.open_rejects().await.unwrap().files().is_empty());
 }
 
-/// A run that changes nothing makes no commit, and its rejects are open all the same: those of each of its passes.
+#[tokio::test]
+async fn maintenance_leaves_rejects_as_they_are() {
+    let world = World::in_memory();
+    refuse(&world, "one", Append, 2, &[row("a", 1, 1)]).await;
+    retry_all_but_the_first(world.table().begin(world.spec("two", Append)).await.unwrap()).await.unwrap();
+    let before = states(&world.table()).await;
+    let spec = |descending| CompactSpec {
+        target_bytes: 1 << 20,
+        sort_by: vec![SortColumn { column: "value".to_owned(), descending }],
+        ..CompactSpec::default()
+    };
+    assert_eq!(world.table().compact(&Maintenance::new("three"), &spec(false)).await.unwrap().commit, Some(3));
+    assert_eq!(states(&world.table()).await, before);
+    refuse(&world, "four", Replace, 1, &[row("b", 1, 1)]).await;
+    assert_eq!(world.table().compact(&Maintenance::new("five"), &spec(true)).await.unwrap().commit, Some(5));
+    let after = states(&world.table()).await;
+    assert_eq!(after.last(), Some(&("reject-0".to_owned(), RejectState::Open)));
+}
+
+/// A run that changes nothing makes no commit, and its rejects are open all the same: those of each
+/// of its passes.
 #[tokio::test]
 async fn rejects_of_a_run_that_found_nothing_to_commit_are_tried_again() {
     let world = World::on_disk();
@@ -126,7 +146,8 @@ async fn each_pass_of_a_run_has_a_file_of_its_own() {
     assert_eq!(states(&world.table()).await.len(), 3);
 }
 
-/// A key in a file that was written after the reject may be newer; one in an older file, or in none, is not.
+/// A key in a file that was written after the reject may be newer; one in an older file, or in
+/// none, is not.
 #[tokio::test]
 async fn a_reject_is_overtaken_by_a_key_that_was_written_later() {
     let world = World::in_memory();

@@ -5,9 +5,9 @@ use object_store::path::Path;
 use super::*;
 use crate::log::document::KeyBound;
 use crate::log::key_range::KeyRange;
-use crate::parquet::properties::{data_file_options, reserved_bytes};
-use crate::parquet::reader::{Part, Source, read};
-use crate::parquet::sealed_page::PageAlignment;
+use crate::parquet::alignment::PageAlignment;
+use crate::parquet::reader::{Part, read};
+use crate::staging::area::{FileNaming, FileShape};
 use crate::storage::layout::Layout;
 use crate::storage::objects::Storage;
 use crate::testing::world::{Row, batch, row, rows_of, schema};
@@ -15,25 +15,17 @@ use lakefeed_model::spec::Limits;
 
 fn area(limits: Limits) -> StagingArea {
     let schema = schema();
-    StagingArea {
-        storage: Storage {
-            store: Arc::new(InMemory::new()),
-            layout: Layout::new(Path::from("events")),
-            url: "lake/events".to_owned(),
-            folder: None,
-            durability: None,
-            lock_wait: None,
-            snapshot_file_every: 16,
-        },
-        run_id: "run".to_owned(),
-        schema: schema.to_arrow(),
-        options: data_file_options(&schema, &["id".to_owned()], &limits).unwrap(),
-        alignment: PageAlignment::of_commit(1),
-        reserved_bytes: reserved_bytes(&schema.to_arrow()).unwrap(),
-        key_column: Some(0),
-        limits,
-        next_number: Arc::default(),
-    }
+    let storage = Storage {
+        store: Arc::new(InMemory::new()),
+        layout: Layout::new(Path::from("events")),
+        url: "lake/events".to_owned(),
+        folder: None,
+        durability: None,
+    };
+    let naming = FileNaming { staged: storage.layout.staged("run", 1), alignment: PageAlignment::of(1) };
+    let primary_key = &["id".to_owned()];
+    let shape = FileShape { schema: &schema, arrow_schema: schema.to_arrow(), primary_key, order: None };
+    StagingArea::new(&storage, naming, shape, limits).unwrap()
 }
 
 fn partition(number: usize) -> Arc<Partition> {
@@ -41,8 +33,7 @@ fn partition(number: usize) -> Arc<Partition> {
 }
 
 async fn rows_at(area: &StagingArea, file: &StagedFile) -> Vec<Row> {
-    let source = Source { path: area.storage.layout.staged_file("run", file.number), bytes: file.bytes };
-    let batches = read(&area.storage, &source, Part::Whole).await.unwrap();
+    let batches = read(&area.storage, &area.source(file), Part::Whole).await.unwrap();
     batches.try_collect::<Vec<_>>().await.unwrap().iter().flat_map(rows_of).collect()
 }
 

@@ -5,9 +5,9 @@ use lakefeed_testing::fault_store::{Death, Fuse};
 use proptest::prelude::*;
 
 use super::*;
-use crate::CommitOutcome;
 use crate::testing::world::{Row, World, row, run_on, schema, write_all};
 use crate::write_spec::WriteSpec;
+use crate::{CommitOutcome, Snapshot};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::ErrorKind;
 use lakefeed_model::event::{FileChangeKind, RowCounts};

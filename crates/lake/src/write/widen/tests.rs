@@ -1,4 +1,5 @@
-//! Any sequence of schemas that lose nothing: every row reads back with its value, whether the schema changed between two runs or within one.
+//! Any sequence of schemas that lose nothing: every row reads back with its value, whether the
+//! schema changed between two runs or within one.
 
 use std::collections::BTreeMap;
 
@@ -100,7 +101,8 @@ fn conformed(stage: Stage, writer: &TableWriter, ids: &[i64]) -> RecordBatch {
     conform(&stage.batch(ids), &writer.record_schema().to_arrow()).unwrap()
 }
 
-/// Every row that a reader who globs finds: its number, its instant and its note, by id. All files have the types of `stage`.
+/// Every row that a reader who globs finds: its number, its instant and its note, by id. All files
+/// have the types of `stage`.
 async fn read_back(world: &World, stage: Stage) -> BTreeMap<i64, Vec<(f64, i64, Option<String>)>> {
     let mut rows: BTreeMap<i64, Vec<_>> = BTreeMap::new();
     for path in world.glob().await {
@@ -226,7 +228,7 @@ async fn a_number_that_would_lose_digits_keeps_the_table_as_it_was() {
     assert_eq!(world.table().snapshot().await.unwrap().version, 1);
 }
 
-/// Whether whole numbers, staged or in the table, may become doubles is asked before they do.
+/// Whether integers, staged or in the table, may become doubles is asked before they do.
 #[tokio::test]
 async fn a_writer_knows_whether_numbers_that_are_there_are_doubles() {
     const EXACT: i64 = 1 << 53;

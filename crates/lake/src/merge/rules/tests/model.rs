@@ -1,11 +1,13 @@
-//! What merging means, on plain values: lists of rows in memory. It shares no code with what it is held against.
+//! What merging means, on plain values: lists of rows in memory. It shares no code with what it is
+//! held against.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::spec::SortOrder;
 use lakefeed_model::event::RowCounts;
 
-/// A record: its key, the day by which the table is partitioned, its group, its version, and something else.
+/// A record: its key, the day by which the table is partitioned, its group, its version, and
+/// something else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Record {
     pub(super) id: u32,
@@ -82,8 +84,8 @@ fn groups_of(run: &[Arrival], has_key: bool) -> BTreeSet<Option<u32>> {
     run.iter().filter(speaks).map(|came| came.record.group).collect()
 }
 
-/// One row per key; deleted ones leave, or are marked with `now`. With `by_group`, groups that came leave with whatever did not
-/// come of them.
+/// One row per key; deleted ones leave, or are marked with `now`. With `by_group`, groups that came
+/// leave with whatever did not come of them.
 pub(super) fn upsert(
     table: &mut Vec<Stored>,
     run: &[Arrival],

@@ -1,25 +1,21 @@
-//! What we add to a Parquet page: a checksum of its bytes, and filler, so that what follows begins on the alignment of its commit. Pure.
-//!
-//! Data files keep their names when they are rewritten, so a reader on an object store can hold the footer of one version and
-//! fetch pages of the next. With the alignment it never finds a page where its footer says that there is one: the parts of two
-//! versions begin at different offsets, modulo [`STRIDE`], so it meets bytes that are no page and fails, where it might have mixed two versions
-//! without a word. See `docs/decisions/0020`.
+//! What is added to the header of a Parquet page: a checksum of the page's bytes, and padding, so
+//! that the page ends where the next one is aligned ([`alignment`](crate::parquet::alignment)).
+//! Pure.
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 
-/// Commits after which the alignment comes back to where it was.
-pub(crate) const STRIDE: u64 = 128;
-/// What fills gaps. As the beginning of a page header it would be a field of a type that Thrift does not have; as text it is valid, since some readers
-/// skip binary fields by reading them as text.
-const PADDING: u8 = 0x7F;
+use crate::parquet::alignment::{PADDING, PageAlignment, STRIDE};
 
-/// `PageHeader.type`, `.uncompressed_page_size`, `.compressed_page_size` and `.crc`: an `i32`, one field after the one before.
+/// `PageHeader.type`, `.uncompressed_page_size`, `.compressed_page_size` and `.crc`: an `i32`, one
+/// field after the one before.
 const NEXT_I32: u8 = 0x15;
-/// A struct, as the low half of a field's first byte; the high half is its distance from the field before.
+/// A struct, as the low half of a field's first byte; the high half is its distance from the field
+/// before.
 const STRUCT: u8 = 0x0C;
-/// A field of type binary, 15 after the one before: `PageHeader` has 8 fields, so its number is one that readers do not know and skip. (parquet-format
-/// reserves number 32767 for this, but fastparquet cannot read a number that is not a small step from the last.)
+/// A field of type binary, 15 after the one before: `PageHeader` has 8 fields, so its number is one
+/// that readers do not know and skip. (parquet-format reserves number 32767 for this, but
+/// fastparquet cannot read a number that is not a small step from the last.)
 const UNKNOWN_FIELD: u8 = 0xF8;
 /// The bytes of an unknown field without content: its first byte and its length.
 const UNKNOWN_FIELD_BYTES_MIN: usize = 2;
@@ -27,35 +23,12 @@ const STOP: u8 = 0x00;
 /// `PageType.DICTIONARY_PAGE`, as the first field of a header has it.
 const DICTIONARY_PAGE: [u8; 2] = [NEXT_I32, 0x04];
 
-/// Where the parts of a data file begin: at offsets that leave the same remainder as the number of its commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PageAlignment {
-    remainder: u64,
-}
-
-impl PageAlignment {
-    pub(crate) fn of_commit(commit: u64) -> Self {
-        Self { remainder: commit % STRIDE }
-    }
-
-    /// Bytes from `offset` to the next place of the alignment.
-    pub(crate) fn padding(self, offset: u64) -> usize {
-        let padding = (self.remainder + STRIDE - offset % STRIDE) % STRIDE;
-        usize::try_from(padding).unwrap_or_default()
-    }
-
-    /// What is to be written at `offset` for the next part to begin on the alignment.
-    pub(crate) fn padding_bytes(self, offset: u64) -> Vec<u8> {
-        vec![PADDING; self.padding(offset)]
-    }
-}
-
-/// Whether this is the header of a dictionary page.
+/// Returns whether this is the header of a dictionary page.
 pub(crate) fn is_dictionary(header: &[u8]) -> bool {
     header.starts_with(&DICTIONARY_PAGE)
 }
 
-/// The header of a page that takes so many bytes in the file.
+/// Returns the header of a page that takes so many bytes in the file.
 ///
 /// # Errors
 /// When `header` is not what the Parquet crate writes today, or the page has 2 GiB.
@@ -69,7 +42,8 @@ pub(crate) fn with_compressed_size(header: &[u8], bytes: usize) -> Result<Vec<u8
     Ok(changed)
 }
 
-/// The header of a page at `offset`, with a checksum, and as long as it takes for the page to end on the alignment.
+/// Returns the header of a page at `offset` with a checksum, padded so that the page ends where the
+/// next one is aligned.
 ///
 /// # Errors
 /// When `header` is not what the Parquet crate writes today.
@@ -85,7 +59,8 @@ pub(crate) fn with_checksum(
     }
     let head = header.get(..header.len() - rest.len()).ok_or_else(unknown)?;
     let [kind, body @ .., STOP] = rest else { return Err(unknown()) };
-    // Without a checksum the next field is the struct of the page's kind: number 5, 7 or 8, after 3.
+    // Without a checksum the next field is the struct of the page's kind: number 5, 7 or 8, after
+    // 3.
     if kind & 0x0F != STRUCT || !matches!(kind >> 4, 2 | 4 | 5) {
         return Err(unknown());
     }
@@ -112,11 +87,12 @@ pub(crate) fn with_checksum(
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BarePage {
     pub(crate) header: Vec<u8>,
-    /// How many bytes of the page its sealed header takes.
+    /// How many bytes of the page its header takes in the file.
     pub(crate) header_bytes: usize,
 }
 
-/// Takes the checksum off a page, which is a header and what it says comes next; one that was never sealed is as it is.
+/// Takes checksum and padding out of the header of a page, which is a header and what it says comes
+/// next. A page that never had them is as it is.
 ///
 /// # Errors
 /// When this is no page that this crate has written, or its checksum is not that of its bytes.
@@ -128,7 +104,7 @@ pub(crate) fn without_checksum(page: &[u8]) -> Result<BarePage, ParquetError> {
     Ok(BarePage { header, header_bytes: page.len() - data.len() })
 }
 
-/// The bare header, the checksum as it is written, and the bytes that follow.
+/// Returns the bare header, the checksum as it is written, and the bytes that follow.
 fn parse(page: &[u8]) -> Option<(Vec<u8>, Option<u32>, &[u8])> {
     let mut rest = page;
     for _ in 0..2 {
@@ -165,7 +141,7 @@ fn unknown() -> ParquetError {
 /// Structs in each other, more than any page header has.
 const NESTING_MAX: u32 = 8;
 
-/// What comes after the fields of a struct and its end, in Thrift's compact protocol.
+/// Returns what comes after the fields of a struct and its end, in Thrift's compact protocol.
 fn skip_struct(bytes: &[u8], nesting: u32) -> Option<&[u8]> {
     let mut rest = bytes;
     loop {
@@ -192,7 +168,7 @@ fn skip_struct(bytes: &[u8], nesting: u32) -> Option<&[u8]> {
     }
 }
 
-/// The number at the start of `bytes`, of at most 32 bits.
+/// Returns the number at the start of `bytes`, of at most 32 bits.
 fn varint(bytes: &[u8]) -> Option<u32> {
     let last = bytes.iter().position(|byte| byte & 0x80 == 0)?;
     let digits = bytes.iter().take(last + 1).rev();
@@ -200,7 +176,7 @@ fn varint(bytes: &[u8]) -> Option<u32> {
     u32::try_from(value).ok().filter(|_| last < 5)
 }
 
-/// What comes after a field that [`NEXT_I32`] begins.
+/// Returns what comes after a field that [`NEXT_I32`] begins.
 fn skip_i32(bytes: &[u8]) -> Option<&[u8]> {
     let [NEXT_I32, rest @ ..] = bytes else { return None };
     skip_varint(rest)
@@ -236,9 +212,10 @@ mod tests {
     #[test]
     fn a_sealed_header_has_its_checksum_between_its_sizes_and_its_kind() {
         let data = b"123456789";
-        // CRC-32 of that text is 0xCBF43926; as an i32 it is -873187034, which zigzags to 1746374067.
+        // CRC-32 of that text is 0xCBF43926; as an i32 it is -873187034, which zigzags to
+        // 1746374067.
         let checksum = [0x15, 0xB3, 0x9B, 0xDE, 0xC0, 0x06];
-        let sealed = with_checksum(&HEADER, data, 0, PageAlignment::of_commit(0)).unwrap();
+        let sealed = with_checksum(&HEADER, data, 0, PageAlignment::of(0)).unwrap();
         assert_eq!(sealed[..7], HEADER[..7]);
         assert_eq!(sealed[7..13], checksum);
         assert_eq!(sealed[13], 0x1C);
@@ -252,14 +229,14 @@ mod tests {
     fn headers_of_another_form_are_refused() {
         let checksummed = [&HEADER[..7], &[0x15, 0x02, 0x1C][..], &HEADER[8..]].concat();
         for header in [&[][..], &HEADER[..7], &HEADER[..17 - 1], &checksummed, &[0x16; 18]] {
-            assert!(with_checksum(header, b"", 0, PageAlignment::of_commit(1)).is_err(), "{header:?}");
+            assert!(with_checksum(header, b"", 0, PageAlignment::of(1)).is_err(), "{header:?}");
         }
     }
 
-    /// A page of these bytes, and its bare header.
+    /// Returns a page of these bytes, and its bare header.
     fn page(data: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let header = with_compressed_size(&HEADER, data.len()).unwrap();
-        let sealed = with_checksum(&header, data, 3, PageAlignment::of_commit(9)).unwrap();
+        let sealed = with_checksum(&header, data, 3, PageAlignment::of(9)).unwrap();
         ([&sealed[..], data].concat(), header)
     }
 
@@ -308,7 +285,7 @@ mod tests {
             commit in 0_u64..1_000,
             data in prop::collection::vec(any::<u8>(), 0..300),
         ) {
-            let alignment = PageAlignment::of_commit(commit);
+            let alignment = PageAlignment::of(commit);
             let sealed = with_checksum(&HEADER, &data, offset, alignment).unwrap();
             let end = offset + (sealed.len() + data.len()) as u64;
             prop_assert_eq!(end % STRIDE, commit % STRIDE);

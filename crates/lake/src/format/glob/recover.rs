@@ -1,23 +1,23 @@
-//! Finishing what a dead run began: rolls its commit forward, sweeps what it only staged.
+//! Finishes the commit of a dead run: rolls it forward.
 //!
-//! Called with the table's lock held, before anything else is written. A run that died before its commit leaves only
-//! staged files; one that died after it left a commit that everybody must see. Both are told apart by the commit object
-//! alone.
+//! It is called with the table's lock held, before anything else is written. A run that died before
+//! its commit leaves only staged files; one that died after it left a commit that everybody must
+//! see. The commit object alone tells the two apart.
 
 use std::collections::BTreeSet;
 
 use crate::commit::lease::TableLock;
-use crate::commit::protocol::{self, State};
+use crate::format::glob::protocol::{self, State};
 use crate::log::document::CommitDocument;
 use crate::log::load::Loaded;
 use crate::storage::objects::Storage;
 use lakefeed_model::error::Result;
 
-/// Publishes the last commit if that is not done yet, and says which one it was.
+/// Publishes the last commit if that is not done yet. Returns its number in that case.
 pub(crate) async fn roll_forward(storage: &Storage, lock: &TableLock, loaded: &mut Loaded) -> Result<Option<u64>> {
     let Some(last) = &loaded.last else { return Ok(None) };
     let published = loaded.snapshot.published;
-    protocol::drive(storage, lock, last, State::found(published)).await.map_err(|failure| failure.error)?;
+    protocol::drive(storage, lock, last, State::found(published)).await?;
     if published {
         return Ok(None);
     }
@@ -26,7 +26,8 @@ pub(crate) async fn roll_forward(storage: &Storage, lock: &TableLock, loaded: &m
     Ok(Some(last.commit))
 }
 
-/// On local disk a kill in the middle of a put or a copy leaves a temporary file beside its target.
+/// Removes, on local disk, the temporary files that a kill in the middle of a put or a copy leaves
+/// beside its target.
 fn sweep_temporaries(storage: &Storage, last: &CommitDocument) {
     let layout = &storage.layout;
     let mut folders = BTreeSet::from([layout.commits(), layout.published_markers()]);

@@ -1,26 +1,34 @@
-//! THE commit protocol. Whoever changes a table goes through this file.
+//! THE commit protocol of plain files. Whoever changes a table goes through this file.
 //!
 //! # Ordering rules
-//! 1. Every staged object is complete before the commit object is created. Staged objects never change.
-//! 2. The commit object is created with one create-only put. Before it nothing has happened; after it everything has:
-//!    it is the linearisation point. It is never changed or deleted.
-//! 3. Only then are staged files copied to their final names, each copy atomic; files that come or change first, and
-//!    removals only when all of them are there, so a reader who globs never misses a committed row that stays.
-//! 4. The published marker is put only when all copies and removals are done, and staged files are deleted only when
-//!    the marker is there: without a marker, the staging of the last commit is complete.
-//! 5. No commit is made on top of one without a marker: `begin` rolls it forward first. So at most the last commit is
-//!    unpublished.
-//! 6. Staged files of another run are swept only when that run can no longer commit them: its process is known to be gone
-//!    (file lock), or the number of the commit that they are for is taken (leases). Their names say which one that is.
-//! 7. A writer whose lease was taken over must not change anything: it asks before the commit and before removals. It may fall asleep right after it
-//!    has asked, though, for any time. So whatever it may still do then is harmless by itself: the number of its commit is taken; staged files of a commit that others
-//!    have published are gone, so it cannot copy them over newer ones; and a path that a commit has removed never comes back (`slots`), so it cannot remove a newer file.
+//! 1. Every staged object is complete before the commit object is created. Staged objects never
+//!    change.
+//! 2. The commit object is created with one create-only put. Before it nothing has happened; after
+//!    it everything has: it is the linearisation point. It is never changed or deleted.
+//! 3. Only then are staged files copied to their final names, each copy atomic; files that come or
+//!    change first, and removals only when all of them are there, so a reader who globs never
+//!    misses a committed row that stays.
+//! 4. The published marker is put only when all copies and removals are done, and staged files are
+//!    deleted only when the marker is there: without a marker, the staging of the last commit is
+//!    complete.
+//! 5. No commit is made on top of one without a marker: taking the table rolls it forward first. So
+//!    at most the last commit is unpublished.
+//! 6. Staged files of another run are swept only when that run can no longer commit them: its
+//!    process is known to be gone (file lock), or the number of the commit that they are for is
+//!    taken (leases). Their names say which one that is.
+//! 7. A writer whose lease was taken over must not change anything: it asks before the commit and
+//!    before removals. It may fall asleep right after it has asked, though, for any time: a zombie
+//!    writer. So whatever it may still do then is harmless by itself. The number of its commit is
+//!    taken. Staged files of a commit that others have published are gone, so it cannot copy them
+//!    over newer ones. A path that a commit has removed never comes back (`file_names`), so it
+//!    cannot remove a newer file.
+//! 8. On local disk, what a step relies on is durable before the step is made (`durability`):
+//!    staged files before the commit object has its name, that name before anything is copied,
+//!    final names before the marker, the marker before staging goes. So the promise holds for a
+//!    process that dies at any instant, and for a machine that loses power.
 //!
-//! 8. On local disk, what a step relies on is durable before the step is made (`durability`): staged files before the commit
-//!    object has its name, that name before anything is copied, final names before the marker, the marker before staging goes.
-//!    So the promise holds for a process that dies at any instant, and for a machine that loses power.
-//!
-//! Steps 3 and 4 may be repeated any number of times, from the start, by anyone who holds the table.
+//! Steps 3 and 4 may be repeated any number of times, from the start, by anyone who holds the
+//! table.
 
 use std::collections::BTreeSet;
 
@@ -29,6 +37,7 @@ use object_store::path::Path;
 
 use crate::commit::lease::TableLock;
 use crate::commit::sweep::sweep_staging;
+use crate::format::CommitFailure;
 use crate::log::document::CommitDocument;
 use crate::storage::layout::number_of;
 use crate::storage::objects::{Created, Storage};
@@ -65,12 +74,12 @@ pub(crate) enum Step {
 }
 
 impl State {
-    /// How far a commit that is found at the start of a run has certainly got.
+    /// Returns how far a commit that is found at the start of a run has certainly got.
     pub(crate) fn found(published: bool) -> Self {
         if published { Self::Marked } else { Self::Committed }
     }
 
-    /// What is to be done next.
+    /// Returns what is to be done next.
     pub(crate) fn next(self) -> Option<Step> {
         match self {
             Self::Staged => Some(Step::CreateCommit),
@@ -84,7 +93,7 @@ impl State {
 }
 
 impl Step {
-    /// What is certain once the step succeeded.
+    /// Returns what is certain once the step succeeded.
     pub(crate) fn done(self) -> State {
         match self {
             Self::CreateCommit => State::Committed,
@@ -96,15 +105,10 @@ impl Step {
     }
 }
 
-/// Why a commit did not go through.
-#[derive(Debug)]
-pub(crate) struct CommitFailure {
-    pub(crate) error: Error,
-    /// Whether it is certain that nothing was committed, so that the staged files are garbage.
-    pub(crate) nothing_happened: bool,
-}
-
 /// Drives a commit from `from` to its end.
+///
+/// # Errors
+/// See [`CommitFailure`].
 pub(crate) async fn drive(
     storage: &Storage,
     lock: &TableLock,
@@ -131,23 +135,24 @@ fn happened(error: Error, commit: &CommitDocument) -> CommitFailure {
         "commit {} has happened and nothing is lost: the next run finishes publishing it before anything else",
         commit.commit
     ));
-    CommitFailure { error, nothing_happened: false }
+    CommitFailure::Unfinished(error)
 }
 
 async fn create_commit(storage: &Storage, lock: &TableLock, commit: &CommitDocument) -> Result<(), CommitFailure> {
-    let nothing = |error| CommitFailure { error, nothing_happened: true };
+    let nothing = CommitFailure::before_commit;
     lock.verify(storage).await.map_err(nothing)?;
     let bytes = commit.to_bytes().map_err(nothing)?;
     let path = storage.layout.commit(commit.commit);
     // Rules 1 and 8: what the commit relies on is complete, and durable.
     let relies_on = objects(storage, commit, |staged, _| staged.to_owned()).map_err(nothing)?;
-    let staged = storage.layout.staged_commit(&commit.run_id);
+    let staged = storage.layout.staged(&commit.run_id, commit.commit).commit_document();
     storage.prepare(&staged, &bytes, &relies_on).await.map_err(nothing)?;
     let outcome = storage.create_prepared(&path, &staged, bytes).await;
     if matches!(outcome, Ok(Created::Yes)) {
         return Ok(());
     }
-    // A put whose answer was lost, and which the client tried again, meets itself: see whose commit is there.
+    // A put whose answer was lost, and which the client tried again, meets itself: see whose commit
+    // is there.
     match storage.get_if_present(&path).await {
         Ok(Some(found)) => match CommitDocument::parse(&found, commit.commit) {
             Ok(found) if found.run_id == commit.run_id => Ok(()),
@@ -156,19 +161,17 @@ async fn create_commit(storage: &Storage, lock: &TableLock, commit: &CommitDocum
                 Error::damaged(format!("cannot read the commit {}", storage.show(&path))).with_source(error),
             )),
         },
-        Ok(None) | Err(_) => Err(CommitFailure {
-            error: match outcome {
-                Ok(_) => Error::conflict(format!("{} came and went", storage.show(&path))),
-                Err(error) => error.with_hint(
-                    "it is not known whether the commit happened; either way the table is whole, and running again is safe",
-                ),
-            },
-            nothing_happened: false,
-        }),
+        Ok(None) | Err(_) => Err(CommitFailure::Unfinished(match outcome {
+            Ok(_) => Error::conflict(format!("{} came and went", storage.show(&path))),
+            Err(error) => error.with_hint(
+                "it is not known whether the commit happened; either way the table is whole, and running again is safe",
+            ),
+        })),
     }
 }
 
-/// Why a run failed before its commit `number`: where another one has that number, the files that it read were being replaced.
+/// Says why a run failed before its commit `number`: where another run has made that commit, the
+/// files that this one read were being replaced.
 pub(crate) async fn explain(storage: &Storage, number: u64, error: Error) -> Error {
     let found = storage.get_if_present(&storage.layout.commit(number)).await.ok().flatten();
     match found.and_then(|bytes| CommitDocument::parse(&bytes, number).ok()) {
@@ -182,7 +185,7 @@ fn lost_to(storage: &Storage, number: u64, run_id: &str) -> Error {
         .with_hint("nothing of this run was written; run again")
 }
 
-/// The objects of a commit, by the one name or the other.
+/// Returns the paths of a commit's objects: `name` chooses between the staged and the final one.
 fn objects(storage: &Storage, commit: &CommitDocument, name: fn(&str, &str) -> String) -> Result<Vec<Path>> {
     let files = commit.adds.iter().map(|added| (&added.staged, &added.path));
     let rejects = commit.rejects.iter().map(|rejects| (&rejects.staged, &rejects.path));
@@ -205,9 +208,11 @@ async fn copy_file(storage: &Storage, number: u64, staged: &str, path: &str) -> 
     if storage.copy(&from, &to).await? {
         return Ok(());
     }
-    // Whoever published the commit before us has deleted its staging; then there is nothing left to do.
+    // Whoever published the commit before this process has deleted its staging; then nothing is
+    // left to do.
     let (marker, next) = (storage.layout.published_marker(number), storage.layout.commit(number + 1));
-    // No commit is made on top of one that is not published (rule 5); markers of older ones are deleted.
+    // No commit is made on top of one that is not published (rule 5); markers of older ones are
+    // deleted.
     if storage.get_if_present(&marker).await?.is_some() || storage.get_if_present(&next).await?.is_some() {
         return Ok(());
     }

@@ -7,6 +7,7 @@ use object_store::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::log::document::Operation;
 use crate::maintain::compact::{CompactSpec, SortColumn};
 use crate::maintain::vacuum::{Garbage, GarbageKind, VacuumSpec};
 use crate::maintain::verify::{FindingCode, Level};
@@ -18,12 +19,8 @@ use lakefeed_model::spec::WriteDisposition::{Append, Merge};
 const DAY: Duration = Duration::from_secs(86_400);
 const AGE: VacuumSpec = VacuumSpec { older_than: DAY, rejects_older_than: None, dry_run: false };
 
-fn maintenance(world: &World) -> Maintenance {
-    maintenance_named(world, "maintenance")
-}
-
-fn maintenance_named(world: &World, run_id: &str) -> Maintenance {
-    Maintenance::new(run_id, Arc::clone(&world.clock) as Arc<dyn Clock>)
+fn maintenance() -> Maintenance {
+    Maintenance::new("maintenance")
 }
 
 fn spec(target_bytes: u64) -> CompactSpec {
@@ -50,9 +47,9 @@ async fn a_compaction_puts_files_together_and_changes_no_row_and_no_checkpoint()
         let before = world.table().snapshot().await.unwrap();
         let dry = CompactSpec { dry_run: true, ..spec(1 << 20) };
         let objects = world.objects().await;
-        let planned = world.table().compact(&maintenance(&world), &dry).await.unwrap();
+        let planned = world.table().compact(&maintenance(), &dry).await.unwrap();
         assert_eq!(world.objects().await, objects, "a dry run writes nothing");
-        let done = world.table().compact(&maintenance(&world), &spec(1 << 20)).await.unwrap();
+        let done = world.table().compact(&maintenance(), &spec(1 << 20)).await.unwrap();
         assert_eq!((planned.commit, done.commit), (None, Some(6)));
         for (planned, done) in planned.partitions.iter().zip(&done.partitions) {
             assert_eq!((done.files_before, done.files_after, done.rows), (5, Some(1), 5));
@@ -64,7 +61,7 @@ async fn a_compaction_puts_files_together_and_changes_no_row_and_no_checkpoint()
         assert_eq!((after.checkpoint, after.schema), (before.checkpoint, before.schema));
         world.check_tidy().await;
         assert!(codes(&world).await.is_empty());
-        let again = world.table().compact(&maintenance(&world), &spec(1 << 20)).await.unwrap();
+        let again = world.table().compact(&maintenance(), &spec(1 << 20)).await.unwrap();
         assert_eq!((again.commit, again.partitions), (None, vec![]));
         let history = world.table().history(Some(1)).await.unwrap();
         assert_eq!((history[0].operation, history[0].run_id.as_str()), (Operation::Compaction, "maintenance"));
@@ -98,7 +95,7 @@ async fn rows_are_sorted_within_files_and_what_is_sorted_so_is_left_alone() {
     ];
     for (sort_by, commit, expected) in cases {
         let spec = CompactSpec { sort_by, ..spec(1 << 20) };
-        let done = world.table().compact(&maintenance(&world), &spec).await.unwrap();
+        let done = world.table().compact(&maintenance(), &spec).await.unwrap();
         assert_eq!(done.commit, commit, "{spec:?}");
         assert_eq!(values().await, vec![expected; 3], "{spec:?}");
     }
@@ -113,21 +110,22 @@ async fn only_the_chosen_partitions_are_compacted_and_what_is_not_the_tables_is_
         partitions: vec![(name.to_owned(), value.to_owned())],
         ..spec(1 << 20)
     };
-    let none = world.table().compact(&maintenance(&world), &chosen("start_day", "1999-01-01")).await.unwrap();
+    let none = world.table().compact(&maintenance(), &chosen("start_day", "1999-01-01")).await.unwrap();
     assert_eq!(none.commit, None);
-    let one = world.table().compact(&maintenance(&world), &chosen("start_day", "1970-01-02")).await.unwrap();
+    let one = world.table().compact(&maintenance(), &chosen("start_day", "1970-01-02")).await.unwrap();
     assert_eq!(one.partitions.iter().map(|it| it.partition.as_str()).collect::<Vec<_>>(), ["start_day=1970-01-02"]);
     let sort =
         CompactSpec { sort_by: vec![SortColumn { column: "nothing".to_owned(), descending: false }], ..spec(1 << 20) };
     for (spec, hint) in [(chosen("day", "1"), "start_day"), (sort, "id, start, value")] {
-        let error = world.table().compact(&maintenance(&world), &spec).await.unwrap_err();
+        let error = world.table().compact(&maintenance(), &spec).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.hints()[0].contains(hint), "{error:?}");
     }
     world.run("next", Append, &[vec![row("z", 1, 1)]]).await;
 }
 
-/// Kills a compaction at every change that it makes to the store: no row changes, and the next run goes on.
+/// Kills a compaction at every change that it makes to the store: no row changes, and the next run
+/// goes on.
 #[tokio::test]
 async fn a_compaction_that_is_killed_anywhere_changes_no_row() {
     for death in [Death::BeforeEffect, Death::AfterEffect] {
@@ -136,13 +134,13 @@ async fn a_compaction_that_is_killed_anywhere_changes_no_row() {
             appended(&world, 3).await;
             let rows = world.rows().await;
             let fuse = Fuse::new(fatal, death);
-            let outcome = world.mortal_table(&fuse).compact(&maintenance(&world), &spec(1 << 20)).await;
+            let outcome = world.mortal_table(&fuse).compact(&maintenance(), &spec(1 << 20)).await;
             if !fuse.is_dead() {
                 outcome.unwrap();
                 assert!(fatal > 10, "{fatal}");
                 break;
             }
-            let recovery = world.table().recover(&maintenance_named(&world, "recovery")).await.unwrap();
+            let recovery = world.table().recover(&Maintenance::new("recovery")).await.unwrap();
             let committed = world.table().snapshot().await.unwrap().version == 4;
             assert!(committed || recovery.rolled_forward.is_none(), "step {fatal}");
             assert_eq!(world.rows().await, rows, "step {fatal}");
@@ -175,18 +173,18 @@ async fn a_recovery_publishes_what_has_happened_and_sweeps_what_has_not() {
         let has_leases = world.folder.is_none();
         world.run("one", Merge, &[vec![row("a", 1, 1)]]).await;
         dead_run(&world, false).await;
-        let recovery = world.table().recover(&maintenance_named(&world, "recovery-1")).await.unwrap();
+        let recovery = world.table().recover(&Maintenance::new("recovery-1")).await.unwrap();
         assert_eq!((recovery.rolled_forward, recovery.swept.len(), recovery.kept.len()), (None, 1, 0), "{recovery:?}");
         assert_eq!(recovery.fence, has_leases.then_some(2), "where a run may be asleep, its number is taken");
         assert_eq!(world.rows().await, [row("a", 1, 1)]);
         world.check_tidy().await;
-        let again = world.table().recover(&maintenance_named(&world, "recovery-2")).await.unwrap();
+        let again = world.table().recover(&Maintenance::new("recovery-2")).await.unwrap();
         assert_eq!((again.rolled_forward, again.swept, again.fence), (None, vec![], None));
     }
     for world in [World::in_memory(), World::on_disk()] {
         world.run("one", Merge, &[vec![row("a", 1, 1)]]).await;
         dead_run(&world, true).await;
-        let recovery = world.table().recover(&maintenance(&world)).await.unwrap();
+        let recovery = world.table().recover(&maintenance()).await.unwrap();
         assert_eq!(recovery.rolled_forward, Some(2), "{recovery:?}");
         assert_eq!(world.rows().await, [row("a", 1, 9), row("z", 9, 9)]);
         world.check_tidy().await;
@@ -204,7 +202,7 @@ async fn a_sleeper_whose_staging_was_swept_cannot_commit() {
     let staged = Path::from("events/_lakefeed/staging/sleeper/0.staged");
     world.store.put(&staged, "rows".into()).await.unwrap();
     world.expire_leases();
-    let recovery = world.table().recover(&maintenance(&world)).await.unwrap();
+    let recovery = world.table().recover(&maintenance()).await.unwrap();
     assert_eq!((recovery.fence, recovery.swept.len()), (Some(2), 1));
     let error = sleeper.commit(Checkpoint::full_listing(TABLE)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
@@ -218,7 +216,7 @@ async fn a_held_table_is_not_looked_after() {
     let world = World::in_memory();
     world.run("one", Merge, &[vec![row("a", 1, 1)]]).await;
     let holder = world.table().begin(world.spec("holder", Merge)).await.unwrap();
-    let (table, maintenance) = (world.table(), maintenance(&world));
+    let (table, maintenance) = (world.table(), maintenance());
     for error in [
         table.recover(&maintenance).await.map(drop).unwrap_err(),
         table.vacuum(&maintenance, AGE).await.map(drop).unwrap_err(),
@@ -251,24 +249,24 @@ async fn a_vacuum_deletes_what_is_old_and_nobodys_and_nothing_else() {
         }
         let whole = world.objects().await;
         // The clock of the world stands before the one of the store.
-        let young = world.table().vacuum(&maintenance_named(&world, "young"), AGE).await.unwrap();
+        let young = world.table().vacuum(&Maintenance::new("young"), AGE).await.unwrap();
         assert_eq!((young.deleted, kinds(&young.kept)), (vec![], GARBAGE.map(|garbage| garbage.1).into()));
         world.clock.advance(DAY * 100_000);
         let dry = VacuumSpec { dry_run: true, rejects_older_than: Some(DAY), ..AGE };
         let before = world.objects().await;
-        let foretold = world.table().vacuum(&maintenance_named(&world, "dry"), dry).await.unwrap();
+        let foretold = world.table().vacuum(&Maintenance::new("dry"), dry).await.unwrap();
         assert_eq!(world.objects().await, before);
-        let first = world.table().vacuum(&maintenance_named(&world, "first"), AGE).await.unwrap();
+        let first = world.table().vacuum(&Maintenance::new("first"), AGE).await.unwrap();
         assert_eq!(kinds(&first.kept), BTreeSet::from([GarbageKind::Foreign, GarbageKind::Rejects]));
         assert_eq!(first.fence, has_leases.then_some(2));
-        let retired = world.table().snapshot().await.unwrap().retired_slots;
+        let retired = world.table().snapshot().await.unwrap().retired_numbers;
         assert_eq!(
             retired.get("start_day=1970-01-02").copied(),
             has_leases.then_some(77),
             "nobody gets the orphan's path"
         );
         let spec = VacuumSpec { rejects_older_than: Some(DAY), ..AGE };
-        let second = world.table().vacuum(&maintenance_named(&world, "second"), spec).await.unwrap();
+        let second = world.table().vacuum(&Maintenance::new("second"), spec).await.unwrap();
         assert_eq!(kinds(&second.deleted), BTreeSet::from([GarbageKind::Rejects]));
         let mut deleted = [first.deleted, second.deleted].concat();
         deleted.sort();
@@ -292,12 +290,12 @@ async fn a_vacuum_leaves_what_a_commit_is_published_from() {
     dead_run(&world, true).await;
     world.clock.advance(DAY * 100_000);
     let dry = VacuumSpec { dry_run: true, ..AGE };
-    let foretold = world.table().vacuum(&maintenance(&world), dry).await.unwrap();
+    let foretold = world.table().vacuum(&maintenance(), dry).await.unwrap();
     let run = world.table().snapshot().await.unwrap().run_id.unwrap();
     let is_needed =
         |garbage: &Garbage| garbage.path.contains(&format!("/{run}/")) || garbage.kind == GarbageKind::Orphan;
     assert!(foretold.rolled_forward == Some(2) && !foretold.deleted.iter().any(is_needed), "{foretold:?}");
-    let done = world.table().vacuum(&maintenance(&world), AGE).await.unwrap();
+    let done = world.table().vacuum(&maintenance(), AGE).await.unwrap();
     assert_eq!((done.rolled_forward, &done.deleted), (Some(2), &foretold.deleted));
     assert_eq!(world.rows().await, [row("a", 1, 9), row("z", 9, 9)]);
     assert!(codes(&world).await.is_empty());
@@ -318,7 +316,7 @@ proptest! {
                 plain.run(&run, Merge, std::slice::from_ref(&rows)).await;
                 compacted.run(&run, Merge, &[rows]).await;
                 if compacts {
-                    let maintenance = maintenance_named(&compacted, &format!("maintenance-{number}"));
+                    let maintenance = Maintenance::new(format!("maintenance-{number}"));
                     let order = vec![SortColumn { column: "value".to_owned(), descending: false }];
                     let spec = CompactSpec { sort_by: order, ..spec(4_000) };
                     compacted.table().compact(&maintenance, &spec).await.unwrap();

@@ -30,7 +30,8 @@ async fn prepared(world: World) -> World {
     world
 }
 
-/// Kills the run at every change that it makes to the store, looks at what readers see, runs again, compares.
+/// Kills the run at every change that it makes to the store, looks at what readers see, runs again,
+/// compares.
 async fn walk(world: fn() -> World, disposition: WriteDisposition, death: Death) {
     let undisturbed = prepared(world()).await;
     let old = undisturbed.rows().await;
@@ -66,7 +67,8 @@ async fn walk(world: fn() -> World, disposition: WriteDisposition, death: Death)
             writer.commit(Checkpoint::full_listing("events")).await.unwrap();
         }
         assert_eq!(world.rows().await, new, "step {fatal}");
-        // Where nobody knows whether the dead run may wake up, its staging is swept by the next run that commits.
+        // Where nobody knows whether the dead run may wake up, its staging is swept by the next run
+        // that commits.
         world.run("last", Replace, &[vec![row("end", 1, 1)]]).await;
         world.check_tidy().await;
     }
