@@ -99,7 +99,7 @@ async fn serve(records: Vec<Value>) -> String {
     base
 }
 
-fn upkeep() -> Maintenance {
+fn maintenance() -> Maintenance {
     Maintenance::new("upkeep-of-today")
 }
 
@@ -145,7 +145,7 @@ async fn lakes_of_earlier_versions_are_recovered() {
     for (version, has_file_locks) in VERSIONS.iter().flat_map(|version| [(version, true), (version, false)]) {
         let fixture = fixture(version, has_file_locks);
         for (name, expected) in fixture.tables() {
-            let recovered = fixture.lake.table(&name).recover(&upkeep()).await.unwrap();
+            let recovered = fixture.lake.table(&name).recover(&maintenance()).await.unwrap();
             assert_eq!(json!(recovered.rolled_forward), expected["recovers"], "{name}");
             let swept: Vec<&String> = recovered.swept.iter().map(|staging| &staging.run_id).collect();
             assert_eq!(json!(swept), expected["leaves"], "{name}");

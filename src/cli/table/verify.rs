@@ -73,8 +73,8 @@ fn remedy(code: FindingCode) -> &'static str {
         | FindingCode::MarkerAhead
         | FindingCode::MarkerContradictory => "commits are written once and never changed: restore the log from a copy",
         FindingCode::Unpublished => "the next run of the pipeline finishes publishing before anything else",
-        FindingCode::FoldUnusable | FindingCode::FoldContradictory => {
-            "delete folds that do not fit: they are made of the log, and will be made again"
+        FindingCode::SnapshotFileUnusable | FindingCode::SnapshotFileContradictory => {
+            "delete the snapshot files that do not fit: they are derived from the log, and will be written again"
         }
         FindingCode::StrayFile => "move stray files out of the table's folder: readers who glob take them for rows",
         FindingCode::FileMissing

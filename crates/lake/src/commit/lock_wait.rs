@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_to_five_seconds_and_the_last_one_ends_with_patience() {
+    fn pauses_grow_to_five_seconds_and_the_last_one_ends_with_the_wait() {
         let heard = Arc::new(Heard::default());
         let lock_wait = LockWait { limit: Duration::from_secs(30), listener: Arc::<Heard>::clone(&heard) };
         let held = || Error::conflict("held by run x");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn other_errors_and_no_patience_end_a_wait_at_once() {
+    fn other_errors_and_no_wait_end_it_at_once() {
         let none = LockWait { limit: Duration::ZERO, listener: Arc::new(Heard::default()) };
         let cases = [
             (Error::conflict("held"), None, ErrorKind::Conflict),

@@ -2,6 +2,6 @@
 //!
 //! Nothing here reads or writes.
 
-pub(crate) mod convert;
+mod convert;
 pub(crate) mod reconcile;
 pub(crate) mod value_text;

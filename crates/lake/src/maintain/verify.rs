@@ -142,7 +142,10 @@ async fn check_files(
         keys.extend(some);
     }
     drop(checked);
-    keys::check(storage, &shape, &readable, keys, log.snapshot.keys_are_unique, findings).await
+    match &shape.sieve {
+        Some(sieve) => keys::check(storage, sieve, &readable, keys, log.snapshot.keys_are_unique, findings).await,
+        None => Ok(()),
+    }
 }
 
 /// Returns the object that holds a data file, and its size: the staged one as long as its commit is

@@ -188,12 +188,15 @@ impl Tally {
         self.matched_puts + self.matched_deletes
     }
 
-    /// Counts what becomes of a row of the table; `retires` when its key is absent from a complete
-    /// listing.
-    pub(crate) fn action(&mut self, action: MergeAction, retires: bool) {
-        let is_gone = action != MergeAction::Keep;
-        self.gone += u64::from(is_gone);
-        self.retired += u64::from(is_gone && retires);
+    /// Counts what becomes of a row of the table.
+    pub(crate) fn action(&mut self, action: MergeAction) {
+        self.gone += u64::from(action != MergeAction::Keep);
+    }
+
+    /// Counts what becomes of a row whose key is absent from a complete listing.
+    pub(crate) fn retirement(&mut self, action: MergeAction) {
+        self.action(action);
+        self.retired += u64::from(action != MergeAction::Keep);
     }
 
     /// Adds what was counted elsewhere, of other keys.
@@ -294,15 +297,15 @@ mod tests {
     fn a_row_that_makes_room_is_no_deletion_and_what_was_not_met_is_new() {
         let mut tally = Tally::default();
         tally.state_changed(Op::Put, Fresh, Moved);
-        tally.action(Remove, false);
+        tally.action(Remove);
         tally.state_changed(Op::Put, Fresh, Updated);
-        tally.action(Remove, false);
+        tally.action(Remove);
         // The second one met a newer row after all.
         tally.state_changed(Op::Put, Updated, Kept);
-        tally.action(Keep, false);
+        tally.action(Keep);
         tally.state_changed(Op::Delete, Fresh, Deleted);
-        tally.action(Close, false);
-        tally.action(Close, true);
+        tally.action(Close);
+        tally.retirement(Close);
         let mut counts = RowCounts::default();
         tally.count(5, 3, &mut counts);
         let expected = RowCounts {

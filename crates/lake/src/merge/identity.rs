@@ -9,8 +9,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::fingerprint::{Fingerprint, Fingerprinter, random_seed};
-use crate::merge::precedence::{Ranking, is_comparable};
-use crate::spec::{MarkKind, StrategyName};
+use crate::merge::precedence::is_comparable;
+use crate::spec::{MarkKind, Precedence, StrategyName};
 use crate::write_spec::WriteSpec;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::schema::{RecordSchema, is_load_metadata};
@@ -38,7 +38,7 @@ pub(crate) struct RowIdentity {
     rows: Fingerprinter,
     /// The columns of the records: those of the table but for the ones that the merge adds.
     record: Vec<String>,
-    pub(crate) ranking: Option<Ranking>,
+    pub(crate) precedence: Option<Precedence>,
     /// The column that is null in current versions, where history is kept.
     valid_to: Option<String>,
     /// The column that marks deleted rows, where they stay.
@@ -89,7 +89,6 @@ impl RowIdentity {
             ([], _) => IdentifiedBy::Record,
             (_, _) => IdentifiedBy::Key,
         };
-        let ranking = merge.precedence.as_ref().map(Ranking::new);
         if let Some(precedence) = &merge.precedence
             && !types(std::slice::from_ref(&precedence.column))?.iter().all(is_comparable)
         {
@@ -118,7 +117,7 @@ impl RowIdentity {
             group: merge.merge_key.clone(),
             rows,
             record,
-            ranking,
+            precedence: merge.precedence.clone(),
             valid_to,
             mark: merge.mark().map(|mark| (mark.column.clone(), mark.kind)),
             search,

@@ -57,7 +57,7 @@ impl IncomingKeys {
     /// Returns the keys of a run before its first row. They take `index_bytes` of memory at most,
     /// if rows can be told apart by keys alone.
     pub(crate) fn new(identity: RowIdentity, key_column: Option<usize>, compares: bool, index_bytes: usize) -> Self {
-        let can_spill = identity.by != IdentifiedBy::Occurrence && identity.ranking.is_none();
+        let can_spill = identity.by != IdentifiedBy::Occurrence && identity.precedence.is_none();
         Self {
             keys_max: if can_spill { KeyIndex::entries_in(index_bytes) } else { usize::MAX },
             spilled: None,
@@ -125,7 +125,8 @@ impl IncomingKeys {
         // Keys and content are fingerprinted on two processors.
         let (keys, rows) = rayon::join(|| identity.keys(batch), rows);
         let (keys, rows) = (keys.map_err(fails)?, rows.map_err(fails)?);
-        let versions = identity.ranking.as_ref().map(|ranking| ranking.of(batch)).transpose().map_err(fails)?;
+        let versions =
+            identity.precedence.as_ref().map(|precedence| precedence.versions(batch)).transpose().map_err(fails)?;
         if let Some(groups) = identity.groups(batch).map_err(fails)? {
             // A delete that has no more than its key names no group.
             let speaks = match (deletes, identity.by) {
@@ -218,9 +219,9 @@ impl IncomingKeys {
 
     /// Lets an incoming row compete with what the run has of its key. Returns the loser.
     fn compete(&mut self, key: Fingerprint, entry: Entry, version: Option<Version>) -> Option<Entry> {
-        if let (Some(version), Some(ranking)) = (version, &self.identity.ranking) {
+        if let (Some(version), Some(precedence)) = (version, &self.identity.precedence) {
             if let Some(before) = self.index.get(key)
-                && !ranking.wins((entry.op, &version), (before.op, self.versions.get(key)))
+                && !precedence.wins((entry.op, &version), (before.op, self.versions.get(key)))
             {
                 return Some(entry);
             }

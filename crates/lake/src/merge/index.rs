@@ -211,7 +211,7 @@ mod tests {
     use crate::parquet::row_set::RowLocation;
 
     #[test]
-    fn the_last_arrival_wins_and_gives_back_the_loser() {
+    fn the_last_entry_wins_and_gives_back_the_loser() {
         let mut index = KeyIndex::default();
         let first = Entry::put(10, RowLocation { file: 0, row: 3 });
         let second = Entry::put(11, RowLocation { file: 1, row: 0 });
@@ -238,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_index_is_a_map_in_the_order_of_first_arrivals(
+        fn an_index_is_a_map_in_the_order_of_first_keys(
             steps in proptest::collection::vec((0..300_u32, any::<bool>(), any::<u32>()), 0..2_000), collide in any::<bool>()
         ) {
             // Keys that differ in their upper bits only have the same hash.

@@ -11,11 +11,12 @@ use crate::merge::decide::{KeyState, MergeAction, Op, RowMatch, Tally, decide, d
 use crate::merge::identity::IdentifiedBy;
 use crate::merge::incoming::Occurrences;
 use crate::merge::index::{Entry, KeyIndex};
-use crate::merge::precedence::{Ranking, Version};
+use crate::merge::precedence::Version;
 use crate::merge::search::{Found, Hit, Search, find_hits};
 use crate::parquet::reader::Source;
 use crate::parquet::row_set::{RowLocation, RowSet};
-use crate::spec::StrategyName;
+use crate::spec::{Precedence, StrategyName};
+use crate::staging::area::StagedFile;
 use crate::storage::layout::folder_of;
 use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::Result;
@@ -42,13 +43,24 @@ struct ResolvedRows {
 pub(crate) struct Judge<'a> {
     pub(crate) search: &'a Arc<Search>,
     /// The folders of the staged files.
-    pub(crate) folders: HashMap<u32, &'a str>,
-    pub(crate) occurrences: Occurrences,
-    pub(crate) dropped: &'a mut HashMap<u32, RowSet>,
-    pub(crate) tally: &'a mut Tally,
+    folders: HashMap<u32, &'a str>,
+    occurrences: Occurrences,
+    dropped: &'a mut HashMap<u32, RowSet>,
+    pub(super) tally: &'a mut Tally,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    /// Returns a judge of the rows that a run touches, which has staged the files `staged`.
+    pub(super) fn new(
+        search: &'a Arc<Search>,
+        staged: &'a [StagedFile],
+        dropped: &'a mut HashMap<u32, RowSet>,
+        tally: &'a mut Tally,
+    ) -> Self {
+        let folders = staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect();
+        Self { search, folders, occurrences: Occurrences::default(), dropped, tally }
+    }
+
     /// Searches files in parallel, and decides about what is found, in the order of the files.
     /// Files that certainly have none of the keys of `probe` are passed over.
     pub(crate) async fn files(
@@ -123,13 +135,14 @@ impl Judge<'_> {
         version: Option<&Version>,
     ) -> MergeAction {
         let Search { rules, identity, versions, .. } = self.search.as_ref();
-        let guards = |(ranking, version): (&Ranking, &Version)| ranking.guards(version, (entry.op, versions.get(key)));
+        let guards =
+            |(precedence, version): (&Precedence, &Version)| precedence.guards(version, (entry.op, versions.get(key)));
         let matched = RowMatch {
             is_same: entry.op == Op::Put && entry.row == hit.row,
             // A version stays where it is when the next one opens.
             is_same_partition: rules.strategy == StrategyName::Scd2 || is_home,
             is_live: hit.is_live,
-            is_newer: identity.ranking.as_ref().zip(version).is_some_and(guards),
+            is_newer: identity.precedence.as_ref().zip(version).is_some_and(guards),
         };
         let decision = decide(*rules, entry.op, entry.state, matched);
         let is_dropped = matches!(decision.state, KeyState::Unchanged | KeyState::Kept);
@@ -137,7 +150,7 @@ impl Judge<'_> {
             self.dropped.entry(location.file).or_default().insert(location.row);
         }
         self.tally.state_changed(entry.op, entry.state, decision.state);
-        self.tally.action(decision.action, false);
+        self.tally.action(decision.action);
         entry.state = decision.state;
         decision.action
     }
@@ -145,9 +158,13 @@ impl Judge<'_> {
     /// Decides about a row of the table whose key the run does not have.
     fn absent(&mut self) -> MergeAction {
         let Search { rules, .. } = self.search.as_ref();
-        let state = decide_absent(*rules);
-        self.tally.action(state, rules.strategy == StrategyName::Scd2);
-        state
+        let action = decide_absent(*rules);
+        if rules.strategy == StrategyName::Scd2 {
+            self.tally.retirement(action);
+        } else {
+            self.tally.action(action);
+        }
+        action
     }
 }
 

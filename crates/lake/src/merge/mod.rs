@@ -2,21 +2,21 @@
 //!
 //! Nothing here commits: a merge ends with the changes that a commit is to make.
 
-pub(crate) mod bloom_probe;
+mod bloom_probe;
 pub(crate) mod closing;
 pub(crate) mod decide;
 pub(crate) mod identity;
 pub(crate) mod incoming;
-pub(crate) mod index;
-pub(crate) mod judge;
-pub(crate) mod keep_rows;
-pub(crate) mod per_partition;
-pub(crate) mod plan;
-pub(crate) mod precedence;
-pub(crate) mod rewrite;
+mod index;
+mod judge;
+mod keep_rows;
+mod per_partition;
+mod plan;
+mod precedence;
+mod rewrite;
 pub(crate) mod rules;
-pub(crate) mod search;
-pub(crate) mod search_spilled;
-pub(crate) mod spill;
-pub(crate) mod splice;
+mod search;
+mod search_spilled;
+mod spill;
+mod splice;
 pub(crate) mod whole;

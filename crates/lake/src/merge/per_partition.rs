@@ -18,13 +18,12 @@ use crate::log::key_range::KeyRange;
 use crate::log::snapshot::Snapshot;
 use crate::merge::bloom_probe::BloomProbe;
 use crate::merge::decide::Tally;
-use crate::merge::incoming::Occurrences;
 use crate::merge::judge::{Judge, Resolved};
 use crate::merge::plan::{PartitionPlan, existing_file, incoming_file, plan_partition, small_bytes};
-use crate::merge::rewrite::{Rewrite, changes_of};
+use crate::merge::rewrite::{LeavingRows, Rewrite, changes_of};
 use crate::merge::search::{Search, find_hits, scan_loaded};
 use crate::merge::splice::{IncomingRows, LoadedFile, Splice};
-use crate::parquet::reader::Source;
+use crate::parquet::reader::{Decoding, Source};
 use crate::parquet::row_set::RowSet;
 use crate::staging::area::{StagedFile, StagingArea};
 use crate::staging::changes::Changes;
@@ -48,8 +47,8 @@ struct PartitionMerge {
     dropped: HashMap<u32, RowSet>,
     range: Option<KeyRange>,
     probe: Option<Arc<BloomProbe>>,
-    /// There are processors to spare for decoding one batch while another one is judged.
-    reads_ahead: bool,
+    /// Ahead where there are processors to spare while a batch is judged.
+    decoding: Decoding,
 }
 
 /// Merges the staged rows into the table, the partitions first where the run has rows: what is
@@ -72,7 +71,7 @@ pub(crate) async fn merge_by_partition(
             dropped,
             range: range.cloned(),
             probe: None,
-            reads_ahead: false,
+            decoding: Decoding::OnDemand,
         }
     };
     for file in &staged {
@@ -110,10 +109,10 @@ async fn run(
 ) -> Result<()> {
     let partitions = partitions.collect::<Vec<_>>();
     let mut left = partitions.len();
-    let reads_ahead = partitions.len() < files_in_flight();
+    let decoding = if partitions.len() < files_in_flight() { Decoding::Ahead } else { Decoding::OnDemand };
     let work = partitions
         .into_iter()
-        .map(|partition| spawn(PartitionMerge { reads_ahead, ..partition }.merge()))
+        .map(|partition| spawn(PartitionMerge { decoding, ..partition }.merge()))
         .collect::<Vec<_>>();
     let mut done = stream::iter(work).buffered(files_in_flight());
     // The commit wants staged files durable. Disks work on that while processors work on the next
@@ -170,13 +169,7 @@ impl PartitionMerge {
         let mut tally = Tally::default();
         let (mut resolved, mut held) = (Resolved::default(), HashMap::new());
         let mut dropped = std::mem::take(&mut self.dropped);
-        let mut judge = Judge {
-            search: &self.search,
-            folders: self.staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect(),
-            occurrences: Occurrences::default(),
-            dropped: &mut dropped,
-            tally: &mut tally,
-        };
+        let mut judge = Judge::new(&self.search, &self.staged, &mut dropped, &mut tally);
         self.judge_files(&mut judge, &mut resolved, &mut held).await?;
         let Self { search, files, staged, .. } = self;
         let area = &search.area;
@@ -198,7 +191,8 @@ impl PartitionMerge {
         {
             return Ok((changes_of(plan, &staged, vec![written]), tally));
         }
-        let rewrite = Rewrite::of(area, &plan, &files, &staged, (&mut resolved.gone, &mut dropped), &mut held)?;
+        let mut leaving = LeavingRows { deleted: resolved.gone, dropped };
+        let rewrite = Rewrite::of(area, &plan, &files, &staged, &mut leaving, &mut held)?;
         // What is not rewritten is not needed any more.
         drop(held);
         let written = rewrite.run().await?;
@@ -228,7 +222,7 @@ impl PartitionMerge {
             }
             let mut keeping = Keeping { rows: Some(Vec::new()), room: room.saturating_sub(source.bytes_in_memory()) };
             resolved.replaced = Some(Vec::new());
-            let judged = scan_loaded(&self.search, &source, self.reads_ahead, |batch, found| {
+            let judged = scan_loaded(&self.search, &source, self.decoding, |batch, found| {
                 judge.judge(path, found, resolved);
                 keeping.keep(batch);
             });

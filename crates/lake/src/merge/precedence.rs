@@ -20,15 +20,6 @@ pub(crate) enum Version {
     Text(Box<str>),
 }
 
-/// Compares versions.
-#[derive(Debug, Clone)]
-pub(crate) struct Ranking {
-    column: String,
-    order: SortOrder,
-    /// Whether versions of the table are compared, too.
-    pub(crate) guards_table: bool,
-}
-
 /// The versions that have won so far.
 #[derive(Debug, Default)]
 pub(crate) struct Versions(PrintMap<Version>);
@@ -48,14 +39,9 @@ pub(crate) fn is_comparable(data_type: &DataType) -> bool {
     )
 }
 
-impl Ranking {
-    pub(crate) fn new(precedence: &Precedence) -> Self {
-        let Precedence { column, order, guards_table } = precedence.clone();
-        Self { column, order, guards_table }
-    }
-
+impl Precedence {
     /// Returns the versions of the rows of a batch; null where it does not have the column.
-    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<Vec<Version>, ArrowError> {
+    pub(crate) fn versions(&self, batch: &RecordBatch) -> Result<Vec<Version>, ArrowError> {
         match batch.column_by_name(&self.column) {
             Some(column) => versions(column),
             None => Ok(vec![Version::Null; batch.num_rows()]),
@@ -145,12 +131,12 @@ mod tests {
 
     use super::*;
 
-    fn ranking(order: SortOrder) -> Ranking {
-        Ranking::new(&Precedence { column: "v".to_owned(), order, guards_table: true })
+    fn precedence(order: SortOrder) -> Precedence {
+        Precedence { column: "v".to_owned(), order, guards_table: true }
     }
 
     #[test]
-    fn values_of_each_type_rank_by_their_order() {
+    fn values_of_each_type_are_versions_by_their_order() {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from(vec![None, Some(i64::MIN), Some(-1), Some(i64::MAX)])),
             Arc::new(Float64Array::from(vec![None, Some(f64::NEG_INFINITY), Some(-0.5), Some(3.0), Some(f64::NAN)])),
@@ -162,9 +148,9 @@ mod tests {
         for column in columns {
             let versions = versions(&column).unwrap();
             for pair in versions.windows(2) {
-                assert!(ranking(SortOrder::Greatest).is_newer(&pair[1], &pair[0]), "{pair:?}");
-                assert!(!ranking(SortOrder::Greatest).is_newer(&pair[0], &pair[1]), "{pair:?}");
-                let least = ranking(SortOrder::Least).is_newer(&pair[0], &pair[1]);
+                assert!(precedence(SortOrder::Greatest).is_newer(&pair[1], &pair[0]), "{pair:?}");
+                assert!(!precedence(SortOrder::Greatest).is_newer(&pair[0], &pair[1]), "{pair:?}");
+                let least = precedence(SortOrder::Least).is_newer(&pair[0], &pair[1]);
                 assert_eq!(least, pair[0] != Version::Null, "null loses either way: {pair:?}");
             }
         }
@@ -173,7 +159,7 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_last_arrival_and_bare_deletes_are_a_matter_of_arrival() {
-        let ranking = ranking(SortOrder::Greatest);
+        let precedence = precedence(SortOrder::Greatest);
         let (null, one, two) = (Version::Null, Version::Number(1), Version::Number(2));
         for (came, before, wins) in [
             ((Op::Put, &one), (Op::Put, &one), true),
@@ -184,17 +170,17 @@ mod tests {
             ((Op::Delete, &null), (Op::Put, &two), true),
             ((Op::Put, &one), (Op::Delete, &null), true),
         ] {
-            assert_eq!(ranking.wins(came, before), wins, "{came:?} {before:?}");
+            assert_eq!(precedence.wins(came, before), wins, "{came:?} {before:?}");
         }
-        assert!(ranking.guards(&two, (Op::Put, &one)) && !ranking.guards(&one, (Op::Put, &one)));
-        assert!(ranking.guards(&one, (Op::Put, &null)) && !ranking.guards(&null, (Op::Put, &null)));
-        assert!(!ranking.guards(&two, (Op::Delete, &null)), "a bare tombstone deletes");
-        assert!(!ranking.guards(&null, (Op::Put, &one)), "a row without a version is overwritten");
+        assert!(precedence.guards(&two, (Op::Put, &one)) && !precedence.guards(&one, (Op::Put, &one)));
+        assert!(precedence.guards(&one, (Op::Put, &null)) && !precedence.guards(&null, (Op::Put, &null)));
+        assert!(!precedence.guards(&two, (Op::Delete, &null)), "a bare tombstone deletes");
+        assert!(!precedence.guards(&null, (Op::Put, &one)), "a row without a version is overwritten");
     }
 
     proptest! {
         #[test]
-        fn doubles_rank_as_they_compare(left: f64, right: f64) {
+        fn doubles_are_versions_as_they_compare(left: f64, right: f64) {
             prop_assume!(!left.is_nan() && !right.is_nan());
             prop_assert_eq!(total_order(left).cmp(&total_order(right)), left.partial_cmp(&right).unwrap());
         }

@@ -36,34 +36,42 @@ pub(crate) struct Rewrite {
     sources: Vec<(Rows, RowSet)>,
 }
 
+/// Rows that do not make it into the rewritten files.
+#[derive(Debug)]
+pub(super) struct LeavingRows {
+    /// Rows of the table, by file.
+    pub(super) deleted: BTreeMap<String, RowSet>,
+    /// Staged rows, by the number of their file.
+    pub(super) dropped: HashMap<u32, RowSet>,
+}
+
 impl Rewrite {
-    /// Returns the rewrite of a plan: files of the table without the rows of `leaving.0`, staged
-    /// ones without those of `leaving.1`. The rows of files in `held` are in memory.
+    /// Returns the rewrite of a plan. It takes the rows that leave out of `leaving`. The rows of
+    /// files in `held` are in memory.
     pub(crate) fn of(
         area: &StagingArea,
         plan: &PartitionPlan,
         files: &BTreeMap<String, DataFile>,
         staged: &[StagedFile],
-        leaving: (&mut BTreeMap<String, RowSet>, &mut HashMap<u32, RowSet>),
+        leaving: &mut LeavingRows,
         held: &mut HashMap<String, LoadedFile>,
     ) -> Result<Self> {
-        let (deleted, dropped) = leaving;
         let mut sources = Vec::new();
         for path in &plan.rewritten {
             let bytes = files.get(path).map_or(0, |file| file.bytes);
-            let leaving = deleted.remove(path).unwrap_or_default();
+            let left_out = leaving.deleted.remove(path).unwrap_or_default();
             let rows = match held.remove(path) {
                 Some(loaded) => Rows::Held(loaded.rows),
                 None => Rows::File(Source { path: area.storage.resolve(path)?, bytes }),
             };
-            sources.push((rows, leaving));
+            sources.push((rows, left_out));
         }
         for file in staged.iter().filter(|file| plan.merged.contains(&file.number)) {
             let rows = match &file.held {
                 Some(rows) => Rows::Held(rows.to_vec()),
                 None => Rows::File(area.source(file)),
             };
-            sources.push((rows, dropped.remove(&file.number).unwrap_or_default()));
+            sources.push((rows, leaving.dropped.remove(&file.number).unwrap_or_default()));
         }
         let partition = if let Some(file) = staged.first() {
             Arc::clone(&file.partition)

@@ -17,7 +17,7 @@ use crate::merge::identity::{IdentifiedBy, RowIdentity};
 use crate::merge::incoming::Groups;
 use crate::merge::index::KeyIndex;
 use crate::merge::precedence::{Version, Versions};
-use crate::parquet::reader::{Part, Source, conform_error, decode, fetch, ranges, read};
+use crate::parquet::reader::{Decoding, Part, Source, conform_error, decode, fetch, ranges, read};
 use crate::parquet::row_set::RowSet;
 use crate::spec::StrategyName;
 use crate::staging::area::StagingArea;
@@ -78,7 +78,7 @@ pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
     if positions.is_empty() {
         return Ok(found);
     }
-    let guard = search.identity.ranking.as_ref().filter(|ranking| ranking.guards_table);
+    let guard = search.identity.precedence.as_ref().filter(|precedence| precedence.guards_table);
     if guard.is_some() {
         found.versions = vec![Version::Null; found.hits.len()];
     }
@@ -88,8 +88,12 @@ pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
         let batch = conform(&batch, &search.area.schema).map_err(fails)?;
         let rows = search.identity.rows(&batch).map_err(fails)?;
         let live = search.identity.live(&batch).map_err(fails)?;
-        let mut versions =
-            guard.map(|ranking| ranking.of(&batch)).transpose().map_err(fails)?.unwrap_or_default().into_iter();
+        let mut versions = guard
+            .map(|precedence| precedence.versions(&batch))
+            .transpose()
+            .map_err(fails)?
+            .unwrap_or_default()
+            .into_iter();
         for (row, content) in rows.into_iter().enumerate() {
             let Some((position, hit)) = unread.next() else { break };
             hit.row = content;
@@ -110,14 +114,14 @@ pub(crate) async fn find_hits(search: &Search, source: &Source) -> Result<Found>
 pub(crate) async fn scan_loaded(
     search: &Search,
     source: &Source,
-    reads_ahead: bool,
+    decoding: Decoding,
     mut each: impl FnMut(RecordBatch, &Found),
 ) -> Result<Bytes> {
     let storage = &search.area.storage;
     let fails = |error: ArrowError| conform_error(storage, "compare the rows of", &source.path, error);
     let mut first = 0_u32;
     let content = fetch(storage, source).await?;
-    let mut batches = decode(storage, source, content.clone(), reads_ahead)?;
+    let mut batches = decode(storage, source, content.clone(), decoding)?;
     while let Some(batch) = batches.try_next().await? {
         let batch = conform(&batch, &search.area.schema).map_err(fails)?;
         let mut found = Found::default();
@@ -139,7 +143,7 @@ impl Search {
             && self.is_keyed_only()
             && matches!(rules.strategy, StrategyName::Upsert | StrategyName::DeleteInsert)
             && !rules.marks_deleted
-            && identity.ranking.as_ref().is_none_or(|ranking| !ranking.guards_table)
+            && identity.precedence.as_ref().is_none_or(|precedence| !precedence.guards_table)
     }
 
     /// Reads the content of those `hits` where it matters. They are of a batch of the table whose
@@ -220,7 +224,8 @@ impl Search {
             (StrategyName::InsertOnly, _) => false,
             (_, Op::Put) => true,
             (_, Op::Delete) => {
-                self.identity.has_mark() || self.identity.ranking.as_ref().is_some_and(|ranking| ranking.guards_table)
+                self.identity.has_mark()
+                    || self.identity.precedence.as_ref().is_some_and(|precedence| precedence.guards_table)
             }
         };
         Some(Hit { key, location, row: 0, position, is_live: true, needs_row })

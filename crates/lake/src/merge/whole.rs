@@ -12,7 +12,7 @@
 //! other row of the run. So it goes to the partition that it then belongs to, and rows are written
 //! in one way only.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -22,15 +22,14 @@ use crate::log::snapshot::Snapshot;
 use crate::merge::bloom_probe::BloomProbe;
 use crate::merge::closing::RowClosing;
 use crate::merge::decide::{Rules, Tally};
-use crate::merge::incoming::{DeletedKeys, IncomingKeys, Occurrences};
+use crate::merge::incoming::{DeletedKeys, IncomingKeys};
 use crate::merge::judge::{Judge, Resolved};
 use crate::merge::per_partition::merge_by_partition;
 use crate::merge::plan::{PartitionPlan, existing_file, incoming_file, plan};
-use crate::merge::rewrite::{Rewrite, changes_of};
+use crate::merge::rewrite::{LeavingRows, Rewrite, changes_of};
 use crate::merge::search::Search;
 use crate::merge::search_spilled::judge_spilled;
 use crate::merge::spill::SpilledKeys;
-use crate::parquet::row_set::RowSet;
 use crate::staging::area::{StagedFile, StagingArea};
 use crate::staging::changes::Changes;
 use crate::staging::partition::Partitioner;
@@ -69,7 +68,10 @@ pub(crate) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCou
         return Ok(changes);
     }
     let Resolved { gone, closed, .. } = if has_work {
-        resolve(&search, range.as_ref(), snapshot, &staged, spilled, &mut dropped, &mut tally).await?
+        {
+            let judge = Judge::new(&search, &staged, &mut dropped, &mut tally);
+            resolve(judge, range.as_ref(), snapshot, &staged, spilled).await?
+        }
     } else {
         Resolved::default()
     };
@@ -80,7 +82,7 @@ pub(crate) async fn merge(merge: Merge, snapshot: &Snapshot, counts: &mut RowCou
     let existing = snapshot.files.iter().map(|(path, file)| existing_file(path, file, &gone)).collect::<Vec<_>>();
     let incoming = staged.iter().map(|file| incoming_file(file, &dropped)).collect::<Vec<_>>();
     let plans = plan(&existing, &incoming, search.area.limits.file_bytes_target);
-    execute(&search.area, plans, snapshot, staged, gone, dropped).await
+    execute(&search.area, plans, snapshot, staged, LeavingRows { deleted: gone, dropped }).await
 }
 
 /// Returns the range of all keys of the run; `None` when it is not known.
@@ -100,21 +102,18 @@ fn range_of(staged: &[StagedFile], deleted: DeletedKeys) -> Option<KeyRange> {
 /// share a key, what was found there is not looked for elsewhere, and what was not found is looked
 /// for only in files whose Bloom filters may have it.
 async fn resolve(
-    search: &Arc<Search>,
+    mut judge: Judge<'_>,
     range: Option<&KeyRange>,
     snapshot: &Snapshot,
     staged: &[StagedFile],
     spilled: Option<SpilledKeys>,
-    dropped: &mut HashMap<u32, RowSet>,
-    tally: &mut Tally,
 ) -> Result<Resolved> {
+    let search = judge.search;
     let candidates = snapshot.files.iter().filter(|(_, file)| range.is_none_or(|range| range.may_meet(file)));
     let candidates = candidates.map(|(path, file)| (path.as_str(), file.bytes));
     let homes = staged.iter().map(|file| file.partition.path.as_str()).collect::<HashSet<_>>();
     let is_home = |path: &str| homes.contains(folder_of(path));
     let (home, away): (Vec<_>, Vec<_>) = candidates.partition(|(path, _)| is_home(path));
-    let folders = staged.iter().map(|file| (file.number, file.partition.path.as_str())).collect::<HashMap<_, _>>();
-    let mut judge = Judge { search, folders, occurrences: Occurrences::default(), dropped, tally };
     let mut resolved = Resolved::default();
     if let Some(keys) = spilled {
         judge_spilled(&mut judge, keys, home.into_iter().chain(away), &mut resolved).await?;
@@ -137,8 +136,7 @@ async fn execute(
     plans: Vec<PartitionPlan>,
     snapshot: &Snapshot,
     staged: Vec<StagedFile>,
-    mut deleted: BTreeMap<String, RowSet>,
-    mut dropped: HashMap<u32, RowSet>,
+    mut leaving: LeavingRows,
 ) -> Result<Changes> {
     let mut staged_in: HashMap<String, Vec<StagedFile>> = HashMap::new();
     for file in staged {
@@ -146,8 +144,7 @@ async fn execute(
     }
     let rewrites = plans.into_iter().map(|plan| {
         let incoming = staged_in.remove(&plan.partition).unwrap_or_default();
-        let rewrite =
-            Rewrite::of(area, &plan, &snapshot.files, &incoming, (&mut deleted, &mut dropped), &mut HashMap::new());
+        let rewrite = Rewrite::of(area, &plan, &snapshot.files, &incoming, &mut leaving, &mut HashMap::new());
         spawn(async move {
             let written = rewrite?.run().await?;
             Ok(changes_of(plan, &incoming, written))

@@ -4,7 +4,7 @@
 
 pub(crate) mod alignment;
 pub(crate) mod copy;
-pub(crate) mod page_checksum;
+mod page_checksum;
 pub(crate) mod properties;
 pub(crate) mod reader;
 pub(crate) mod row_set;

@@ -64,23 +64,23 @@ pub(crate) fn with_checksum(
     if kind & 0x0F != STRUCT || !matches!(kind >> 4, 2 | 4 | 5) {
         return Err(unknown());
     }
-    let mut sealed = head.to_vec();
-    sealed.push(NEXT_I32);
-    push_varint(&mut sealed, zigzag(crc32fast::hash(data).cast_signed()));
-    sealed.push(kind - 0x10);
-    sealed.extend_from_slice(body);
-    let mut padding = alignment.padding(offset + (sealed.len() + 1 + data.len()) as u64);
+    let mut written = head.to_vec();
+    written.push(NEXT_I32);
+    push_varint(&mut written, zigzag(crc32fast::hash(data).cast_signed()));
+    written.push(kind - 0x10);
+    written.extend_from_slice(body);
+    let mut padding = alignment.padding(offset + (written.len() + 1 + data.len()) as u64);
     if padding > 0 {
         if padding < UNKNOWN_FIELD_BYTES_MIN {
             padding += usize::try_from(STRIDE).unwrap_or_default();
         }
         let padding_bytes = padding - UNKNOWN_FIELD_BYTES_MIN;
-        sealed.push(UNKNOWN_FIELD);
-        sealed.push(u8::try_from(padding_bytes).map_err(|_| unknown())?);
-        sealed.resize(sealed.len() + padding_bytes, PADDING);
+        written.push(UNKNOWN_FIELD);
+        written.push(u8::try_from(padding_bytes).map_err(|_| unknown())?);
+        written.resize(written.len() + padding_bytes, PADDING);
     }
-    sealed.push(STOP);
-    Ok(sealed.into())
+    written.push(STOP);
+    Ok(written.into())
 }
 
 /// A page as it was before [`with_checksum`].
@@ -210,19 +210,19 @@ mod tests {
         [0x15, 0x00, 0x15, 0x70, 0x15, 0x80, 0x01, 0x2C, 0x15, 0x0E, 0x15, 0x00, 0x15, 0x06, 0x15, 0x06, 0x00, 0x00];
 
     #[test]
-    fn a_sealed_header_has_its_checksum_between_its_sizes_and_its_kind() {
+    fn a_header_has_its_checksum_between_its_sizes_and_its_kind() {
         let data = b"123456789";
         // CRC-32 of that text is 0xCBF43926; as an i32 it is -873187034, which zigzags to
         // 1746374067.
         let checksum = [0x15, 0xB3, 0x9B, 0xDE, 0xC0, 0x06];
-        let sealed = with_checksum(&HEADER, data, 0, PageAlignment::of(0)).unwrap();
-        assert_eq!(sealed[..7], HEADER[..7]);
-        assert_eq!(sealed[7..13], checksum);
-        assert_eq!(sealed[13], 0x1C);
-        assert_eq!(sealed[14..23], HEADER[8..17]);
-        assert_eq!(sealed[23], UNKNOWN_FIELD);
-        assert_eq!((sealed.len() + data.len()) % 128, 0);
-        assert_eq!(sealed.last(), Some(&STOP));
+        let written = with_checksum(&HEADER, data, 0, PageAlignment::of(0)).unwrap();
+        assert_eq!(written[..7], HEADER[..7]);
+        assert_eq!(written[7..13], checksum);
+        assert_eq!(written[13], 0x1C);
+        assert_eq!(written[14..23], HEADER[8..17]);
+        assert_eq!(written[23], UNKNOWN_FIELD);
+        assert_eq!((written.len() + data.len()) % 128, 0);
+        assert_eq!(written.last(), Some(&STOP));
     }
 
     #[test]
@@ -236,58 +236,58 @@ mod tests {
     /// Returns a page of these bytes, and its bare header.
     fn page(data: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let header = with_compressed_size(&HEADER, data.len()).unwrap();
-        let sealed = with_checksum(&header, data, 3, PageAlignment::of(9)).unwrap();
-        ([&sealed[..], data].concat(), header)
+        let written = with_checksum(&header, data, 3, PageAlignment::of(9)).unwrap();
+        ([&written[..], data].concat(), header)
     }
 
     #[test]
-    fn what_is_no_sealed_page_is_not_unsealed() {
-        let (sealed, bare) = page(b"data");
-        let bare_page = BarePage { header: bare.clone(), header_bytes: sealed.len() - 4 };
-        assert_eq!(without_checksum(&sealed).unwrap(), bare_page);
+    fn what_is_no_page_of_ours_is_refused() {
+        let (written, bare) = page(b"data");
+        let bare_page = BarePage { header: bare.clone(), header_bytes: written.len() - 4 };
+        assert_eq!(without_checksum(&written).unwrap(), bare_page);
         assert_eq!(
             without_checksum(&[&bare[..], b"data"].concat()).unwrap(),
             BarePage { header_bytes: bare.len(), ..bare_page }
         );
-        for length in 0..sealed.len() {
-            assert!(without_checksum(&sealed[..length]).is_err(), "{length}");
+        for length in 0..written.len() {
+            assert!(without_checksum(&written[..length]).is_err(), "{length}");
         }
-        let mut of_no_kind = sealed.clone();
+        let mut of_no_kind = written.clone();
         let kind = of_no_kind.windows(2).position(|field| field == [0x1C, NEXT_I32]).unwrap();
         of_no_kind[kind] = 0xF0 | STRUCT;
-        let longer = [&sealed[..], b"x"].concat();
+        let longer = [&written[..], b"x"].concat();
         let of_a_list = [&HEADER[..8], &[0x19, 0x00, 0x00, 0x00]].concat();
         for page in [&longer, &of_a_list, &of_no_kind] {
             assert!(without_checksum(page).is_err(), "{page:?}");
         }
-        let mut damaged = sealed;
+        let mut damaged = written;
         *damaged.last_mut().unwrap() ^= 1;
         assert!(without_checksum(&damaged).unwrap_err().to_string().contains("CRC"));
     }
 
     proptest! {
         #[test]
-        fn a_page_is_unsealed_as_it_was_and_nothing_panics(
+        fn a_bare_page_is_as_it_was_and_nothing_panics(
             data in prop::collection::vec(any::<u8>(), 0..300),
             (place, byte) in (0_usize..40, any::<u8>()),
         ) {
-            let (mut sealed, bare) = page(&data);
-            prop_assert_eq!(without_checksum(&sealed).unwrap().header, bare);
-            if let Some(target) = sealed.get_mut(place) {
+            let (mut written, bare) = page(&data);
+            prop_assert_eq!(without_checksum(&written).unwrap().header, bare);
+            if let Some(target) = written.get_mut(place) {
                 *target = byte;
             }
-            drop(without_checksum(&sealed));
+            drop(without_checksum(&written));
         }
 
         #[test]
-        fn a_page_ends_on_the_grid_wherever_it_begins(
+        fn a_page_ends_aligned_wherever_it_begins(
             offset in 0_u64..1 << 40,
             commit in 0_u64..1_000,
             data in prop::collection::vec(any::<u8>(), 0..300),
         ) {
             let alignment = PageAlignment::of(commit);
-            let sealed = with_checksum(&HEADER, &data, offset, alignment).unwrap();
-            let end = offset + (sealed.len() + data.len()) as u64;
+            let written = with_checksum(&HEADER, &data, offset, alignment).unwrap();
+            let end = offset + (written.len() + data.len()) as u64;
             prop_assert_eq!(end % STRIDE, commit % STRIDE);
             prop_assert_eq!((offset + alignment.padding_bytes(offset).len() as u64) % STRIDE, commit % STRIDE);
         }

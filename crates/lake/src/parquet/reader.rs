@@ -60,6 +60,15 @@ pub(crate) enum Part<'a> {
     Cells(&'a [Range<usize>], &'a [String]),
 }
 
+/// When the batches of a file are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decoding {
+    /// When they are asked for.
+    OnDemand,
+    /// While the caller works on the one before.
+    Ahead,
+}
+
 /// Reads batches of a file, in the order of its rows.
 pub(crate) async fn read<'a>(
     storage: &'a Storage,
@@ -108,14 +117,17 @@ pub(crate) fn decode(
     storage: &Storage,
     source: &Source,
     content: Bytes,
-    ahead: bool,
+    decoding: Decoding,
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
     let (storage, path) = (storage.clone(), source.path.clone());
     let fails = move |error| unreadable(&storage, &path, error);
     let builder = ParquetRecordBatchReaderBuilder::try_new(content).map_err(&fails)?;
     let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(&fails)?;
     let batches = reader.map(move |batch| batch.map_err(|error| fails(error.into())));
-    Ok(if ahead { in_advance(batches) } else { stream::iter(batches).boxed() })
+    Ok(match decoding {
+        Decoding::Ahead => in_advance(batches),
+        Decoding::OnDemand => stream::iter(batches).boxed(),
+    })
 }
 
 fn unreadable(storage: &Storage, path: &Path, error: ParquetError) -> Error {

@@ -294,13 +294,13 @@ fn finish_chunk(
     let pages = blobs.chunks_exact(2).map(|page| (page[0].clone(), page[1].clone()));
     // The dictionary is the first in the file, and the last that the encoder has finished.
     let (dictionary, data): (Vec<_>, Vec<_>) = pages.partition(|(header, _)| is_dictionary(header));
-    let mut sealed = ChunkPages::default();
+    let mut written = ChunkPages::default();
     let mut data_page_offset = 0;
     let mut headers_grew = 0;
     let mut locations = close.offset_index.iter_mut().flat_map(|index| &mut index.page_locations);
     for (position, (header, page)) in dictionary.iter().chain(&data).enumerate() {
-        let begin = signed(sealed.len())?;
-        let new_header = with_checksum(header, page, offset + sealed.len(), alignment)?;
+        let begin = signed(written.len())?;
+        let new_header = with_checksum(header, page, offset + written.len(), alignment)?;
         headers_grew += signed((new_header.len() - header.len()) as u64)?;
         if position == dictionary.len() {
             data_page_offset = begin;
@@ -311,20 +311,20 @@ fn finish_chunk(
             location.offset = begin;
             location.compressed_page_size = i32::try_from(new_header.len() + page.len())?;
         }
-        sealed.push(new_header);
-        sealed.push(page.clone());
+        written.push(new_header);
+        written.push(page.clone());
     }
-    close.bytes_written = sealed.len();
+    close.bytes_written = written.len();
     let uncompressed_size = close.metadata.uncompressed_size() + headers_grew;
     close.metadata = close
         .metadata
         .into_builder()
         .set_dictionary_page_offset((!dictionary.is_empty()).then_some(0))
         .set_data_page_offset(data_page_offset)
-        .set_total_compressed_size(signed(sealed.len())?)
+        .set_total_compressed_size(signed(written.len())?)
         .set_total_uncompressed_size(uncompressed_size)
         .build()?;
-    Ok((sealed, close))
+    Ok((written, close))
 }
 
 fn signed(bytes: u64) -> Result<i64> {

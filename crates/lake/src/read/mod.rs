@@ -4,4 +4,4 @@
 
 pub(crate) mod history;
 pub(crate) mod manifest;
-pub(crate) mod rows;
+mod rows;

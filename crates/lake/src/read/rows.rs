@@ -5,7 +5,7 @@ use futures::TryStreamExt as _;
 
 use crate::evolve::reconcile::conform;
 use crate::log::snapshot::Snapshot;
-use crate::parquet::reader::{Source, decode};
+use crate::parquet::reader::{Decoding, Source, decode};
 use crate::table::Table;
 use lakefeed_model::error::Result;
 
@@ -24,7 +24,7 @@ impl Table {
                 break;
             }
             let source = Source { path: self.storage.resolve(path)?, bytes: file.bytes };
-            let mut batches = decode(&self.storage, &source, self.read_file(path).await?, false)?;
+            let mut batches = decode(&self.storage, &source, self.read_file(path).await?, Decoding::OnDemand)?;
             while left > 0
                 && let Some(batch) = batches.try_next().await?
             {

@@ -1,4 +1,4 @@
-//! The rejects that runs have kept beside a table, and what has become of them since: a fold of the
+//! The rejects that runs have kept beside a table, and what has become of them since: made of the
 //! commits.
 
 use std::collections::{BTreeMap, BTreeSet};

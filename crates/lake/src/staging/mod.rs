@@ -3,9 +3,9 @@
 //! No file gets its final name here.
 
 pub(crate) mod area;
-pub(crate) mod bucket;
+mod bucket;
 pub(crate) mod changes;
-pub(crate) mod open_file;
+mod open_file;
 pub(crate) mod partition;
-pub(crate) mod rewrite_rows;
+mod rewrite_rows;
 pub(crate) mod rolling;

@@ -30,6 +30,15 @@ const WAITING_BYTES_MAX: usize = 512 * 1024;
 /// With fewer rows than this, handing them to another thread costs more than it spares.
 const HANDED_ROWS_MIN: usize = 1_024;
 
+/// When rows are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// As soon as there are enough of them.
+    WhenEnough,
+    /// When someone asks for it.
+    Later,
+}
+
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     number: u32,
@@ -91,8 +100,8 @@ impl OpenFile {
         self.number
     }
 
-    /// Adds rows, which are encoded when there are enough of them, or, if they `may_wait`, later.
-    pub(crate) async fn append(&mut self, batch: &RecordBatch, area: &StagingArea, may_wait: bool) -> Result<()> {
+    /// Adds rows, which are encoded as `encoding` says.
+    pub(crate) async fn append(&mut self, batch: &RecordBatch, area: &StagingArea, encoding: Encoding) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
@@ -103,7 +112,7 @@ impl OpenFile {
         self.rows += batch.num_rows() as u64;
         self.waiting.push(batch.clone());
         let is_enough = self.waiting.rows >= WAITING_ROWS_MAX || self.waiting.bytes >= WAITING_BYTES_MAX;
-        if is_enough && !may_wait {
+        if is_enough && encoding == Encoding::WhenEnough {
             self.begin_to_encode(area).await?;
         }
         self.count_held_bytes();

@@ -9,7 +9,7 @@ use crate::evolve::reconcile::conform;
 use crate::parquet::reader::{Part, Source, conform_error, read};
 use crate::parquet::row_set::RowLocation;
 use crate::staging::area::{StagedFile, StagingArea};
-use crate::staging::open_file::OpenFile;
+use crate::staging::open_file::{Encoding, OpenFile};
 use crate::staging::partition::Partition;
 use lakefeed_model::error::{Error, Result};
 
@@ -29,7 +29,7 @@ impl StagingArea {
                 .map_err(|error| conform_error(&self.storage, "rewrite", &source.path, error))?;
             let row = u32::try_from(file.rows).map_err(|_| Error::defect("a data file has too many rows"))?;
             each(&batch, RowLocation { file: file.number(), row })?;
-            file.append(&batch, self, false).await?;
+            file.append(&batch, self, Encoding::WhenEnough).await?;
             if file.held_bytes > self.limits.writer_buffer_bytes {
                 file.flush(self).await?;
             }

@@ -13,7 +13,7 @@ use arrow::array::RecordBatch;
 
 use crate::parquet::row_set::RowLocation;
 use crate::staging::area::{StagedFile, StagingArea};
-use crate::staging::open_file::OpenFile;
+use crate::staging::open_file::{Encoding, OpenFile};
 use crate::staging::partition::Partition;
 use crate::storage::upload::PART_BYTES;
 use lakefeed_model::error::{Error, Result};
@@ -62,8 +62,9 @@ impl RollingWriter {
         let first = u32::try_from(file.rows).map_err(|_| Error::defect("a staged file has too many rows"))?;
         let location = RowLocation { file: file.number(), row: first };
         let may_wait = self.held_bytes < self.waiting_bytes_max;
+        let encoding = if may_wait { Encoding::Later } else { Encoding::WhenEnough };
         self.held_bytes -= file.held_bytes;
-        file.append(batch, &self.area, may_wait).await?;
+        file.append(batch, &self.area, encoding).await?;
         if file.estimated_bytes() >= self.area.limits.file_bytes_target {
             file.encode(&self.area).await?;
         }

@@ -64,7 +64,7 @@ pub(crate) struct World {
     pub(crate) folder: Option<tempfile::TempDir>,
     pub(crate) limits: Limits,
     pub(crate) durability: Option<Arc<dyn Durability>>,
-    /// Often, so that whatever happens to a commit happens to a fold, too.
+    /// Often, so that whatever happens to a commit happens to a snapshot file, too.
     pub(crate) snapshot_file_every: u64,
 }
 

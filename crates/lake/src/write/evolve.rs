@@ -11,7 +11,7 @@ use crate::merge::rules::{batch_schema, rows_schema};
 use crate::parquet::reader::Source;
 use crate::staging::partition::Partitioner;
 use crate::write::session::Session;
-use crate::write::staged_rows::{StagedRows, broken, relaxed, unfit};
+use crate::write::staged_rows::{StagedRows, relaxed, unfit};
 use crate::write::widen;
 use crate::write::writer::TableWriter;
 use lakefeed_model::error::Result;
@@ -51,10 +51,7 @@ impl TableWriter {
     /// # Errors
     /// When the values cannot be read; then only [`Self::abort`] is left.
     pub async fn fits(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
-        if self.staging.broken {
-            return Err(broken());
-        }
-        self.staging.broken = true;
+        self.staging.begin_change()?;
         let Session { held, write, agreed: now, .. } = self.session.as_ref();
         let (storage, snapshot) = (held.storage(), held.snapshot());
         let wanted = WriteSpec { schema: Arc::clone(schema), ..write.clone() };
@@ -72,7 +69,7 @@ impl TableWriter {
             }
         }
         let holds = widen::fit(storage, sources, &shape).await?;
-        self.staging.broken = false;
+        self.staging.end_change();
         Ok(holds)
     }
 
@@ -83,10 +80,7 @@ impl TableWriter {
     /// When the table's rows do not fit, or what is staged cannot be closed; then only
     /// [`Self::abort`] is left.
     pub async fn evolve(&mut self, schema: Arc<RecordSchema>) -> Result<()> {
-        if self.staging.broken {
-            return Err(broken());
-        }
-        self.staging.broken = true;
+        self.staging.begin_change()?;
         // What grows out of records brings no notes of its own, beside where they come from.
         let mut notes = schema.notes().clone();
         notes.extend(self.session.write.schema.notes().clone());
@@ -97,7 +91,7 @@ impl TableWriter {
         *agreed = reconcile(&held.storage().url, held.snapshot(), write.wanted(&rules.table_schema))?;
         write.schema = agreed.of_the_run(&schema);
         self.staging.evolve(&self.session).await?;
-        self.staging.broken = false;
+        self.staging.end_change();
         Ok(())
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! No room below knows that a run is being written: only this one brings them together.
 
-pub(crate) mod begin;
-pub(crate) mod evolve;
-pub(crate) mod finish;
-pub(crate) mod session;
-pub(crate) mod settle;
-pub(crate) mod staged_rows;
-pub(crate) mod stamp;
-pub(crate) mod widen;
+mod begin;
+mod evolve;
+mod finish;
+mod session;
+mod settle;
+mod staged_rows;
+mod stamp;
+mod widen;
 pub(crate) mod writer;

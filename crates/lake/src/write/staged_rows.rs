@@ -51,11 +51,11 @@ pub(super) struct StagedRows {
     /// The shape of the batches that come.
     pub(super) batches: SchemaRef,
     /// Whether the listing was proven complete.
-    pub(super) is_whole: bool,
+    pub(super) is_complete: bool,
     /// Data files whose rows leave, where rows are appended.
     pub(super) taken_back: Vec<String>,
     /// A write failed, so rows are missing and there must be no commit.
-    pub(super) broken: bool,
+    broken: bool,
 }
 
 /// What the run is going to commit.
@@ -70,7 +70,7 @@ pub(super) fn unfit(error: ArrowError) -> Error {
     Error::schema("a batch does not fit its table").with_source(error)
 }
 
-pub(super) fn broken() -> Error {
+fn broken() -> Error {
     Error::defect("an earlier write of this run failed, so it cannot go on")
 }
 
@@ -105,7 +105,7 @@ impl StagedRows {
             counts: RowCounts::default(),
             rows: 0,
             batches: batch_schema(write),
-            is_whole: false,
+            is_complete: false,
             taken_back: Vec::new(),
             broken: false,
         })
@@ -144,6 +144,19 @@ impl StagedRows {
             self.counts.duplicate += incoming_keys.add(prints, deletes, locations)?;
         }
         Ok(())
+    }
+
+    /// Begins a change of what is staged. One that fails is never ended, so rows may be missing.
+    ///
+    /// # Errors
+    /// When an earlier change failed.
+    pub(super) fn begin_change(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.broken, true) { Err(broken()) } else { Ok(()) }
+    }
+
+    /// Ends a change that succeeded.
+    pub(super) fn end_change(&mut self) {
+        self.broken = false;
     }
 
     /// Has all duplicates counted, also those of keys that were spilled.
@@ -202,7 +215,7 @@ impl StagedRows {
             settled,
             mut counts,
             rows,
-            is_whole,
+            is_complete,
             taken_back,
             ..
         } = self;
@@ -224,7 +237,7 @@ impl StagedRows {
                 area: area.clone(),
                 rules: Rules { strategy: write.merge.strategy.name(), marks_deleted: write.merge.mark().is_some() },
                 incoming_keys,
-                retires_absent: is_whole && write.merge.history().is_some_and(|history| history.retires_absent),
+                retires_absent: is_complete && write.merge.history().is_some_and(|history| history.retires_absent),
                 closing: RowClosing::new(&write.merge, rules.time),
                 partitioner,
                 staged,

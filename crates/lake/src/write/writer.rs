@@ -9,7 +9,7 @@ use crate::commit::sweep::sweep_all_but_responses;
 use crate::format::CommitOutcome;
 use crate::rejects::writer::RejectsWriter;
 use crate::write::session::Session;
-use crate::write::staged_rows::{StagedRows, broken};
+use crate::write::staged_rows::StagedRows;
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::error::Result;
 use lakefeed_model::reject::Reject;
@@ -83,12 +83,9 @@ impl TableWriter {
     /// When the batch has another schema than the run or the rows cannot be staged; then only
     /// [`Self::abort`] is left.
     pub async fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        if self.staging.broken {
-            return Err(broken());
-        }
-        self.staging.broken = true;
+        self.staging.begin_change()?;
         self.staging.write(&batch, &self.session).await?;
-        self.staging.broken = false;
+        self.staging.end_change();
         Ok(())
     }
 
@@ -137,7 +134,7 @@ impl TableWriter {
     /// Notes that the listing was proven complete: keys that did not come are gone, where history
     /// is kept and absent keys are to be closed.
     pub fn listing_was_whole(&mut self) {
-        self.staging.is_whole = true;
+        self.staging.is_complete = true;
     }
 
     /// Makes the staged rows the table's, all at once, and publishes them; `checkpoint` moves with

@@ -145,7 +145,7 @@ impl LockWaitListener for Heard {
 }
 
 #[tokio::test]
-async fn a_patient_run_takes_over_when_the_lease_of_a_dead_one_has_expired() {
+async fn a_run_that_waits_takes_over_when_the_lease_of_a_dead_one_has_expired() {
     let world = World::in_memory();
     drop(world.table().begin(world.spec("dead", Merge)).await.unwrap());
     let heard = Arc::new(Heard::default());

@@ -92,6 +92,11 @@ mod tests {
     use crate::log::document::DataFile;
     use crate::staging::partition::Partition;
 
+    type Names = &'static [&'static str];
+    /// Folders of new files, rewritten files with their folders, files that leave; names of the new
+    /// files, and files that are removed.
+    type Case = (Names, &'static [(&'static str, &'static str)], Names, Names, Names);
+
     fn staged(number: u32, folder: &str) -> StagedFile {
         let partition = Arc::new(Partition { path: folder.to_owned(), values: Vec::new() });
         StagedFile { number, partition, rows: 1, bytes: 1, keys: None, held: None }
@@ -111,8 +116,7 @@ mod tests {
         };
         // Names are a folder and a number; new files have their folder, and what they are rewritten
         // from.
-        type Names = &'static [&'static str];
-        let cases: &[(Names, &[(&str, &str)], Names, Names, Names)] = &[
+        let cases: &[Case] = &[
             (&["a", "a", "a"], &[], &[], &["a 6", "a 7", "a 8"], &[]),
             (&["b", "c", "d", "d"], &[], &[], &["b 2", "c 1", "d 0", "d 1"], &[]),
             (&["a", "a", "a"], &[], &["a 2", "a 0"], &["a 0", "a 2", "a 6"], &[]),

@@ -169,7 +169,7 @@ fn health() -> impl Strategy<Value = Health> {
     ]
 }
 
-async fn put_fold(storage: &Storage, snapshot: &Snapshot, health: Health) {
+async fn put_snapshot_file(storage: &Storage, snapshot: &Snapshot, health: Health) {
     let number = snapshot.version;
     let commit = storage.get(&storage.layout.commit(number)).await.unwrap();
     let mut bytes = SnapshotFile::to_bytes(snapshot, &commit).unwrap().to_vec();
@@ -203,7 +203,7 @@ async fn write_history(storage: &Storage, steps: Vec<Step>, marked: bool) -> Vec
         let document = commit(number, &adds, &there.take(remove).collect::<Vec<_>>());
         put(storage, storage.layout.commit(number), serde_json::to_vec_pretty(&document).unwrap()).await;
         let snapshot = before.clone().apply(&document).unwrap();
-        put_fold(storage, &snapshot, health).await;
+        put_snapshot_file(storage, &snapshot, health).await;
         snapshots.push(snapshot);
     }
     let last = snapshots.len() as u64 - 1;
@@ -219,7 +219,7 @@ async fn write_history(storage: &Storage, steps: Vec<Step>, marked: bool) -> Vec
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
     #[test]
-    fn whatever_folds_are_there_a_table_is_the_fold_of_all_its_commits(
+    fn whatever_snapshot_files_are_there_a_table_is_the_fold_of_all_its_commits(
         steps in proptest::collection::vec((proptest::collection::btree_set(0u8..16, 0..5), 0usize..4, health()), 0..24),
         marked in any::<bool>(),
     ) {
@@ -274,7 +274,7 @@ async fn opening_a_table_of_100_000_commits_takes_as_many_requests_as_one_of_1_0
         let snapshot = Snapshot { version: snapshot_file, published: false, ..snapshot };
         for number in [snapshot_file - COMMITS_PER_SNAPSHOT_FILE, snapshot_file] {
             let snapshot = Snapshot { version: number, ..snapshot.clone() };
-            put_fold(&storage, &snapshot, Health::Sound).await;
+            put_snapshot_file(&storage, &snapshot, Health::Sound).await;
         }
         let before = counting.counts();
         let loaded = load(&storage).await.unwrap();
@@ -301,7 +301,7 @@ async fn opening_a_table_of_100_000_commits_takes_as_many_requests_as_one_of_1_0
 }
 
 #[tokio::test]
-async fn a_writer_keeps_two_folds_and_makes_up_for_what_was_not_kept() {
+async fn a_writer_keeps_two_snapshot_files_and_makes_up_for_what_was_not_kept() {
     let world = World::in_memory();
     assert_eq!(world.snapshot_file_every, 2, "what the tests of the lake use");
     let mut snapshot_files = Vec::new();

@@ -193,7 +193,7 @@ async fn a_recovery_publishes_what_has_happened_and_sweeps_what_has_not() {
 }
 
 #[tokio::test]
-async fn a_sleeper_whose_staging_was_swept_cannot_commit() {
+async fn a_zombie_whose_staging_was_swept_cannot_commit() {
     let world = World::in_memory();
     world.run("one", Merge, &[vec![row("a", 1, 1)]]).await;
     let mut sleeper = world.table().begin(world.spec("sleeper", Merge)).await.unwrap();

@@ -44,9 +44,9 @@ pub enum FindingCode {
     /// The last commit is not wholly published.
     Unpublished,
     /// A snapshot file of the log is damaged or of another history. It is passed over.
-    FoldUnusable,
+    SnapshotFileUnusable,
     /// A snapshot file of the log is not what the commits make.
-    FoldContradictory,
+    SnapshotFileContradictory,
     /// A data file is not there.
     FileMissing,
     /// A data file does not have the size that was committed.

@@ -10,7 +10,6 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt as _;
 
 use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::maintain::verify::files::Shape;
 use crate::maintain::verify::{Finding, FindingCode};
 use crate::parquet::reader::{Part, Source, read};
 use crate::storage::objects::Storage;
@@ -70,13 +69,12 @@ impl Sieve {
 /// be read.
 pub(super) async fn check(
     storage: &Storage,
-    shape: &Shape,
+    sieve: &Sieve,
     files: &[(String, Source)],
     mut keys: Vec<Fingerprint>,
     must_be_unique: bool,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let Some(sieve) = &shape.sieve else { return Ok(()) };
     let mut examples = Vec::new();
     let mut repeats = 0;
     for share in 0..sieve.shares {

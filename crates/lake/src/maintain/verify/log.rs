@@ -95,7 +95,7 @@ pub(super) async fn check(storage: &Storage, findings: &mut Vec<Finding>) -> Res
     drop(commits);
     for number in snapshot_files.into_keys().filter(|number| *number >= expected) {
         let detail = format!("the log ends with commit {}", expected - 1);
-        findings.push(Finding::warning(FindingCode::FoldUnusable, snapshot_file_name(storage, number), detail));
+        findings.push(Finding::warning(FindingCode::SnapshotFileUnusable, snapshot_file_name(storage, number), detail));
     }
     check_markers(storage, &mut log, numbers.last().copied().unwrap_or(0), findings).await?;
     Ok(log)
@@ -117,7 +117,7 @@ async fn read_snapshot_files(storage: &Storage, findings: &mut Vec<Finding>) -> 
             Ok(snapshot_file) => drop(snapshot_files.insert(number, snapshot_file)),
             Err(error) => {
                 findings.push(Finding::warning(
-                    FindingCode::FoldUnusable,
+                    FindingCode::SnapshotFileUnusable,
                     snapshot_file_name(storage, number),
                     error.to_string(),
                 ));
@@ -136,11 +136,11 @@ fn check_snapshot_file(
 ) -> Option<Finding> {
     let place = snapshot_file_name(storage, snapshot.version);
     if let Err(error) = snapshot_file.check(commit) {
-        return Some(Finding::warning(FindingCode::FoldUnusable, place, error.to_string()));
+        return Some(Finding::warning(FindingCode::SnapshotFileUnusable, place, error.to_string()));
     }
     (snapshot_file.snapshot != *snapshot).then(|| {
         let detail = "it says something else than the commits that it stands for";
-        Finding::problem(FindingCode::FoldContradictory, place, detail)
+        Finding::problem(FindingCode::SnapshotFileContradictory, place, detail)
     })
 }
 

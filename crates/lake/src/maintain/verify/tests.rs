@@ -157,8 +157,8 @@ fn more_rows(document: &mut Value) {
 const COMMIT_1: &str = "_lakefeed/commits/00000000000000000001.json";
 const COMMIT_2: &str = "_lakefeed/commits/00000000000000000002.json";
 const MARKER: &str = "_lakefeed/published/00000000000000000002.json";
-const FOLD: &str = "_lakefeed/folds/00000000000000000002.json";
-const FOLD_1: &str = "_lakefeed/folds/00000000000000000001.json";
+const SNAPSHOT_FILE_2: &str = "_lakefeed/folds/00000000000000000002.json";
+const SNAPSHOT_FILE_1: &str = "_lakefeed/folds/00000000000000000001.json";
 
 fn damages() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
     const REJECTS: &str = "_lakefeed/rejects/one.rejects";
@@ -227,37 +227,41 @@ fn damages() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
 }
 
 /// What can be the matter with a snapshot file, which is there only where it is put.
-fn damages_of_folds() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
+fn damages_of_snapshot_files() -> Vec<(&'static str, Vec<Damage>, Vec<FindingCode>)> {
     vec![
         ("a snapshot file", vec![SnapshotFile(|_| {})], vec![]),
-        ("a snapshot file is damaged", vec![SnapshotFile(|_| {}), Scratch(FOLD, -60)], vec![FoldUnusable]),
-        ("a snapshot file is empty", vec![Put(FOLD, b"")], vec![FoldUnusable]),
+        (
+            "a snapshot file is damaged",
+            vec![SnapshotFile(|_| {}), Scratch(SNAPSHOT_FILE_2, -60)],
+            vec![SnapshotFileUnusable],
+        ),
+        ("a snapshot file is empty", vec![Put(SNAPSHOT_FILE_2, b"")], vec![SnapshotFileUnusable]),
         (
             "a snapshot file with the name of another",
-            vec![SnapshotFile(|_| {}), Copy(FOLD, FOLD_1)],
-            vec![FoldUnusable],
+            vec![SnapshotFile(|_| {}), Copy(SNAPSHOT_FILE_2, SNAPSHOT_FILE_1)],
+            vec![SnapshotFileUnusable],
         ),
         (
             "a snapshot file of another commit",
             vec![SnapshotFile(|_| {}), Edit(2, |it| it["adds"][0]["bytes"] = 1.into())],
-            vec![FileSize, FoldUnusable],
+            vec![FileSize, SnapshotFileUnusable],
         ),
         (
             "a snapshot file of a lost commit",
             vec![SnapshotFile(|_| {}), Delete(COMMIT_2), Delete(MARKER)],
-            vec![Unpublished, FileSize, FileSize, FoldUnusable],
+            vec![Unpublished, FileSize, FileSize, SnapshotFileUnusable],
         ),
         (
             "a snapshot file that says something else",
             vec![SnapshotFile(|it| it.primary_key.clear())],
-            vec![FoldContradictory],
+            vec![SnapshotFileContradictory],
         ),
     ]
 }
 
 #[tokio::test]
 async fn every_damage_is_named_and_nothing_else() {
-    for (name, inflicted, expected) in damages().into_iter().chain(damages_of_folds()) {
+    for (name, inflicted, expected) in damages().into_iter().chain(damages_of_snapshot_files()) {
         let world = table().await;
         for damage in inflicted {
             inflict(&world, damage).await;
@@ -266,7 +270,11 @@ async fn every_damage_is_named_and_nothing_else() {
         let report = world.table().verify().await.unwrap();
         let codes = report.findings.iter().map(|finding| finding.code).collect::<Vec<_>>();
         assert_eq!(codes, expected, "{name}: {:#?}", report.findings);
-        assert_eq!(report.is_sound(), expected.iter().all(|code| matches!(code, StagingLeft | FoldUnusable)), "{name}");
+        assert_eq!(
+            report.is_sound(),
+            expected.iter().all(|code| matches!(code, StagingLeft | SnapshotFileUnusable)),
+            "{name}"
+        );
         assert_eq!(world.objects().await, before, "{name}: to verify writes nothing");
     }
 }

@@ -584,7 +584,7 @@ async fn merges_that_cannot_tell_rows_apart_are_refused() {
 
 /// A fold keeps what a table is merged by, and a compaction's commit says so, too.
 #[tokio::test]
-async fn a_history_outlives_compactions_and_folds() {
+async fn a_history_outlives_compactions_and_snapshot_files() {
     let mut world = World::in_memory();
     world.limits = Limits::default();
     let way = Way::history();

@@ -95,7 +95,7 @@ fn parts(bytes: &Bytes) -> BTreeSet<u64> {
 }
 
 #[test]
-fn every_part_of_a_file_is_on_the_grid_of_its_commit() {
+fn every_part_of_a_file_is_aligned() {
     for commit in [1, 2, STRIDE - 1, STRIDE, STRIDE + 1] {
         let parts = parts(&file_of(commit, 1));
         assert!(parts.len() > 12, "{parts:?}");

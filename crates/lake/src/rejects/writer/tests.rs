@@ -149,7 +149,7 @@ async fn each_pass_of_a_run_has_a_file_of_its_own() {
 /// A key in a file that was written after the reject may be newer; one in an older file, or in
 /// none, is not.
 #[tokio::test]
-async fn a_reject_is_overtaken_by_a_key_that_was_written_later() {
+async fn a_reject_gives_way_to_a_key_that_was_written_later() {
     let world = World::in_memory();
     world.run("zero", Merge, &[vec![row("old", 1, 1)]]).await;
     refuse(&world, "one", Merge, 1, &[row("beside", 2, 1)]).await;
