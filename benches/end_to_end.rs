@@ -22,20 +22,19 @@ use lakefeed::spec::{DestinationSpec, PipelineSpec};
 const EVENTS: usize = 50_000;
 
 fn pipeline(api: &DemoServer, page: usize, disposition: &str, partitioned: bool) -> PipelineSpec {
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/calendar_events.json");
     let partition_by = if partitioned { "[{column: start_time, transform: day}]" } else { "[]" };
     let text = format!(
         "name: bench\n\
          client:\n  base_url: {base}\n  auth: {{type: oauth2, client_id: {id}, client_secret: {secret}, token_url: {base}/oauth/token}}\n\
          resource_defaults: {{primary_key: event_id, write_disposition: {disposition}}}\n\
-         resources:\n- name: events\n  schema: {schema}\n  partition_by: {partition_by}\n  \
+         resources:\n- name: events\n  schema: events.json\n  partition_by: {partition_by}\n  \
          endpoint: {{path: /v1/events, data_selector: items, paginator: {{type: offset, limit: {page}}}}}\n",
         base = api.base_url(),
         id = api.client_id(),
         secret = api.client_secret(),
-        schema = schema.display(),
     );
-    config::parse("bench.yaml", &text, Format::Yaml, &Environment::empty()).unwrap()
+    let files = Environment::empty().with_file("events.json", include_str!("../schemas/calendar_events.json"));
+    config::parse("bench.yaml", &text, Format::Yaml, &files).unwrap()
 }
 
 async fn run(spec: &PipelineSpec, folder: &Path) {

@@ -29,6 +29,7 @@ pub(super) struct Job {
 
 impl Job {
     /// Runs all of a pipeline.
+    #[cfg(feature = "demo")]
     pub(super) fn of(spec: PipelineSpec) -> Self {
         Self { spec, resources: Vec::new(), destination: None, options: RunOptions::default() }
     }

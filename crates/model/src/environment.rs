@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 /// Variables, and files that a pipeline names: all that the library takes from its surroundings without being asked by a setting.
 ///
-/// The library reads neither the variables of the process nor its home directory. An embedding program passes [`Self::of_process`] where it
+/// Nothing else of the process's variables is read, but for three: keys that do not fit into memory wait where the system has its temporary
+/// files (`TMPDIR`), TLS to an S3 store looks up the machine's roots (`SSL_CERT_FILE`), and merging asks how many threads it may have
+/// (`RAYON_NUM_THREADS`). No home directory is looked for. An embedding program passes [`Self::of_process`] where it
 /// wants them, or names each one:
 ///
 /// ```
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 /// | any | `${env:NAME}` in a pipeline file |
 /// | `AWS_…` | credentials, region and endpoint of an S3 store |
 /// | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies to the API and to an S3 store |
-/// | `TMPDIR` | the folder for temporary files |
+/// | `TMPDIR` | the folder for temporary files of a program that asks [`Self::temporary_folder`] |
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,

@@ -9,18 +9,15 @@ use bytes::Bytes;
 use http::StatusCode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use url::{Url, form_urlencoded};
 
+use super::testing::{asked, client, endpoint, parameter};
 use super::*;
-use crate::client::{Client, Components, SendLimits, Transport, TransportError, TransportErrorKind};
+use crate::client::{SendLimits, Transport, TransportError, TransportErrorKind};
 use crate::paginate::{Lookup, PageMeta, Scalar};
-use crate::spec::{
-    Asked, Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, FollowFrom, FollowSpec, FollowTo, Method, OffsetSpec,
-    PageNumberSpec, PaginationSpec, Placement, RetrySpec, Timeouts,
-};
+use crate::spec::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 use lakefeed_model::clock::ManualClock;
 use lakefeed_model::error::Result;
-use lakefeed_model::event::{Silent, Verdict};
+use lakefeed_model::event::Verdict;
 use lakefeed_model::spec::{JsonPath, Limits};
 
 /// How the API pages.
@@ -44,11 +41,6 @@ pub(super) struct Api {
     asked: AtomicU64,
     /// From this record on, they are others than before.
     changed: AtomicU64,
-}
-
-fn parameter(request: &http::Request<Bytes>, name: &str) -> Option<u64> {
-    let pairs = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-    pairs.filter(|(known, _)| known == name).last().and_then(|(_, value)| value.parse().ok())
 }
 
 #[async_trait]
@@ -164,54 +156,6 @@ fn pagination(style: Style, limit: u64) -> PaginationSpec {
     }
 }
 
-fn endpoint(paginator: PaginationSpec) -> EndpointSpec {
-    EndpointSpec {
-        url: EndpointUrl::Fixed(Url::parse("https://api.example/v1/events").unwrap()),
-        method: Method::Get,
-        params: Vec::new(),
-        body: BodySpec::None,
-        headers: Vec::new(),
-        data_selector: Some(JsonPath::keys(["items"])),
-        paginator,
-        incremental: None,
-        response_actions: Vec::new(),
-        auth: None,
-        record_format: None,
-    }
-}
-
-fn asked(endpoint: &EndpointSpec) -> Asked<'_> {
-    Asked { resource: "events", endpoint, has_key: true }
-}
-
-fn client(api: &Arc<Api>, concurrency: usize, clock: &Arc<ManualClock>) -> Arc<Client> {
-    let second = Duration::from_secs(1);
-    let spec = ClientSpec {
-        base_url: Url::parse("https://api.example/v1").unwrap(),
-        headers: Vec::new(),
-        auth: Auth::None,
-        retry: RetrySpec {
-            statuses: vec![StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS],
-            max_retries: 1_000,
-            backoff_factor: 0.0,
-            max_wait: second,
-            jitter: 0.0,
-        },
-        rate_limit: None,
-        timeouts: Timeouts { connect: second, read: second, total: second },
-        concurrency,
-        allowed_hosts: Vec::new(),
-        allow_http: false,
-    };
-    let components = Components {
-        transport: Arc::<Api>::clone(api),
-        clock: Arc::<ManualClock>::clone(clock),
-        observer: Arc::new(Silent),
-        jitter_seed: 1,
-    };
-    Arc::new(Client::new(&spec, &Limits::default(), components))
-}
-
 /// How a listing is read.
 pub(super) struct Reading {
     limit: u64,
@@ -243,7 +187,9 @@ impl Reading {
     pub(super) async fn of(self, api: &Arc<Api>) -> Result<(Vec<u64>, Option<ListingOutcome>)> {
         let Self { limit, concurrency, pages_max, journal, clock, pauses } = self;
         let endpoint = endpoint(pagination(api.style, limit));
-        let client = client(api, concurrency, &clock);
+        let transport: Arc<dyn Transport> = Arc::<Api>::clone(api);
+        let statuses = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
+        let client = client(transport, Arc::clone(&clock), &Limits::default(), concurrency, &statuses, 1_000);
         let request = render(&endpoint, Bindings::default())?;
         let moving = Arc::clone(&clock);
         let mut listing =

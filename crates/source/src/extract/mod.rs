@@ -19,4 +19,6 @@ pub use resume::response_cache::{Ending, Found, Journal, JournalStore};
 #[cfg(test)]
 mod every_record;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

@@ -8,18 +8,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
-use url::{Url, form_urlencoded};
+use url::Url;
 
+use super::testing::{asked, client, endpoint, parameter};
 use super::*;
-use crate::client::{Client, Components, SendLimits, Transport, TransportError};
+use crate::client::{SendLimits, Transport, TransportError};
 use crate::paginate::{Content, Lookup, PageMeta, Scalar, StopReason};
-use crate::spec::{
-    Asked, Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, OffsetSpec, PaginationSpec, Placement,
-    RetrySpec, Template, Timeouts,
-};
+use crate::spec::{BodySpec, EndpointSpec, EndpointUrl, Method, OffsetSpec, PaginationSpec, Placement, Template};
 use lakefeed_model::clock::ManualClock;
 use lakefeed_model::error::{ErrorKind, Result};
-use lakefeed_model::event::{Silent, Verdict};
+use lakefeed_model::event::Verdict;
 use lakefeed_model::spec::{JsonPath, Limits};
 
 /// What the API holds at an offset: the numbers of the records, and the rest of the page.
@@ -35,11 +33,6 @@ impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Api")
     }
-}
-
-fn parameter(request: &http::Request<Bytes>, name: &str) -> Option<u64> {
-    let pairs = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-    pairs.filter(|(known, _)| known == name).last().and_then(|(_, value)| value.parse().ok())
 }
 
 #[async_trait]
@@ -74,26 +67,6 @@ fn without_total(limit: u64) -> OffsetSpec {
     OffsetSpec { total_path: None, ..offset(limit) }
 }
 
-fn endpoint(paginator: PaginationSpec) -> EndpointSpec {
-    EndpointSpec {
-        url: fixed("https://api.example/v1/events"),
-        method: Method::Get,
-        params: Vec::new(),
-        body: BodySpec::None,
-        headers: Vec::new(),
-        data_selector: Some(JsonPath::keys(["items"])),
-        paginator,
-        incremental: None,
-        response_actions: Vec::new(),
-        auth: None,
-        record_format: None,
-    }
-}
-
-fn asked(endpoint: &EndpointSpec) -> Asked<'_> {
-    Asked { resource: "events", endpoint, has_key: true }
-}
-
 fn fixed(url: &str) -> EndpointUrl {
     EndpointUrl::Fixed(Url::parse(url).unwrap())
 }
@@ -108,31 +81,8 @@ struct Stage {
 fn stage(endpoint: &EndpointSpec, limits: &Limits, answer: Answer) -> Stage {
     let clock = Arc::new(ManualClock::new(chrono::DateTime::from_timestamp(1_795_392_000, 0).unwrap()));
     let api = Arc::new(Api { answer, seen: Mutex::default(), clock: Arc::clone(&clock) });
-    let second = Duration::from_secs(1);
-    let spec = ClientSpec {
-        base_url: Url::parse("https://api.example/v1").unwrap(),
-        headers: Vec::new(),
-        auth: Auth::None,
-        retry: RetrySpec {
-            statuses: vec![StatusCode::SERVICE_UNAVAILABLE],
-            max_retries: 0,
-            backoff_factor: 0.0,
-            max_wait: second,
-            jitter: 0.0,
-        },
-        rate_limit: None,
-        timeouts: Timeouts { connect: second, read: second, total: second },
-        concurrency: 1,
-        allowed_hosts: Vec::new(),
-        allow_http: false,
-    };
-    let components = Components {
-        transport: Arc::<Api>::clone(&api),
-        clock: Arc::<ManualClock>::clone(&clock),
-        observer: Arc::new(Silent),
-        jitter_seed: 1,
-    };
-    let client = Arc::new(Client::new(&spec, limits, components));
+    let transport: Arc<dyn Transport> = Arc::<Api>::clone(&api);
+    let client = client(transport, Arc::clone(&clock), limits, 1, &[StatusCode::SERVICE_UNAVAILABLE], 0);
     let listing = Listing::new(asked(endpoint), render(endpoint, Bindings::default()).unwrap(), limits, client, clock);
     Stage { api, listing, records: Vec::new(), places: Vec::new() }
 }
