@@ -6,9 +6,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, new_null_array};
+use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 
 use crate::log::document::{StoredHistory, StoredMerge};
@@ -62,22 +61,17 @@ impl TableRules {
         Ok(Self { stored, table_schema, time })
     }
 
-    /// Returns the records of a batch as rows of the table: with the columns that the merge adds.
-    pub(crate) fn rows(&self, write: &WriteSpec, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let schema =
-            write.merge.table_schema(&write.schema).map_err(|error| ArrowError::SchemaError(error.to_string()))?;
-        let rows = batch.num_rows();
-        let mut columns = batch.columns().to_vec();
-        if write.merge.history().is_some() {
-            columns.push(instants(self.time, rows));
-            columns.push(new_null_array(instants(self.time, 0).data_type(), rows));
+    /// Returns a column that the merge adds to rows of the run, so many; `None` for any other column,
+    /// and for one that is null in new rows.
+    pub(crate) fn fill(&self, write: &WriteSpec, column: &str, rows: usize) -> Option<ArrayRef> {
+        if write.disposition != WriteDisposition::Merge {
+            return None;
         }
-        match write.merge.mark().map(|mark| mark.kind) {
-            Some(MarkKind::Time) => columns.push(new_null_array(instants(self.time, 0).data_type(), rows)),
-            Some(MarkKind::Truth) => columns.push(booleans(false, rows)),
-            None => {}
+        if write.merge.history().is_some_and(|history| history.valid_from == column) {
+            return Some(instants(self.time, rows));
         }
-        RecordBatch::try_new(schema.to_arrow(), columns)
+        let mark = write.merge.mark().filter(|mark| mark.column == column)?;
+        (mark.kind == MarkKind::Truth).then(|| booleans(false, rows))
     }
 }
 

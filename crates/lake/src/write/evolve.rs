@@ -41,7 +41,7 @@ impl TableWriter {
     /// When the rows have another shape.
     pub fn note_groups(&mut self, groups: &RecordBatch) -> Result<()> {
         let Some(incoming_keys) = &mut self.staging.incoming_keys else { return Ok(()) };
-        let groups = conform(groups, &self.staging.seen).map_err(unfit)?;
+        let groups = conform(groups, &self.staging.nullable).map_err(unfit)?;
         incoming_keys.add_groups(&groups).map_err(unfit)
     }
 
@@ -107,7 +107,7 @@ impl StagedRows {
         }
         self.partitioner = Partitioner::new(&write.partition_by, &agreed.schema)?;
         self.partitions.clear();
-        self.seen = relaxed(&area.schema);
+        self.nullable = relaxed(&area.schema);
         self.batches = batch_schema(write);
         self.area = area;
         Ok(())

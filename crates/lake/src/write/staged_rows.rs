@@ -39,8 +39,8 @@ pub(super) struct StagedRows {
     pub(super) partitions: HashMap<PartitionId, Arc<Partition>>,
     pub(super) rolling: RollingWriter,
     pub(super) incoming_keys: Option<IncomingKeys>,
-    /// The shape of the table, in which any column may be null: what a merge compares.
-    pub(super) seen: SchemaRef,
+    /// The shape of the table, in which any column may be null.
+    pub(super) nullable: SchemaRef,
     pub(super) stamp: Stamp,
     /// Staged files of narrower shapes that the run had before.
     pub(super) narrower: BTreeSet<u32>,
@@ -93,7 +93,7 @@ impl StagedRows {
             } else {
                 RollingWriter::new(area.clone())
             },
-            seen: relaxed(&area.schema),
+            nullable: relaxed(&area.schema),
             area,
             partitioner,
             partitions: HashMap::new(),
@@ -119,15 +119,17 @@ impl StagedRows {
             return Ok(());
         }
         let deletes = takes_deletes(&session.write).then(|| batch.columns().last()).flatten().map(AsArray::as_boolean);
+        let shaped = if self.area.schema.fields() == self.batches.fields() {
+            batch.clone()
+        } else {
+            conform(batch, &self.nullable).map_err(unfit)?
+        };
         let prints = match &mut self.incoming_keys {
-            Some(incoming_keys) => {
-                let seen = conform(batch, &self.seen).map_err(unfit)?;
-                Some(incoming_keys.fingerprints(&seen, deletes)?)
-            }
+            Some(incoming_keys) => Some(incoming_keys.fingerprints(&shaped, deletes)?),
             None => None,
         };
         let rows = self
-            .rows(batch, deletes, session)
+            .rows(shaped, deletes, session)
             .map_err(|error| Error::defect("cannot make rows of a batch").with_source(error))?;
         let groups = self.partitioner.split(&rows)?;
         let mut locations = vec![RowLocation { file: 0, row: 0 }; if prints.is_some() { rows.num_rows() } else { 0 }];
@@ -167,27 +169,30 @@ impl StagedRows {
         Ok(())
     }
 
-    /// Returns the rows of a batch that go to the table, with the columns that the merge adds.
+    /// Returns the rows of a batch in the shape of the table that go there, with the columns filled
+    /// that the merge and the load add.
     fn rows(
         &self,
-        batch: &RecordBatch,
+        shaped: RecordBatch,
         deletes: Option<&BooleanArray>,
         session: &Session,
     ) -> Result<RecordBatch, ArrowError> {
-        let mut records = batch.clone();
-        if let Some(deletes) = deletes {
-            let last = records.num_columns() - 1;
-            records = filter_record_batch(batch, &not(deletes)?)?;
-            records.remove_column(last);
-        }
-        if deletes.is_none() && self.area.schema.fields() == self.batches.fields() {
-            return Ok(records);
-        }
-        let rows = match session.write.disposition {
-            WriteDisposition::Merge => session.rules.rows(&session.write, &records)?,
-            WriteDisposition::Append | WriteDisposition::Replace => records,
+        let rows = match deletes {
+            Some(deletes) => filter_record_batch(&shaped, &not(deletes)?)?,
+            None => shaped,
         };
-        conform(&rows, &self.area.schema).and_then(|rows| self.stamp.on(rows))
+        if self.batches.fields() == self.area.schema.fields() {
+            return Ok(rows);
+        }
+        let count = rows.num_rows();
+        let mut columns = rows.columns().to_vec();
+        for (field, column) in self.area.schema.fields().iter().zip(&mut columns) {
+            let filled = session.rules.fill(&session.write, field.name(), count);
+            if let Some(filled) = filled.or_else(|| self.stamp.fill(field, count)) {
+                *column = filled;
+            }
+        }
+        RecordBatch::try_new(Arc::clone(&self.area.schema), columns)
     }
 
     fn partition(&mut self, id: PartitionId) -> Result<Arc<Partition>> {

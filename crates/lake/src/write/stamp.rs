@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::error::ArrowError;
+use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::Field;
 use chrono::{DateTime, Utc};
 
 use crate::write_spec::WriteSpec;
@@ -18,20 +18,16 @@ impl Stamp {
         Self(write.load_metadata.then(|| (write.run_id.clone(), now.timestamp_micros())))
     }
 
-    /// Returns the batch with its columns of load metadata filled in.
-    pub(super) fn on(&self, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let Some((run_id, loaded_at)) = &self.0 else { return Ok(batch) };
-        let rows = batch.num_rows();
-        let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| -> ArrayRef {
-            match field.name().as_str() {
-                RUN_ID => Arc::new(std::iter::repeat_n(Some(run_id), rows).collect::<StringArray>()),
-                LOADED_AT => {
-                    let times = TimestampMicrosecondArray::from_value(*loaded_at, rows);
-                    Arc::new(times.with_data_type(column.data_type().clone()))
-                }
-                _ => Arc::clone(column),
+    /// Returns a column of load metadata of so many rows; `None` for any other column.
+    pub(super) fn fill(&self, field: &Field, rows: usize) -> Option<ArrayRef> {
+        let (run_id, loaded_at) = self.0.as_ref()?;
+        match field.name().as_str() {
+            RUN_ID => Some(Arc::new(std::iter::repeat_n(Some(run_id), rows).collect::<StringArray>())),
+            LOADED_AT => {
+                let times = TimestampMicrosecondArray::from_value(*loaded_at, rows);
+                Some(Arc::new(times.with_data_type(field.data_type().clone())))
             }
-        });
-        RecordBatch::try_new(batch.schema(), columns.collect())
+            _ => None,
+        }
     }
 }
