@@ -73,6 +73,7 @@ pub mod cli;
 pub mod config;
 pub mod expression;
 pub mod pipeline;
+pub mod plan;
 pub mod report;
 pub mod spec;
 pub mod telemetry;

@@ -96,6 +96,11 @@ impl<'a> ResourceRun<'a> {
         self.options.start.as_ref().map_or_else(|| self.components.clock.now(), |start| start.now)
     }
 
+    /// Whether it goes on from elsewhere than what its table says, which may say anything.
+    pub(crate) fn is_free(&self) -> bool {
+        self.starts_anew() || self.options.start.is_some()
+    }
+
     /// Whether the table becomes what this run reads, so that it must read everything.
     pub(crate) fn starts_anew(&self) -> bool {
         self.options.full_refresh || self.resource.write_disposition == WriteDisposition::Replace

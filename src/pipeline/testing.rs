@@ -96,10 +96,10 @@ impl Sources for NoFiles {
 }
 
 /// A pipeline of these resources; of one without an endpoint, all of its listing is at its name. `limits` bound it.
-pub(crate) fn pipeline(resources: Value, limits: Value) -> PipelineSpec {
+pub(crate) fn pipeline(resources: &Value, limits: &Value) -> PipelineSpec {
     let mut document = json!({"client": {"base_url": "https://api.example", "retry": {"max_retries": 0}}});
-    document["limits"] = limits;
-    document["resources"] = resources;
+    document["limits"] = limits.clone();
+    document["resources"] = resources.clone();
     config::parse("p.json", &document.to_string(), Format::Json, &NoFiles).unwrap()
 }
 

@@ -74,7 +74,7 @@ async fn a_schema_comes_before_the_rows_that_it_is_of() {
     ] {
         bodies.truncate(exact);
         bodies.push(more.clone());
-        let spec = pipeline(json!([paged(json!({}))]), json!({"batch_rows": 1000}));
+        let spec = pipeline(&json!([paged(json!({}))]), &json!({"batch_rows": 1000}));
         let (items, checkpoint) = read_all(&spec, "e", RunOptions::default(), &pages(&bodies)).await;
         let told: Vec<&String> = items.iter().filter(|item| item.starts_with("id ")).collect();
         assert_eq!(told, schemas, "{more}");
@@ -91,7 +91,7 @@ async fn an_integer_that_no_double_is_keeps_its_column_from_becoming_one() {
         let mut bodies = exact.clone();
         bodies.push(json!([{"n": {"list": [1, integer]}}]));
         bodies.push(json!([{"n": {"list": [0.5]}}]));
-        let spec = pipeline(json!([paged(json!({}))]), json!({"batch_rows": 1}));
+        let spec = pipeline(&json!([paged(json!({}))]), &json!({"batch_rows": 1}));
         let (items, _) = read_all(&spec, "e", RunOptions::default(), &pages(&bodies)).await;
         assert_eq!(items.iter().any(|item| item.contains("Float64")), expected, "{integer}");
         let kept = items.iter().any(|item| item.contains(&format!("[1, {integer}]")));
@@ -103,7 +103,7 @@ async fn an_integer_that_no_double_is_keeps_its_column_from_becoming_one() {
 async fn what_does_not_fit_is_an_item_too() {
     let columns =
         resource("e", json!({"columns": {"n": {"data_type": "bigint", "nullable": true, "x-on-error": "null"}}}));
-    let spec = pipeline(json!([columns]), json!({}));
+    let spec = pipeline(&json!([columns]), &json!({}));
     let api = Api::of(&[("/e", json!([{"n": 1}, 7, {"n": "x"}]))]);
     let (items, _) = read_all(&spec, "e", RunOptions::default(), &api).await;
     assert_eq!(items, ["n Int64", "NotAnObject $", "null at $.n", "[1]", "[null]"]);
@@ -114,7 +114,7 @@ async fn records_of_the_parents_come_first_and_are_no_rows() {
     let parents = resource("p", json!({}));
     let mut child = resource("c", json!({"include_from_parent": ["id"]}));
     child["endpoint"]["path"] = json!("p/{resources.p.id}/c");
-    let spec = pipeline(json!([parents, child]), json!({}));
+    let spec = pipeline(&json!([parents, child]), &json!({}));
     let api = Api::of(&[
         ("/p", json!([{"id": 1}, {"id": 2}, {"id": 3}])),
         ("/p/1/c", json!([{"x": "a"}])),
@@ -130,7 +130,7 @@ async fn records_of_the_parents_come_first_and_are_no_rows() {
 async fn a_reading_goes_on_from_its_checkpoint() {
     let incremental = json!({"cursor_path": "at", "initial_value": "2026-11-01"});
     let events = json!({"endpoint": {"params": {"since": "{incremental.start_value}"}, "incremental": incremental}});
-    let spec = pipeline(json!([resource("e", events)]), json!({}));
+    let spec = pipeline(&json!([resource("e", events)]), &json!({}));
     let api = Api::of(&[
         ("/e?since=2026-11-01", json!([{"id": 1, "at": "2026-11-02"}, {"id": 2, "at": "2026-11-05"}])),
         ("/e?since=2026-11-05", json!([{"id": 2, "at": "2026-11-05"}, {"id": 3, "at": "2026-11-06"}])),
@@ -156,7 +156,7 @@ async fn windows_are_one_stream() {
     let incremental = json!({"cursor_path": "at", "initial_value": "2026-11-20", "step": "1d"});
     let params = json!({"from": "{incremental.start_value}", "to": "{incremental.end_value}"});
     let events = json!({"endpoint": {"params": params, "incremental": incremental}});
-    let spec = pipeline(json!([resource("e", events)]), json!({}));
+    let spec = pipeline(&json!([resource("e", events)]), &json!({}));
     let api = Api::new(|asked| Some(json!([{"at": asked.split_once("from=")?.1.split_once('&')?.0}]).to_string()));
     let (items, checkpoint) = read_all(&spec, "e", RunOptions::default(), &api).await;
     assert_eq!(items, ["at Date32", "[2026-11-20]", "[2026-11-21]", "[2026-11-22]"]);
@@ -165,7 +165,7 @@ async fn windows_are_one_stream() {
 
 #[tokio::test]
 async fn a_failure_ends_the_stream_and_there_is_no_checkpoint() {
-    let spec = Arc::new(pipeline(json!([paged(json!({"schema_contract": "freeze"}))]), json!({"batch_rows": 1})));
+    let spec = Arc::new(pipeline(&json!([paged(json!({"schema_contract": "freeze"}))]), &json!({"batch_rows": 1})));
     let api = Api::new(|asked| match asked.split_once("page=")?.1 {
         "0" => Some("[{\"id\":1}]".to_owned()),
         "1" => Some("[{\"id\":2}]".to_owned()),
@@ -188,8 +188,8 @@ async fn a_failure_ends_the_stream_and_there_is_no_checkpoint() {
 #[tokio::test]
 async fn nothing_is_asked_for_that_nobody_takes() {
     let spec = Arc::new(pipeline(
-        json!([paged(json!({"columns": {"id": {"data_type": "bigint"}}}))]),
-        json!({"batch_rows": 1}),
+        &json!([paged(json!({"columns": {"id": {"data_type": "bigint"}}}))]),
+        &json!({"batch_rows": 1}),
     ));
     let api = Api::new(|asked| Some(format!("[{{\"id\":{}}}]", asked.split_once("page=")?.1)));
     let mut stream = read_batches(spec, "e", RunOptions::default(), components(&api).0).unwrap();
@@ -210,7 +210,7 @@ async fn nothing_is_asked_for_that_nobody_takes() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_refused_at_once() {
-    let spec = Arc::new(pipeline(json!([resource("e", json!({}))]), json!({})));
+    let spec = Arc::new(pipeline(&json!([resource("e", json!({}))]), &json!({})));
     let api = Api::of(&[]);
     let ranged = RunOptions { backfill: Some(Backfill::default()), ..RunOptions::default() };
     for (name, options, expected) in
@@ -224,7 +224,7 @@ async fn what_cannot_be_read_is_refused_at_once() {
 
 #[test]
 fn outside_of_a_runtime_a_reading_is_an_error_and_no_panic() {
-    let spec = Arc::new(pipeline(json!([resource("e", json!({}))]), json!({})));
+    let spec = Arc::new(pipeline(&json!([resource("e", json!({}))]), &json!({})));
     let error = read_batches(spec, "e", RunOptions::default(), components(&Api::of(&[])).0).unwrap_err();
     assert!(error.message().contains("Tokio runtime"), "{error}");
 }

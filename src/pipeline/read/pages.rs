@@ -8,30 +8,19 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use super::parents::ParentRows;
+use super::slices::SliceSource;
 use super::transform::SliceContext;
-use crate::checkpoint::CursorRun;
 use crate::client::ApiRequest;
 use crate::decode::PageInput;
 use crate::error::{Error, Result};
-use crate::event::{Completeness, RunEvent, Verdict};
-use crate::extract::{Bindings, Found, Journal, Listing, ListingOutcome, Page, render};
+use crate::event::RunEvent;
+use crate::extract::{Bindings, Found, Journal, Listing, Page, render};
 use crate::paginate::PageMeta;
 use crate::pipeline::context::ResourceRun;
+use crate::plan::{Part, SliceOutcome};
 
 /// Parents that must be there before it is worth to ask for several at a time.
 const WORTH_IT_SLICES: u64 = 8;
-
-/// Where the slices of a pass come from.
-#[derive(Debug)]
-pub(crate) enum Slices<'p> {
-    /// The resource itself.
-    One { is_taken: bool },
-    /// One per record of the parent.
-    Parents(&'p mut ParentRows),
-    /// One per time window.
-    Windows(VecDeque<CursorRun>),
-}
 
 /// A page, and the slice that it belongs to.
 pub(crate) struct SlicedPage {
@@ -52,15 +41,13 @@ pub(crate) enum Acceptance {
 
 /// The pages of a pass.
 pub(crate) struct Pages<'p> {
-    slices: Slices<'p>,
-    cursor: Option<CursorRun>,
+    slices: SliceSource<'p>,
     current: Option<Current>,
     upcoming: VecDeque<Upcoming>,
     concurrency: usize,
     pub(crate) sampled: VecDeque<SlicedPage>,
     handed_out: u64,
-    outcome: Option<ListingOutcome>,
-    listings: u64,
+    outcome: SliceOutcome,
     pub(crate) journal: Option<Arc<Journal>>,
     /// Whether pages were there that a stopped run had already.
     pub(crate) resumed: bool,
@@ -78,41 +65,17 @@ struct Upcoming {
     task: JoinHandle<(Listing, Result<Option<Page>>)>,
 }
 
-impl Slices<'_> {
-    /// The same slices, from the first one on.
-    pub(crate) fn restarted(&mut self) -> Result<Slices<'_>> {
-        Ok(match self {
-            Self::One { .. } => Slices::One { is_taken: false },
-            Self::Parents(rows) => {
-                rows.rewind()?;
-                Slices::Parents(rows)
-            }
-            Self::Windows(windows) => Slices::Windows(windows.clone()),
-        })
-    }
-}
-
 impl<'p> Pages<'p> {
-    pub(crate) fn new(
-        slices: Slices<'p>,
-        cursor: Option<CursorRun>,
-        concurrency: usize,
-        journal: Option<Arc<Journal>>,
-    ) -> Self {
-        let concurrency = match &slices {
-            Slices::Parents(rows) if rows.len() >= WORTH_IT_SLICES => concurrency,
-            Slices::One { .. } | Slices::Parents(_) | Slices::Windows(_) => 1,
-        };
+    pub(crate) fn new(slices: SliceSource<'p>, concurrency: usize, journal: Option<Arc<Journal>>) -> Self {
+        let concurrency = if slices.parent_rows() >= WORTH_IT_SLICES { concurrency } else { 1 };
         Self {
             slices,
-            cursor,
             current: None,
             upcoming: VecDeque::new(),
             concurrency,
             sampled: VecDeque::new(),
             handed_out: 0,
-            outcome: None,
-            listings: 0,
+            outcome: SliceOutcome::default(),
             journal,
             resumed: false,
         }
@@ -121,7 +84,7 @@ impl<'p> Pages<'p> {
     /// How many records the listing has, where there is one listing and the page says so.
     pub(crate) fn stated_total(&self, meta: &PageMeta) -> Option<u64> {
         let listing = &self.current.as_ref()?.listing;
-        matches!(self.slices, Slices::One { .. }).then(|| listing.stated_total(meta)).flatten()
+        self.slices.is_one_listing().then(|| listing.stated_total(meta)).flatten()
     }
 
     /// The next page of the pass.
@@ -161,8 +124,8 @@ impl<'p> Pages<'p> {
         Ok(())
     }
 
-    /// How the pass ended.
-    pub(crate) fn finish(self) -> Option<ListingOutcome> {
+    /// What came of the slices that were read to their end.
+    pub(crate) fn finish(self) -> SliceOutcome {
         self.outcome
     }
 
@@ -194,37 +157,23 @@ impl<'p> Pages<'p> {
     }
 
     fn next_listing(&mut self, run: &ResourceRun<'_>) -> Result<Option<(Listing, Arc<SliceContext>)>> {
-        let (slice, request) = match &mut self.slices {
-            Slices::One { is_taken: true } => return Ok(None),
-            Slices::One { is_taken } => {
-                *is_taken = true;
-                let bindings = Bindings { parent: None, cursor: self.cursor.as_ref() };
-                (SliceContext::default(), render(&run.resource.endpoint, bindings))
-            }
-            Slices::Parents(rows) => {
-                let (Some(row), Some(spec)) = (rows.next()?, &run.resource.parent) else { return Ok(None) };
-                let bindings = Bindings { parent: Some(&row), cursor: self.cursor.as_ref() };
-                (SliceContext::of_parent(spec, &row), render(&run.resource.endpoint, bindings))
-            }
-            Slices::Windows(windows) => {
-                let Some(window) = windows.pop_front() else { return Ok(None) };
-                let request = render(&run.resource.endpoint, Bindings { parent: None, cursor: Some(&window) });
-                (SliceContext::of_window(window), request)
-            }
+        let Some(slice) = self.slices.next()? else { return Ok(None) };
+        let parent = match &slice.part {
+            Part::ParentRow(row) => Some(row),
+            Part::Listing | Part::Window(_) => None,
         };
-        let request = request.map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
+        let bindings = Bindings { parent, cursor: slice.bindings.as_deref() };
+        let request = render(&run.resource.endpoint, bindings)
+            .map_err(|error| error.at(format_args!("resource {}", run.resource.name)))?;
         let listing = listing(run, request).with_journal(self.journal.clone());
-        Ok(Some((listing, Arc::new(slice))))
+        Ok(Some((listing, Arc::new(SliceContext::of(slice, run.resource.parent.as_ref())))))
     }
 
     fn leave_slice(&mut self) -> Result<()> {
         let Some(current) = self.current.take() else { return Ok(()) };
-        let outcome = current.listing.finish()?;
-        self.listings += 1;
-        self.outcome = Some(match self.outcome.take() {
-            None => outcome,
-            Some(before) => both(before, outcome, self.listings),
-        });
+        let outcome = std::mem::take(&mut self.outcome).and(current.listing.finish()?.into());
+        // Without deltas of single slices, nothing can be missing between them.
+        self.outcome = outcome.map_err(|error| Error::defect("slices do not follow each other").with_source(error))?;
         Ok(())
     }
 }
@@ -260,25 +209,6 @@ pub(crate) fn input(page: &Page) -> PageInput<'_> {
 fn listing(run: &ResourceRun<'_>, request: ApiRequest) -> Listing {
     let clock = Arc::clone(&run.components.clock);
     Listing::new(run.resource.asked(), request, run.limits, Arc::clone(run.client), clock)
-}
-
-/// Two slices as one.
-fn both(before: ListingOutcome, last: ListingOutcome, listings: u64) -> ListingOutcome {
-    let complete = match (before.complete.verdict, last.complete.verdict) {
-        (Verdict::True, Verdict::True) => {
-            Completeness { verdict: Verdict::True, reason: format!("each of {listings} slices was read whole") }
-        }
-        (Verdict::True, _) => last.complete,
-        (Verdict::Unknown | Verdict::False, _) => before.complete,
-    };
-    ListingOutcome {
-        stop_reason: last.stop_reason,
-        complete,
-        pages: before.pages + last.pages,
-        records: before.records + last.records,
-        total: None,
-        total_moved: before.total_moved || last.total_moved,
-    }
 }
 
 impl Drop for Upcoming {

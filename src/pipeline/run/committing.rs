@@ -1,25 +1,24 @@
 //! Committing a pass that was read to its end.
 
 use super::pass::Staged;
-use super::reading::Tally;
-use crate::checkpoint::{Checkpoint, CursorRun};
+use crate::checkpoint::{Checkpoint, CursorDelta};
 use crate::error::{Error, Result};
 use crate::event::{RowCounts, RunEvent};
 use crate::lake::CommitOutcome;
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::write::{commit_children, give_up};
-use crate::spec::WriteDisposition;
+use crate::plan::SliceCounts;
 
 /// Makes a staged pass the table's.
 pub(super) async fn commit(run: &ResourceRun<'_>, staged: Staged) -> Result<()> {
-    let Staged { writers, tally, schema_changes, cursor, .. } = staged;
+    let Staged { writers, outcome: read, schema_changes, .. } = staged;
     let before = writers.as_ref().and_then(|writers| writers.own.last_checkpoint());
-    let checkpoint = match checkpoint(run, cursor.as_ref(), before) {
+    let checkpoint = match checkpoint(run, read.delta.as_ref(), before) {
         Ok(checkpoint) => checkpoint,
         Err(error) => return Err(give_up(writers, error).await),
     };
     let Some(writers) = writers else {
-        let rows = RowCounts { read: tally.records, ..RowCounts::default() };
+        let rows = RowCounts { read: read.counts.records, ..RowCounts::default() };
         run.emit(&RunEvent::NothingChanged { resource: run.name(), rows, checkpoint });
         return Ok(());
     };
@@ -31,12 +30,13 @@ pub(super) async fn commit(run: &ResourceRun<'_>, staged: Staged) -> Result<()> 
     if !schema_changes.is_empty() && outcome.commit.is_some() {
         run.emit(&RunEvent::SchemaChanged { resource: run.name(), changes: schema_changes });
     }
-    emit_outcome(run, outcome, &tally, checkpoint);
+    emit_outcome(run, outcome, &read.counts, checkpoint);
     Ok(())
 }
 
-fn emit_outcome(run: &ResourceRun<'_>, outcome: CommitOutcome, tally: &Tally, checkpoint: Checkpoint) {
-    let rows = RowCounts { read: tally.records, rejected: tally.rejected, nulled: tally.nulled, ..outcome.rows };
+fn emit_outcome(run: &ResourceRun<'_>, outcome: CommitOutcome, counts: &SliceCounts, checkpoint: Checkpoint) {
+    let (read, rejected, nulled) = (counts.records, counts.rejected(), counts.nulled);
+    let rows = RowCounts { read, rejected, nulled, ..outcome.rows };
     let resource = run.name();
     run.emit(&match outcome.commit {
         Some(commit) => RunEvent::Committed { resource, commit, rows, files: outcome.files, checkpoint },
@@ -47,21 +47,19 @@ fn emit_outcome(run: &ResourceRun<'_>, outcome: CommitOutcome, tally: &Tally, ch
 /// How far the resource has got with this pass. A run over a range of its own leaves what was there `before`.
 pub(super) fn checkpoint(
     run: &ResourceRun<'_>,
-    cursor: Option<&CursorRun>,
+    delta: Option<&CursorDelta>,
     before: Option<&Checkpoint>,
 ) -> Result<Checkpoint> {
     let name = &run.resource.name;
-    let Some(cursor) = cursor else { return Ok(Checkpoint::full_listing(name)) };
-    // Without a key, a record that is read again would delete its group.
-    let is_merge = run.resource.write_disposition == WriteDisposition::Merge
-        && (!run.resource.primary_key.is_empty() || run.resource.merge.history().is_some());
-    let state = cursor.state(!is_merge).map_err(|error| {
-        Error::config(format!("resource {name}: {error}"))
-            .with_hint("use write_disposition: merge, which needs no memory of single records")
-    })?;
-    Ok(match (state, before) {
-        (Some(state), _) => Checkpoint::cursor(name, state),
-        (None, Some(before)) => before.clone(),
-        (None, None) => Checkpoint::full_listing(name),
+    let Some(delta) = delta else {
+        let before = before.filter(|_| run.resource.endpoint.incremental.is_some());
+        return Ok(before.cloned().unwrap_or_else(|| Checkpoint::full_listing(name)));
+    };
+    if run.is_free() {
+        return Ok(Checkpoint::cursor(name, delta.to.clone()));
+    }
+    let state = delta.try_apply(before.and_then(Checkpoint::cursor_state));
+    state.map(|state| Checkpoint::cursor(name, state)).map_err(|error| {
+        Error::conflict(format!("resource {name}: {error}")).with_hint("run again: it goes on from there")
     })
 }

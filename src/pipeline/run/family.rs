@@ -3,20 +3,19 @@
 //! The order of the commits is what makes a crash harmless: a parent's checkpoint only moves when the rows of all of its children are in their
 //! tables. Until then the next run reads the parent's records, and with them the children's, once more.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::committing::commit;
-use super::opening::{cursor, resource_finished, resource_started};
+use super::opening::{plan, plan_in_windows, resource_finished, resource_started};
 use super::pass::{Pass, Staged, stage};
-use crate::checkpoint::CursorRun;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::pipeline::context::{Components, ResourceRun, RunOptions};
-use crate::pipeline::read::{ParentRows, Slices};
+use crate::pipeline::read::{ParentRows, SliceSource};
 use crate::pipeline::write::wait_for_table;
+use crate::plan::Plan;
 use crate::spec::{PipelineSpec, ResourceSpec, WriteDisposition};
 
 /// What the families of a run share.
@@ -72,13 +71,12 @@ impl<'a> Family<'a> {
             return Err(error);
         }
         if self.children.is_empty()
-            && let Some(windows) = windows(&self.run).await?
+            && let Some(plan) = plan_in_windows(&self.run).await?
         {
-            return self.run_windows(windows).await;
+            return self.run_windows(plan).await;
         }
         let mut members = Vec::new();
-        let slices = Slices::One { is_taken: false };
-        match Box::pin(self.stage(slices, &mut members)).await {
+        match Box::pin(self.stage(None, &mut members)).await {
             Ok(()) => commit_all(members).await,
             Err(error) => {
                 for member in members {
@@ -94,15 +92,15 @@ impl<'a> Family<'a> {
         }
     }
 
-    /// Stages this resource, then its children, each over the records of this one.
-    async fn stage<'f>(&'f self, slices: Slices<'_>, members: &mut Vec<Member<'f, 'a>>) -> Result<()> {
+    /// Stages this resource, over the records of its parent if it has one, then its children, each over the records of this one.
+    async fn stage<'f>(&'f self, parents: Option<&mut ParentRows>, members: &mut Vec<Member<'f, 'a>>) -> Result<()> {
         let started = self.run.components.clock.monotonic();
         resource_started(&self.run);
         let specs = self.children.iter().map(|child| child.run.resource);
         let keys = ParentRows::new(&self.run.resource.name, specs);
         let children = keys.is_wanted().then_some(keys);
-        let staged = match cursor(&self.run).await {
-            Ok(cursor) => Box::pin(stage(&self.run, Pass { slices, cursor, children })).await,
+        let staged = match slices(&self.run, parents).await {
+            Ok(slices) => Box::pin(stage(&self.run, Pass { slices, children })).await,
             Err(error) => Err(error),
         };
         let elapsed = self.run.components.clock.monotonic().saturating_sub(started);
@@ -117,14 +115,13 @@ impl<'a> Family<'a> {
         members.push(Member { run: &self.run, staged, elapsed });
         for child in &self.children {
             let Some(keys) = &mut keys else { break };
-            keys.rewind()?;
-            Box::pin(child.stage(Slices::Parents(keys), members)).await?;
+            Box::pin(child.stage(Some(keys), members)).await?;
         }
         Ok(())
     }
 
     /// Reads and commits one window after the other. A table that is replaced is committed once, with all of them.
-    async fn run_windows(&self, windows: VecDeque<CursorRun>) -> Result<()> {
+    async fn run_windows(&self, plan: Plan) -> Result<()> {
         let run = &self.run;
         let started = run.components.clock.monotonic();
         resource_started(run);
@@ -134,21 +131,15 @@ impl<'a> Family<'a> {
             || (run.resource.shape.has_child_tables && run.resource.write_disposition == WriteDisposition::Append)
             || run.resource.write_disposition == WriteDisposition::Replace
             || !run.resource.merge.merge_key.is_empty();
-        let passes: Vec<VecDeque<_>> = if is_one_commit {
-            vec![windows]
-        } else {
-            windows.into_iter().map(|window| VecDeque::from([window])).collect()
-        };
         let mut result = Ok(());
-        for windows in passes {
-            let cursor = windows.back().cloned();
-            let staged = Box::pin(stage(run, Pass { slices: Slices::Windows(windows), cursor, children: None })).await;
-            result = match staged {
-                Ok(staged) => Box::pin(commit(run, staged)).await,
-                Err(error) => Err(error),
-            };
-            if result.is_err() {
-                break;
+        if is_one_commit {
+            result = run_pass(run, SliceSource::all(plan)).await;
+        } else {
+            for slice in plan.slices() {
+                result = run_pass(run, SliceSource::only(plan.clone(), slice)).await;
+                if result.is_err() {
+                    break;
+                }
             }
         }
         resource_finished(run, run.components.clock.monotonic().saturating_sub(started), result.as_ref().err());
@@ -156,19 +147,19 @@ impl<'a> Family<'a> {
     }
 }
 
-/// The time windows of a resource that stands alone, where it has a step.
-pub(super) async fn windows(run: &ResourceRun<'_>) -> Result<Option<VecDeque<CursorRun>>> {
-    if run.resource.endpoint.incremental.as_ref().is_none_or(|spec| spec.step.is_none()) {
-        return Ok(None);
+/// Reads and commits slices of a resource that stands alone.
+async fn run_pass(run: &ResourceRun<'_>, slices: SliceSource<'_>) -> Result<()> {
+    let staged = Box::pin(stage(run, Pass { slices, children: None })).await?;
+    Box::pin(commit(run, staged)).await
+}
+
+/// The slices of a resource that is read whole, over the records of its parent if it has one.
+pub(super) async fn slices<'p>(run: &ResourceRun<'_>, parents: Option<&'p mut ParentRows>) -> Result<SliceSource<'p>> {
+    let plan = plan(run).await?;
+    match parents {
+        Some(rows) => SliceSource::over(plan, rows),
+        None => Ok(SliceSource::all(plan)),
     }
-    let windows = match cursor(run).await? {
-        Some(cursor) => cursor.windows(run.now()).map_err(|error| {
-            Error::config(format!("resource {}: {error}", run.resource.name))
-                .with_hint("endpoint.incremental.step needs an initial_value that is a date or a date-time")
-        })?,
-        None => None,
-    };
-    Ok(windows.map(VecDeque::from))
 }
 
 /// Commits children before their parents. After a failure nobody above is committed.

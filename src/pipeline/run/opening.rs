@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::checkpoint::{Checkpoint, CursorRun};
+use crate::checkpoint::CursorRun;
 use crate::error::{Error, Result};
 use crate::event::{ErrorFacts, RunEvent};
 use crate::lake::{Table, WriteSpec};
@@ -12,6 +12,7 @@ use crate::pipeline::read::{Pages, RecordTransform};
 use crate::pipeline::shapes::Shapes;
 use crate::pipeline::typing::{Rules, sample};
 use crate::pipeline::write::{KnownTables, TableSet};
+use crate::plan::Plan;
 use crate::schema::RecordSchema;
 use crate::spec::ContractMode;
 
@@ -33,21 +34,26 @@ pub(super) fn resource_finished(run: &ResourceRun<'_>, elapsed: Duration, error:
     run.emit(&RunEvent::ResourceFinished { resource: run.name(), elapsed, error: error.map(ErrorFacts::from) });
 }
 
-/// The cursor that this run follows, after what the table's last commit says.
-pub(super) async fn cursor(run: &ResourceRun<'_>) -> Result<Option<CursorRun>> {
-    let Some(spec) = &run.resource.endpoint.incremental else { return Ok(None) };
+/// Plans a resource from where its table's last commit says that it is.
+pub(super) async fn plan(run: &ResourceRun<'_>) -> Result<Plan> {
     let checkpoint = match &run.options.start {
-        _ if run.starts_anew() => None,
+        _ if run.starts_anew() || run.resource.endpoint.incremental.is_none() => None,
         Some(start) => start.checkpoints.get(&run.resource.name).cloned(),
         None => match run.lake_of_table() {
             Some(lake) => lake.table(&run.resource.table_name).snapshot().await?.checkpoint,
             None => None,
         },
     };
-    let state = checkpoint.as_ref().and_then(Checkpoint::cursor_state);
-    CursorRun::begin(spec, state, run.options.backfill.as_ref()).map(Some).map_err(|error| {
-        Error::config(format!("resource {}: {error}", run.resource.name)).with_hint("check endpoint.incremental")
-    })
+    Plan::of(run.resource, checkpoint.as_ref(), run.options.backfill.as_ref())
+}
+
+/// Plans a resource that stands alone window by window; `None` where it has no step.
+pub(super) async fn plan_in_windows(run: &ResourceRun<'_>) -> Result<Option<Plan>> {
+    if run.resource.endpoint.incremental.as_ref().is_none_or(|spec| spec.step.is_none()) {
+        return Ok(None);
+    }
+    let plan = plan(run).await?.in_windows(run.now())?;
+    Ok(plan.is_in_windows().then_some(plan))
 }
 
 /// Returns the schema of the records of a pass and of their rows, by what the table has so far; `None` where there is not a single

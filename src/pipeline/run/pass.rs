@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::opening::{Opened, open};
-use super::reading::{Tally, end_listing, extract, refuse_drift, refuse_rejects, retire_absent};
+use super::reading::{end_listing, extract, refuse_drift, refuse_rejects, retire_absent};
 use super::reprocess_rejects::reprocess_rejects;
 use crate::checkpoint::{Checkpoint, CursorRun};
 use crate::error::{Error, Result};
@@ -14,15 +14,16 @@ use crate::event::RunEvent;
 use crate::extract::{Ending, Journal};
 use crate::lake::{Table, TableWriter};
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{self, Drift, Pages, ParentRows, RecordTransform, Slices};
+use crate::pipeline::read::{self, Drift, Pages, ParentRows, RecordTransform, SliceSource};
 use crate::pipeline::sink::Discard;
 use crate::pipeline::typing::{Records, Typing};
 use crate::pipeline::write::{self, LakeSink, TableSet, give_up, keeps_pages};
+use crate::plan::SliceOutcome;
+use crate::spec::WriteDisposition;
 
 /// What a pass is over.
 pub(super) struct Pass<'p> {
-    pub(super) slices: Slices<'p>,
-    pub(super) cursor: Option<CursorRun>,
+    pub(super) slices: SliceSource<'p>,
     /// Where the keys for the children go, when there are any.
     pub(super) children: Option<ParentRows>,
 }
@@ -30,9 +31,8 @@ pub(super) struct Pass<'p> {
 /// A pass that was read to its end and not committed yet.
 pub(super) struct Staged {
     pub(super) writers: Option<TableSet>,
-    pub(super) tally: Tally,
+    pub(super) outcome: SliceOutcome,
     pub(super) schema_changes: Vec<String>,
-    pub(super) cursor: Option<CursorRun>,
     pub(super) children: Option<ParentRows>,
 }
 
@@ -52,16 +52,17 @@ impl From<Error> for Stopped {
 /// Reads a pass to its end. On any failure the table stays as it was.
 pub(super) async fn stage(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Staged> {
     let Some(table) = write::table(run) else { return Box::pin(walk(run, pass)).await };
-    let Pass { mut slices, cursor, children } = pass;
+    let Pass { mut slices, children } = pass;
+    let cursor = slices.cursor();
     let journal = read::journal(run, &table, cursor.as_ref(), true).await?;
     let emptied = children.as_ref().map(ParentRows::emptied);
-    let first = Pass { slices: slices.restarted()?, cursor: cursor.clone(), children };
+    let first = Pass { slices: slices.restarted()?, children };
     match Box::pin(stage_with(run, first, &table, journal.clone())).await {
         Err(error) if journal.is_some_and(|journal| journal.is_stale()) => {
             let reason = error.message().to_owned();
             run.emit(&RunEvent::StartedAgain { resource: run.name(), reason });
             let journal = read::journal(run, &table, cursor.as_ref(), false).await?;
-            let again = Pass { slices: slices.restarted()?, cursor, children: emptied };
+            let again = Pass { slices: slices.restarted()?, children: emptied };
             Box::pin(stage_with(run, again, &table, journal)).await
         }
         result => result,
@@ -70,8 +71,9 @@ pub(super) async fn stage(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Stage
 
 /// Reads a pass to its end whose records are no rows: for its children, or because there is not a single column.
 pub(super) async fn walk(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Staged> {
-    let Pass { slices, cursor, children } = pass;
-    let pages = Pages::new(slices, cursor.clone(), run.client.concurrency(), None);
+    let Pass { slices, children } = pass;
+    let cursor = slices.cursor();
+    let pages = Pages::new(slices, run.client.concurrency(), None);
     let transform = RecordTransform::new(run.resource, None, cursor, children);
     walk_pages(run, pages, transform).await
 }
@@ -83,10 +85,27 @@ pub(super) async fn walk_pages(
     mut transform: RecordTransform,
 ) -> Result<Staged> {
     let records = Records::walked(run);
-    let (tally, outcome) = extract(run, pages, records, &mut Discard, &mut transform, None).await?;
-    end_listing(run, outcome);
+    let outcome = extract(run, pages, records, &mut Discard, &mut transform, None).await?.unwrap_or_default();
+    end_listing(run, &outcome);
+    let (outcome, children) = with_delta(run, outcome, transform)?;
+    Ok(Staged { writers: None, outcome, schema_changes: Vec::new(), children })
+}
+
+/// Adds how far the cursor moves; returns what the children want, too.
+pub(super) fn with_delta(
+    run: &ResourceRun<'_>,
+    outcome: SliceOutcome,
+    transform: RecordTransform,
+) -> Result<(SliceOutcome, Option<ParentRows>)> {
     let (cursor, children) = transform.into_parts();
-    Ok(Staged { writers: None, tally, schema_changes: Vec::new(), cursor, children })
+    // Without a key, a record that is read again would delete its group.
+    let is_merge = run.resource.write_disposition == WriteDisposition::Merge
+        && (!run.resource.primary_key.is_empty() || run.resource.merge.history().is_some());
+    let delta = cursor.map_or(Ok(None), |cursor| cursor.delta(!is_merge)).map_err(|error| {
+        Error::config(format!("resource {}: {error}", run.resource.name))
+            .with_hint("use write_disposition: merge, which needs no memory of single records")
+    })?;
+    Ok((SliceOutcome { delta, ..outcome }, children))
 }
 
 /// Reads a pass to its end, with the help of `journal`, which is closed then.
@@ -118,8 +137,9 @@ async fn read_pass(
     table: &Table,
     journal: Option<Arc<Journal>>,
 ) -> Result<Staged, Stopped> {
-    let Pass { slices, cursor, children } = pass;
-    let mut pages = Pages::new(slices, cursor.clone(), run.client.concurrency(), journal);
+    let Pass { slices, children } = pass;
+    let cursor = slices.cursor();
+    let mut pages = Pages::new(slices, run.client.concurrency(), journal);
     let opened = open(run, table, &mut pages, cursor.as_ref()).await?;
     // From here on the table is this run's, so there is something to keep pages beside.
     if let (Some(journal), Some(_)) = (&pages.journal, &opened) {
@@ -150,18 +170,18 @@ async fn read_pass(
     let drift = Drift::of(run.resource, run.limits.nesting_depth_max);
     let extracted = extract(run, pages, records, &mut sink, &mut transform, drift).await;
     let (mut writers, written) = sink.finish().await?;
-    let checked = written.and(extracted).and_then(|(tally, outcome)| {
-        refuse_drift(run, &mut writers.own, outcome.as_ref())?;
-        refuse_rejects(run, &tally, true)?;
-        let outcome = outcome.map(|outcome| retire_absent(run, outcome, &tally, &mut writers.own));
-        end_listing(run, outcome);
-        Ok(tally)
+    let checked = written.and(extracted).and_then(|outcome| {
+        let mut outcome = outcome.unwrap_or_default();
+        refuse_drift(run, &mut writers.own, &outcome)?;
+        refuse_rejects(run, &outcome.counts, true)?;
+        retire_absent(run, &mut outcome, &mut writers.own);
+        end_listing(run, &outcome);
+        with_delta(run, outcome, transform)
     });
     match checked {
-        Ok(tally) => {
-            let (cursor, children) = transform.into_parts();
+        Ok((outcome, children)) => {
             let schema_changes = writers.own.schema_changes().to_vec();
-            Ok(Staged { writers: Some(writers), tally, schema_changes, cursor, children })
+            Ok(Staged { writers: Some(writers), outcome, schema_changes, children })
         }
         Err(error) => Err(Stopped { writers: Some(writers), error }),
     }
@@ -170,9 +190,8 @@ async fn read_pass(
 /// Another run may have committed between the look at the checkpoint and the moment when the table became this run's.
 fn overtaken(run: &ResourceRun<'_>, cursor: Option<&CursorRun>, writer: &TableWriter) -> Option<Error> {
     let now = writer.last_checkpoint().and_then(Checkpoint::cursor_state);
-    let is_free = run.starts_anew() || run.options.start.is_some();
     let follows = cursor.is_none_or(|cursor| cursor.follows(now));
-    (!is_free && !follows).then(|| {
+    (!run.is_free() && !follows).then(|| {
         Error::conflict(format!("resource {}: another run has committed since this one began", run.resource.name))
             .with_hint("run again: it goes on from there")
     })

@@ -12,15 +12,15 @@ use tokio::task::JoinHandle;
 
 use super::choosing::{choose, refuse_idle_backfill};
 use super::committing::checkpoint;
-use super::family::{lineage, windows};
-use super::opening::{cursor, resource_finished, resource_started, schemas};
-use super::pass::{Pass, walk, walk_pages};
+use super::family::{lineage, slices};
+use super::opening::{plan_in_windows, resource_finished, resource_started, schemas};
+use super::pass::{Pass, walk, walk_pages, with_delta};
 use super::reading::{end_listing, extract, refuse_rejects};
-use crate::checkpoint::{Checkpoint, CursorRun};
+use crate::checkpoint::Checkpoint;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::pipeline::context::{Components, ResourceRun, RunOptions, client};
-use crate::pipeline::read::{Drift, Pages, ParentRows, RecordTransform, Slices};
+use crate::pipeline::read::{Drift, Pages, ParentRows, RecordTransform, SliceSource};
 use crate::pipeline::typing::{Records, Typing};
 use crate::pipeline::write::{BatchSink, ReadItem};
 use crate::spec::PipelineSpec;
@@ -137,22 +137,7 @@ async fn walk_for_children(
     children: ParentRows,
 ) -> Result<Option<ParentRows>> {
     let slices = slices(run, parents).await?;
-    let pass = Pass { slices, cursor: cursor(run).await?, children: Some(children) };
-    Ok(walk(run, pass).await?.children)
-}
-
-/// The slices of a resource over the rows of its parents, if it has any.
-async fn slices<'p>(run: &ResourceRun<'_>, parents: Option<&'p mut ParentRows>) -> Result<Slices<'p>> {
-    Ok(match parents {
-        Some(rows) => {
-            rows.rewind()?;
-            Slices::Parents(rows)
-        }
-        None => match windows(run).await? {
-            Some(windows) => Slices::Windows(windows),
-            None => Slices::One { is_taken: false },
-        },
-    })
+    Ok(walk(run, Pass { slices, children: Some(children) }).await?.children)
 }
 
 async fn read_rows(
@@ -160,31 +145,28 @@ async fn read_rows(
     parents: Option<&mut ParentRows>,
     items: mpsc::Sender<ReadItem>,
 ) -> Result<Checkpoint> {
-    let slices = slices(run, parents).await?;
-    let last_window = match &slices {
-        Slices::Windows(windows) => windows.back().cloned(),
-        Slices::One { .. } | Slices::Parents(_) => None,
+    let windows = if parents.is_none() { plan_in_windows(run).await? } else { None };
+    let slices = match windows {
+        Some(plan) => SliceSource::all(plan),
+        None => slices(run, parents).await?,
     };
-    let begun = match last_window {
-        Some(window) => Some(window),
-        None => cursor(run).await?,
+    let cursor = slices.cursor();
+    let mut pages = Pages::new(slices, run.client.concurrency(), None);
+    let opened = schemas(run, &mut pages, cursor.as_ref(), None).await?;
+    let shapes = opened.as_ref().map(|(_, shapes)| shapes);
+    let mut transform = RecordTransform::new(run.resource, shapes, cursor, None);
+    let outcome = match opened {
+        None => walk_pages(run, pages, transform).await?.outcome,
+        Some((rules, shapes)) => {
+            let mut sink = BatchSink::begin(run.resource, &shapes, items).await;
+            let records = Records::Typed(Box::new(Typing::new(run, shapes, rules)?));
+            let drift = Drift::over(run.resource, run.limits.nesting_depth_max);
+            let outcome = extract(run, pages, records, &mut sink, &mut transform, drift).await?.unwrap_or_default();
+            refuse_rejects(run, &outcome.counts, true)?;
+            end_listing(run, &outcome);
+            with_delta(run, outcome, transform)?.0
+        }
     };
-    let mut pages = Pages::new(slices, begun.clone(), run.client.concurrency(), None);
-    let Some((rules, shapes)) = schemas(run, &mut pages, begun.as_ref(), None).await? else {
-        let transform = RecordTransform::new(run.resource, None, begun, None);
-        return end(run, walk_pages(run, pages, transform).await?.cursor.as_ref());
-    };
-    let mut transform = RecordTransform::new(run.resource, Some(&shapes), begun, None);
-    let mut sink = BatchSink::begin(run.resource, &shapes, items).await;
-    let records = Records::Typed(Box::new(Typing::new(run, shapes, rules)?));
-    let drift = Drift::over(run.resource, run.limits.nesting_depth_max);
-    let (tally, outcome) = extract(run, pages, records, &mut sink, &mut transform, drift).await?;
-    refuse_rejects(run, &tally, true)?;
-    end_listing(run, outcome);
-    end(run, transform.into_parts().0.as_ref())
-}
-
-fn end(run: &ResourceRun<'_>, cursor: Option<&CursorRun>) -> Result<Checkpoint> {
     let before = run.options.start.as_ref().and_then(|start| start.checkpoints.get(&run.resource.name));
-    checkpoint(run, cursor, before)
+    checkpoint(run, outcome.delta.as_ref(), before)
 }

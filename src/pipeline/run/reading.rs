@@ -3,48 +3,43 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::event::{Completeness, RunEvent, Verdict};
-use crate::extract::{ListingOutcome, Origin};
+use crate::event::{RunEvent, Verdict};
+use crate::extract::Origin;
 use crate::lake::TableWriter;
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::read::{Acceptance, Drift, Pages, RecordTransform, SlicedPage, is_by_position, next_page};
 use crate::pipeline::sink::Sink;
 use crate::pipeline::typing::Records;
+use crate::plan::{SliceCounts, SliceOutcome};
 use crate::reject::{Reject, RejectCode};
 use crate::spec::{RejectsMax, WriteDisposition};
 
-/// What was counted on the way from the pages to the writer.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) records: u64,
-    pub(super) rejected: u64,
-    pub(super) nulled: u64,
-    drift: Option<Drift>,
-}
-
-/// Reads every page and hands its rows on; returns what was counted once the listing is proven complete. `drift` watches for
-/// records that move between pages.
+/// Reads every page and hands its rows on; returns what came of it once the listing is proven complete, `None` when the sink takes no
+/// more. `drift` watches for records that move between pages.
 pub(super) async fn extract(
     run: &ResourceRun<'_>,
     mut pages: Pages<'_>,
     mut records: Records<'_, '_>,
     sink: &mut dyn Sink,
     transform: &mut RecordTransform,
-    drift: Option<Drift>,
-) -> Result<(Tally, Option<ListingOutcome>)> {
-    let mut tally = Tally { drift, ..Tally::default() };
+    mut drift: Option<Drift>,
+) -> Result<Option<SliceOutcome>> {
+    let mut counts = SliceCounts::default();
     while let Some(sliced) = next_page(run, &mut pages).await? {
-        let taken = read_page(run, &mut pages, sliced, &mut records, sink, transform, &mut tally).await?;
+        let taken =
+            read_page(run, &mut pages, sliced, &mut records, sink, transform, (&mut counts, &mut drift)).await?;
         if !taken || !records.hand_on_full(run, sink).await? {
-            return Ok((tally, None));
+            return Ok(None);
         }
     }
     records.hand_on(sink).await?;
-    let repeated = tally.drift.as_ref().map_or(0, |drift| drift.repeated);
+    let repeated = drift.as_ref().map_or(0, |drift| drift.repeated);
     if repeated > 0 {
         return Err(drifted(run, repeated));
     }
-    Ok((tally, pages.finish()))
+    let outcome = pages.finish();
+    counts.pages = outcome.counts.pages;
+    Ok(Some(SliceOutcome { counts, schema: records.schema(), ..outcome }))
 }
 
 /// Reads the records of a page, and lets the listing decide what follows. `false` when the sink takes no more.
@@ -55,7 +50,7 @@ async fn read_page(
     records: &mut Records<'_, '_>,
     sink: &mut dyn Sink,
     transform: &mut RecordTransform,
-    tally: &mut Tally,
+    (counts, drift): (&mut SliceCounts, &mut Option<Drift>),
 ) -> Result<bool> {
     let SlicedPage { page, slice, acceptance } = sliced;
     transform.enter(&slice);
@@ -64,24 +59,23 @@ async fn read_page(
     }
     pages.resumed |= page.origin == Origin::Cached;
     let Some(decoded) = records.read(&page, transform, sink).await? else { return Ok(false) };
-    let rejected = decoded.rejects.len() as u64;
-    tally.records += decoded.meta.records;
-    tally.rejected += rejected;
-    tally.nulled += decoded.nulled.len() as u64;
+    let (rejected, by_reason) = (decoded.rejects.len() as u64, by_reason(&decoded.rejects));
+    let (records, nulled) = (decoded.meta.records, decoded.nulled.len() as u64);
+    counts.add(SliceCounts { pages: 0, records, rejected: by_reason.clone(), nulled });
     let total = match acceptance {
         Acceptance::Sampled { total } => total,
         Acceptance::Pending => pages.stated_total(&decoded.meta),
     };
-    if let (Some(drift), Some(total)) = (&mut tally.drift, total) {
+    if let (Some(drift), Some(total)) = (drift, total) {
         drift.came(&page, total);
     }
     if rejected > 0 {
-        run.emit(&RunEvent::RecordsRefused { resource: run.name(), by_reason: by_reason(&decoded.rejects) });
+        run.emit(&RunEvent::RecordsRefused { resource: run.name(), by_reason });
     }
     run.emit(&RunEvent::PageRead {
         resource: run.name(),
         page: page.number,
-        records: decoded.meta.records,
+        records,
         rejected,
         bytes: page.body.len() as u64,
         total,
@@ -96,14 +90,14 @@ async fn read_page(
     if !taken || !(decoded.nulled.is_empty() || sink.note_nulled(decoded.nulled).await) {
         return Ok(false);
     }
-    refuse_rejects(run, tally, false)?;
+    refuse_rejects(run, counts, false)?;
     Ok(true)
 }
 
 /// Whether more records were refused than the pipeline bears. A share of them is known at the end only.
-pub(super) fn refuse_rejects(run: &ResourceRun<'_>, tally: &Tally, at_the_end: bool) -> Result<()> {
+pub(super) fn refuse_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, at_the_end: bool) -> Result<()> {
     let Some(bound) = run.limits.rejects_max else { return Ok(()) };
-    let &Tally { records, rejected, .. } = tally;
+    let (records, rejected) = (counts.records, counts.rejected());
     let is_certain = at_the_end || matches!(bound, RejectsMax::Count(_));
     if !is_certain || !bound.is_exceeded(rejected, records) {
         return Ok(());
@@ -123,12 +117,8 @@ pub(super) fn refuse_rejects(run: &ResourceRun<'_>, tally: &Tally, at_the_end: b
 }
 
 /// Records that move between the pages of an offset listing come twice, and push others past the reader.
-pub(super) fn refuse_drift(
-    run: &ResourceRun<'_>,
-    writer: &mut TableWriter,
-    outcome: Option<&ListingOutcome>,
-) -> Result<()> {
-    if !is_by_position(run.resource) || !outcome.is_some_and(|outcome| outcome.total_moved) {
+pub(super) fn refuse_drift(run: &ResourceRun<'_>, writer: &mut TableWriter, outcome: &SliceOutcome) -> Result<()> {
+    if !is_by_position(run.resource) || !outcome.total_moved {
         return Ok(());
     }
     match writer.duplicates()? {
@@ -139,24 +129,17 @@ pub(super) fn refuse_drift(
 
 /// Tells the writer that absent keys are gone, where the strategy closes them and the listing proves it. A record that was
 /// refused is there all the same, so nothing is proven then.
-pub(super) fn retire_absent(
-    run: &ResourceRun<'_>,
-    outcome: ListingOutcome,
-    tally: &Tally,
-    writer: &mut TableWriter,
-) -> ListingOutcome {
+pub(super) fn retire_absent(run: &ResourceRun<'_>, outcome: &mut SliceOutcome, writer: &mut TableWriter) {
     let merges = run.resource.write_disposition == WriteDisposition::Merge;
-    if !merges || !run.resource.merge.history().is_some_and(|history| history.retires_absent) {
-        return outcome;
-    }
-    if outcome.complete.verdict == Verdict::True && tally.rejected == 0 {
+    let retires = merges && run.resource.merge.history().is_some_and(|history| history.retires_absent);
+    let Some(complete) = outcome.complete.as_mut().filter(|_| retires) else { return };
+    let rejected = outcome.counts.rejected();
+    if complete.verdict == Verdict::True && rejected == 0 {
         writer.listing_was_whole();
-        return outcome;
+        return;
     }
-    let why = if tally.rejected > 0 { "records were refused" } else { "this is no proof that they are gone" };
-    let reason = format!("{}; absent keys stay open, since {why}", outcome.complete.reason);
-    let complete = Completeness { reason, ..outcome.complete };
-    ListingOutcome { complete, ..outcome }
+    let why = if rejected > 0 { "records were refused" } else { "this is no proof that they are gone" };
+    complete.reason = format!("{}; absent keys stay open, since {why}", complete.reason);
 }
 
 fn drifted(run: &ResourceRun<'_>, twice: u64) -> Error {
@@ -167,13 +150,11 @@ fn drifted(run: &ResourceRun<'_>, twice: u64) -> Error {
     .with_hint("records came or went between two pages: run again, or sort the listing by something that does not change")
 }
 
-pub(super) fn end_listing(run: &ResourceRun<'_>, outcome: Option<ListingOutcome>) {
-    let Some(outcome) = outcome else { return };
-    run.emit(&RunEvent::ListingEnded {
-        resource: run.name(),
-        stop_reason: outcome.stop_reason.as_str().to_owned(),
-        complete: outcome.complete,
-    });
+/// Tells how the listing of a pass ended, if there was one.
+pub(super) fn end_listing(run: &ResourceRun<'_>, outcome: &SliceOutcome) {
+    let (Some(stop_reason), Some(complete)) = (outcome.stop_reason, outcome.complete.clone()) else { return };
+    let stop_reason = stop_reason.as_str().to_owned();
+    run.emit(&RunEvent::ListingEnded { resource: run.name(), stop_reason, complete });
 }
 
 /// How many records were refused for which reason.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::family::lineage;
-use super::opening::{cursor, resource_started};
+use super::family::{lineage, slices};
+use super::opening::resource_started;
 use crate::decode::Inferrer;
 use crate::error::{Error, Result};
 use crate::pipeline::context::{Components, ResourceRun, RunOptions, client};
-use crate::pipeline::read::{Pages, ParentRows, RecordTransform, Slices};
+use crate::pipeline::read::{Pages, ParentRows, RecordTransform};
 use crate::pipeline::shapes::shaped;
 use crate::pipeline::typing::{self, SAMPLE_BYTES_MAX, SampleBounds};
 use crate::schema::RecordSchema;
@@ -74,15 +74,9 @@ async fn look(
     bounds: SampleBounds,
 ) -> Result<(Inferrer, usize, Option<ParentRows>)> {
     resource_started(run);
-    let slices = match parents {
-        Some(rows) => {
-            rows.rewind()?;
-            Slices::Parents(rows)
-        }
-        None => Slices::One { is_taken: false },
-    };
-    let cursor = cursor(run).await?;
-    let mut pages = Pages::new(slices, cursor.clone(), run.client.concurrency(), None);
+    let slices = slices(run, parents).await?;
+    let cursor = slices.cursor();
+    let mut pages = Pages::new(slices, run.client.concurrency(), None);
     let mut transform = RecordTransform::new(run.resource, None, cursor, children);
     let inferrer = typing::look(run, &mut pages, &mut transform, bounds).await?;
     Ok((inferrer, pages.sampled.len(), transform.into_parts().1))

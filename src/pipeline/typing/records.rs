@@ -1,5 +1,7 @@
 //! What is made of the records of a pass: rows of a table, or nothing but what its children want of them.
 
+use std::sync::Arc;
+
 use super::page::Typing;
 use crate::decode::{Decoded, PageReader, RecordGate};
 use crate::error::Result;
@@ -7,6 +9,7 @@ use crate::extract::Page;
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::read::{RecordTransform, input};
 use crate::pipeline::sink::Sink;
+use crate::schema::RecordSchema;
 
 /// The records of a pass.
 #[derive(Debug)]
@@ -22,6 +25,14 @@ impl Records<'_, '_> {
     pub(crate) fn walked(run: &ResourceRun<'_>) -> Self {
         let selector = run.resource.endpoint.data_selector.clone();
         Self::Walked(PageReader::new(selector, run.limits.nesting_depth_max))
+    }
+
+    /// The schema that they have got to; none where they become no rows.
+    pub(crate) fn schema(&self) -> Option<Arc<RecordSchema>> {
+        match self {
+            Self::Typed(typing) => Some(Arc::clone(&typing.decoder.shapes.records)),
+            Self::Walked(_) => None,
+        }
     }
 
     /// Reads the records of a page. `None` when the sink takes no more.

@@ -10,8 +10,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::bindings::CursorBindings;
+use super::delta::{CursorDelta, later};
 use super::value::{self, ValueError};
-use crate::spec::{CursorValue, IncrementalSpec, IncrementalValue, LastValue, OnMissing, RangeBound, RowOrder};
+use super::window::{Window, Windows};
+use crate::spec::{CursorValue, IncrementalSpec, LastValue, OnMissing, RangeBound, RowOrder};
 
 /// Records at the last value of which the keys are remembered at most.
 pub const BOUNDARY_MAX: usize = 65_536;
@@ -137,48 +140,33 @@ impl CursorRun {
         })
     }
 
-    /// The windows of the run, each to be read and committed on its own; `None` when it has no `step`.
+    /// Returns the windows of the run, the first one first; `None` when it has no `step`.
     ///
     /// # Errors
     /// When the start is unknown or no instant.
-    pub fn windows(&self, now: DateTime<Utc>) -> Result<Option<Vec<Self>>, ValueError> {
+    pub fn windows(&self, now: DateTime<Utc>) -> Result<Option<Windows>, ValueError> {
         let (Some(step), Some(start)) = (self.spec.step, &self.start) else { return Ok(None) };
         let end = match &self.end {
             Some(end) => value::instant(end)?,
             None => now,
         };
-        let step = chrono::TimeDelta::from_std(step).unwrap_or(chrono::TimeDelta::MAX);
-        let mut windows = Vec::new();
-        let mut from = value::instant(start)?;
-        while from < end {
-            let to = from.checked_add_signed(step).unwrap_or(end).min(end);
-            let mut window = self.clone();
-            window.start = Some(value::written_like(from, start)?);
-            window.end = Some(value::written_like(to, start)?);
-            window.is_window = true;
-            windows.push(window);
-            from = to;
-        }
-        Ok(Some(windows))
+        Windows::new(start, end, step).map(Some)
     }
 
-    /// A value that requests are asked with, in the format that they want; `None` where there is none yet.
-    ///
-    /// # Errors
-    /// When the value has no such format.
-    pub fn binding(&self, wanted: IncrementalValue) -> Result<Option<CursorValue>, ValueError> {
-        let found = match wanted {
-            IncrementalValue::StartValue => self.start.clone(),
-            IncrementalValue::InitialValue => self.spec.initial_value.clone(),
-            IncrementalValue::LastValue => self.resumes_at.clone().or_else(|| self.spec.initial_value.clone()),
-            IncrementalValue::EndValue => self.end.clone(),
-            IncrementalValue::Lag => {
-                return Ok(self.spec.lag.map(|lag| CursorValue::Number(lag.amount.to_string())));
-            }
+    /// Returns what requests of this run, or of one `window` of it, can be asked with.
+    pub fn bindings(&self, window: Option<&Window>) -> CursorBindings {
+        let initial = self.spec.initial_value.clone();
+        let (start, end) = match window {
+            Some(Window { from, to }) => (Some(from.clone()), Some(to.clone())),
+            None => (self.start.clone(), self.end.clone()),
         };
-        match (found, self.spec.format) {
-            (Some(found), Some(format)) => value::format(&found, format).map(Some),
-            (found, _) => Ok(found),
+        CursorBindings {
+            start,
+            end,
+            last: self.resumes_at.clone().or_else(|| initial.clone()),
+            initial,
+            lag: self.spec.lag.map(|lag| CursorValue::Number(lag.amount.to_string())),
+            format: self.spec.format,
         }
     }
 
@@ -218,11 +206,9 @@ impl CursorRun {
         Ok(Admitted::Keep)
     }
 
-    /// Whether the run goes on from what its table says now. It does not when another run has committed since this one began; of its own windows, each
-    /// goes on from the one before.
+    /// Whether the run goes on from what its table says now. It does not when another run has committed since this one began.
     pub fn follows(&self, now: Option<&CursorState>) -> bool {
-        let follows_own_window = || self.is_window && now.map(|state| &state.last_value) == self.start.as_ref();
-        self.memory == Memory::None || now == self.begun_from.as_ref() || follows_own_window()
+        self.memory == Memory::None || now == self.begun_from.as_ref()
     }
 
     /// The records that follow belong to another slice, whose order starts anew.
@@ -231,13 +217,24 @@ impl CursorRun {
     }
 
     /// Takes the range of a window of this run; what was remembered of earlier windows stays.
-    pub fn narrow_to(&mut self, window: &Self) {
-        self.start.clone_from(&window.start);
-        self.end.clone_from(&window.end);
+    pub fn narrow_to(&mut self, window: &Window) {
+        self.start = Some(window.from.clone());
+        self.end = Some(window.to.clone());
         self.is_window = true;
     }
 
-    /// The cursor stays where it is, unless records come in its order: the pages that follow are younger than those before, which may have changed
+    /// Returns the run over one window alone, which goes on from the commit of the window before it, if there is one.
+    #[must_use]
+    pub fn over(&self, window: &Window, is_first: bool) -> Self {
+        let mut alone = self.clone();
+        alone.narrow_to(window);
+        if !is_first {
+            alone.begun_from = Some(CursorState { last_value: window.from.clone(), boundary: Vec::new() });
+        }
+        alone
+    }
+
+    /// Freezes the cursor where it is, unless records come in its order: the pages that follow are younger than those before, which may have changed
     /// since, and what has changed must still lie ahead of the cursor.
     pub fn freeze_cursor(&mut self) {
         if self.memory == Memory::Moves && self.spec.row_order != Some(RowOrder::Ascending) {
@@ -274,13 +271,17 @@ impl CursorRun {
         Ok(Some(CursorState { last_value, boundary }))
     }
 
-    /// The order of two values, in the direction in which the cursor moves.
+    /// How far this run moves the cursor, once everything is committed; `None` when there is nothing to remember.
+    ///
+    /// # Errors
+    /// As [`Self::state`].
+    pub fn delta(&self, keeps_keys: bool) -> Result<Option<CursorDelta>, CursorError> {
+        let to = self.state(keeps_keys)?;
+        Ok(to.map(|to| CursorDelta { from: self.begun_from.clone(), to, order: self.spec.last_value }))
+    }
+
     fn later(&self, left: &CursorValue, right: &CursorValue) -> Result<Ordering, ValueError> {
-        let order = value::compare(left, right)?;
-        Ok(match self.spec.last_value {
-            LastValue::Max => order,
-            LastValue::Min => order.reverse(),
-        })
+        later(left, right, self.spec.last_value)
     }
 
     fn remember(&mut self, found: &CursorValue, key: u128) -> Result<(), ValueError> {

@@ -2,13 +2,19 @@
 //!
 //! The checkpoint is written in the same commit as the data that it speaks of, so the two move together or not at all.
 
+mod bindings;
 mod cursor;
+mod delta;
 mod value;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
+pub use bindings::CursorBindings;
 pub use cursor::{Admitted, BOUNDARY_MAX, Backfill, CursorError, CursorRun, CursorState};
+pub use delta::{CursorDelta, DeltaError};
 pub use value::{ValueError, compare};
+pub use window::{Window, Windows};
 
 /// How far a resource has got; stored in every commit of its table.
 ///

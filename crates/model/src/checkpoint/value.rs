@@ -144,21 +144,45 @@ pub(super) fn iso(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
-/// `instant`, written as `like` is.
-///
-/// # Errors
-/// When `like` is no instant.
-pub(super) fn written_like(instant: DateTime<Utc>, like: &CursorValue) -> Result<CursorValue, ValueError> {
-    match like {
-        CursorValue::Number(text) => {
-            let is_seconds = text.parse::<i64>().is_ok_and(|number| number.unsigned_abs() < MILLISECONDS_MIN);
-            let number = if is_seconds { instant.timestamp() } else { instant.timestamp_millis() };
-            Ok(CursorValue::Number(number.to_string()))
+/// How instants are written: as one that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// As whole seconds since 1970.
+    Seconds,
+    /// As whole milliseconds since 1970.
+    Milliseconds,
+    /// As a date or date-time of this style and offset.
+    Moment(Moment),
+}
+
+impl Writing {
+    /// Returns how `like` is written.
+    ///
+    /// # Errors
+    /// When `like` is no instant.
+    pub(super) fn of(like: &CursorValue) -> Result<Self, ValueError> {
+        match like {
+            CursorValue::Number(text) => {
+                let is_seconds = text.parse::<i64>().is_ok_and(|number| number.unsigned_abs() < MILLISECONDS_MIN);
+                Ok(if is_seconds { Self::Seconds } else { Self::Milliseconds })
+            }
+            CursorValue::Text(text) => {
+                let moment =
+                    Moment::parse(text).ok_or_else(|| not_a(text, "a date or date-time, which windows need"))?;
+                Ok(Self::Moment(moment))
+            }
         }
-        CursorValue::Text(text) => {
-            let moment = Moment::parse(text).ok_or_else(|| not_a(text, "a date or date-time, which windows need"))?;
-            let moved = Moment { at: instant.with_timezone(&moment.offset()).naive_local(), ..moment };
-            Ok(CursorValue::Text(moved.write()))
+    }
+
+    /// Returns `instant`, written so.
+    pub(super) fn write(self, instant: DateTime<Utc>) -> CursorValue {
+        match self {
+            Self::Seconds => CursorValue::Number(instant.timestamp().to_string()),
+            Self::Milliseconds => CursorValue::Number(instant.timestamp_millis().to_string()),
+            Self::Moment(moment) => {
+                let at = instant.with_timezone(&moment.offset()).naive_local();
+                CursorValue::Text(Moment { at, ..moment }.write())
+            }
         }
     }
 }
@@ -169,7 +193,7 @@ fn not_a(value: &str, expected: &'static str) -> ValueError {
 
 /// A date or date-time, and how it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Moment {
+pub(super) struct Moment {
     at: NaiveDateTime,
     style: Style,
 }

@@ -49,7 +49,8 @@ pub enum CursorValue {
 }
 
 /// Which of two cursor values is the later one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LastValue {
     /// The greater one.
     Max,
@@ -112,7 +113,8 @@ pub enum RangeBound {
 }
 
 /// How cursor values are written in requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CursorFormat {
     /// Whole seconds since 1970.
     EpochSeconds,

@@ -2,28 +2,31 @@
 
 use serde_json::Value;
 
-use crate::checkpoint::CursorRun;
-use crate::extract::ParentRow;
+use crate::checkpoint::Window;
+use crate::plan::{Part, Slice};
 use crate::spec::{JsonPath, ParentSpec};
 
 /// What the records of one slice share.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SliceContext {
     pub(crate) from_parent: String,
-    pub(crate) window: Option<CursorRun>,
+    pub(super) window: Option<Window>,
 }
 
 impl SliceContext {
-    /// The context of the slice of one parent's record.
-    pub(crate) fn of_parent(spec: &ParentSpec, row: &ParentRow) -> Self {
-        let member =
-            |(path, name): &(JsonPath, String)| Some(format!("{}:{}", Value::String(name.clone()), row.raw(path)?));
-        Self { from_parent: spec.include.iter().filter_map(member).collect::<Vec<_>>().join(","), window: None }
-    }
-
-    /// The context of a time window.
-    pub(crate) fn of_window(window: CursorRun) -> Self {
-        Self { from_parent: String::new(), window: Some(window) }
+    /// The context of a slice of a resource with this parent.
+    pub(crate) fn of(slice: Slice, parent: Option<&ParentSpec>) -> Self {
+        match slice.part {
+            Part::Listing => Self::default(),
+            Part::Window(window) => Self { from_parent: String::new(), window: Some(window) },
+            Part::ParentRow(row) => {
+                let include = parent.map(|parent| parent.include.as_slice()).unwrap_or_default();
+                let member = |(path, name): &(JsonPath, String)| {
+                    Some(format!("{}:{}", Value::String(name.clone()), row.raw(path)?))
+                };
+                Self { from_parent: include.iter().filter_map(member).collect::<Vec<_>>().join(","), window: None }
+            }
+        }
     }
 }
 

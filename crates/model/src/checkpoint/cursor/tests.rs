@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::spec::{JsonPath, Lag};
+use crate::spec::{IncrementalValue, JsonPath, Lag};
 
 fn spec() -> IncrementalSpec {
     IncrementalSpec {
@@ -73,11 +73,15 @@ fn a_lag_reads_again_but_never_before_the_initial_value() {
     let spec = IncrementalSpec { initial_value: Some(number(4)), lag: Some(Lag { amount: 3.0, unit: None }), ..spec() };
     let (_, state) = run(&spec, None, &[(9, 1)]);
     let second = CursorRun::begin(&spec, state.as_ref(), None).unwrap();
-    assert_eq!(second.binding(IncrementalValue::StartValue).unwrap(), Some(number(6)));
-    assert_eq!(second.binding(IncrementalValue::LastValue).unwrap(), Some(number(6)));
+    assert_eq!(second.bindings(None).value(IncrementalValue::StartValue).unwrap(), Some(number(6)));
+    assert_eq!(second.bindings(None).value(IncrementalValue::LastValue).unwrap(), Some(number(6)));
     assert_eq!(run(&spec, state.as_ref(), &[(9, 1), (6, 2), (5, 3)]).0, [1, 2]);
     let early = CursorState { last_value: number(5), boundary: Vec::new() };
-    let start = CursorRun::begin(&spec, Some(&early), None).unwrap().binding(IncrementalValue::StartValue).unwrap();
+    let start = CursorRun::begin(&spec, Some(&early), None)
+        .unwrap()
+        .bindings(None)
+        .value(IncrementalValue::StartValue)
+        .unwrap();
     assert_eq!(start, Some(number(4)));
 }
 
@@ -121,11 +125,12 @@ fn windows_cover_the_range_without_a_gap() {
     let spec = IncrementalSpec { initial_value: Some(text("2024-01-01T00:00:00Z")), step: Some(day), ..spec() };
     let now = "2024-01-03T12:00:00Z".parse().unwrap();
     let run = CursorRun::begin(&spec, None, None).unwrap();
-    let windows = run.windows(now).unwrap().unwrap();
+    let windows: Vec<_> = run.windows(now).unwrap().unwrap().collect();
     let bounds: Vec<_> = windows
         .iter()
         .map(|window| {
-            let value = |wanted| window.binding(wanted).unwrap().unwrap().to_string();
+            let bindings = run.bindings(Some(window));
+            let value = |wanted| bindings.value(wanted).unwrap().unwrap().to_string();
             (value(IncrementalValue::StartValue), value(IncrementalValue::EndValue))
         })
         .collect();
@@ -135,11 +140,11 @@ fn windows_cover_the_range_without_a_gap() {
         ("2024-01-03T00:00:00Z", "2024-01-03T12:00:00Z"),
     ];
     assert_eq!(bounds, expected.map(|(from, to)| (from.to_owned(), to.to_owned())));
-    let state = windows.first().unwrap().state(true).unwrap().unwrap();
+    let state = run.over(&windows[0], true).state(true).unwrap().unwrap();
     assert_eq!(state.last_value, text("2024-01-02T00:00:00Z"));
     let lookback = IncrementalSpec { lookback: Some(day / 2), ..spec };
     let next = CursorRun::begin(&lookback, Some(&state), None).unwrap();
-    assert_eq!(next.binding(IncrementalValue::StartValue).unwrap(), Some(text("2024-01-01T12:00:00Z")));
+    assert_eq!(next.bindings(None).value(IncrementalValue::StartValue).unwrap(), Some(text("2024-01-01T12:00:00Z")));
 }
 
 #[test]
@@ -193,8 +198,9 @@ fn a_run_follows_what_it_began_from_and_its_own_windows_and_nobody_else() {
     let day = |day: u32| CursorValue::Text(format!("2026-11-{day:02}T00:00:00Z"));
     let step = Some(Duration::from_secs(86_400));
     let stepping = IncrementalSpec { initial_value: Some(day(1)), step, ..spec() };
-    let windows = CursorRun::begin(&stepping, None, None).unwrap();
-    let windows = windows.windows("2026-11-04T00:00:00Z".parse().unwrap()).unwrap().unwrap();
+    let run = CursorRun::begin(&stepping, None, None).unwrap();
+    let windows = run.windows("2026-11-04T00:00:00Z".parse().unwrap()).unwrap().unwrap();
+    let windows: Vec<_> = windows.enumerate().map(|(number, window)| run.over(&window, number == 0)).collect();
     let after_the_first = windows[0].state(false).unwrap();
     assert!(windows[0].follows(None) && windows[1].follows(after_the_first.as_ref()));
     assert!(!windows[2].follows(after_the_first.as_ref()), "a window is missing between them");

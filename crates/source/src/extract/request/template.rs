@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
 use crate::client::{ApiRequest, RequestBody};
 use crate::spec::{BodySpec, EndpointSpec, EndpointUrl, Header, Placeholder, Template, TemplatePart, join_url};
-use lakefeed_model::checkpoint::CursorRun;
+use lakefeed_model::checkpoint::CursorBindings;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::secret::Secret;
 use lakefeed_model::spec::{CursorValue, JsonPath};
@@ -21,11 +22,12 @@ pub struct Bindings<'a> {
     /// The record of the parent that the slice belongs to.
     pub parent: Option<&'a ParentRow>,
     /// The cursor of the resource.
-    pub cursor: Option<&'a CursorRun>,
+    pub cursor: Option<&'a CursorBindings>,
 }
 
 /// The fields of a parent's record that its children want, each as its raw JSON text.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ParentRow {
     values: BTreeMap<String, String>,
 }
@@ -185,7 +187,7 @@ impl Bindings<'_> {
             },
             Placeholder::Incremental(wanted) => {
                 let Some(cursor) = self.cursor else { return Ok(None) };
-                let value = cursor.binding(*wanted).map_err(|error| {
+                let value = cursor.value(*wanted).map_err(|error| {
                     Error::config(format!("{placeholder}: {error}")).with_hint("check endpoint.incremental")
                 })?;
                 Ok(value.map(|value| match value {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::spec::{Method, PaginationSpec};
-use lakefeed_model::spec::{CursorFormat, CursorValue, IncrementalSpec, LastValue, OnMissing, RangeBound};
+use lakefeed_model::spec::{CursorFormat, CursorValue};
 
 fn template(text: &str) -> Template {
     Template::parse(text).unwrap()
@@ -35,23 +35,8 @@ fn url_of(path: &str, raw: &str) -> Result<String> {
     render(&endpoint(path), Bindings { parent: Some(&row), cursor: None }).map(|request| request.url.to_string())
 }
 
-fn cursor(initial_value: Option<CursorValue>, format: Option<CursorFormat>) -> CursorRun {
-    let spec = IncrementalSpec {
-        cursor_path: JsonPath::keys(["updated"]),
-        initial_value,
-        end_value: None,
-        last_value: LastValue::Max,
-        lag: None,
-        row_order: None,
-        on_missing: OnMissing::Raise,
-        range_start: RangeBound::Closed,
-        range_end: RangeBound::Open,
-        key: None,
-        format,
-        step: None,
-        lookback: None,
-    };
-    CursorRun::begin(&spec, None, None).unwrap()
+fn cursor(start: Option<CursorValue>, format: Option<CursorFormat>) -> CursorBindings {
+    CursorBindings { initial: start.clone(), start, format, ..CursorBindings::default() }
 }
 
 #[test]
@@ -117,7 +102,7 @@ fn parameters_have_the_format_that_they_ask_for_and_are_left_out_without_a_value
         params: vec![("since".to_owned(), template("{incremental.start_value}")), ("a".to_owned(), template("b"))],
         ..endpoint("events")
     };
-    let query = |cursor: CursorRun| render(&spec, Bindings { parent: None, cursor: Some(&cursor) }).unwrap().query;
+    let query = |cursor: CursorBindings| render(&spec, Bindings { parent: None, cursor: Some(&cursor) }).unwrap().query;
     let date = CursorValue::Text("2024-01-02T03:04:05Z".to_owned());
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(
