@@ -65,11 +65,13 @@ check: fmt lint doc ## what needs no test run: format, lints, docs
 fmt: ## is the code formatted?
 	$(CARGO) fmt --all --check
 
-lint: ## clippy, warnings are errors: with all features, with none, and with each alone
+# Of the whole workspace, so that polars is looked at once.
+lint: ## clippy, warnings are errors: with all features, with each alone, and with none
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	for features in "" cli demo query; do \
-	  $(CARGO) clippy --locked --lib --bins --no-default-features --features "$$features" -- -D warnings || exit 1; \
+	for feature in cli demo query; do \
+	  $(CARGO) clippy --locked --workspace --lib --bins --no-default-features --features $$feature -- -D warnings || exit 1; \
 	done
+	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
 
 doc: ## does the documentation build without a warning?
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet

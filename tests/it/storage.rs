@@ -1,6 +1,6 @@
 //! The same job on a real S3-protocol server; stores that lie about conditions.
 
-use crate::support::s3::{S3Server, environment_of, forgetful_proxy};
+use crate::support::s3::{S3Server, answering, environment_of, forgetful_proxy};
 use crate::support::{Stage, assert_same, read_table, rows_in};
 
 const DESTINATION: &str = "s3://lake/daily";
@@ -88,4 +88,27 @@ async fn s3_troubles_are_named() {
     let no_credentials = start(run(DESTINATION), vec![("AWS_ENDPOINT_URL".to_owned(), server.endpoint.clone())]).await;
     assert_eq!(no_credentials.code, 2, "{no_credentials:?}");
     assert!(no_credentials.stderr.contains("AWS_ACCESS_KEY_ID"), "{no_credentials:?}");
+}
+
+/// A parser would be busy with each of them for minutes, or fill the memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_abuses_the_parser_is_refused_unread() {
+    let listing = |attributes: String, content: &str| {
+        format!("<?xml version=\"1.0\"?><ListBucketResult{attributes}><Name>lake</Name>{content}</ListBucketResult>")
+    };
+    let each = |name: &str| (0..300_000).map(|number| format!(" {name}{number}=\"1\"")).collect::<Vec<_>>().concat();
+    let stage = Stage::with_events(1).await;
+    for (body, told) in [
+        (listing(each("a"), ""), "a tag that does not end within 1024 bytes"),
+        (listing(each("xmlns:a"), ""), "a tag that does not end within 1024 bytes"),
+        (listing(String::new(), &"<Contents/>".repeat(2_000_000)), "longer than 16 MiB"),
+    ] {
+        let environment = environment_of(&answering(body.into()).await);
+        let ran = stage.lakefeed_with(&["table", "ls", DESTINATION], &environment).await;
+        assert!(ran.code == 7 && ran.stderr.contains(told), "{ran:?}");
+    }
+    let environment =
+        environment_of(&answering(listing(String::new(), "<IsTruncated>false</IsTruncated>").into()).await);
+    let ran = stage.lakefeed_with(&["table", "ls", DESTINATION], &environment).await;
+    assert!(ran.code == 0, "{ran:?}");
 }

@@ -19,6 +19,7 @@ use crate::storage::durability::{Durability, LocalDurability};
 use crate::storage::failure::failed;
 use crate::storage::layout::Layout;
 use crate::storage::objects::Storage;
+use crate::storage::s3_answers::CheckedConnector;
 use crate::table::Table;
 use lakefeed_model::clock::{Clock, SystemClock};
 use lakefeed_model::environment::Environment;
@@ -223,6 +224,7 @@ fn s3_builder(environment: &Environment, destination: &DestinationSpec, bucket: 
         .with_virtual_hosted_style_request(!destination.path_style)
         .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), STORE_CONNECT_TIMEOUT)
         .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), STORE_REQUEST_TIMEOUT)
+        .with_http_connector(CheckedConnector)
         .with_retry(retry);
     if let Some(region) = &destination.region {
         builder = builder.with_region(region);

@@ -81,3 +81,12 @@ async fn forward(
     }
     response.body(axum::body::Body::from(answer.bytes().await.unwrap())).unwrap()
 }
+
+/// A server that answers every request with this body. Returns its URL; it lives as long as the test's runtime.
+pub async fn answering(body: axum::body::Bytes) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = axum::Router::new().fallback(move || async move { body });
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    url
+}

@@ -7,4 +7,5 @@ pub(crate) mod durability;
 pub(crate) mod failure;
 pub(crate) mod layout;
 pub(crate) mod objects;
+pub(crate) mod s3_answers;
 pub(crate) mod upload;

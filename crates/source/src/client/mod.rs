@@ -7,6 +7,8 @@ mod auth;
 mod backoff;
 mod excerpt;
 mod grant;
+mod jwt;
+mod oauth;
 mod pace;
 mod rate_limit;
 mod redact;
@@ -15,6 +17,8 @@ mod retry;
 mod secrets;
 mod send;
 mod token;
+mod token_answer;
+mod token_file;
 mod transport;
 
 #[cfg(test)]
