@@ -2,7 +2,7 @@
 //!
 //! A slice is what can be read on its own: the whole listing, one time window, or the listing of one record of the parent. It says all
 //! that is to be known to ask for it, and what came of it is a [`SliceOutcome`]; both can be stored, and read elsewhere. Outcomes in
-//! the order of their slices are one outcome ([`SliceOutcome::and`]), whose [`CursorDelta`](crate::checkpoint::CursorDelta) moves the
+//! the order of their slices are one outcome ([`SliceOutcome::and`]), whose [`PositionDelta`](crate::checkpoint::PositionDelta) moves the
 //! checkpoint.
 
 mod outcome;
@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use crate::checkpoint::{Backfill, Checkpoint, CursorBindings, CursorRun, Windows};
 use crate::error::{Error, Result};
 use crate::extract::ParentRow;
-use crate::spec::ResourceSpec;
+use crate::spec::{Incremental, ResourceSpec};
 
 pub use outcome::{SliceCounts, SliceOutcome};
 pub use slice::{Part, Slice};
@@ -51,7 +51,9 @@ impl Plan {
     /// When the start of the run cannot be told, since the lag does not fit the last value.
     pub fn of(resource: &ResourceSpec, checkpoint: Option<&Checkpoint>, range: Option<&Backfill>) -> Result<Self> {
         let state = checkpoint.and_then(Checkpoint::cursor_state);
-        let begin = |spec| CursorRun::begin(spec, state, range);
+        let begin = |incremental: &Incremental| match incremental {
+            Incremental::Cursor(spec) => CursorRun::begin(spec, state, range),
+        };
         let cursor = resource.endpoint.incremental.as_ref().map(begin).transpose().map_err(|error| {
             Error::config(format!("resource {}: {error}", resource.name)).with_hint("check endpoint.incremental")
         })?;

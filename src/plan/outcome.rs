@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{CursorDelta, DeltaError};
+use crate::checkpoint::{DeltaError, PositionDelta};
 use crate::event::{Completeness, Verdict};
 use crate::extract::ListingOutcome;
 use crate::paginate::StopReason;
@@ -31,9 +31,9 @@ pub struct SliceOutcome {
     /// Whether the total that the API states changed while a listing was read.
     #[serde(default)]
     pub total_moved: bool,
-    /// How far the cursor moves, once the rows are committed.
+    /// How far the position moves, once the rows are committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delta: Option<CursorDelta>,
+    pub delta: Option<PositionDelta>,
     /// The schema that the records had got to at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Arc<RecordSchema>>,

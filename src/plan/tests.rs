@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::checkpoint::{CursorDelta, CursorState};
+use crate::checkpoint::{CursorDelta, CursorState, Position, PositionDelta};
 use crate::error::ErrorKind;
 use crate::event::{Completeness, Verdict};
 use crate::paginate::StopReason;
@@ -64,7 +64,7 @@ fn a_resource_is_one_slice_or_its_windows() {
 fn a_plan_goes_on_from_the_checkpoint_or_is_over_a_range() {
     let at = |text: &str| CursorValue::Text(text.to_owned());
     let state = CursorState { last_value: at("2026-11-21T06:00:00Z"), boundary: Vec::new() };
-    let checkpoint = Checkpoint::cursor("e", state);
+    let checkpoint = Checkpoint::at("e", Position::Cursor(state));
     let range = Backfill { from: Some(at("2026-11-01")), to: Some(at("2026-11-03")) };
     for (checkpoint, range, expected) in [
         (Some(&checkpoint), None, &["2026-11-21T05:59:00Z"][..]),
@@ -148,7 +148,7 @@ fn slices_with_a_gap_between_them_are_not_one() {
     let state = |value: u64| CursorState { last_value: CursorValue::Number(value.to_string()), boundary: Vec::new() };
     let slice = |from: u64, to: u64| {
         let delta = CursorDelta { from: Some(state(from)), to: state(to), order: LastValue::Max };
-        SliceOutcome { delta: Some(delta), ..outcome(Verdict::True, "", 1) }
+        SliceOutcome { delta: Some(PositionDelta::Cursor(delta)), ..outcome(Verdict::True, "", 1) }
     };
     let both = slice(1, 2).and(slice(2, 3)).unwrap();
     assert_eq!(both.delta, slice(1, 3).delta);

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::fields::{Fields, json_path};
 use crate::spec::{
-    CursorFormat, CursorValue, IncrementalSpec, IncrementalValue, Lag, LagUnit, LastValue, OnMissing, Placeholder,
+    CursorFormat, CursorSpec, CursorValue, IncrementalValue, Lag, LagUnit, LastValue, OnMissing, Placeholder,
     RangeBound, RowOrder, Template,
 };
 
 /// `incremental`, and the parameters that it asks for by its older keys.
 #[derive(Debug, Clone)]
 pub(crate) struct IncrementalDocument {
-    pub(crate) spec: IncrementalSpec,
+    pub(crate) spec: CursorSpec,
     /// `start_param` and `end_param`.
     pub(crate) params: Vec<(String, Template)>,
 }
@@ -36,7 +36,7 @@ impl IncrementalDocument {
                 ("units", LagUnit::Units),
             ],
         );
-        let spec = IncrementalSpec {
+        let spec = CursorSpec {
             cursor_path: cursor_path.clone().unwrap_or_else(crate::spec::JsonPath::root),
             initial_value: cursor_value(&mut fields, "initial_value"),
             end_value: cursor_value(&mut fields, "end_value"),
@@ -80,7 +80,7 @@ impl IncrementalDocument {
     }
 }
 
-fn check(fields: &Fields<'_>, spec: &IncrementalSpec) {
+fn check(fields: &Fields<'_>, spec: &CursorSpec) {
     let problem = |what: &str| fields.problems.add(&fields.place, what);
     if spec.step.is_some() && spec.initial_value.is_none() {
         problem("'step' needs 'initial_value', where the first window starts");

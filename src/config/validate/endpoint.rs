@@ -14,8 +14,8 @@ use crate::config::document::paginator::PaginatorDocument;
 use crate::config::document::problems::Problems;
 use crate::config::document::resource::ResourceDocument;
 use crate::spec::{
-    Auth, BodySpec, EndpointSpec, EndpointUrl, JsonPath, Method, PaginationSpec, ParentSpec, Placeholder, Template,
-    TemplatePart,
+    Auth, BodySpec, EndpointSpec, EndpointUrl, Incremental, JsonPath, Method, PaginationSpec, ParentSpec, Placeholder,
+    Template, TemplatePart,
 };
 
 /// What stands around an endpoint.
@@ -52,7 +52,7 @@ pub(crate) fn validate_endpoint(
         (None, None) => Some(PaginationSpec::Auto),
     };
     let (incremental, more_params) = match &endpoint.incremental {
-        Some(incremental) => (Some(incremental.spec.clone()), incremental.params.clone()),
+        Some(incremental) => (Some(Incremental::Cursor(incremental.spec.clone())), incremental.params.clone()),
         None => (None, Vec::new()),
     };
     let auth = match &endpoint.auth {

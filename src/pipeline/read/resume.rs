@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::extract::{Journal, JournalStore};
 use crate::lake::{Table, TableResponseCache};
 use crate::pipeline::context::ResourceRun;
-use crate::spec::{RowOrder, WriteDisposition};
+use crate::spec::{Incremental, RowOrder, WriteDisposition};
 
 /// The staging of a table as the extractor sees it.
 #[derive(Debug)]
@@ -59,7 +59,11 @@ pub(crate) async fn journal(
 /// Whether a listing may be read in two pieces. Records that change in between lie beyond the cursor of the second piece; a merge stops the cursor
 /// at the first piece and reads them again, which would append others twice. In ascending order, they come last anyway.
 fn may_be_pieced_together(run: &ResourceRun<'_>, cursor: Option<&CursorRun>) -> bool {
-    let is_ascending =
-        run.resource.endpoint.incremental.as_ref().is_some_and(|spec| spec.row_order == Some(RowOrder::Ascending));
+    let is_ascending = run
+        .resource
+        .endpoint
+        .incremental
+        .as_ref()
+        .is_some_and(|Incremental::Cursor(spec)| spec.row_order == Some(RowOrder::Ascending));
     cursor.is_none() || is_ascending || run.resource.write_disposition == WriteDisposition::Merge
 }

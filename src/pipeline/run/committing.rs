@@ -1,7 +1,7 @@
 //! Committing a pass that was read to its end.
 
 use super::pass::Staged;
-use crate::checkpoint::{Checkpoint, CursorDelta};
+use crate::checkpoint::{Checkpoint, PositionDelta};
 use crate::error::{Error, Result};
 use crate::event::{RowCounts, RunEvent};
 use crate::lake::CommitOutcome;
@@ -47,7 +47,7 @@ fn emit_outcome(run: &ResourceRun<'_>, outcome: CommitOutcome, counts: &SliceCou
 /// How far the resource has got with this pass. A run over a range of its own leaves what was there `before`.
 pub(super) fn checkpoint(
     run: &ResourceRun<'_>,
-    delta: Option<&CursorDelta>,
+    delta: Option<&PositionDelta>,
     before: Option<&Checkpoint>,
 ) -> Result<Checkpoint> {
     let name = &run.resource.name;
@@ -56,10 +56,10 @@ pub(super) fn checkpoint(
         return Ok(before.cloned().unwrap_or_else(|| Checkpoint::full_listing(name)));
     };
     if run.is_free() {
-        return Ok(Checkpoint::cursor(name, delta.to.clone()));
+        return Ok(Checkpoint::at(name, delta.end()));
     }
-    let state = delta.try_apply(before.and_then(Checkpoint::cursor_state));
-    state.map(|state| Checkpoint::cursor(name, state)).map_err(|error| {
+    let position = delta.try_apply(before.map(|before| &before.position));
+    position.map(|position| Checkpoint::at(name, position)).map_err(|error| {
         Error::conflict(format!("resource {name}: {error}")).with_hint("run again: it goes on from there")
     })
 }

@@ -14,7 +14,7 @@ use crate::pipeline::typing::{Rules, sample};
 use crate::pipeline::write::{KnownTables, TableSet};
 use crate::plan::Plan;
 use crate::schema::RecordSchema;
-use crate::spec::ContractMode;
+use crate::spec::{ContractMode, Incremental};
 
 /// A table that is this run's, and what its rows are made of.
 pub(super) struct Opened {
@@ -49,7 +49,7 @@ pub(super) async fn plan(run: &ResourceRun<'_>) -> Result<Plan> {
 
 /// Plans a resource that stands alone window by window; `None` where it has no step.
 pub(super) async fn plan_in_windows(run: &ResourceRun<'_>) -> Result<Option<Plan>> {
-    if run.resource.endpoint.incremental.as_ref().is_none_or(|spec| spec.step.is_none()) {
+    if run.resource.endpoint.incremental.as_ref().is_none_or(|Incremental::Cursor(spec)| spec.step.is_none()) {
         return Ok(None);
     }
     let plan = plan(run).await?.in_windows(run.now())?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::opening::{Opened, open};
 use super::reading::{end_listing, extract, refuse_drift, refuse_rejects, retire_absent};
 use super::reprocess_rejects::reprocess_rejects;
-use crate::checkpoint::{Checkpoint, CursorRun};
+use crate::checkpoint::{Checkpoint, CursorRun, PositionDelta};
 use crate::error::{Error, Result};
 use crate::event::RunEvent;
 use crate::extract::{Ending, Journal};
@@ -105,7 +105,7 @@ pub(super) fn with_delta(
         Error::config(format!("resource {}: {error}", run.resource.name))
             .with_hint("use write_disposition: merge, which needs no memory of single records")
     })?;
-    Ok((SliceOutcome { delta, ..outcome }, children))
+    Ok((SliceOutcome { delta: delta.map(PositionDelta::Cursor), ..outcome }, children))
 }
 
 /// Reads a pass to its end, with the help of `journal`, which is closed then.

@@ -14,7 +14,7 @@ use super::bindings::CursorBindings;
 use super::delta::{CursorDelta, later};
 use super::value::{self, ValueError};
 use super::window::{Window, Windows};
-use crate::spec::{CursorValue, IncrementalSpec, LastValue, OnMissing, RangeBound, RowOrder};
+use crate::spec::{CursorSpec, CursorValue, LastValue, OnMissing, RangeBound, RowOrder};
 
 /// Records at the last value of which the keys are remembered at most.
 pub const BOUNDARY_MAX: usize = 65_536;
@@ -33,7 +33,7 @@ pub struct CursorState {
 /// One run, or one window of it, over a cursor.
 #[derive(Debug, Clone)]
 pub struct CursorRun {
-    spec: IncrementalSpec,
+    spec: CursorSpec,
     /// Where the run goes on from; none for a first run, and for one over a range of its own.
     resumes_at: Option<CursorValue>,
     /// What the table said when the run began.
@@ -104,7 +104,7 @@ impl CursorRun {
     /// # Errors
     /// When the lag cannot be taken off the last value.
     pub fn begin(
-        spec: &IncrementalSpec,
+        spec: &CursorSpec,
         state: Option<&CursorState>,
         backfill: Option<&Backfill>,
     ) -> Result<Self, ValueError> {
@@ -304,7 +304,7 @@ impl CursorRun {
     }
 }
 
-impl IncrementalSpec {
+impl CursorSpec {
     /// Where a run starts that follows `last_value`: the lag or look-back before it, but never before the initial value.
     fn start_after(&self, last_value: &CursorValue) -> Result<CursorValue, ValueError> {
         let lookback = self

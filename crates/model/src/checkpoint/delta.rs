@@ -21,9 +21,44 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use super::Position;
 use super::cursor::CursorState;
 use super::value::{ValueError, compare};
 use crate::spec::{CursorValue, LastValue};
+
+/// How far a slice moves the position of its resource, in the kinds that positions have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PositionDelta {
+    /// A cursor.
+    Cursor(CursorDelta),
+}
+
+impl PositionDelta {
+    /// Returns where the resource is after this, wherever it was before.
+    pub fn end(&self) -> Position {
+        let Self::Cursor(delta) = self;
+        Position::Cursor(delta.to.clone())
+    }
+
+    /// Returns where the resource is after this, given where it is now.
+    ///
+    /// # Errors
+    /// When the delta does not go on from there.
+    pub fn try_apply(&self, position: Option<&Position>) -> Result<Position, DeltaError> {
+        let Self::Cursor(delta) = self;
+        delta.try_apply(position.and_then(Position::cursor_state)).map(Position::Cursor)
+    }
+
+    /// Returns this and `next` as one.
+    ///
+    /// # Errors
+    /// When `next` does not go on from where this ends.
+    pub fn then(self, next: &Self) -> Result<Self, DeltaError> {
+        let (Self::Cursor(delta), Self::Cursor(next)) = (self, next);
+        delta.then(next).map(Self::Cursor)
+    }
+}
 
 /// How far a slice moves a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bindings::CursorBindings;
 pub use cursor::{Admitted, BOUNDARY_MAX, Backfill, CursorError, CursorRun, CursorState};
-pub use delta::{CursorDelta, DeltaError};
+pub use delta::{CursorDelta, DeltaError, PositionDelta};
 pub use value::{ValueError, compare};
 pub use window::{Window, Windows};
 
@@ -49,16 +49,23 @@ impl Checkpoint {
         Self { version: Self::VERSION, resource: resource.into(), position: Position::FullListing }
     }
 
-    /// The checkpoint of a resource that was read up to a cursor value.
-    pub fn cursor(resource: impl Into<String>, state: CursorState) -> Self {
-        Self { version: Self::VERSION, resource: resource.into(), position: Position::Cursor(state) }
+    /// The checkpoint of a resource that was read up to a position.
+    pub fn at(resource: impl Into<String>, position: Position) -> Self {
+        Self { version: Self::VERSION, resource: resource.into(), position }
     }
 
     /// The cursor, where there is one.
     pub fn cursor_state(&self) -> Option<&CursorState> {
-        match &self.position {
-            Position::FullListing => None,
-            Position::Cursor(state) => Some(state),
+        self.position.cursor_state()
+    }
+}
+
+impl Position {
+    /// The cursor, where there is one.
+    pub fn cursor_state(&self) -> Option<&CursorState> {
+        match self {
+            Self::FullListing => None,
+            Self::Cursor(state) => Some(state),
         }
     }
 }

@@ -7,9 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::JsonPath;
 
-/// How a resource is read from where the last run ended. dlt's `incremental`, and time windows.
+/// How a resource is read from where the last run ended.
+///
+/// Whoever reads one says what it means for each kind, so that a new kind (a token that the API gives, and nobody else understands)
+/// shows every place that it concerns.
 #[derive(Debug, Clone, PartialEq)]
-pub struct IncrementalSpec {
+pub enum Incremental {
+    /// By a value that each record has.
+    Cursor(CursorSpec),
+}
+
+/// Reading from a cursor value on: dlt's `incremental`, and time windows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CursorSpec {
     /// Where a record has its cursor value.
     pub cursor_path: JsonPath,
     /// Where the first run starts.

@@ -7,8 +7,8 @@ mod limits;
 
 pub use disposition::WriteDisposition;
 pub use incremental::{
-    CursorFormat, CursorValue, IncrementalSpec, IncrementalValue, Lag, LagUnit, LastValue, OnMissing, RangeBound,
-    RowOrder,
+    CursorFormat, CursorSpec, CursorValue, Incremental, IncrementalValue, Lag, LagUnit, LastValue, OnMissing,
+    RangeBound, RowOrder,
 };
 pub use json_path::JsonPath;
 pub use limits::{Limits, RejectsMax};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use lakefeed_model::spec::{IncrementalSpec, JsonPath};
+use lakefeed_model::spec::{Incremental, JsonPath};
 
 use super::{Auth, Header, PaginationSpec, Template};
 
@@ -26,7 +26,7 @@ pub struct EndpointSpec {
     /// How the listing is cut into pages.
     pub paginator: PaginationSpec,
     /// How only what is new is read.
-    pub incremental: Option<IncrementalSpec>,
+    pub incremental: Option<Incremental>,
     /// What to do about answers of a certain kind, first match first.
     pub response_actions: Vec<ResponseAction>,
     /// How its requests are authenticated, instead of the client's way.

@@ -7,7 +7,7 @@ use crate::decode::RawRecord;
 use crate::error::{Error, Result};
 use crate::extract::plain_text;
 use crate::pipeline::shapes::Shapes;
-use crate::spec::{CursorValue, IncrementalSpec, JsonPath, ResourceSpec};
+use crate::spec::{CursorSpec, CursorValue, Incremental, JsonPath, ResourceSpec};
 
 /// The cursor's part of a transform.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct CursorRange {
 impl CursorRange {
     /// The part of a transform for the records of `resource`; `None` where they have no cursor.
     pub(super) fn of(resource: &ResourceSpec, shapes: Option<&Shapes>, run: Option<CursorRun>) -> Option<Self> {
-        let spec = resource.endpoint.incremental.as_ref()?;
+        let Incremental::Cursor(spec) = resource.endpoint.incremental.as_ref()?;
         Some(Self { path: spec.cursor_path.clone(), key: key_paths(spec, resource, shapes), run: run? })
     }
 
@@ -34,7 +34,7 @@ impl CursorRange {
 }
 
 /// Where the key of a record is. None where it is not known: then all of a record tells it from others.
-fn key_paths(spec: &IncrementalSpec, resource: &ResourceSpec, shapes: Option<&Shapes>) -> Vec<JsonPath> {
+fn key_paths(spec: &CursorSpec, resource: &ResourceSpec, shapes: Option<&Shapes>) -> Vec<JsonPath> {
     match (&spec.key, shapes) {
         (Some(own), _) => own.iter().map(|name| JsonPath::keys([name.clone()])).collect(),
         (None, Some(shapes)) => resource.primary_key.iter().map(|name| JsonPath::keys(shapes.path_of(name))).collect(),

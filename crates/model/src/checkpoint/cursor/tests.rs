@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::spec::{IncrementalValue, JsonPath, Lag};
 
-fn spec() -> IncrementalSpec {
-    IncrementalSpec {
+fn spec() -> CursorSpec {
+    CursorSpec {
         cursor_path: JsonPath::keys(["n"]),
         initial_value: None,
         end_value: None,
@@ -28,11 +28,7 @@ fn number(value: u64) -> CursorValue {
 }
 
 /// One run over records `(cursor value, key)`; returns the keys that were kept, and what is remembered.
-fn run(
-    spec: &IncrementalSpec,
-    state: Option<&CursorState>,
-    records: &[(u64, u128)],
-) -> (Vec<u128>, Option<CursorState>) {
+fn run(spec: &CursorSpec, state: Option<&CursorState>, records: &[(u64, u128)]) -> (Vec<u128>, Option<CursorState>) {
     let mut run = CursorRun::begin(spec, state, None).unwrap();
     let kept = records
         .iter()
@@ -44,7 +40,7 @@ fn run(
 
 #[test]
 fn a_record_at_the_last_value_is_dropped_by_its_key() {
-    let spec = IncrementalSpec { initial_value: Some(number(1)), ..spec() };
+    let spec = CursorSpec { initial_value: Some(number(1)), ..spec() };
     let (kept, state) = run(&spec, None, &[(2, 1), (5, 3), (3, 2), (0, 9)]);
     assert_eq!(kept, [1, 3, 2]);
     let (kept, state) = run(&spec, state.as_ref(), &[(5, 3), (5, 4), (9, 5), (4, 7)]);
@@ -54,7 +50,7 @@ fn a_record_at_the_last_value_is_dropped_by_its_key() {
 
 #[test]
 fn an_empty_key_tells_no_record_apart() {
-    let spec = IncrementalSpec { key: Some(Vec::new()), ..spec() };
+    let spec = CursorSpec { key: Some(Vec::new()), ..spec() };
     let (_, state) = run(&spec, None, &[(2, 1)]);
     assert_eq!(run(&spec, state.as_ref(), &[(2, 1), (2, 2)]).0, [1, 2]);
 }
@@ -70,7 +66,7 @@ fn a_run_without_records_remembers_what_was() {
 
 #[test]
 fn a_lag_reads_again_but_never_before_the_initial_value() {
-    let spec = IncrementalSpec { initial_value: Some(number(4)), lag: Some(Lag { amount: 3.0, unit: None }), ..spec() };
+    let spec = CursorSpec { initial_value: Some(number(4)), lag: Some(Lag { amount: 3.0, unit: None }), ..spec() };
     let (_, state) = run(&spec, None, &[(9, 1)]);
     let second = CursorRun::begin(&spec, state.as_ref(), None).unwrap();
     assert_eq!(second.bindings(None).value(IncrementalValue::StartValue).unwrap(), Some(number(6)));
@@ -87,7 +83,7 @@ fn a_lag_reads_again_but_never_before_the_initial_value() {
 
 #[test]
 fn a_range_is_half_open_and_leaves_no_trace() {
-    let spec = IncrementalSpec { initial_value: Some(number(2)), end_value: Some(number(4)), ..spec() };
+    let spec = CursorSpec { initial_value: Some(number(2)), end_value: Some(number(4)), ..spec() };
     let mut run =
         CursorRun::begin(&spec, Some(&CursorState { last_value: number(9), boundary: Vec::new() }), None).unwrap();
     let kept: Vec<u64> =
@@ -98,14 +94,13 @@ fn a_range_is_half_open_and_leaves_no_trace() {
 
 #[test]
 fn an_order_of_records_tells_when_the_range_is_left() {
-    let descending =
-        IncrementalSpec { initial_value: Some(number(7)), row_order: Some(RowOrder::Descending), ..spec() };
+    let descending = CursorSpec { initial_value: Some(number(7)), row_order: Some(RowOrder::Descending), ..spec() };
     let mut run = CursorRun::begin(&descending, None, None).unwrap();
     for (value, is_past) in [(9, false), (7, false), (6, true)] {
         run.admit(Some(&number(value)), || 0).unwrap();
         assert_eq!(run.is_past_range(), is_past, "{value}");
     }
-    let ascending = IncrementalSpec {
+    let ascending = CursorSpec {
         initial_value: Some(number(2)),
         end_value: Some(number(4)),
         row_order: Some(RowOrder::Ascending),
@@ -122,7 +117,7 @@ fn an_order_of_records_tells_when_the_range_is_left() {
 fn windows_cover_the_range_without_a_gap() {
     let text = |text: &str| CursorValue::Text(text.to_owned());
     let day = Duration::from_secs(86_400);
-    let spec = IncrementalSpec { initial_value: Some(text("2024-01-01T00:00:00Z")), step: Some(day), ..spec() };
+    let spec = CursorSpec { initial_value: Some(text("2024-01-01T00:00:00Z")), step: Some(day), ..spec() };
     let now = "2024-01-03T12:00:00Z".parse().unwrap();
     let run = CursorRun::begin(&spec, None, None).unwrap();
     let windows: Vec<_> = run.windows(now).unwrap().unwrap().collect();
@@ -142,7 +137,7 @@ fn windows_cover_the_range_without_a_gap() {
     assert_eq!(bounds, expected.map(|(from, to)| (from.to_owned(), to.to_owned())));
     let state = run.over(&windows[0], true).state(true).unwrap().unwrap();
     assert_eq!(state.last_value, text("2024-01-02T00:00:00Z"));
-    let lookback = IncrementalSpec { lookback: Some(day / 2), ..spec };
+    let lookback = CursorSpec { lookback: Some(day / 2), ..spec };
     let next = CursorRun::begin(&lookback, Some(&state), None).unwrap();
     assert_eq!(next.bindings(None).value(IncrementalValue::StartValue).unwrap(), Some(text("2024-01-01T12:00:00Z")));
 }
@@ -154,7 +149,7 @@ fn a_missing_value_raises_is_kept_or_is_left_out() {
         (OnMissing::Exclude, Some(Admitted::Drop)),
         (OnMissing::Raise, None),
     ] {
-        let spec = IncrementalSpec { on_missing, ..spec() };
+        let spec = CursorSpec { on_missing, ..spec() };
         let admitted = CursorRun::begin(&spec, None, None).unwrap().admit(None, || 0);
         assert_eq!(admitted.ok(), expected);
     }
@@ -197,7 +192,7 @@ fn a_run_follows_what_it_began_from_and_its_own_windows_and_nobody_else() {
 
     let day = |day: u32| CursorValue::Text(format!("2026-11-{day:02}T00:00:00Z"));
     let step = Some(Duration::from_secs(86_400));
-    let stepping = IncrementalSpec { initial_value: Some(day(1)), step, ..spec() };
+    let stepping = CursorSpec { initial_value: Some(day(1)), step, ..spec() };
     let run = CursorRun::begin(&stepping, None, None).unwrap();
     let windows = run.windows("2026-11-04T00:00:00Z".parse().unwrap()).unwrap().unwrap();
     let windows: Vec<_> = windows.enumerate().map(|(number, window)| run.over(&window, number == 0)).collect();

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::checkpoint::CursorRun;
-use crate::spec::{IncrementalSpec, JsonPath, Lag, OnMissing, RangeBound};
+use crate::spec::{CursorSpec, JsonPath, Lag, OnMissing, RangeBound};
 
 fn state(value: i64) -> CursorState {
     CursorState { last_value: CursorValue::Number(value.to_string()), boundary: Vec::new() }
@@ -68,8 +68,8 @@ fn values_of_two_kinds_have_no_order() {
     assert!(matches!(delta(Some(5), 9).try_apply(Some(&text)), Err(DeltaError::Value(_))));
 }
 
-fn spec(lag: Option<u32>, order: LastValue) -> IncrementalSpec {
-    IncrementalSpec {
+fn spec(lag: Option<u32>, order: LastValue) -> CursorSpec {
+    CursorSpec {
         cursor_path: JsonPath::keys(["n"]),
         initial_value: None,
         end_value: None,
@@ -87,7 +87,7 @@ fn spec(lag: Option<u32>, order: LastValue) -> IncrementalSpec {
 }
 
 /// What runs over these records remember, run by run, and the deltas that they say.
-fn runs(spec: &IncrementalSpec, listings: &[Vec<i64>]) -> (Vec<Option<CursorState>>, Vec<CursorDelta>) {
+fn runs(spec: &CursorSpec, listings: &[Vec<i64>]) -> (Vec<Option<CursorState>>, Vec<CursorDelta>) {
     let (mut states, mut deltas) = (vec![None], Vec::new());
     for listing in listings {
         let before: Option<CursorState> = states.last().cloned().flatten();
@@ -143,7 +143,7 @@ proptest! {
     #[test]
     fn the_deltas_of_windows_follow_each_other(days in 1_u64..20, step in 1_u64..7, before in prop::option::of(0_u64..10)) {
         let day = |day: u64| CursorValue::Number((day * 86_400).to_string());
-        let spec = IncrementalSpec {
+        let spec = CursorSpec {
             initial_value: Some(day(1)), step: Some(Duration::from_secs(step * 86_400)),
             lookback: Some(Duration::from_secs(2 * 86_400)), ..spec(None, LastValue::Max)
         };
