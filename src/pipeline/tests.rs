@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt as _;
+use object_store::memory::InMemory;
+use object_store::path::Path;
 use serde_json::{Value, json};
 
 use super::testing::{Api, components, pipeline, resource};
-use super::{ReadItem, RunOptions, Start, read_batches};
+use super::{ReadItem, RunOptions, Start, read_batches, run};
 use crate::checkpoint::{Backfill, Checkpoint};
 use crate::error::ErrorKind;
 use crate::event::RunEvent;
+use crate::lake::Lake;
 use crate::spec::PipelineSpec;
 
 /// Items as text: schemas as `name type, …`, rows as `[a, b]`, rejects as `code path`.
@@ -227,4 +230,27 @@ fn outside_of_a_runtime_a_reading_is_an_error_and_no_panic() {
     let spec = Arc::new(pipeline(&json!([resource("e", json!({}))]), &json!({})));
     let error = read_batches(spec, "e", RunOptions::default(), components(&Api::of(&[])).0).unwrap_err();
     assert!(error.message().contains("Tokio runtime"), "{error}");
+}
+
+/// A panic is a defect of one resource: the others are run, and nothing of it is committed.
+#[tokio::test]
+async fn a_panic_fails_its_resource_and_is_reported() {
+    let api =
+        || Api::new(|asked| if asked == "/a" { panic!("of the test") } else { Some(json!([{"id": 1}]).to_string()) });
+    let spec = pipeline(&json!([resource("a", json!({})), resource("b", json!({}))]), &json!({}));
+    let lake = Lake::with_store(Arc::new(InMemory::new()), Path::default(), "memory:///".to_owned());
+    let (components, heard) = components(&api());
+    let all: Vec<_> = spec.resources.iter().collect();
+    let error = run(&spec, &all, &RunOptions::default(), &lake, &components).await.unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Defect, "lakefeed panicked: of the test"));
+    let committed = heard.events().into_iter().filter_map(|event| match event {
+        RunEvent::Committed { resource, rows, .. } => Some((resource, rows.inserted)),
+        _ => None,
+    });
+    assert_eq!(committed.collect::<Vec<_>>(), [("b".to_owned(), 1)]);
+
+    let mut stream = read_batches(Arc::new(spec), "a", RunOptions::default(), self::components(&api()).0).unwrap();
+    let error = stream.next().await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Defect, "lakefeed panicked: of the test"));
+    assert!(stream.next().await.is_none() && stream.checkpoint().is_none());
 }

@@ -1,5 +1,8 @@
 //! The REST source by the command line: what is refused, what ends early, and what the report says of it.
 
+use std::collections::BTreeMap;
+
+use lakefeed::error::ErrorKind;
 use serde_json::{Value, json};
 
 use crate::support::json_rows::json_rows_in;
@@ -176,6 +179,58 @@ fn assert_has_every_field(report: &Value) {
             assert!(retry.get("status").is_some(), "{retry}");
         }
     }
+}
+
+/// How the resources of a run end: exit code and, where they fail, whether trying again can help and the status of the last answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worst_of_several_errors_is_that_of_the_run() {
+    let setting = Setting::new(&json!([
+        at("/good", &json!({"json": [{"id": 1}]})),
+        at("/away", &json!({"status": 503, "text": "back soon"})),
+        at("/unread", &json!({"text": "[{]"})),
+        at("/unknown", &json!({"status": 404, "text": "no such calendar"})),
+        at("/denied", &json!({"status": 401, "text": ""})),
+    ]))
+    .await;
+    let alone = BTreeMap::from([
+        ("good", (0, json!(null), json!(null), json!(null))),
+        ("away", (4, json!(true), json!(503), json!("back soon"))),
+        ("unread", (4, json!(false), json!(null), json!(null))),
+        ("unknown", (9, json!(false), json!(404), json!("no such calendar"))),
+        ("denied", (3, json!(false), json!(401), json!(null))),
+    ]);
+    for (names, worst) in [
+        (&["good"][..], "good"),
+        (&["away", "good"], "away"),
+        (&["away", "unread"], "unread"),
+        (&["unknown", "away"], "unknown"),
+        (&["away", "unknown", "denied", "unread"], "denied"),
+    ] {
+        let resource = |name: &&str| json!({"name": name, "endpoint": {"paginator": "single_page"}});
+        let resources: Vec<Value> = names.iter().map(resource).collect();
+        let ran = setting.run(&json!(resources), &["--full-refresh"]).await;
+        let report = ran.report();
+        let facts = |place: &Value| {
+            let http = &place["error"]["http"];
+            (place["error"]["retryable"].clone(), http["status"].clone(), http["body_excerpt"].clone())
+        };
+        let of = |name: &str| (alone[name].1.clone(), alone[name].2.clone(), alone[name].3.clone());
+        assert_eq!((ran.code, facts(&report)), (alone[worst].0, of(worst)), "{names:?} {report:#}");
+        for (name, found) in names.iter().zip(report["resources"].as_array().unwrap()) {
+            assert_eq!((&found["name"], facts(found)), (&json!(name), of(name)), "{names:?} {report:#}");
+        }
+    }
+}
+
+/// What the README says of exit codes is what there is.
+#[test]
+fn the_readme_has_a_row_for_each_exit_code() {
+    let readme = include_str!("../../README.md");
+    let table = readme.split_once("| exit code |").unwrap().1.split_once("\n\n").unwrap().0;
+    let told: Vec<u8> = table.lines().filter_map(|row| row.split('|').nth(1)?.trim().parse().ok()).collect();
+    let mut expected: Vec<u8> = ErrorKind::WORST_FIRST.iter().map(|kind| kind.exit_code()).chain([0]).collect();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use super::pass::{Pass, walk, walk_pages, with_delta};
 use super::reading::{end_listing, extract, refuse_rejects};
 use crate::checkpoint::Checkpoint;
 use crate::client::Client;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, catch_panic};
 use crate::pipeline::context::{Components, ResourceRun, RunOptions, client};
 use crate::pipeline::read::{Drift, Pages, ParentRows, RecordTransform, SliceSource};
 use crate::pipeline::typing::{Records, Typing};
@@ -91,7 +91,8 @@ pub fn read_batches(
     let runtime = Handle::try_current()
         .map_err(|error| Error::config("a resource is read within a Tokio runtime").with_source(error))?;
     let (sender, items) = BatchSink::channel();
-    let reading = runtime.spawn(async move { read_into(&spec, &name, &options, &components, sender).await });
+    let reading =
+        runtime.spawn(async move { catch_panic(read_into(&spec, &name, &options, &components, sender)).await });
     Ok(ReadStream { items, reading, checkpoint: None, has_ended: false })
 }
 
