@@ -1,6 +1,6 @@
 //! Expressions about a record, in CEL (the Common Expression Language, <https://cel.dev>).
 //!
-//! CEL has no loops and no effects, so every expression ends. An expression sees the record as `record`; whole numbers beyond 64 bits
+//! CEL has no loops and no effects, so every expression ends. An expression sees the record as `record`; integers beyond 64 bits
 //! and numbers with a fraction are doubles *within an expression*. What an expression does not touch is never converted.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub struct Expression {
     environment: Arc<Env>,
 }
 
-/// Why a text is not an expression, or an expression has no value for a record.
+/// Why a string is not an expression, or an expression has no value for a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpressionError {
     /// The text breaks the grammar.
@@ -90,7 +90,7 @@ fn is_bound(text: &str, name: &str) -> bool {
     name.starts_with(['@', '_']) || macros.iter().any(|function| plain.contains(&format!(".{function}({name},")))
 }
 
-/// A record as an expression sees it: whole numbers are CEL's `int`, so that they go together with those of the expression.
+/// A record as an expression sees it: integers are CEL's `int`, so that they go together with those of the expression.
 fn seen(value: &Value) -> cel::Value {
     match value {
         Value::Null => cel::Value::Null,

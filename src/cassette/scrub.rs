@@ -14,7 +14,7 @@ use super::MARK;
 use crate::client::{hide, is_harmless_header, is_secret_name, secrets_of};
 use crate::spec::{Header, PipelineSpec};
 
-/// A shorter secret is not looked for in texts, where it would hit innocent ones.
+/// A shorter secret is not looked for in strings, where it would hit innocent ones.
 const LENGTH_MIN: usize = 6;
 
 /// Fields of a token endpoint's answer that may be shown.

@@ -101,7 +101,7 @@ async fn a_later_run_evolves_the_table_and_old_files_read_with_new_ones() {
         assert!(history.stdout.contains("column n is float64 now"), "{history:?}");
         let sound = api.lakefeed(&["table", "verify", "lake", "events"]).await;
         assert_eq!(sound.code, 0, "{sound:?}");
-        // A whole number that is no double cannot come into a table of doubles, nor a text into numbers: both are put aside.
+        // An integer that is no double cannot come into a table of doubles, nor a string into numbers: both are put aside.
         api.set_pages(vec![json!([{"id": 5, "n": "many"}, {"id": 6, "n": 1}])]);
         let report = run(&api, resource).await.resource();
         assert_eq!(report["rejected_by_reason"], json!({"bad_format": 1}), "{report}");
@@ -236,7 +236,7 @@ async fn a_value_of_another_kind_goes_to_a_column_beside_its_own() {
     assert_eq!(json!(api.rows()), json!([{"id": 1, "n": 1}, {"id": 2, "m": 1, "n__v_text": "two"}]));
 }
 
-/// The first whole number that no double is.
+/// The first integer that no double is.
 const NO_DOUBLE: i64 = 9_007_199_254_740_993;
 
 /// A record with `n` at its top, in an object, in a list and in a list's objects.
@@ -297,7 +297,7 @@ async fn a_fraction_among_whole_numbers_that_no_double_is_goes_where_the_contrac
             ],
         ),
     ] {
-        // Of variants, the first value on a page decides: then the whole number goes beside doubles, as below.
+        // Of variants, the first value on a page decides: then the integer goes beside doubles, as below.
         for (history, runs) in
             histories.iter().filter(|(history, _)| (conflicts, *history) != ("variant", "same page, later"))
         {

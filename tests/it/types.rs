@@ -330,7 +330,7 @@ fn rejects(table: &Path) -> BTreeMap<i64, (String, String)> {
     found
 }
 
-/// Whether an engine's value is the expected one. Floats have several texts.
+/// Whether an engine's value is the expected one. Floats have several strings.
 fn is_same(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (Value::Object(float), Value::String(expected)) if float.contains_key("float") => {

@@ -215,7 +215,7 @@ async fn events(
     }
     let number = |name: &str, default: usize| query.get(name).map_or(Some(default), |text| text.parse().ok());
     let (Some(offset), Some(limit)) = (number("offset", 0), number("limit", LIMIT_DEFAULT)) else {
-        return json(StatusCode::BAD_REQUEST, r#"{"error":"offset and limit are whole numbers"}"#.to_owned());
+        return json(StatusCode::BAD_REQUEST, r#"{"error":"offset and limit are integers"}"#.to_owned());
     };
     if limit == 0 || limit > LIMIT_MAX {
         return json(StatusCode::BAD_REQUEST, format!(r#"{{"error":"limit is between 1 and {LIMIT_MAX}"}}"#));

@@ -13,7 +13,7 @@ pub enum RejectCode {
     WrongType,
     /// A number does not fit its column: out of range, or not exact.
     OutOfRange,
-    /// A text does not have the form that its column wants (a date-time, a decimal, …).
+    /// A string does not have the form that its column wants (a date-time, a decimal, …).
     BadFormat,
     /// A column that must have a value has none.
     MissingValue,

@@ -1,10 +1,12 @@
 //! What a query gave, as text for people and as CSV.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, StatisticsOptions};
 
 use super::grid::{Side, lay_out, on_one_line};
@@ -26,7 +28,13 @@ impl Frame {
             .with_compression(ParquetCompression::Uncompressed)
             .with_statistics(StatisticsOptions::empty());
         writer.finish(&mut rows).map_err(unreadable)?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).map_err(unreadable)?;
+        let bytes = Bytes::from(bytes);
+        let written = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()).map_err(unreadable)?;
+        // Polars has categoricals of a kind that Arrow's reader does not make.
+        let fields: Fields = written.schema().fields().iter().map(without_dictionary).collect();
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+        let read = ArrowReaderMetadata::try_new(Arc::clone(written.metadata()), options).map_err(unreadable)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, read);
         let schema = SchemaRef::clone(builder.schema());
         let batches = builder.build().map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
         Ok(Self { schema, batches })
@@ -66,6 +74,18 @@ impl Frame {
         }
         Ok(())
     }
+}
+
+/// A field whose values, and those within, are no references into a dictionary.
+fn without_dictionary(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Dictionary(_, values) => values.as_ref().clone(),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_dictionary).collect()),
+        DataType::List(items) => DataType::List(without_dictionary(items)),
+        DataType::LargeList(items) => DataType::LargeList(without_dictionary(items)),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 fn push_line(text: &mut String, fields: impl Iterator<Item = String>) {

@@ -38,13 +38,13 @@ pub(super) fn lay_out(headings: &[(&str, Side)], rows: &[impl AsRef<[String]>]) 
     std::iter::once(line(&mut headings.iter().map(|(heading, _)| *heading))).chain(rows).collect()
 }
 
-/// Returns a text on one line, without what a terminal would obey.
+/// Returns a string on one line, without what a terminal would obey.
 #[cfg(feature = "query")]
 pub(super) fn on_one_line(text: &str) -> String {
     printable(text).collect()
 }
 
-/// Returns a text on one line, cut to a bearable length, without what a terminal would obey.
+/// Returns a string on one line, cut to a bearable length, without what a terminal would obey.
 pub(super) fn shortened(text: &str) -> String {
     let mut characters = printable(text);
     let mut line: String = characters.by_ref().take(SHOWN_CHARACTERS_MAX).collect();

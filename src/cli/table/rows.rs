@@ -101,7 +101,7 @@ fn json_list(elements: &dyn Array) -> Result<Value, ArrowError> {
     (0..elements.len()).map(|row| json_value(elements, row)).collect()
 }
 
-/// JSON has no numbers for three floats; proto3's JSON mapping has texts.
+/// JSON has no numbers for three floats; proto3's JSON mapping has strings.
 fn float(number: f64) -> Value {
     if number.is_finite() {
         return Value::from(number);

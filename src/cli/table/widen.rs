@@ -1,4 +1,4 @@
-//! Files with decimals that have more digits than those of polars, as files with their texts.
+//! Files with decimals that have more digits than those of polars, as files with their strings.
 
 use std::io::Write;
 use std::sync::Arc;

@@ -28,7 +28,7 @@ struct Retry<'r, 'a> {
     /// Whose rows the decoder holds, in their order.
     pending: Vec<RejectPlace>,
     counts: RetriedRejects,
-    /// Where there are whole numbers that no double is.
+    /// Where there are integers that no double is.
     undoubled: Places,
 }
 
@@ -114,7 +114,7 @@ impl Retry<'_, '_> {
         }
     }
 
-    /// Whether whole numbers that are doubles in `grown` are so in all rows so far, and in the table's. Notes where they are not.
+    /// Whether integers that are doubles in `grown` are so in all rows so far, and in the table's. Notes where they are not.
     async fn may_be_doubles(&mut self, grown: &Shapes) -> Result<bool> {
         let before = self.undoubled.len();
         for place in new_doubles(self.decoder.shapes.records.columns(), grown.records.columns()) {

@@ -35,7 +35,7 @@ pub(crate) struct Typing<'r, 'a> {
     run: &'r ResourceRun<'a>,
     pub(crate) decoder: ShapedDecoder<'r>,
     rules: Rules,
-    /// Where there are whole numbers that no double is.
+    /// Where there are integers that no double is.
     undoubled: Places,
 }
 
@@ -115,7 +115,7 @@ impl<'r, 'a> Typing<'r, 'a> {
         Ok(taken)
     }
 
-    /// Whether the whole numbers at `places` are doubles in all rows so far, which go to the sink, and in the table's. Notes where they are not. `None`
+    /// Whether the integers at `places` are doubles in all rows so far, which go to the sink, and in the table's. Notes where they are not. `None`
     /// when the sink takes no more.
     async fn may_be_doubles(&mut self, places: &Places, sink: &mut dyn Sink) -> Result<Option<bool>> {
         if !self.hand_on(sink).await? {
@@ -180,7 +180,7 @@ impl<'r, 'a> Typing<'r, 'a> {
     }
 }
 
-/// The shapes with doubles where whole numbers are at `place`.
+/// The shapes with doubles where integers are at `place`.
 pub(crate) fn doubled(resource: &ResourceSpec, shapes: &Shapes, place: &str) -> Result<Shapes> {
     let columns = with_doubles_at(place, shapes.records.columns());
     let records = shapes.records.with_columns(columns).map_err(|error| unusable(resource, &error))?;

@@ -46,7 +46,7 @@ impl ScriptServer {
         Self { base, state }
     }
 
-    /// Puts the server's URL where a text says `{{BASE}}`.
+    /// Puts the server's URL where a string says `{{BASE}}`.
     pub fn fill_in(&self, text: &str) -> String {
         text.replace("{{BASE}}", &self.base)
     }

@@ -12,8 +12,8 @@ const MILLISECONDS_MIN: u64 = 100_000_000_000;
 /// Why two values have no order, or a value has no such form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// A number and a text.
-    #[error("{left} and {right} cannot be compared: one is a number, the other a text")]
+    /// A number and a string.
+    #[error("{left} and {right} cannot be compared: one is a number, the other a string")]
     Unlike {
         /// One value.
         left: String,
@@ -36,10 +36,10 @@ pub enum ValueError {
     },
 }
 
-/// The order of two values: numbers by size, exactly; date-times as instants; other texts by their characters.
+/// The order of two values: numbers by size, exactly; date-times as instants; other strings by their characters.
 ///
 /// # Errors
-/// When one is a number and the other a text.
+/// When one is a number and the other a string.
 pub fn compare(left: &CursorValue, right: &CursorValue) -> Result<Ordering, ValueError> {
     match (left, right) {
         (CursorValue::Number(left), CursorValue::Number(right)) => Ok(compare_numbers(left, right)),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::schema::types::record::{Column, ColumnType, IntegerType, OtherUnit, TimeUnit};
 
-/// Whole numbers of every width and sign.
+/// Integers of every width and sign.
 pub fn integer() -> impl Strategy<Value = ColumnType> {
     use IntegerType::{Int8, Int16, Int32, UInt8, UInt16, UInt32, UInt64};
     let others = [Int8, Int16, Int32, UInt8, UInt16, UInt32, UInt64].map(ColumnType::Integer);

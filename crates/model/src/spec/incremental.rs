@@ -48,13 +48,13 @@ pub struct CursorSpec {
     pub lookback: Option<Duration>,
 }
 
-/// A cursor value: a number or a text, as the API writes it.
+/// A cursor value: a number or a string, as the API writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CursorValue {
     /// A number, as its JSON text.
     Number(String),
-    /// A text: a date, a date-time, an id.
+    /// A string: a date, a date-time, an id.
     Text(String),
 }
 

@@ -26,7 +26,7 @@ pub enum Segment {
     Wildcard,
 }
 
-/// Why a text is not a path, and where.
+/// Why a string is not a path, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at character {position} of {text:?}")]
 pub struct JsonPathError {

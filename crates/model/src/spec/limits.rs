@@ -41,7 +41,7 @@ pub enum RejectsMax {
 }
 
 impl RejectsMax {
-    /// The bound that a text means: a count, or a share such as `1%` with up to four digits after the point.
+    /// The bound that a string means: a count, or a share such as `1%` with up to four digits after the point.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let Some(share) = text.strip_suffix('%') else { return text.parse().ok().map(Self::Count) };

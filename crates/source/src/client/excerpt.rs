@@ -42,7 +42,7 @@ pub(super) fn of_body(body: &[u8], secrets: &[String], of_token_endpoint: bool) 
     Some(of_text(text, secrets)).filter(|words| !words.is_empty())
 }
 
-/// Returns the start of a text.
+/// Returns the start of a string.
 pub(super) fn of_text(text: &str, secrets: &[String]) -> String {
     let forms = forms_of(secrets);
     let shown = without_secrets(text, &forms);

@@ -253,7 +253,7 @@ impl Sender {
     }
 }
 
-/// The first action that an answer fits, as in dlt: by status, by a text within the body, or by both.
+/// The first action that an answer fits, as in dlt: by status, by a string within the body, or by both.
 fn action_on(response: &http::Response<Bytes>, actions: &[ResponseAction]) -> Option<Action> {
     let fits = |action: &&ResponseAction| {
         action.status.is_none_or(|status| status == response.status())

@@ -24,7 +24,7 @@ pub(super) fn no_token(place: &str, what: &str) -> Error {
         .with_hint("check the URL in client.auth")
 }
 
-/// A token answer as APIs really give it: `token_type` may be missing, `expires_in` may be a text.
+/// A token answer as APIs really give it: `token_type` may be missing, `expires_in` may be a string.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct LenientToken {
     access_token: AccessToken,

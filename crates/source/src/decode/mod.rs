@@ -16,7 +16,7 @@
 //!   written as strings; integers are numbers without a fraction (`2.0` is one); doubles are the nearest to the text; decimals
 //!   are exact; dates and times are RFC 3339 (see [`timestamp`](value::timestamp), and [`lenient`](value::lenient) for what else says one thing); a number is a
 //!   date-time only where the schema says what it counts. JSON columns keep the value's own text, as it came.
-//! * A string with half of a surrogate pair is valid JSON but no text: in a text column it refuses the record.
+//! * A string with half of a surrogate pair is valid JSON but no text: in a string column it refuses the record.
 //!
 //! # One value going through
 //! `{"items":[{"start_time":"2026-11-23T08:00:00+01:00"}],"total":1}` with the selector `items` and the lookup `total`

@@ -61,7 +61,7 @@ fn events() -> RecordSchema {
     ])
 }
 
-/// The rows of a batch as JSON, times as their numbers, decimals as texts.
+/// The rows of a batch as JSON, times as their numbers, decimals as strings.
 fn rows(batch: &RecordBatch) -> Vec<Value> {
     (0..batch.num_rows())
         .map(|row| {

@@ -3,7 +3,7 @@
 //! Per accepted page, in this order:
 //!
 //! 1. A page without records ends the listing if `stop_after_empty_page`.
-//! 2. With `has_more_path`, the value must be there and be a truth value; false ends the listing. True is a promise: a
+//! 2. With `has_more_path`, the value must be there and be a boolean; false ends the listing. True is a promise: a
 //!    page that says that there is more and does not say how to go on is an error.
 //! 3. A token or link that is missing, null, empty, false or 0 ends the listing. (A last record without a value is an
 //!    error: the listing cannot go on after it.)
@@ -102,7 +102,7 @@ impl Follow {
                 if page.records == 0 {
                     return Ok(None);
                 }
-                return read(found, "value_path", path, "a text or a number", sendable).map(Some);
+                return read(found, "value_path", path, "a string or a number", sendable).map(Some);
             }
             FollowFrom::Header(_) | FollowFrom::LinkHeader(_) => {
                 return Ok(page.headers.first().and_then(Lookup::found).filter(|value| !value.is_nothing()).cloned());
@@ -114,7 +114,7 @@ impl Follow {
             option,
             path: path.clone(),
             found: value.describe(),
-            expected: "a text or a number",
+            expected: "a string or a number",
         })
     }
 

@@ -62,7 +62,7 @@ pub struct PagingHints {
     pub page: Option<Scalar>,
     /// The number of records in the whole listing.
     pub total: Option<Scalar>,
-    /// The path of a truth value that says that there is another page.
+    /// The path of a boolean that says that there is another page.
     pub more: Option<JsonPath>,
 }
 
@@ -102,12 +102,12 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    /// A whole number.
+    /// An integer.
     pub fn whole(value: u64) -> Self {
         Self::Number(value.to_string())
     }
 
-    /// The value as a whole number that is not negative; a numeric text counts, and so does `3.0`.
+    /// The value as an integer that is not negative; a numeric text counts, and so does `3.0`.
     pub fn as_u64(&self) -> Option<u64> {
         let (Self::Number(text) | Self::Text(text)) = self else { return None };
         let text = text.trim();
@@ -115,7 +115,7 @@ impl Scalar {
         whole.map_or(text, |(whole, _)| whole).parse().ok()
     }
 
-    /// The value as a truth value; the texts that dlt takes for one count, in any case: `true`, `yes`, `t`, `y`, `1` and their opposites.
+    /// The value as a boolean; the strings that dlt takes for one count, in any case: `true`, `yes`, `t`, `y`, `1` and their opposites.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),

@@ -84,7 +84,7 @@ impl PageNumber {
         let mut values = page.values.iter();
         let end = match &self.spec.total_path {
             None => None,
-            Some(path) => Some(read(values.next(), "total_path", path, "a whole number", Scalar::as_u64)?)
+            Some(path) => Some(read(values.next(), "total_path", path, "an integer", Scalar::as_u64)?)
                 .map(|pages| pages.saturating_add(self.spec.base_page)),
         };
         let has_more = match &self.spec.has_more_path {

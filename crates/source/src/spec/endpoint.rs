@@ -109,7 +109,7 @@ impl EndpointUrl {
 pub enum BodySpec {
     /// None.
     None,
-    /// JSON; its texts may have placeholders.
+    /// JSON; its strings may have placeholders.
     Json(serde_json::Value),
     /// A form.
     Form(Vec<(String, Template)>),
@@ -122,7 +122,7 @@ pub enum BodySpec {
 pub struct ResponseAction {
     /// The answer's status.
     pub status: Option<http::StatusCode>,
-    /// A text within the answer's body.
+    /// A string within the answer's body.
     pub content: Option<String>,
     /// What to do.
     pub action: Action,

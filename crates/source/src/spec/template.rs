@@ -7,7 +7,7 @@ use std::fmt;
 
 use lakefeed_model::spec::{IncrementalValue, JsonPath};
 
-/// A text with places to fill in.
+/// A string with places to fill in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
     parts: Vec<TemplatePart>,
@@ -38,7 +38,7 @@ pub enum Placeholder {
     Name(String),
 }
 
-/// Why a text is not a template.
+/// Why a string is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// A placeholder of a group that has none of that name.

@@ -52,7 +52,7 @@ impl DeleteRule {
         Ok(Some(format!("{{{}}}", members.join(","))))
     }
 
-    /// dlt's rule: true in a column of truth values, anything but null in any other.
+    /// dlt's rule: true in a column of booleans, anything but null in any other.
     fn is_marked(&self, record: RawRecord<'_>) -> bool {
         let value = self.marker.as_ref().and_then(|marker| marker.find(record));
         value.is_some_and(|raw| !matches!(raw, "null" | "false" | "\"false\""))

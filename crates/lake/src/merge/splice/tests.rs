@@ -22,7 +22,7 @@ struct Story {
     fates: BTreeMap<usize, u8>,
     /// Whether rows are replaced from the last one to the first.
     is_reversed: bool,
-    /// By the location among the incoming rows rows: new rows, and some that are not needed.
+    /// By the location among the incoming rows: new rows, and some that are not needed.
     added: Vec<(bool, usize)>,
 }
 

@@ -13,12 +13,12 @@ pub struct Growth<'a> {
     pub types: Option<Conflicts>,
     /// The places of fields whose type stays whatever comes: those of the key and of the partitioning.
     pub fixed: &'a [String],
-    /// The places with whole numbers that no double is: they do not become doubles.
+    /// The places with integers that no double is: they do not become doubles.
     pub undoubled: &'a Places,
 }
 
 /// The columns that hold what `known` holds and what was `seen`. A type only changes at the paths of `misfits` (`$.a.b`, without the indexes of
-/// lists), since what was seen of a page says little about a column that fits: texts that happen to look like dates are texts still.
+/// lists), since what was seen of a page says little about a column that fits: strings that happen to look like dates are strings still.
 pub fn grow(known: &[Column], seen: &[Column], growth: Growth<'_>, misfits: &Places) -> Vec<Column> {
     grow_level("$", known, seen, growth, misfits)
 }
@@ -63,8 +63,8 @@ fn grow_type(place: &str, known: &ColumnType, seen: &ColumnType, growth: Growth<
     }
 }
 
-/// Whether whole numbers and doubles meet of which one does not hold the other: a double that is no column's type yet would lose digits of numbers that
-/// are there, and a whole number that does not fit a column of doubles is none.
+/// Whether integers and doubles meet of which one does not hold the other: a double that is no column's type yet would lose digits of numbers that
+/// are there, and an integer that does not fit a column of doubles is none.
 fn is_beyond_doubles(place: &str, known: &ColumnType, seen: &ColumnType, growth: Growth<'_>) -> bool {
     match (known, seen) {
         (whole, ColumnType::Float64) if is_whole(whole) => growth.undoubled.contains(place),
@@ -77,7 +77,7 @@ fn is_whole(column_type: &ColumnType) -> bool {
     matches!(column_type, ColumnType::Int64 | ColumnType::Integer(_))
 }
 
-/// The places at which whole numbers of `known` are doubles in `grown`.
+/// The places at which integers of `known` are doubles in `grown`.
 pub fn new_doubles(known: &[Column], grown: &[Column]) -> Places {
     let mut places = Places::new();
     note_doubles("$", known, grown, &mut places);
@@ -100,7 +100,7 @@ fn note_doubles(place: &str, known: &[Column], grown: &[Column], places: &mut Pl
     }
 }
 
-/// The columns with doubles where whole numbers are at `place`.
+/// The columns with doubles where integers are at `place`.
 pub fn with_doubles_at(place: &str, known: &[Column]) -> Vec<Column> {
     doubled_level("$", place, known)
 }
@@ -193,7 +193,7 @@ mod tests {
             assert_eq!(grown(&whole(), &floats(), conflicts, &all), stays, "{conflicts:?}");
             let some = known(Float64, or_json(Int64), Float64);
             assert_eq!(grown(&whole(), &floats(), conflicts, &places(&["$.o['m m']"])), some, "{conflicts:?}");
-            // A whole number that does not fit doubles.
+            // An integer that does not fit doubles.
             let stays = known(or_json(Float64), or_json(Float64), or_json(Float64));
             assert_eq!(grown(&floats(), &whole(), conflicts, &Places::new()), stays, "{conflicts:?}");
         }

@@ -150,10 +150,10 @@ fn misfit(shape: Shape, value: &Value) -> Option<&'static str> {
     let (fits, expected) = match shape {
         Shape::Read | Shape::Anything => (true, "anything"),
         Shape::Number => (value.is_number(), "a number"),
-        Shape::Count => (is_count, "a whole number that is not negative"),
+        Shape::Count => (is_count, "an integer that is not negative"),
         Shape::Truth => (value.is_boolean(), "true or false"),
-        Shape::Text => (value.is_string(), "a text"),
-        Shape::Texts => (value.as_array().is_some_and(|list| list.iter().all(Value::is_string)), "a list of texts"),
+        Shape::Text => (value.is_string(), "a string"),
+        Shape::Texts => (value.as_array().is_some_and(|list| list.iter().all(Value::is_string)), "a list of strings"),
         Shape::Object => (value.is_object(), "an object"),
         Shape::Schema => (value.is_object() || value.is_boolean(), "a schema"),
     };

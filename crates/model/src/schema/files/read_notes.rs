@@ -121,7 +121,7 @@ impl Reader<'_> {
             Some(aliases) if at.level == 1 => self.notes.entry(at.place.to_owned()).or_default().aliases = aliases,
             Some(_) | None => self.problems.push(SchemaProblem {
                 path: format!("{}/x-aliases", at.pointer),
-                message: "expected the former names of a column, as texts".to_owned(),
+                message: "expected the former names of a column, as strings".to_owned(),
             }),
         }
     }

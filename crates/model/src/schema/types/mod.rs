@@ -1,4 +1,4 @@
-//! What columns are: types, their texts, and how two become one. Reads no file.
+//! What columns are: types, their strings, and how two become one. Reads no file.
 
 pub(crate) mod identify;
 pub(crate) mod nesting;

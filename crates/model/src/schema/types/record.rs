@@ -38,9 +38,9 @@ pub struct Column {
 pub enum ColumnType {
     /// `true`, `false`.
     Boolean,
-    /// A whole number of 64 bits, signed.
+    /// A 64-bit integer, signed.
     Int64,
-    /// A whole number of another width, or without a sign.
+    /// An integer of another width, or without a sign.
     Integer(IntegerType),
     /// An IEEE 754 double.
     Float64,
@@ -62,7 +62,7 @@ pub enum ColumnType {
     },
     /// Text.
     Utf8,
-    /// Text of few different values, each kept once (Arrow's dictionary of 32-bit numbers and texts).
+    /// Text of few different values, each kept once (Arrow's dictionary of 32-bit numbers and strings).
     Dictionary,
     /// Bytes; base64 in JSON.
     Binary,
@@ -95,7 +95,7 @@ pub enum ColumnType {
     Json,
 }
 
-/// A whole number that is not 64 bits wide, or has no sign.
+/// An integer that is not 64 bits wide, or has no sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IntegerType {
@@ -447,7 +447,7 @@ fn arrow_field(name: &str, place: &str, column_type: &ColumnType, nullable: bool
     Field::new(name, column_type.to_arrow_at(place, notes), nullable).with_metadata(metadata)
 }
 
-/// Whether the texts of a field are JSON texts.
+/// Whether the strings of a field are JSON strings.
 pub fn is_json(field: &Field) -> bool {
     field.metadata().get(TYPE_KEY).is_some_and(|value| value == JSON_TYPE)
 }

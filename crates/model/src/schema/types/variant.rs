@@ -14,7 +14,7 @@ const INFIX: &str = "__v_";
 pub enum VariantKind {
     /// Text.
     Text,
-    /// A whole number of 64 bits.
+    /// A 64-bit integer.
     Bigint,
     /// Another number that a double is read from.
     Double,

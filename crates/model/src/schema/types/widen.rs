@@ -2,11 +2,11 @@
 //!
 //! | one | other | together |
 //! | --- | --- | --- |
-//! | whole numbers | doubles | doubles, where every whole number is one exactly (whoever converts values sees to that) |
-//! | whole numbers, decimals | decimals | the decimal with the digits of both, 38 at most; 76 where one of them is of 256 bits |
+//! | integers | doubles | doubles, where every integer is one exactly (whoever converts values sees to that) |
+//! | integers, decimals | decimals | the decimal with the digits of both, 38 at most; 76 where one of them is of 256 bits |
 //! | dates | timestamps | timestamps, but for those in nanoseconds; a date is its midnight, in UTC where there is a zone |
 //! | timestamps | timestamps | the finer unit, but for nanoseconds, and only both with a zone or both without |
-//! | texts | dictionaries of texts | texts |
+//! | strings | dictionaries of strings | strings |
 //! | objects | objects | the fields of both |
 //! | lists | lists | lists of both elements |
 //! | anything else | | a conflict |
@@ -18,7 +18,7 @@ use crate::schema::types::record::{Column, ColumnType, IntegerType};
 pub enum Conflicts {
     /// The column stays; records with values of another type are refused.
     Reject,
-    /// A column of dates or times becomes text when other texts come; other conflicts are refused.
+    /// A column of dates or times becomes text when other strings come; other conflicts are refused.
     Text,
     /// The column becomes JSON text.
     Json,
@@ -66,7 +66,7 @@ pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Opti
     })
 }
 
-/// The narrowest whole numbers that hold both.
+/// The narrowest integers that hold both.
 fn integers(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     let ((one_signed, one_bits), (other_signed, other_bits)) = (bits(one)?, bits(other)?);
     let is_signed = one_signed || other_signed;
@@ -83,7 +83,7 @@ fn integers(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     })
 }
 
-/// Whether whole numbers have a sign, and their bits.
+/// Whether integers have a sign, and their bits.
 fn bits(column_type: &ColumnType) -> Option<(bool, u8)> {
     match column_type {
         ColumnType::Int64 => Some((true, 64)),
@@ -175,7 +175,7 @@ fn decimals(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     })
 }
 
-/// Whether values are texts in JSON that say the same wherever they stand.
+/// Whether values are strings in JSON that say the same wherever they stand.
 fn is_text(column_type: &ColumnType) -> bool {
     let is_plain = matches!(
         column_type,

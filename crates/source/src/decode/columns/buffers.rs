@@ -1,4 +1,4 @@
-//! What columns are made of: texts one after the other, offsets, numbers.
+//! What columns are made of: strings one after the other, offsets, numbers.
 
 use std::mem;
 use std::sync::Arc;

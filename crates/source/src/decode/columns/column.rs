@@ -340,7 +340,7 @@ impl Values {
             Self::Int64(_) => INTEGER,
             Self::Float64(_) => "a number",
             Self::Decimal128 { .. } => "a decimal number",
-            Self::Utf8(_) => "a text",
+            Self::Utf8(_) => "a string",
             Self::Json(_) | Self::Other(_) => "a value",
             Self::TimestampUtc(_) => INSTANT,
             Self::TimestampNaive(_) => LOCAL,

@@ -31,7 +31,7 @@ const DURATION: &str = "an ISO 8601 duration of days, hours, minutes and seconds
 /// The values of one column.
 #[derive(Debug)]
 pub(super) enum OtherBuffer {
-    /// What is a whole number of at most 64 bits in Arrow.
+    /// What is an integer of at most 64 bits in Arrow.
     Whole {
         kind: Whole,
         values: Vec<i64>,
@@ -116,7 +116,7 @@ impl OtherBuffer {
         match self {
             Self::Whole { kind, values } => values.push(kind.read(scanner, counts)?),
             Self::UInt64(values) if is_number || is_text => {
-                values.push(read_number(scanner, "a whole number of 64 bits without a sign", |number| {
+                values.push(read_number(scanner, "an unsigned 64-bit integer", |number| {
                     to_integer(number, 0, i128::from(u64::MAX))
                 })?);
             }
@@ -150,10 +150,10 @@ impl OtherBuffer {
     fn expected(&self) -> &'static str {
         match self {
             Self::Whole { kind, .. } => kind.expected(),
-            Self::UInt64(_) => "a whole number of 64 bits without a sign",
+            Self::UInt64(_) => "an unsigned 64-bit integer",
             Self::Float32(_) => FLOAT32,
             Self::Decimal256 { .. } => "a decimal number",
-            Self::Dictionary(_) => "a text",
+            Self::Dictionary(_) => "a string",
             Self::Binary { .. } => BASE64,
             Self::Map(_) => "an object",
         }
@@ -240,14 +240,14 @@ impl OtherBuffer {
 
 fn integer(kind: IntegerType) -> Whole {
     let (name, min, max) = match kind {
-        IntegerType::Int8 => ("a whole number of 8 bits", i8::MIN.into(), i8::MAX.into()),
-        IntegerType::Int16 => ("a whole number of 16 bits", i16::MIN.into(), i16::MAX.into()),
-        IntegerType::Int32 => ("a whole number of 32 bits", i32::MIN.into(), i32::MAX.into()),
-        IntegerType::UInt8 => ("a whole number of 8 bits without a sign", 0, u8::MAX.into()),
-        IntegerType::UInt16 => ("a whole number of 16 bits without a sign", 0, u16::MAX.into()),
-        IntegerType::UInt32 => ("a whole number of 32 bits without a sign", 0, u32::MAX.into()),
+        IntegerType::Int8 => ("an 8-bit integer", i8::MIN.into(), i8::MAX.into()),
+        IntegerType::Int16 => ("a 16-bit integer", i16::MIN.into(), i16::MAX.into()),
+        IntegerType::Int32 => ("a 32-bit integer", i32::MIN.into(), i32::MAX.into()),
+        IntegerType::UInt8 => ("an unsigned 8-bit integer", 0, u8::MAX.into()),
+        IntegerType::UInt16 => ("an unsigned 16-bit integer", 0, u16::MAX.into()),
+        IntegerType::UInt32 => ("an unsigned 32-bit integer", 0, u32::MAX.into()),
         // It has a buffer of its own.
-        IntegerType::UInt64 => ("a whole number", 0, i64::MAX),
+        IntegerType::UInt64 => ("an integer", 0, i64::MAX),
     };
     Whole::Integer { name, min, max }
 }
@@ -317,7 +317,7 @@ impl DictionaryBuffer {
         let key = if let Some(key) = self.places.get(text) {
             *key
         } else {
-            // As many texts as a column of texts could hold.
+            // As many strings as a column of strings could hold.
             let key = i32::try_from(self.texts.len()).unwrap_or(i32::MAX);
             self.texts.push(text)?;
             self.places.insert(text.into(), key);

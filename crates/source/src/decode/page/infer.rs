@@ -1,6 +1,6 @@
 //! What the columns of a resource probably are, from its records.
 //!
-//! The narrowest type that holds every value seen is taken, and it never costs exactness: where whole numbers and
+//! The narrowest type that holds every value seen is taken, and it never costs exactness: where integers and
 //! fractions mix and a double would not hold each of them, where kinds mix, or where an object's keys look like data, the column is JSON,
 //! which keeps the text. A field that was never anything but null is left out, as in dlt, and can be asked for by
 //! [`Inferrer::always_null`].
@@ -25,7 +25,7 @@ use crate::spec::RecordFormat;
 
 /// An object with more fields than this is a map whose keys are data.
 const FIELDS_MAX: usize = 1_000;
-/// The greatest whole number up to which a double holds every one.
+/// The greatest integer up to which a double holds every one.
 const EXACT_IN_DOUBLE_MAX: u64 = 1 << 53;
 
 /// Looks at pages and proposes a schema.
@@ -109,7 +109,7 @@ impl Inferrer {
         paths
     }
 
-    /// The places, lists' indexes left out, with a whole number that a double may not hold.
+    /// The places, lists' indexes left out, with an integer that a double may not hold.
     pub fn beyond_doubles(&self) -> Places {
         let mut places = Places::new();
         self.root.collect_beyond_doubles("$", &mut places);
@@ -174,9 +174,9 @@ struct Numbers {
     seen: bool,
     /// One has a fraction or an exponent.
     fractions: bool,
-    /// One is a whole number that a double may not hold.
+    /// One is an integer that a double may not hold.
     beyond_double: bool,
-    /// One is a whole number beyond 64 bits.
+    /// One is an integer beyond 64 bits.
     beyond_i64: bool,
     /// One fits neither 38 digits nor a double.
     beyond_all: bool,
@@ -361,7 +361,7 @@ impl Numbers {
 }
 
 impl Texts {
-    /// Takes a text into account; none is a string that is no Unicode text.
+    /// Takes a string into account; none is a string that is no Unicode text.
     fn observe(&mut self, text: Option<&str>) {
         self.seen = true;
         let bytes = text.unwrap_or_default().as_bytes();

@@ -19,7 +19,7 @@ enum Fate {
     Failed,
 }
 
-/// A record has `id`; `n` and those of `o`, of the objects in `l` and of `m` are whole numbers; `fatal` fails the run, and null stands for a `lax` that does not fit.
+/// A record has `id`; `n` and those of `o`, of the objects in `l` and of `m` are integers; `fatal` fails the run, and null stands for a `lax` that does not fit.
 fn fate(unknown_fields: UnknownFields, type_mismatches: TypeMismatches, record: &str) -> Fate {
     let numbers = || ColumnType::Struct(vec![column("x", ColumnType::Int64), required("y", ColumnType::Int64)]);
     let schema = schema(vec![

@@ -108,7 +108,7 @@ fn a_reject_says_where_what_and_why_and_keeps_the_record() {
             r#"{"id":"a","organizer":{"e-mail.address":12.50}}"#,
             "$.organizer['e-mail.address']",
             WrongType,
-            "expected a text, found the number 12.50",
+            "expected a string, found the number 12.50",
         ),
         (
             r#"{"id":"a","organizer":{}}"#,
@@ -120,7 +120,7 @@ fn a_reject_says_where_what_and_why_and_keeps_the_record() {
             r#"{"id":"a","tags":[["x"],["y","z",{"deep":[1]}]]}"#,
             "$.tags[1][2]",
             WrongType,
-            "expected a text, found an object",
+            "expected a string, found an object",
         ),
         ("[1,2]", "$", NotAnObject, "expected an object, found an array"),
         ("null", "$", NotAnObject, "expected an object, found null"),
@@ -143,7 +143,7 @@ fn long_values_and_records_are_cut_in_a_reject() {
     let mut decoder = decoder(&events(), "$");
     let record = format!("{{\"event_id\":{}, \"summary\":\"{}\"}}", "9".repeat(100), "é".repeat(50_000));
     let decoded = decode(&mut decoder, 0, record.as_bytes()).unwrap();
-    assert_eq!(decoded.rejects[0].reason, format!("expected a text, found the number {}…", "9".repeat(60)));
+    assert_eq!(decoded.rejects[0].reason, format!("expected a string, found the number {}…", "9".repeat(60)));
     let raw = &decoded.rejects[0].raw;
     assert!((REJECT_RAW_BYTES_MAX - 1..=REJECT_RAW_BYTES_MAX).contains(&raw.len()) && record.starts_with(raw));
 }

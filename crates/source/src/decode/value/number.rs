@@ -17,7 +17,7 @@ pub(crate) enum NumberFault {
 const DIGITS_MAX: usize = 38;
 /// The most digits of a decimal of 256 bits.
 const WIDE_DIGITS_MAX: usize = 76;
-/// Below this a double holds every whole number.
+/// Below this a double holds every integer.
 const EXACT_IN_DOUBLE_BELOW: f64 = 9_007_199_254_740_992.0;
 
 /// The 64-bit integer that a number is. `2.0` and `1e3` are integers too.
@@ -30,7 +30,7 @@ pub(crate) fn to_i64(number: NumberText<'_>) -> Result<i64, NumberFault> {
     i64::try_from(wide).map_err(|_| NumberFault::OutOfRange)
 }
 
-/// The whole number from `min` to `max` that a number is.
+/// The integer from `min` to `max` that a number is.
 pub(crate) fn to_integer<T: TryFrom<i128>>(number: NumberText<'_>, min: i128, max: i128) -> Result<T, NumberFault> {
     let value = to_decimal(number.text, 20, 0)?;
     let value = if (min..=max).contains(&value) { value } else { return Err(NumberFault::OutOfRange) };
@@ -150,7 +150,7 @@ fn length(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A text that is a number, by the grammar of JSON.
+/// A string that is a number, by the grammar of JSON.
 pub(crate) fn as_number(text: &str) -> Option<NumberText<'_>> {
     let mut scanner = Scanner::new(text.as_bytes(), 0).ok()?;
     let number = if scanner.position() == 0 { scanner.number().ok()? } else { return None };

@@ -1,4 +1,4 @@
-//! The value at the cursor as a text, a number, bytes or a time, also where it is not written in the usual form and yet loses nothing.
+//! The value at the cursor as a string, a number, bytes or a time, also where it is not written in the usual form and yet loses nothing.
 //! `docs/types.md` is the table of what is taken.
 
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ pub(crate) fn read_number<T>(
     converted.map_err(|fault| bad_number(fault, expected, scanner.text_since(start)))
 }
 
-/// Reads a double, or the text that is one; three texts stand for what JSON has no numbers for.
+/// Reads a double, or the text that is one; three strings stand for what JSON has no numbers for.
 pub(crate) fn read_float(scanner: &mut Scanner<'_>, expected: &str) -> Result<f64, Stop> {
     let start = scanner.bookmark();
     if let Some(special) = special_float(&read_text(scanner)?) {

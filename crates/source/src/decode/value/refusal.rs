@@ -141,7 +141,7 @@ pub(crate) fn bad_time(fault: TimeFault, expected: &str, value: &str) -> Stop {
     Stop::record(code, format!("expected {expected}, found {}{detail}", describe(value)))
 }
 
-/// Refuses a text that holds half of a surrogate pair; `value` is the text as it is written, with its quotes.
+/// Refuses a string that holds half of a surrogate pair; `value` is the text as it is written, with its quotes.
 #[cold]
 pub(crate) fn lone_surrogate(value: &str) -> Stop {
     let found = describe(value);

@@ -6,7 +6,7 @@
 //!
 //! These are the usual forms. What else is taken, more slowly, is in [`crate::decode::value::lenient`].
 
-/// Why a text is no such date or time.
+/// Why a string is no such date or time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimeFault {
     /// It has another form.

@@ -46,7 +46,7 @@ fn written(cell: &str, is_text: bool) -> String {
     }
 }
 
-/// Whether a text is a JSON number (RFC 8259 §6). `007` is not one, and stays what it is.
+/// Whether a string is a JSON number (RFC 8259 §6). `007` is not one, and stays what it is.
 fn is_number(text: &str) -> bool {
     let after_sign = text.strip_prefix('-').unwrap_or(text);
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

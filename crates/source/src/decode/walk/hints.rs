@@ -105,7 +105,7 @@ impl Reader<'_> {
             hints.more.get_or_insert(place);
         } else if value.is_nothing() {
         } else if plain.starts_with("next") {
-            // A truth value says that there is more, not how to get it.
+            // A boolean says that there is more, not how to get it.
             if hints.next.is_none() && !matches!(value, Scalar::Bool(_)) {
                 hints.next = Some((place, value));
             }

@@ -33,7 +33,7 @@ pub struct ParentRow {
 }
 
 impl ParentRow {
-    /// A row of fields with their raw JSON texts.
+    /// A row of fields with their raw JSON strings.
     pub fn new(values: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { values: values.into_iter().collect() }
     }
@@ -135,7 +135,7 @@ impl Bindings<'_> {
         Ok(Some(text))
     }
 
-    /// JSON with its texts filled in. A text that is exactly one place takes the value's own type; a member whose value is not
+    /// JSON with its strings filled in. A string that is exactly one place takes the value's own type; a member whose value is not
     /// there yet is left out.
     fn json(&self, json: &Value) -> Result<Option<Value>> {
         Ok(Some(match json {

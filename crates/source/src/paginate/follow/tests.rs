@@ -98,7 +98,7 @@ fn what_cannot_be_sent_is_an_error() {
     let pages = vec![page(1, vec![Lookup::Found(Scalar::Container)])];
     assert_eq!(
         drive(&cursor(), pages).1.unwrap_err().to_string(),
-        "cursor_path next is an object or array, not a text or a number"
+        "cursor_path next is an object or array, not a string or a number"
     );
 }
 

@@ -73,7 +73,7 @@ fn a_missing_total_is_an_error_that_names_the_path() {
 #[test]
 fn a_total_of_another_kind_is_an_error() {
     let (_, end) = drive(&spec(2), vec![page(2, vec![Lookup::Found(Scalar::Text("many".to_owned()))])]);
-    assert_eq!(end.unwrap_err().to_string(), "total_path total is \"many\", not a whole number");
+    assert_eq!(end.unwrap_err().to_string(), "total_path total is \"many\", not an integer");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub const UNIX_TIMES: &[(&str, TimeUnit)] = &[
     ("unix-time-ns", TimeUnit::Nanosecond),
 ];
 
-/// The type of a text. A format that no column does more with than to keep it stays text.
+/// The type of a string. A format that no column does more with than to keep it stays text.
 pub(crate) fn string_type(schema: &Map<String, Value>, format: &str) -> ColumnType {
     let encoding = schema.get("contentEncoding").and_then(Value::as_str).unwrap_or_default();
     match (format, encoding) {
@@ -21,7 +21,7 @@ pub(crate) fn string_type(schema: &Map<String, Value>, format: &str) -> ColumnTy
         ("date-time", _) => ColumnType::TimestampUtc,
         ("date", _) => ColumnType::Date32,
         ("time", _) => ColumnType::Time64,
-        // Proto3 writes whole numbers of 64 bits as texts, and says so.
+        // Proto3 writes 64-bit integers as strings, and says so.
         ("int64", _) => ColumnType::Int64,
         ("uint64", _) => ColumnType::Integer(IntegerType::UInt64),
         _ => ColumnType::Utf8,

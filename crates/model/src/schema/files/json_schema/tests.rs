@@ -121,7 +121,7 @@ fn every_problem_is_named_with_its_place() {
         "#/properties/b~1c/x-arrow: \"decimal128(99, 2)\" is not known",
         "#/properties/d/$ref: #/nowhere is not there",
         "#/properties/e: is not a schema",
-        "#/properties/f/maxLength: expected a whole number that is not negative",
+        "#/properties/f/maxLength: expected an integer that is not negative",
         "#/properties/g/formt: is not a word of JSON Schema; did you mean 'format'?",
         "#/properties/h/$dynamicRef: is not followed",
         "#/properties/i/x-arrow: a value of type object is not int64",
