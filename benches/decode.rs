@@ -9,9 +9,9 @@ mod pages;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lakefeed::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
-use lakefeed::paginate::Questions;
-use lakefeed::spec::JsonPath;
+use lakefeed_model::spec::JsonPath;
+use lakefeed_source::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
+use lakefeed_source::paginate::Questions;
 use serde::de::IgnoredAny;
 
 const BATCH_ROWS: usize = 8_192;

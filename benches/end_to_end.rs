@@ -5,23 +5,14 @@
 #![expect(clippy::unwrap_used, reason = "a bench panics to fail")]
 
 use std::path::Path;
-use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lakefeed::client::ReqwestTransport;
-use lakefeed::clock::SystemClock;
-use lakefeed::config::{self, Format};
 use lakefeed::demo::{DemoOptions, DemoServer};
-use lakefeed::environment::Environment;
-use lakefeed::event::Silent;
-use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::Lake;
-use lakefeed::pipeline::{self, Components, RunOptions};
-use lakefeed::spec::{DestinationSpec, PipelineSpec};
+use lakefeed::{Environment, Format, Pipeline};
 
 const EVENTS: usize = 50_000;
 
-fn pipeline(api: &DemoServer, page: usize, disposition: &str, partitioned: bool) -> PipelineSpec {
+fn pipeline(api: &DemoServer, page: usize, disposition: &str, partitioned: bool) -> Pipeline {
     let partition_by = if partitioned { "[{column: start_time, transform: day}]" } else { "[]" };
     let text = format!(
         "name: bench\n\
@@ -33,22 +24,13 @@ fn pipeline(api: &DemoServer, page: usize, disposition: &str, partitioned: bool)
         id = api.client_id(),
         secret = api.client_secret(),
     );
-    let files = Environment::empty().with_file("events.json", include_str!("../schemas/calendar_events.json"));
-    config::parse("bench.yaml", &text, Format::Yaml, &files).unwrap()
+    let schema = include_str!("../schemas/calendar_events.json");
+    Pipeline::parse_with(&text, Format::Yaml, &Environment::empty().with_file("events.json", schema)).unwrap()
 }
 
-async fn run(spec: &PipelineSpec, folder: &Path) {
-    let components = Components {
-        clock: SystemClock::shared(),
-        transport: Arc::new(ReqwestTransport::new(&Environment::empty())),
-        observer: Arc::new(Silent),
-        run_id: "bench".to_owned(),
-        interrupt: Interrupt::never(),
-        jitter_seed: 1,
-    };
-    let lake = Lake::open(&DestinationSpec::at(folder.to_str().unwrap()), &Environment::empty()).unwrap();
-    let resources = pipeline::choose(spec, &[]).unwrap();
-    pipeline::run(spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
+async fn run(pipeline: &Pipeline, folder: &Path) {
+    let runner = pipeline.runner().destination(folder.to_str().unwrap()).run_id("bench").jitter_seed(1);
+    runner.run().await.into_result().unwrap();
 }
 
 fn end_to_end(criterion: &mut Criterion) {
@@ -60,14 +42,14 @@ fn end_to_end(criterion: &mut Criterion) {
         [(100, "append", false), (1_000, "append", false), (1_000, "append", true), (1_000, "merge", true)]
     {
         let name = format!("{disposition}{}", if partitioned { ", day partitions" } else { "" });
-        let spec = pipeline(&api, page, disposition, partitioned);
+        let pipeline = pipeline(&api, page, disposition, partitioned);
         group.bench_function(BenchmarkId::new(name, page), |bencher| {
             bencher.to_async(&runtime).iter_batched(
                 || tempfile::tempdir().unwrap(),
                 |folder| {
-                    let spec = &spec;
+                    let pipeline = &pipeline;
                     async move {
-                        run(spec, folder.path()).await;
+                        run(pipeline, folder.path()).await;
                         folder
                     }
                 },
@@ -76,10 +58,10 @@ fn end_to_end(criterion: &mut Criterion) {
         });
     }
     let full = tempfile::tempdir().unwrap();
-    let spec = pipeline(&api, 1_000, "merge", true);
-    runtime.block_on(run(&spec, full.path()));
+    let pipeline = pipeline(&api, 1_000, "merge", true);
+    runtime.block_on(run(&pipeline, full.path()));
     group.bench_function(BenchmarkId::new("merge, nothing changed", 1_000), |bencher| {
-        bencher.to_async(&runtime).iter(|| run(&spec, full.path()));
+        bencher.to_async(&runtime).iter(|| run(&pipeline, full.path()));
     });
     group.finish();
 }

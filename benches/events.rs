@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
-use lakefeed::schema::{Column, ColumnType, RecordSchema};
+use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// 2026-01-01, in days since 1970.

@@ -19,11 +19,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray, UInt32Array};
-use lakefeed::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
-use lakefeed::lake::{CommitOutcome, Lake, WriteSpec};
-use lakefeed::paginate::Questions;
-use lakefeed::schema::RecordSchema;
-use lakefeed::spec::{JsonPath, PartitionField, WriteDisposition};
+use lakefeed_lake::spec::PartitionField;
+use lakefeed_lake::{CommitOutcome, Lake, WriteSpec};
+use lakefeed_model::schema::RecordSchema;
+use lakefeed_model::spec::{JsonPath, WriteDisposition};
+use lakefeed_source::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
+use lakefeed_source::paginate::Questions;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde::de::IgnoredAny;

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use lakefeed::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
-use lakefeed::lake::{Lake, WriteSpec};
-use lakefeed::spec::{JsonPath, WriteDisposition};
+use lakefeed_lake::{Lake, WriteSpec};
+use lakefeed_model::spec::{JsonPath, WriteDisposition};
+use lakefeed_source::decode::{DecodeOptions, MismatchPolicy, PageDecoder, PageInput};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use tokio::runtime::Runtime;

@@ -20,10 +20,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use lakefeed::clock::{Clock as _, SystemClock};
-use lakefeed::environment::Environment;
-use lakefeed::lake::{CommitOutcome, Lake, WriteSpec};
-use lakefeed::spec::{DestinationSpec, WriteDisposition};
+use lakefeed_lake::spec::DestinationSpec;
+use lakefeed_lake::{CommitOutcome, Lake, WriteSpec};
+use lakefeed_model::clock::{Clock as _, SystemClock};
+use lakefeed_model::environment::Environment;
+use lakefeed_model::spec::WriteDisposition;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 

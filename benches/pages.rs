@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use lakefeed::schema::{Column, ColumnType, RecordSchema};
+use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
 
 const RECORDS: u32 = 1_000;
 

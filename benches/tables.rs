@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use lakefeed::checkpoint::Checkpoint;
-use lakefeed::lake::{CommitOutcome, Lake, WriteSpec};
-use lakefeed::schema::{Conflicts, RecordSchema};
-use lakefeed::spec::{Limits, MergeSpec, PartitionField, Transform, WriteDisposition};
+use lakefeed_lake::spec::{MergeSpec, PartitionField, Transform};
+use lakefeed_lake::{CommitOutcome, Lake, WriteSpec};
+use lakefeed_model::checkpoint::Checkpoint;
+use lakefeed_model::schema::{Conflicts, RecordSchema};
+use lakefeed_model::spec::{Limits, WriteDisposition};
 
 /// The table, in every lake.
 pub(crate) const TABLE: &str = "events";

@@ -1,85 +1,75 @@
-//! `lakefeed` keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API.
+//! Keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API.
 //!
-//! # Layout, in reading order
+//! A pipeline file says what to read and how it becomes tables. The command `lakefeed` runs it, and so does a program:
 //!
-//! A page of the API becomes rows of the lake in stages, and each stage hands on a named value:
-//! `Document → PipelineSpec → PageRequest → Page → Decoded → StagedFile → Commit → RunReport`.
-//! `ARCHITECTURE.md` has the map with its invariants; `tests/architecture/rooms.toml` holds the edges between the modules.
-//! Read [`pipeline`] first: it is the story of a run, and the only module that knows every stage.
+//! ```no_run
+//! use lakefeed::{Environment, Lake, Pipeline};
 //!
-//! # Example
+//! # async fn example() -> lakefeed::Result<()> {
+//! let pipeline = Pipeline::load_with("calendar.yaml", &Environment::of_process())?;
 //!
-//! A pipeline on the demo's API, into a lake in a temporary folder:
+//! // Into the lake that the file names. A report comes of every run, and has the error in it.
+//! let report = pipeline.run().await;
+//! println!("{report}");
+//! report.into_result()?;
 //!
-//! ```
-//! use std::sync::Arc;
+//! // Or the records of a resource as Arrow batches, without a table.
+//! let mut batches = pipeline.reader("events").batches().await?;
+//! while let Some(batch) = batches.next().await {
+//!     println!("{} rows", batch?.num_rows());
+//! }
+//! let next = batches.checkpoint().cloned(); // the next reading goes on `.from(next)`
 //!
-//! use lakefeed::client::ReqwestTransport;
-//! use lakefeed::clock::SystemClock;
-//! use lakefeed::config::{self, Format, SystemSources};
-//! use lakefeed::demo::{DemoOptions, DemoServer};
-//! use lakefeed::environment::Environment;
-//! use lakefeed::event::Silent;
-//! use lakefeed::interrupt::Interrupt;
-//! use lakefeed::lake::Lake;
-//! use lakefeed::pipeline::{self, Components, RunOptions};
-//! use lakefeed::spec::DestinationSpec;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # tokio::runtime::Runtime::new()?.block_on(async {
-//! let api = DemoServer::start(DemoOptions { events: 300, ..DemoOptions::default() }).await?;
-//! let folder = tempfile::tempdir()?;
-//! let pipeline = serde_json::json!({
-//!     "client": {
-//!         "base_url": api.base_url(),
-//!         "auth": {
-//!             "type": "oauth2",
-//!             "client_id": api.client_id(),
-//!             "client_secret": api.client_secret(),
-//!             "token_url": format!("{}/oauth/token", api.base_url()),
-//!         },
-//!     },
-//!     "resources": [{
-//!         "name": "events",
-//!         "endpoint": {"path": "/v1/events", "data_selector": "items", "paginator": {"type": "offset", "limit": 100}},
-//!         "primary_key": "event_id",
-//!         "write_disposition": "merge",
-//!     }],
-//!     "destination": folder.path(),
-//! });
-//! let sources = SystemSources::new(folder.path().to_owned(), &Environment::empty());
-//! let spec = config::parse("events.json", &pipeline.to_string(), Format::Json, &sources)?;
-//! let components = Components {
-//!     clock: SystemClock::shared(),
-//!     transport: Arc::new(ReqwestTransport::new(&Environment::empty())),
-//!     observer: Arc::new(Silent),
-//!     run_id: "first".to_owned(),
-//!     interrupt: Interrupt::never(),
-//!     jitter_seed: 1,
-//! };
-//! let lake = Lake::open(&DestinationSpec::at(folder.path().display().to_string()), &Environment::empty())?;
-//! pipeline::run(&spec, &pipeline::choose(&spec, &[])?, &RunOptions::default(), &lake, &components).await?;
-//!
-//! let snapshot = lake.table("events").snapshot().await?;
-//! assert_eq!((snapshot.version, snapshot.rows()), (1, 300));
+//! // What runs have left.
+//! let snapshot = Lake::open("./lake")?.table("events").snapshot().await?;
+//! println!("commit {}: {} rows", snapshot.version, snapshot.rows());
 //! # Ok(())
-//! # })
 //! # }
 //! ```
+//!
+//! [`Pipeline::runner`] takes what is not to be as usual: a [`Transport`], an object store, [`Observer`]s, a [`Clock`], a wish to stop. The
+//! library reads neither the variables of the process nor its home directory, but for what an [`Environment`] passes in. It needs a Tokio
+//! runtime. `examples/embed.rs` shows all of this; `ARCHITECTURE.md` shows the inside.
 
-pub mod cassette;
 #[cfg(feature = "cli")]
+mod cassette;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
-pub mod config;
-pub mod expression;
-pub mod pipeline;
-pub mod plan;
+mod config;
+mod expression;
+mod facade;
+mod pipeline;
+mod plan;
 pub mod report;
-pub mod spec;
-pub mod telemetry;
+mod spec;
+pub mod table;
+mod telemetry;
+pub mod third_party;
+pub mod transport;
 
+pub use config::Format;
+pub use facade::{Batches, Lake, Pipeline, Reader, Runner, Table};
 #[cfg(feature = "demo")]
 pub use lakefeed_demo as demo;
-pub use lakefeed_lake as lake;
-pub use lakefeed_model::{checkpoint, clock, environment, error, event, interrupt, reject, schema, secret};
-pub use lakefeed_source::{client, decode, extract, paginate};
+pub use lakefeed_model::checkpoint::Checkpoint;
+pub use lakefeed_model::clock::Clock;
+pub use lakefeed_model::environment::Environment;
+pub use lakefeed_model::error::{Error, ErrorKind, Result};
+pub use lakefeed_model::event::{Observer, RunEvent};
+pub use lakefeed_source::client::Transport;
+#[cfg(feature = "testing")]
+pub use lakefeed_testing as testing;
+/// What fuzz targets reach into. Not for programs.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::expression::Expression;
+}
+pub use report::RunReport;
+pub use telemetry::LogObserver;
+
+// As the modules of this package call them.
+pub(crate) use lakefeed_lake as lake;
+pub(crate) use lakefeed_model::{checkpoint, clock, environment, error, event, interrupt, reject, schema, secret};
+pub(crate) use lakefeed_source::{client, decode, extract, paginate};

@@ -1,12 +1,12 @@
 //! What must hold of any bytes as a page: the decoder never panics, agrees with `serde_json` on what is JSON, keeps nothing of a page that fails,
 //! and an inferred schema takes every record that it came from. The fuzz target and `tests/it/fuzz.rs` share it.
 
-use lakefeed::decode::{
+use lakefeed_model::schema::SchemaFile;
+use lakefeed_model::spec::JsonPath;
+use lakefeed_source::decode::{
     DecodeError, DecodeOptions, InferOptions, Inferrer, MismatchPolicy, PageDecoder, PageInput, RowTarget,
 };
-use lakefeed::paginate::Questions;
-use lakefeed::schema::SchemaFile;
-use lakefeed::spec::JsonPath;
+use lakefeed_source::paginate::Questions;
 use serde::de::IgnoredAny;
 
 const DEPTH_MAX: u32 = 1_024;

@@ -4,25 +4,14 @@
 
 #![no_main]
 
-use lakefeed::config::{self, Format, Sources};
+use lakefeed::{Environment, Format, Pipeline};
 use libfuzzer_sys::fuzz_target;
 
-
-
-struct Fixed;
-
-impl Sources for Fixed {
-    fn env(&self, _name: &str) -> Option<String> {
-        Some("value".to_owned())
-    }
-
-    fn file(&self, _path: &str) -> std::io::Result<String> {
-        Ok(r#"{"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}"#.to_owned())
-    }
-}
+const SCHEMA: &str = r#"{"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}"#;
 
 fuzz_target!(|text: &str| {
+    let environment = Environment::empty().with_variable("NAME", "value").with_file("schema.json", SCHEMA);
     for format in [Format::Yaml, Format::Json, Format::Toml] {
-        drop(config::parse("fuzz", text, format, &Fixed));
+        drop(Pipeline::parse_with(text, format, &environment));
     }
 });

@@ -9,7 +9,7 @@ mod body;
 
 use std::sync::LazyLock;
 
-use lakefeed::schema::SchemaFile;
+use lakefeed_model::schema::SchemaFile;
 use libfuzzer_sys::fuzz_target;
 
 static SCHEMA: LazyLock<SchemaFile> = LazyLock::new(body::everything);

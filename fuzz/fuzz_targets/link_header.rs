@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use lakefeed::paginate::link_target;
+use lakefeed_source::paginate::link_target;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|header: &str| {

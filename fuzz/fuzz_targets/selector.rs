@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use lakefeed::spec::JsonPath;
+use lakefeed_model::spec::JsonPath;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

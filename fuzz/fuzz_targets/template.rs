@@ -4,8 +4,8 @@
 
 #![no_main]
 
-use lakefeed::expression::Expression;
-use lakefeed::spec::Template;
+use lakefeed::internals::Expression;
+use lakefeed_source::spec::Template;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -19,10 +19,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use record::Recorder;
-pub use replay::{Replay, spec_for_replay};
-pub use scrub::Scrubber;
-pub use sources::{ReplaySources, TrackingSources};
+pub(crate) use record::Recorder;
+pub(crate) use replay::{Replay, spec_for_replay};
+pub(crate) use scrub::Scrubber;
+pub(crate) use sources::{ReplaySources, TrackingSources};
 
 use crate::checkpoint::Checkpoint;
 use crate::client::TransportErrorKind;
@@ -33,7 +33,7 @@ pub(crate) const MARK: &str = "***";
 /// The head of a cassette.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Head {
+pub(crate) struct Head {
     /// The version of the format.
     pub version: u32,
     /// The pipeline that was run.
@@ -50,7 +50,7 @@ pub struct Head {
 
 impl Head {
     /// The version that this program reads and writes.
-    pub const VERSION: u32 = 1;
+    pub(crate) const VERSION: u32 = 1;
 }
 
 /// A request, and what came of it.

@@ -19,7 +19,7 @@ pub(super) const HEAD: &str = "cassette.json";
 
 /// A transport that keeps every exchange that goes through it.
 #[derive(Debug)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     inner: Arc<dyn Transport>,
     scrubber: Scrubber,
     folder: PathBuf,
@@ -31,7 +31,7 @@ impl Recorder {
     ///
     /// # Errors
     /// When the folder holds something, or cannot be written.
-    pub fn create(folder: &Path, head: &Head, scrubber: Scrubber, inner: Arc<dyn Transport>) -> Result<Self> {
+    pub(crate) fn create(folder: &Path, head: &Head, scrubber: Scrubber, inner: Arc<dyn Transport>) -> Result<Self> {
         let cannot = |error: std::io::Error| {
             Error::config(format!("the cassette {} cannot be written", folder.display())).with_source(error)
         };

@@ -17,7 +17,7 @@ use crate::spec::{Auth, JwtAlgorithm, PipelineSpec};
 
 /// A cassette that was opened.
 #[derive(Debug)]
-pub struct Replay {
+pub(crate) struct Replay {
     folder: PathBuf,
     head: Head,
     /// The exchanges of each request, in the order in which they were recorded.
@@ -38,7 +38,7 @@ impl Replay {
     ///
     /// # Errors
     /// When there is none, or it is damaged.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
         let head: Head = read(&folder.join(HEAD))?;
         if head.version != Head::VERSION {
             return Err(Error::config(format!(
@@ -68,13 +68,13 @@ impl Replay {
     }
 
     /// What was recorded, and from where it began.
-    pub fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &Head {
         &self.head
     }
 
     /// The same, with what the pipeline keeps secret: its requests are looked up as they were recorded, without secrets.
     #[must_use]
-    pub fn hiding(self, scrubber: Scrubber) -> Self {
+    pub(crate) fn hiding(self, scrubber: Scrubber) -> Self {
         Self { scrubber, ..self }
     }
 
@@ -160,7 +160,7 @@ impl Transport for Replay {
 }
 
 /// The pipeline as it runs without its secrets: whatever they are for, `***` will do, and no file of tokens is touched.
-pub fn spec_for_replay(mut spec: PipelineSpec) -> PipelineSpec {
+pub(crate) fn spec_for_replay(mut spec: PipelineSpec) -> PipelineSpec {
     spec.client.auth = without_keys(spec.client.auth);
     for resource in &mut spec.resources {
         resource.endpoint.auth = resource.endpoint.auth.take().map(|auth| without_keys((*auth).clone()).into());

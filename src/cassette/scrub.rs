@@ -23,14 +23,14 @@ const HARMLESS_FIELDS: &[&str] =
 
 /// Replaces secrets by `***`. Learns new ones as they come.
 #[derive(Default)]
-pub struct Scrubber {
+pub(crate) struct Scrubber {
     /// As they are looked for: plain, form-encoded and as in JSON; the longest first, so that none tears another one apart.
     forms: Mutex<Vec<String>>,
 }
 
 impl Scrubber {
     /// A scrubber that knows the secrets of a pipeline.
-    pub fn of(spec: &PipelineSpec) -> Self {
+    pub(crate) fn of(spec: &PipelineSpec) -> Self {
         let scrubber = Self::default();
         let endpoints = spec.resources.iter().map(|resource| &resource.endpoint);
         for auth in std::iter::once(&spec.client.auth).chain(endpoints.clone().filter_map(|end| end.auth.as_deref())) {
@@ -47,12 +47,12 @@ impl Scrubber {
     }
 
     /// Whether `value` is a secret of the pipeline.
-    pub fn knows(&self, value: &str) -> bool {
+    pub(crate) fn knows(&self, value: &str) -> bool {
         self.forms().iter().any(|form| form == value)
     }
 
     /// From now on `secret` is one.
-    pub fn learn(&self, secret: &str) {
+    pub(crate) fn learn(&self, secret: &str) {
         if secret.is_empty() || secret == MARK {
             return;
         }

@@ -11,20 +11,20 @@ const SECRET_PARTS: &[&str] = &["auth", "credential", "key", "pass", "pwd", "sec
 
 /// Sources that remember what was asked of them.
 #[derive(Debug)]
-pub struct TrackingSources<S> {
+pub(crate) struct TrackingSources<S> {
     inner: S,
     seen: Mutex<BTreeMap<String, String>>,
 }
 
 impl<S> TrackingSources<S> {
     /// Remembers what is asked of `inner`.
-    pub fn new(inner: S) -> Self {
+    pub(crate) fn new(inner: S) -> Self {
         Self { inner, seen: Mutex::default() }
     }
 
     /// What was asked, as `env:NAME` or `file:path`, and is no secret, neither by its name nor by what `scrubber` knows. Those that are secrets
     /// by their name become known to it.
-    pub fn into_public(self, scrubber: &Scrubber) -> BTreeMap<String, String> {
+    pub(crate) fn into_public(self, scrubber: &Scrubber) -> BTreeMap<String, String> {
         let mut public = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         public.retain(|reference, value| {
             let name = reference.to_ascii_lowercase();
@@ -76,14 +76,14 @@ impl<S: Sources> Sources for TrackingSources<S> {
 
 /// The sources of a replay: what the cassette says, else what there is, else `***`. So nobody needs the secrets to replay.
 #[derive(Debug)]
-pub struct ReplaySources<S> {
+pub(crate) struct ReplaySources<S> {
     inner: S,
     variables: BTreeMap<String, String>,
 }
 
 impl<S> ReplaySources<S> {
     /// `variables` are those of the cassette.
-    pub fn new(inner: S, variables: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(inner: S, variables: BTreeMap<String, String>) -> Self {
         Self { inner, variables }
     }
 }

@@ -6,15 +6,16 @@ use super::args::{CheckArguments, Output};
 use super::printer::Printer;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::facade::Pipeline;
 use crate::schema::Parts;
 use crate::spec::{FollowFrom, PaginationSpec, PipelineSpec, ResourceSpec, StrategyName, WriteDisposition};
 
 /// Loads and validates a pipeline, and says what it is. Sends nothing.
 pub(super) fn check(arguments: &CheckArguments, printer: Printer) -> Result<()> {
-    let spec = crate::config::load(&arguments.pipeline, &Environment::of_process())?;
+    let pipeline = Pipeline::load_with(&arguments.pipeline, &Environment::of_process())?;
     match arguments.output {
-        Output::Json => printer.data(&format!("{:#}\n", describe(&spec))),
-        Output::Text => printer.data(&render(&spec)),
+        Output::Json => printer.data(&format!("{:#}\n", describe(pipeline.spec()))),
+        Output::Text => printer.data(&render(pipeline.spec())),
     }
     printer.say(&format!("{} is fine", arguments.pipeline.display()));
     Ok(())

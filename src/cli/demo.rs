@@ -4,17 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{DemoArguments, FaultName, Output};
-use super::cassette::{Job, World};
 use super::printer::Printer;
-use super::session::{interrupt_on_signals, run_pipeline};
+use super::session::{interrupt_on_signals, run_to_its_end};
 use super::table;
-use crate::config::{self, Format};
+use crate::config::Format;
 use crate::demo::{Changes, DemoOptions, DemoServer, Fault, Faults};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::facade::{Lake, Pipeline};
 use crate::interrupt::Interrupt;
 use crate::report::RunReport;
-use crate::spec::{DestinationSpec, PipelineSpec};
 
 const PIPELINE: &str = include_str!("../../examples/calendar.yaml");
 const SCHEMA: &str = include_str!("../../schemas/calendar_events.json");
@@ -44,8 +43,8 @@ pub(super) async fn demo(arguments: DemoArguments, printer: Printer) -> Result<(
         .with_variable("CLIENT_ID", api.client_id())
         .with_variable("CLIENT_SECRET", api.client_secret())
         .with_file("../schemas/calendar_events.json", SCHEMA);
-    let spec = config::parse("examples/calendar.yaml", PIPELINE, Format::Yaml, &environment)?;
-    let story = Story { api: &api, spec: &spec, lake: &lake, printer, interrupt: &interrupt };
+    let pipeline = Pipeline::parse_with(PIPELINE, Format::Yaml, &environment)?;
+    let story = Story { api: &api, pipeline: &pipeline, lake: &lake, printer, interrupt: &interrupt };
     story.tell().await
 }
 
@@ -100,7 +99,7 @@ fn fresh_lake(folder: &Path) -> Result<PathBuf> {
 /// The demo as a story: load, change, merge, nothing new, look.
 struct Story<'a> {
     api: &'a DemoServer,
-    spec: &'a PipelineSpec,
+    pipeline: &'a Pipeline,
     lake: &'a Path,
     printer: Printer,
     interrupt: &'a Interrupt,
@@ -128,14 +127,11 @@ impl Story<'_> {
     }
 
     async fn run(&self, expected: Option<Changes>) -> Result<()> {
-        let destination = Some(DestinationSpec::at(self.lake.display().to_string()));
-        let job = Job { destination, ..Job::of(self.spec.clone()) };
-        let (report, error) = run_pipeline(&job, self.printer, self.interrupt.clone(), World::real()).await;
-        self.printer.say(crate::report::render_text(&report).trim_end());
-        match error {
-            Some(error) => Err(error),
-            None => expected.map_or(Ok(()), |expected| self.compare(&report, expected)),
-        }
+        let runner = self.pipeline.runner().destination(self.lake.display().to_string());
+        let report = run_to_its_end(runner, self.printer, self.interrupt.clone()).await;
+        self.printer.say(report.to_string().trim_end());
+        let report = report.into_result()?;
+        expected.map_or(Ok(()), |expected| self.compare(&report, expected))
     }
 
     /// Says whether the run found what the API changed.
@@ -153,8 +149,8 @@ impl Story<'_> {
     async fn show(&self) -> Result<()> {
         let lake = self.lake.display();
         self.printer.say(&format!("\nlakefeed table show {lake} {TABLE}"));
-        let destination = DestinationSpec::at(self.lake.display().to_string());
-        self.printer.data(&table::render(&destination, TABLE, 10, Output::Text).await?);
+        let table = Lake::open(&self.lake.display().to_string())?.table(TABLE);
+        self.printer.data(&table::render(&table, 10, Output::Text).await?);
         self.printer.say(&format!(
             "\nRead it with anything:\n  \
              duckdb -c \"SELECT * FROM read_parquet('{lake}/{TABLE}/**/*.parquet', hive_partitioning = true) LIMIT 5\"\n  \

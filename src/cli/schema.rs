@@ -2,23 +2,22 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::args::{InferArguments, Output, SchemaCommand, ShowSchemaArguments};
-use super::cassette::World;
 use super::printer::Printer;
-use super::session::{interrupt_on_signals, new_run_id, start_logging};
+use super::session::{interrupt_on_signals, start_logging};
 use super::table::grid::Side::Left;
 use super::table::grid::grid;
 use super::table::open::{missing, open};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::lake::{Lake, Snapshot};
-use crate::pipeline::{self, Components, Sample};
+use crate::facade::{Lake, Pipeline};
+use crate::lake::Snapshot;
+use crate::pipeline::{Sample, choose};
 use crate::schema::RecordSchema;
-use crate::spec::{DestinationSpec, PipelineSpec, ResourceSpec};
+use crate::spec::{PipelineSpec, ResourceSpec};
 use crate::telemetry::LogObserver;
 
 /// Does what a command about schemas says.
@@ -31,18 +30,11 @@ pub(super) async fn run(command: SchemaCommand, printer: Printer) -> Result<()> 
 
 async fn infer(arguments: InferArguments, printer: Printer) -> Result<()> {
     start_logging(printer);
-    let spec = crate::config::load(&arguments.pipeline, &Environment::of_process())?;
-    let resource = chosen(&spec, arguments.resource.as_deref())?;
-    let World { clock, transport } = World::real();
-    let components = Components {
-        clock,
-        transport,
-        observer: Arc::new(LogObserver::default()),
-        run_id: new_run_id(),
-        interrupt: interrupt_on_signals(),
-        jitter_seed: 0,
-    };
-    let sample = pipeline::infer_schema(&spec, resource, arguments.pages, &components).await?;
+    let pipeline = Pipeline::load_with(&arguments.pipeline, &Environment::of_process())?;
+    let resource = chosen(pipeline.spec(), arguments.resource.as_deref())?;
+    let interrupt = interrupt_on_signals();
+    let runner = pipeline.runner().observer(LogObserver::default()).cancel(async move { interrupt.raised().await });
+    let sample = runner.sample(resource, arguments.pages).await?;
     let text = format!("{:#}\n", document(&sample, &resource.name));
     match &arguments.file {
         Some(path) => write_new(path, &text)?,
@@ -62,7 +54,7 @@ async fn infer(arguments: InferArguments, printer: Printer) -> Result<()> {
 
 fn chosen<'s>(spec: &'s PipelineSpec, name: Option<&str>) -> Result<&'s ResourceSpec> {
     let names = name.map(|name| vec![name.to_owned()]).unwrap_or_default();
-    let resources = pipeline::choose(spec, &names)?;
+    let resources = choose(spec, &names)?;
     if let [only] = resources.as_slice() {
         return Ok(only);
     }
@@ -100,8 +92,8 @@ async fn show(arguments: ShowSchemaArguments, printer: Printer) -> Result<()> {
     match arguments.output {
         // A schema file speaks of the records, whatever their columns are called.
         Output::Json => {
-            let lake = Lake::open_existing(&DestinationSpec::at(&arguments.lake), &Environment::of_process())?;
-            let children = lake.child_tables(schema).await?;
+            let lake = Lake::open_with(&arguments.lake, &Environment::of_process())?;
+            let children = lake.inner().child_tables(schema).await?;
             let whole = schema.nested_with(&|name| children.get(name)?.record_schema());
             let records = whole.and_then(|whole| whole.records()).map_err(|error| {
                 Error::schema(format!("the schema of the table {} is damaged", arguments.table)).with_source(error)

@@ -1,15 +1,11 @@
-//! What every run of a pipeline from the command line needs: components, observers, signals, a report.
+//! What every run from the command line has: log lines, a progress bar, an end on signals.
 
-use std::sync::Arc;
-
-use crate::error::{Error, catch_panic};
-use crate::event::Observer;
+use crate::event::ErrorFacts;
+use crate::facade::Runner;
 use crate::interrupt::Interrupt;
-use crate::pipeline::Components;
-use crate::report::{ReportBuilder, RunReport};
-use crate::telemetry::{Fan, LogObserver};
+use crate::report::RunReport;
+use crate::telemetry::LogObserver;
 
-use super::cassette::{Job, World};
 use super::logging::log_to_stderr;
 use super::panics::with_place;
 use super::printer::{Printer, environment};
@@ -23,42 +19,13 @@ pub(super) fn start_logging(printer: Printer) {
     }
 }
 
-/// Runs a pipeline; returns its report and, when it failed, why.
-pub(super) async fn run_pipeline(
-    job: &Job,
-    printer: Printer,
-    interrupt: Interrupt,
-    world: World,
-) -> (RunReport, Option<Error>) {
-    let run_id = new_run_id();
-    let report = Arc::new(ReportBuilder::new(&run_id, &job.spec.name, Arc::clone(&world.clock)));
-    let components = components(run_id, world, &report, printer, interrupt);
-    let error = Box::pin(catch_panic(job.run(&components))).await.err().map(with_place);
-    (report.finish(error.as_ref()), error)
-}
-
-fn components(
-    run_id: String,
-    world: World,
-    report: &Arc<ReportBuilder>,
-    printer: Printer,
-    interrupt: Interrupt,
-) -> Components {
-    let mut observers: Vec<Arc<dyn Observer>> =
-        vec![Arc::clone(report) as Arc<dyn Observer>, Arc::new(LogObserver::default())];
-    if printer.shows_progress() {
-        observers.push(Arc::new(ProgressObserver::new()));
-    }
-    let jitter_seed = run_id
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
-    let World { clock, transport } = world;
-    Components { clock, transport, observer: Arc::new(Fan::new(observers)), run_id, interrupt, jitter_seed }
-}
-
-/// A run id: unique, and sortable by time (UUID version 7).
-pub(super) fn new_run_id() -> String {
-    uuid::Uuid::now_v7().to_string()
+/// Runs what was chosen, and shows how it goes on.
+pub(super) async fn run_to_its_end(runner: Runner, printer: Printer, interrupt: Interrupt) -> RunReport {
+    let runner = runner.observer(LogObserver::default()).cancel(async move { interrupt.raised().await });
+    let runner = if printer.shows_progress() { runner.observer(ProgressObserver::new()) } else { runner };
+    let mut report = Box::pin(runner.run()).await;
+    report.error = report.error.map(|error| ErrorFacts::from(&with_place(error.into())));
+    report
 }
 
 /// An interrupt that Ctrl-C or SIGTERM raises. A second Ctrl-C ends the process at once; nothing is lost by that.

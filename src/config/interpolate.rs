@@ -8,7 +8,7 @@ use super::document::problems::Problems;
 use crate::environment::Environment;
 
 /// Where the values behind `${…}` and the files that a pipeline names come from.
-pub trait Sources {
+pub(crate) trait Sources {
     /// The environment variable of that name.
     fn env(&self, name: &str) -> Option<String>;
 
@@ -45,19 +45,19 @@ impl Sources for Environment {
 
 /// An environment that was passed in, and the files beside the pipeline file.
 #[derive(Debug, Clone)]
-pub struct SystemSources {
+pub(crate) struct SystemSources {
     environment: Environment,
     base_dir: PathBuf,
 }
 
 impl SystemSources {
     /// Takes files from `base_dir`, unless `environment` has them.
-    pub fn new(base_dir: PathBuf, environment: &Environment) -> Self {
+    pub(crate) fn new(base_dir: PathBuf, environment: &Environment) -> Self {
         Self { environment: environment.clone(), base_dir }
     }
 
     /// Takes files from the folder of the pipeline file `path`, unless `environment` has them.
-    pub fn beside(path: &Path, environment: &Environment) -> Self {
+    pub(crate) fn beside(path: &Path, environment: &Environment) -> Self {
         Self::new(path.parent().unwrap_or_else(|| Path::new("")).to_owned(), environment)
     }
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 #[cfg(feature = "cli")]
 pub(crate) use document::incremental::parse_duration;
 pub use format::Format;
-pub use interpolate::{Sources, SystemSources};
+pub(crate) use interpolate::{Sources, SystemSources};
 
 use document::Document;
 use document::problems::Problems;
@@ -33,7 +33,7 @@ use crate::spec::PipelineSpec;
 ///
 /// # Errors
 /// One [`crate::error::ErrorKind::Config`] error that lists every problem.
-pub fn load(path: &Path, environment: &Environment) -> Result<PipelineSpec> {
+pub(crate) fn load(path: &Path, environment: &Environment) -> Result<PipelineSpec> {
     load_from(path, &SystemSources::beside(path, environment))
 }
 
@@ -41,7 +41,7 @@ pub fn load(path: &Path, environment: &Environment) -> Result<PipelineSpec> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_from(path: &Path, sources: &dyn Sources) -> Result<PipelineSpec> {
+pub(crate) fn load_from(path: &Path, sources: &dyn Sources) -> Result<PipelineSpec> {
     let origin = path.display().to_string();
     let format = Format::of(path).ok_or_else(|| {
         Error::config(format!("{origin}: the format is not known"))
@@ -56,7 +56,7 @@ pub fn load_from(path: &Path, sources: &dyn Sources) -> Result<PipelineSpec> {
 ///
 /// # Errors
 /// One [`crate::error::ErrorKind::Config`] error that lists every problem.
-pub fn parse(origin: &str, text: &str, format: Format, sources: &dyn Sources) -> Result<PipelineSpec> {
+pub(crate) fn parse(origin: &str, text: &str, format: Format, sources: &dyn Sources) -> Result<PipelineSpec> {
     let mut value = read_value(text, format).map_err(|what| {
         let error = Error::config(format!("{origin} is not valid {}: {what}", format.name()));
         match format {

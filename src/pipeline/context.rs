@@ -16,7 +16,7 @@ use crate::spec::{Limits, PipelineSpec, ResourceSpec, WriteDisposition};
 
 /// What the command line may say about a run.
 #[derive(Debug, Clone, Default)]
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// Whether the tables are built anew from this run alone.
     pub full_refresh: bool,
     /// Whether rejects of earlier runs are tried again.
@@ -31,7 +31,7 @@ pub struct RunOptions {
 
 /// From when and where a run begins, so that it can be repeated.
 #[derive(Debug, Clone)]
-pub struct Start {
+pub(crate) struct Start {
     /// The time at which the last time window ends.
     pub now: DateTime<Utc>,
     /// From where each resource goes on, by its name; the others begin anew.
@@ -40,7 +40,7 @@ pub struct Start {
 
 /// What touches the world, injected.
 #[derive(Debug, Clone)]
-pub struct Components {
+pub(crate) struct Components {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The only way to the API.

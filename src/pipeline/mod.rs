@@ -19,9 +19,9 @@ use crate::spec::{PipelineSpec, ResourceSpec};
 use context::client;
 use run::{Family, Stage, ends_the_run, refuse_idle_backfill, refuse_parents_without_children};
 
-pub use context::{Components, RunOptions, Start};
-pub use run::{ReadStream, Sample, choose, infer_schema, read_batches};
-pub use write::ReadItem;
+pub(crate) use context::{Components, RunOptions, Start};
+pub(crate) use run::{ReadStream, Sample, choose, infer_schema, read_batches};
+pub(crate) use write::ReadItem;
 
 /// Runs `resources` into `lake`, one after the other, in the order of the file.
 ///
@@ -31,7 +31,7 @@ pub use write::ReadItem;
 /// # Errors
 /// The worst error of the resources that failed, see [`ErrorKind::WORST_FIRST`](crate::error::ErrorKind::WORST_FIRST), and of equally bad
 /// ones the first; the observer has heard of all. [`ErrorKind::Defect`](crate::error::ErrorKind::Defect) when lakefeed panicked.
-pub async fn run(
+pub(crate) async fn run(
     spec: &PipelineSpec,
     resources: &[&ResourceSpec],
     options: &RunOptions,

@@ -17,15 +17,15 @@ use crate::error::{Error, Result};
 use crate::extract::ParentRow;
 use crate::spec::{Incremental, ResourceSpec};
 
-pub use outcome::{SliceCounts, SliceOutcome};
-pub use slice::{Part, Slice};
+pub(crate) use outcome::{SliceCounts, SliceOutcome};
+pub(crate) use slice::{Part, Slice};
 
 /// Windows of a plan at most. Each takes a request at least, so more of them are a mistake in the step.
-pub const WINDOWS_MAX: u64 = 10_000_000;
+pub(crate) const WINDOWS_MAX: u64 = 10_000_000;
 
 /// How a resource is read. Takes the same memory for one slice as for millions.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     resource: String,
     cursor: Option<CursorRun>,
     bindings: Option<Arc<CursorBindings>>,
@@ -49,7 +49,11 @@ impl Plan {
     ///
     /// # Errors
     /// When the start of the run cannot be told, since the lag does not fit the last value.
-    pub fn of(resource: &ResourceSpec, checkpoint: Option<&Checkpoint>, range: Option<&Backfill>) -> Result<Self> {
+    pub(crate) fn of(
+        resource: &ResourceSpec,
+        checkpoint: Option<&Checkpoint>,
+        range: Option<&Backfill>,
+    ) -> Result<Self> {
         let state = checkpoint.and_then(Checkpoint::cursor_state);
         let begin = |incremental: &Incremental| match incremental {
             Incremental::Cursor(spec) => CursorRun::begin(spec, state, range),
@@ -67,7 +71,7 @@ impl Plan {
     ///
     /// # Errors
     /// When the start is unknown or no instant, or there are more than [`WINDOWS_MAX`] windows.
-    pub fn in_windows(self, now: DateTime<Utc>) -> Result<Self> {
+    pub(crate) fn in_windows(self, now: DateTime<Utc>) -> Result<Self> {
         let Self { resource, cursor, .. } = &self;
         let windows = cursor.as_ref().map_or(Ok(None), |cursor| cursor.windows(now)).map_err(|error| {
             Error::config(format!("resource {resource}: {error}"))
@@ -86,12 +90,12 @@ impl Plan {
     }
 
     /// Returns the run over the cursor, for all slices together; `None` where the resource has no cursor.
-    pub fn cursor(&self) -> Option<&CursorRun> {
+    pub(crate) fn cursor(&self) -> Option<&CursorRun> {
         self.cursor.as_ref()
     }
 
     /// Returns the run over the cursor for one slice that is committed on its own, after those before it.
-    pub fn cursor_of(&self, slice: &Slice) -> Option<CursorRun> {
+    pub(crate) fn cursor_of(&self, slice: &Slice) -> Option<CursorRun> {
         let cursor = self.cursor.as_ref()?;
         Some(match &slice.part {
             Part::Window(window) => cursor.over(window, slice.number == 0),
@@ -100,17 +104,17 @@ impl Plan {
     }
 
     /// Whether its slices are time windows.
-    pub fn is_in_windows(&self) -> bool {
+    pub(crate) fn is_in_windows(&self) -> bool {
         matches!(self.parts, Parts::Windows(_))
     }
 
     /// Returns the slices, the first one first. Those of a resource with a parent are made of its records, by [`Self::slice_of`].
-    pub fn slices(&self) -> Slices {
+    pub(crate) fn slices(&self) -> Slices {
         Slices { plan: self.clone(), number: 0 }
     }
 
     /// Returns the slice of a record of the parent, which came after `number` others.
-    pub fn slice_of(&self, row: ParentRow, number: u64) -> Slice {
+    pub(crate) fn slice_of(&self, row: ParentRow, number: u64) -> Slice {
         self.slice(Part::ParentRow(row), self.bindings.clone(), number)
     }
 
@@ -121,7 +125,7 @@ impl Plan {
 
 /// The slices of a plan, made one by one.
 #[derive(Debug, Clone)]
-pub struct Slices {
+pub(crate) struct Slices {
     plan: Plan,
     number: u64,
 }

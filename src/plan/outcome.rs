@@ -15,7 +15,7 @@ use crate::schema::RecordSchema;
 /// What came of a slice that was read to its end, or of several, one after the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SliceOutcome {
+pub(crate) struct SliceOutcome {
     /// The version of this document.
     pub version: u32,
     /// How many slices it is of.
@@ -42,7 +42,7 @@ pub struct SliceOutcome {
 /// What was counted in slices.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct SliceCounts {
+pub(crate) struct SliceCounts {
     /// Pages.
     pub pages: u64,
     /// Records, refused ones included.
@@ -55,12 +55,12 @@ pub struct SliceCounts {
 
 impl SliceCounts {
     /// Returns how many records were refused.
-    pub fn rejected(&self) -> u64 {
+    pub(crate) fn rejected(&self) -> u64 {
         self.rejected.values().sum()
     }
 
     /// Adds what was counted elsewhere.
-    pub fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.pages += other.pages;
         self.records += other.records;
         self.nulled += other.nulled;
@@ -102,13 +102,13 @@ impl From<ListingOutcome> for SliceOutcome {
 
 impl SliceOutcome {
     /// The version that this program writes.
-    pub const VERSION: u32 = 1;
+    pub(crate) const VERSION: u32 = 1;
 
     /// Returns this and what came of the slices that follow, as one. It is proven whole where each of them is.
     ///
     /// # Errors
     /// When they do not follow each other: the cursor of `next` does not go on from where this one ends.
-    pub fn and(mut self, next: Self) -> Result<Self, DeltaError> {
+    pub(crate) fn and(mut self, next: Self) -> Result<Self, DeltaError> {
         let slices = self.slices + next.slices;
         self.counts.add(next.counts);
         let delta = match (self.delta, next.delta) {

@@ -10,7 +10,7 @@ use crate::extract::ParentRow;
 /// A part of a resource that can be read on its own. With the pipeline file, it says all that is to be known to do so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Slice {
+pub(crate) struct Slice {
     /// The version of this document.
     pub version: u32,
     /// The resource that it belongs to.
@@ -28,7 +28,7 @@ pub struct Slice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Part {
+pub(crate) enum Part {
     /// The whole listing.
     Listing,
     /// The records of a time window.
@@ -39,5 +39,5 @@ pub enum Part {
 
 impl Slice {
     /// The version that this program writes.
-    pub const VERSION: u32 = 1;
+    pub(crate) const VERSION: u32 = 1;
 }

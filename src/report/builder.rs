@@ -16,7 +16,7 @@ const RETRIES_MAX: usize = 100;
 
 /// Folds the events of one run into its report.
 #[derive(Debug)]
-pub struct ReportBuilder {
+pub(crate) struct ReportBuilder {
     run_id: String,
     pipeline: String,
     clock: Arc<dyn Clock>,
@@ -47,7 +47,7 @@ impl Resource {
 
 impl ReportBuilder {
     /// A report that begins now.
-    pub fn new(run_id: impl Into<String>, pipeline: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(run_id: impl Into<String>, pipeline: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         Self {
             run_id: run_id.into(),
             pipeline: pipeline.into(),
@@ -63,7 +63,7 @@ impl ReportBuilder {
     }
 
     /// The report of a run that ended now, with `error` or well.
-    pub fn finish(&self, error: Option<&Error>) -> RunReport {
+    pub(crate) fn finish(&self, error: Option<&Error>) -> RunReport {
         RunReport {
             run_id: self.run_id.clone(),
             pipeline: self.pipeline.clone(),

@@ -4,20 +4,26 @@ mod builder;
 mod text;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use builder::ReportBuilder;
-pub use text::render_text;
+pub(crate) use builder::ReportBuilder;
+pub use lakefeed_model::error::HttpFailure;
+pub use lakefeed_model::event::{
+    Completeness, ErrorFacts, FileChange, FileChangeKind, RetriedRejects, Retry, RowCounts, Verdict,
+};
+pub use lakefeed_model::reject::{Reject, RejectCode};
+use text::render_text;
 
 use crate::checkpoint::Checkpoint;
-use crate::event::{Completeness, ErrorFacts, FileChange, RetriedRejects, Retry, RowCounts};
-use crate::reject::RejectCode;
+use crate::error::Result;
 
 /// What a run did, and how it ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct RunReport {
     /// The run; also in the commits that it made.
     pub run_id: String,
@@ -41,6 +47,7 @@ pub struct RunReport {
 /// How something ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Status {
     /// Well.
     Ok,
@@ -52,6 +59,7 @@ pub enum Status {
 
 /// What a run did with one resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ResourceReport {
     /// The resource's name.
     pub name: String,
@@ -110,6 +118,7 @@ pub struct ResourceReport {
 
 /// Bytes that came and went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Bytes {
     /// Of pages, decompressed.
     pub read: u64,
@@ -118,9 +127,32 @@ pub struct Bytes {
 }
 
 impl RunReport {
-    /// The report as JSON, for programs.
+    /// Returns what ended the run, if it did not end well: the worst error where several resources failed.
+    pub fn error(&self) -> Option<&ErrorFacts> {
+        self.error.as_ref()
+    }
+
+    /// Returns the report of a run that ended well.
+    ///
+    /// # Errors
+    /// What [`Self::error`] says.
+    pub fn into_result(self) -> Result<Self> {
+        match self.error {
+            Some(error) => Err(error.into()),
+            None => Ok(self),
+        }
+    }
+
+    /// Returns the report as JSON, for programs.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+/// The report for people: one paragraph per resource.
+impl fmt::Display for RunReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&render_text(self))
     }
 }
 

@@ -6,7 +6,7 @@ use super::{ResourceReport, RunReport, Status};
 use crate::event::{ErrorFacts, Verdict};
 
 /// The report as lines of text. Needs no colour to be understood.
-pub fn render_text(report: &RunReport) -> String {
+pub(super) fn render_text(report: &RunReport) -> String {
     let mut text = String::new();
     for resource in &report.resources {
         render_resource(&mut text, resource);

@@ -4,7 +4,7 @@ use crate::schema::Conflicts;
 
 /// What may become of a table's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SchemaContract {
+pub(crate) struct SchemaContract {
     /// Where there is no table yet.
     pub tables: ContractMode,
     /// Where a record has a field that the table does not have.
@@ -17,7 +17,7 @@ pub struct SchemaContract {
 
 /// How a contract treats something new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContractMode {
+pub(crate) enum ContractMode {
     /// It becomes part of the schema.
     Evolve,
     /// It fails the run.
@@ -31,7 +31,7 @@ pub enum ContractMode {
 impl SchemaContract {
     /// What holds where the pipeline says nothing. A schema file is a choice of columns and types: what it does not name is not wanted, what
     /// does not fit it is refused.
-    pub const fn default_of(has_schema_file: bool) -> Self {
+    pub(crate) const fn default_of(has_schema_file: bool) -> Self {
         let (columns, data_type) = if has_schema_file {
             (ContractMode::DiscardValue, ContractMode::DiscardRow)
         } else {

@@ -7,17 +7,17 @@ mod contract;
 mod deletes;
 mod resource;
 
-pub use lakefeed_lake::spec::*;
-pub use lakefeed_model::spec::*;
-pub use lakefeed_source::spec::*;
+pub(crate) use lakefeed_lake::spec::*;
+pub(crate) use lakefeed_model::spec::*;
+pub(crate) use lakefeed_source::spec::*;
 
-pub use contract::{ContractMode, SchemaContract};
-pub use deletes::DeletesSpec;
-pub use resource::{ParentSpec, ProcessingStep, ResourceSpec};
+pub(crate) use contract::{ContractMode, SchemaContract};
+pub(crate) use deletes::DeletesSpec;
+pub(crate) use resource::{ParentSpec, ProcessingStep, ResourceSpec};
 
 /// A whole pipeline, ready to be planned and run.
 #[derive(Debug, Clone)]
-pub struct PipelineSpec {
+pub(crate) struct PipelineSpec {
     /// The pipeline's name; used in logs and reports.
     pub name: String,
     /// How to talk to the API.

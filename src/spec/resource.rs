@@ -8,7 +8,7 @@ use crate::schema::{ColumnHint, FieldRules, RecordSchema, TableShape};
 
 /// One listing of an API, and the table that it feeds.
 #[derive(Debug, Clone)]
-pub struct ResourceSpec {
+pub(crate) struct ResourceSpec {
     /// The resource's name; unique in its pipeline.
     pub name: String,
     /// The folder of its table below the destination; one safe path segment.
@@ -49,7 +49,7 @@ pub struct ResourceSpec {
 
 /// Something that is done with each record before it is typed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ProcessingStep {
+pub(crate) enum ProcessingStep {
     /// Records for which the expression is not true are left out.
     Filter(Expression),
     /// Each field is set to the value of its expression; the other fields stay as they are written.
@@ -58,7 +58,7 @@ pub enum ProcessingStep {
 
 /// The parent of a dependent resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParentSpec {
+pub(crate) struct ParentSpec {
     /// The parent resource.
     pub resource: String,
     /// The fields of its records that requests are asked with.
@@ -69,7 +69,7 @@ pub struct ParentSpec {
 
 impl ResourceSpec {
     /// What its listings ask for.
-    pub fn asked(&self) -> Asked<'_> {
+    pub(crate) fn asked(&self) -> Asked<'_> {
         Asked { resource: &self.name, endpoint: &self.endpoint, has_key: !self.primary_key.is_empty() }
     }
 }

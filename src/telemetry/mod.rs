@@ -102,13 +102,13 @@ fn committed(resource: &str, commit: u64, rows: &RowCounts, files: usize) {
 
 /// Hands every event on to several observers.
 #[derive(Debug)]
-pub struct Fan {
+pub(crate) struct Fan {
     observers: Vec<Arc<dyn Observer>>,
 }
 
 impl Fan {
     /// A fan to `observers`, in that order.
-    pub fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
+    pub(crate) fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
         Self { observers }
     }
 }

@@ -3,24 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use lakefeed::client::{SendLimits, Transport, TransportError};
-use lakefeed::clock::ManualClock;
-use lakefeed::config::{self, Format};
-use lakefeed::environment::Environment;
-use lakefeed::error::Error;
-use lakefeed::event::{Observer, RunEvent};
-use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::{CompactSpec, Lake, Level, Maintenance, Table};
-use lakefeed::pipeline::{self, Components, RunOptions};
-use lakefeed::spec::PipelineSpec;
+use lakefeed::table::{CompactSpec, Level};
+use lakefeed::testing::{Answer, Death, FaultStore, Fuse, Heard, Luck, ManualClock, ScriptedTransport, answer};
+use lakefeed::{Environment, Error, Format, Lake, Pipeline, RunEvent, Table};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use serde_json::{Map, Value, json};
 
 use crate::support::json_rows::json_rows_in;
-use lakefeed_testing::fault_store::{Death, FaultStore, Fuse};
 
 const SCHEMA: &str = r#"{"properties": {
     "id": {"type": "integer"},
@@ -33,82 +23,57 @@ const SCHEMA: &str = r#"{"properties": {
 
 const TABLES: [&str; 4] = ["events", "events__tags", "events__guests", "events__guests__seat__notes"];
 
-struct Luck(u64);
-
-impl Luck {
-    fn draw(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    /// A list, mostly; sometimes null, nothing at all, or an empty one.
-    fn list(&mut self, item: impl Fn(&mut Self) -> Value) -> Option<Value> {
-        match self.draw(8) {
-            0 => None,
-            1 => Some(Value::Null),
-            2 => Some(json!([])),
-            _ => {
-                // A list that has never held anything but nulls has no table yet.
-                let items = (0..=self.draw(3))
-                    .map(|place| if place > 0 && self.draw(9) == 0 { Value::Null } else { item(self) });
-                Some(Value::Array(items.collect()))
-            }
+/// A list, mostly; sometimes null, nothing at all, or an empty one.
+fn list(luck: &mut Luck, item: impl Fn(&mut Luck) -> Value) -> Option<Value> {
+    match luck.draw(8) {
+        0 => None,
+        1 => Some(Value::Null),
+        2 => Some(json!([])),
+        _ => {
+            // A list that has never held anything but nulls has no table yet.
+            let items =
+                (0..=luck.draw(3)).map(|place| if place > 0 && luck.draw(9) == 0 { Value::Null } else { item(luck) });
+            Some(Value::Array(items.collect()))
         }
     }
+}
 
-    fn record(&mut self, ids: u64) -> Value {
-        let mut record = json!({"id": self.draw(ids), "name": format!("n{}", self.draw(3))});
-        if self.draw(6) == 0 {
-            record["gone"] = json!(true);
-        }
-        let set = |record: &mut Value, name: &str, list: Option<Value>| {
-            if let Some(list) = list {
-                record[name] = list;
-            }
-        };
-        set(&mut record, "tags", self.list(|luck| json!(format!("t{}", luck.draw(3)))));
-        let guest = |luck: &mut Self| {
-            let mut guest = json!({"mail": format!("m{}", luck.draw(3))});
-            if luck.draw(4) > 0 {
-                guest["seat"] = json!({"row": luck.draw(3)});
-                set(&mut guest["seat"], "notes", luck.list(|luck| json!(luck.draw(3))));
-            }
-            guest
-        };
-        set(&mut record, "guests", self.list(guest));
-        record
+/// A record with one of so many ids.
+fn record(luck: &mut Luck, ids: u64) -> Value {
+    let mut record = json!({"id": luck.draw(ids), "name": format!("n{}", luck.draw(3))});
+    if luck.draw(6) == 0 {
+        record["gone"] = json!(true);
     }
+    let set = |record: &mut Value, name: &str, list: Option<Value>| {
+        if let Some(list) = list {
+            record[name] = list;
+        }
+    };
+    set(&mut record, "tags", list(luck, |luck| json!(format!("t{}", luck.draw(3)))));
+    let guest = |luck: &mut Luck| {
+        let mut guest = json!({"mail": format!("m{}", luck.draw(3))});
+        if luck.draw(4) > 0 {
+            guest["seat"] = json!({"row": luck.draw(3)});
+            set(&mut guest["seat"], "notes", list(luck, |luck| json!(luck.draw(3))));
+        }
+        guest
+    };
+    set(&mut record, "guests", list(luck, guest));
+    record
 }
 
 /// The API: its pages.
 #[derive(Debug, Default)]
 struct Api(Mutex<Vec<Vec<Value>>>);
 
-#[async_trait]
-impl Transport for Api {
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        _: SendLimits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        let query = request.uri().query().unwrap_or_default();
-        let page: usize = query.split('&').find_map(|pair| pair.strip_prefix("page=")).unwrap().parse().unwrap();
+impl Api {
+    fn answer(&self, request: &http::Request<bytes::Bytes>) -> Answer {
+        let page: usize = answer::parameter(request, "page").unwrap().parse().unwrap();
         let mut records = self.0.lock().unwrap().get(page).cloned().unwrap_or_default();
-        let bound = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        if let (Some(from), Some(to)) = (bound("from"), bound("to")) {
-            records.retain(|record| (from..to).contains(&record["at"].as_str().unwrap()));
+        if let (Some(from), Some(to)) = (answer::parameter(request, "from"), answer::parameter(request, "to")) {
+            records.retain(|record| (from.as_str()..to.as_str()).contains(&record["at"].as_str().unwrap()));
         }
-        Ok(http::Response::new(json!(records).to_string().into()))
-    }
-}
-
-/// Counts, by table, what the last run said.
-#[derive(Debug, Default)]
-struct Heard(Mutex<Vec<RunEvent>>);
-
-impl Observer for Heard {
-    fn observe(&self, event: &RunEvent) {
-        self.0.lock().unwrap().push(event.clone());
+        answer::json(&json!(records))
     }
 }
 
@@ -130,14 +95,9 @@ fn document(disposition: &str, has_file: bool, merge_index_bytes: u64) -> Value 
     })
 }
 
-fn parsed(pipeline: &Value) -> PipelineSpec {
-    config::parse(
-        "children.json",
-        &pipeline.to_string(),
-        Format::Json,
-        &Environment::empty().with_file("schema.json", SCHEMA),
-    )
-    .unwrap()
+fn parsed(pipeline: &Value) -> Pipeline {
+    let environment = Environment::empty().with_file("schema.json", SCHEMA);
+    Pipeline::parse_with(&pipeline.to_string(), Format::Json, &environment).unwrap()
 }
 
 /// What the tables of a record are, by walking through it.
@@ -186,7 +146,7 @@ struct History {
     luck: Luck,
     seed: u64,
     disposition: &'static str,
-    spec: PipelineSpec,
+    pipeline: Pipeline,
     api: Arc<Api>,
     store: Arc<dyn ObjectStore>,
     clock: Arc<ManualClock>,
@@ -203,10 +163,10 @@ impl History {
     fn new(seed: u64, disposition: &'static str) -> Self {
         let merge_index_bytes = if seed.is_multiple_of(3) { 300 } else { 1 << 20 };
         Self {
-            luck: Luck(seed ^ 0x5EED),
+            luck: Luck::new(seed ^ 0x5EED),
             seed,
             disposition,
-            spec: parsed(&document(disposition, seed.is_multiple_of(5), merge_index_bytes)),
+            pipeline: parsed(&document(disposition, seed.is_multiple_of(5), merge_index_bytes)),
             api: Arc::new(Api::default()),
             store: Arc::new(InMemory::new()),
             clock: Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap())),
@@ -221,28 +181,30 @@ impl History {
             Some(fuse) => Arc::new(FaultStore::new(Arc::clone(&self.store), fuse)) as Arc<dyn ObjectStore>,
             None => Arc::clone(&self.store),
         };
-        let lake =
-            Lake::with_store(store, object_store::path::Path::ROOT, "lake".to_owned()).with_snapshot_file_every(3);
         self.runs += 1;
-        let heard = Arc::new(Heard::default());
-        let components = Components {
-            clock: Arc::<ManualClock>::clone(&self.clock),
-            transport: Arc::<Api>::clone(&self.api),
-            observer: Arc::<Heard>::clone(&heard),
-            run_id: format!("run-{:05}", self.runs),
-            interrupt: Interrupt::never(),
-            jitter_seed: self.seed,
-        };
-        let options = RunOptions { full_refresh, ..RunOptions::default() };
-        let resources = pipeline::choose(&self.spec, &[]).unwrap();
-        pipeline::run(&self.spec, &resources, &options, &lake, &components).await?;
-        Ok(std::mem::take(&mut *heard.0.lock().unwrap()))
+        let (api, heard) = (Arc::clone(&self.api), Arc::new(Heard::default()));
+        let runner = self
+            .pipeline
+            .runner()
+            .transport(ScriptedTransport::new(move |request| std::future::ready(api.answer(&request))))
+            .lake(&self.lake(store))
+            .clock(Arc::clone(&self.clock))
+            .observer(Arc::clone(&heard))
+            .run_id(format!("run-{:05}", self.runs))
+            .jitter_seed(self.seed);
+        let runner = if full_refresh { runner.full_refresh() } else { runner };
+        runner.run().await.into_result()?;
+        Ok(heard.take())
+    }
+
+    fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
+        let root = object_store::path::Path::ROOT;
+        let lake = lakefeed_lake::Lake::with_store(store, root, "lake".to_owned()).with_snapshot_file_every(3);
+        Lake::from(lake).clock(Arc::clone(&self.clock))
     }
 
     fn table(&self, name: &str) -> Table {
-        let clock: Arc<ManualClock> = Arc::clone(&self.clock);
-        let lake = Lake::with_store(Arc::clone(&self.store), object_store::path::Path::ROOT, "lake".to_owned());
-        lake.with_clock(clock).table(name)
+        self.lake(Arc::clone(&self.store)).table(name)
     }
 
     async fn commits(&self, table: &str) -> u64 {
@@ -298,7 +260,8 @@ impl History {
 
     async fn play(mut self) {
         for step in 0..6 {
-            let pages = (0..self.luck.draw(4)).map(|_| (0..=self.luck.draw(4)).map(|_| self.luck.record(7)).collect());
+            let pages =
+                (0..self.luck.draw(4)).map(|_| (0..=self.luck.draw(4)).map(|_| record(&mut self.luck, 7)).collect());
             let pages: Vec<Vec<Value>> = pages.collect();
             // Without a record there is nothing to make a schema of.
             let is_any = pages.iter().flatten().any(|record| record["gone"] != true);
@@ -306,7 +269,7 @@ impl History {
             *self.api.0.lock().unwrap() = pages;
             let place = format!("step {step}, full refresh {full_refresh}");
             for _ in 0..self.luck.draw(3) {
-                let death = [Death::BeforeEffect, Death::AfterEffect][usize::try_from(self.luck.draw(2)).unwrap()];
+                let death = *self.luck.pick(&[Death::BeforeEffect, Death::AfterEffect]);
                 let fuse = Fuse::new(self.luck.draw(90), death);
                 let before = self.commits("events").await;
                 drop(self.run(full_refresh, Some(fuse)).await);
@@ -358,9 +321,7 @@ async fn walk(disposition: &'static str) {
         gaps += u64::from(is_gap);
         if is_gap && !is_compacted {
             is_compacted = true;
-            let maintenance = Maintenance { run_id: "maintenance".to_owned(), limits: history.spec.limits };
-            let spec = CompactSpec { target_bytes: 1 << 20, ..CompactSpec::default() };
-            let done = history.table("events__tags").compact(&maintenance, &spec).await.unwrap();
+            let done = history.table("events__tags").compact(&CompactSpec::default()).await.unwrap();
             assert!(done.commit.is_some(), "{done:?}");
             let error = history.run(false, None).await.unwrap_err();
             assert!(error.to_string().contains("the table was compacted since"), "{error}");
@@ -430,7 +391,7 @@ fn windows_and_cursors_bring_each_item_once_whatever_is_killed() {
         endpoint["incremental"] = json!({"cursor_path": "at", "initial_value": "2026-11-21", "step": "1d"});
         for fatal in 0.. {
             let mut history = History::new(0, disposition);
-            history.spec = parsed(&pipeline);
+            history.pipeline = parsed(&pipeline);
             let (is_dead, _) = runtime.block_on(history.run_to_death(vec![records.to_vec()], false, fatal));
             let whole = runtime.block_on(history.commits("events"));
             assert!(is_dead || whole >= commits, "{disposition}: {whole} commits");

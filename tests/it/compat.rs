@@ -4,13 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lakefeed::clock::SystemClock;
-use lakefeed::environment::Environment;
-use lakefeed::event::Silent;
-use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::{Lake, Maintenance};
-use lakefeed::pipeline::{self, Components, RunOptions};
-use lakefeed::report::RunReport;
+use lakefeed::{Lake, Pipeline, RunReport};
 use object_store::local::LocalFileSystem;
 use serde_json::{Value, json};
 
@@ -38,9 +32,9 @@ fn fixture(version: &str, has_file_locks: bool) -> Fixture {
     let expected = std::fs::read_to_string(folder.path().join("expected.json")).unwrap();
     let root = folder.path().join("lake").canonicalize().unwrap();
     let store = LocalFileSystem::new_with_prefix(&root).unwrap();
-    let lake = Lake::with_store(Arc::new(store), object_store::path::Path::ROOT, "lake".to_owned());
+    let lake = lakefeed_lake::Lake::with_store(Arc::new(store), object_store::path::Path::ROOT, "lake".to_owned());
     let lake = if has_file_locks { lake.on_local_disk(root) } else { lake };
-    Fixture { folder, expected: serde_json::from_str(&expected).unwrap(), lake }
+    Fixture { folder, expected: serde_json::from_str(&expected).unwrap(), lake: lake.into() }
 }
 
 impl Fixture {
@@ -66,17 +60,8 @@ impl Fixture {
         let text = std::fs::read_to_string(self.folder.path().join(format!("pipelines/{name}.yaml"))).unwrap();
         let file = self.folder.path().join(format!("pipelines/{name}-now.yaml"));
         std::fs::write(&file, text.replace("${env:API_BASE_URL}", api)).unwrap();
-        let spec = lakefeed::config::load(&file, &Environment::of_process()).unwrap();
-        let components = Components {
-            clock: SystemClock::shared(),
-            transport: Arc::new(lakefeed::client::ReqwestTransport::new(&Environment::of_process())),
-            observer: Arc::new(Silent),
-            run_id: "run-of-today".to_owned(),
-            interrupt: Interrupt::never(),
-            jitter_seed: 1,
-        };
-        let resources = pipeline::choose(&spec, &[]).unwrap();
-        pipeline::run(&spec, &resources, &RunOptions::default(), &self.lake, &components).await.unwrap();
+        let run = Pipeline::load(&file).unwrap().runner().lake(&self.lake).run_id("run-of-today").jitter_seed(1);
+        run.run().await.into_result().unwrap();
     }
 }
 
@@ -97,10 +82,6 @@ async fn serve(records: Vec<Value>) -> String {
     };
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await.unwrap() });
     base
-}
-
-fn maintenance() -> Maintenance {
-    Maintenance::new("upkeep-of-today")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +126,7 @@ async fn lakes_of_earlier_versions_are_recovered() {
     for (version, has_file_locks) in VERSIONS.iter().flat_map(|version| [(version, true), (version, false)]) {
         let fixture = fixture(version, has_file_locks);
         for (name, expected) in fixture.tables() {
-            let recovered = fixture.lake.table(&name).recover(&maintenance()).await.unwrap();
+            let recovered = fixture.lake.table(&name).recover().await.unwrap();
             assert_eq!(json!(recovered.rolled_forward), expected["recovers"], "{name}");
             let swept: Vec<&String> = recovered.swept.iter().map(|staging| &staging.run_id).collect();
             assert_eq!(json!(swept), expected["leaves"], "{name}");

@@ -7,15 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use lakefeed::client::ReqwestTransport;
-use lakefeed::clock::ManualClock;
-use lakefeed::config::{self, Format};
-use lakefeed::environment::Environment;
-use lakefeed::error::{Error, ErrorKind};
-use lakefeed::event::Silent;
-use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::Lake;
-use lakefeed::pipeline::{self, Components, RunOptions};
+use lakefeed::testing::ManualClock;
+use lakefeed::{Error, ErrorKind, Format, Pipeline};
 use object_store::memory::InMemory;
 use serde_json::{Value, json};
 
@@ -41,9 +34,8 @@ async fn hold(case: &Value) -> Result<(), String> {
     let server = ScriptServer::start(case["server"].as_array().unwrap().clone()).await;
     let text = server.fill_in(&pipeline_of(case).to_string());
     let expect = &case["expect"];
-    let sources = Environment::empty();
-    let spec = match config::parse("pipeline.json", &text, Format::Json, &sources) {
-        Ok(spec) => spec,
+    let pipeline = match Pipeline::parse(&text, Format::Json) {
+        Ok(pipeline) => pipeline,
         Err(error) if expect["error"]["when"] == "config" => {
             same_requests(&expect["requests"], &server.seen())?;
             return same_error(&expect["error"], &error);
@@ -54,22 +46,13 @@ async fn hold(case: &Value) -> Result<(), String> {
         return Err("the pipeline is accepted".to_owned());
     }
     let store = Arc::new(InMemory::new());
-    let lake =
-        Lake::with_store(Arc::<InMemory>::clone(&store), object_store::path::Path::default(), "memory:///".to_owned());
     let clock = Arc::new(ManualClock::new(chrono::Utc::now()));
     let mut result = Ok(());
     let mut seen: BTreeMap<&String, Vec<Value>> = BTreeMap::new();
     for run in 0..case["runs"].as_u64().unwrap_or(1) {
-        let components = Components {
-            clock: Arc::<ManualClock>::clone(&clock),
-            transport: Arc::new(ReqwestTransport::new(&Environment::empty())),
-            observer: Arc::new(Silent),
-            run_id: format!("run-{run}"),
-            interrupt: Interrupt::never(),
-            jitter_seed: 1,
-        };
-        let resources = pipeline::choose(&spec, &[]).unwrap();
-        result = pipeline::run(&spec, &resources, &RunOptions::default(), &lake, &components).await;
+        let runner = pipeline.runner().clock(Arc::clone(&clock)).run_id(format!("run-{run}")).jitter_seed(1);
+        let report = runner.store(Arc::<InMemory>::clone(&store), "").run().await;
+        result = report.into_result().map(drop);
         if let Some(tables) = expect["rows_per_run"][usize::try_from(run).unwrap()].as_object() {
             for (table, expected) in tables {
                 let mut new = json_rows_in(&*store, table).await;

@@ -9,17 +9,12 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use lakefeed::clock::SystemClock;
-use lakefeed::environment::Environment;
-use lakefeed::event::Silent;
-use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::Lake;
-use lakefeed::pipeline::{self, Components, RunOptions};
+use lakefeed::{Environment, Pipeline};
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 
-use crate::support::kill_store::{KillStore, Moment};
+use crate::support::kill_store::{Kill, Moment};
 use crate::support::s3::S3Server;
 use crate::support::{
     Row, Stage, all_rows_below, assert_same, copy_folder, files_below, lakefeed, read_table, rows_below, rows_in,
@@ -44,26 +39,16 @@ async fn killed_run() {
         }
         None => (Arc::new(LocalFileSystem::new_with_prefix(place).unwrap()), ""),
     };
-    let store = KillStore::new(inner, plan["fatal"].as_u64().unwrap(), moment);
-    let changes = store.changes();
+    let kill = Kill::at(plan["fatal"].as_u64().unwrap(), moment);
     let root = object_store::path::Path::from(root);
-    let mut lake = Lake::with_store(Arc::new(store), root, place.to_owned());
+    let mut lake = lakefeed_lake::Lake::with_store(kill.over(inner), root, place.to_owned());
     if !place.starts_with("s3://") {
         lake = lake.on_local_disk(Path::new(place).canonicalize().unwrap());
     }
-    let spec =
-        lakefeed::config::load(Path::new(plan["pipeline"].as_str().unwrap()), &Environment::of_process()).unwrap();
-    let components = Components {
-        clock: SystemClock::shared(),
-        transport: Arc::new(lakefeed::client::ReqwestTransport::new(&Environment::of_process())),
-        observer: Arc::new(Silent),
-        run_id: plan["run_id"].as_str().unwrap().to_owned(),
-        interrupt: Interrupt::never(),
-        jitter_seed: 1,
-    };
-    let resources = pipeline::choose(&spec, &[]).unwrap();
-    pipeline::run(&spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
-    println!("changes={}", changes.count());
+    let pipeline = Pipeline::load_with(plan["pipeline"].as_str().unwrap(), &Environment::of_process()).unwrap();
+    let run = pipeline.runner().lake(&lake.into()).run_id(plan["run_id"].as_str().unwrap()).jitter_seed(1);
+    run.run().await.into_result().unwrap();
+    println!("changes={}", kill.changes());
 }
 
 /// How a run in a process of its own ended: with how many changes, or by a kill.

@@ -10,6 +10,7 @@ mod child_tables; // lists of records as tables of their own, against an oracle 
 mod compat; // lakes that earlier versions wrote
 mod conformance; // what a declarative REST source must do, as data
 mod crash; // kill -9 at every step of a commit, then again
+mod embedding; // the example of a program that embeds the library
 mod evolution; // schemas that evolve, contracts, readers of old and new files together
 mod examples; // the pipelines for public APIs, each against a server that answers as the API's documentation says
 mod formats; // the same pipeline as YAML, JSON, TOML and a dlt dictionary

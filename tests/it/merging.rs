@@ -3,17 +3,12 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use lakefeed::client::ReqwestTransport;
-use lakefeed::clock::ManualClock;
-use lakefeed::config::{self, Format};
-use lakefeed::environment::Environment;
-use lakefeed::event::{Completeness, Observer, RowCounts, RunEvent};
-use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::Lake;
-use lakefeed::pipeline::{self, Components, RunOptions};
+use lakefeed::report::{Completeness, RowCounts};
+use lakefeed::testing::ManualClock;
+use lakefeed::{Environment, Format, Lake, Pipeline};
 use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
 use serde_json::{Value, json};
@@ -34,21 +29,6 @@ const SCHEMA: &str = r#"{
     "gone": {"type": "boolean"}
   }
 }"#;
-
-/// What a run said about its rows and its listing.
-#[derive(Debug, Default)]
-struct Heard(Mutex<(RowCounts, Option<Completeness>)>);
-
-impl Observer for Heard {
-    fn observe(&self, event: &RunEvent) {
-        let mut heard = self.0.lock().unwrap();
-        match event {
-            RunEvent::Committed { rows, .. } | RunEvent::NothingChanged { rows, .. } => heard.0 = *rows,
-            RunEvent::ListingEnded { complete, .. } => heard.1 = Some(complete.clone()),
-            _ => {}
-        }
-    }
-}
 
 /// A lake, an API that gives one whole listing per run, and the resource between them.
 struct Play {
@@ -79,29 +59,14 @@ impl Play {
         self.runs += 1;
         self.clock.advance(std::time::Duration::from_secs(3_600));
         let text = json!({"client": {"base_url": "{{BASE}}"}, "resources": [self.resource]}).to_string();
-        let spec = config::parse(
-            "p.json",
-            &self.server.fill_in(&text),
-            Format::Json,
-            &Environment::empty().with_file("schema.json", SCHEMA),
-        )
-        .unwrap();
-        let heard = Arc::new(Heard::default());
-        let components = Components {
-            clock: Arc::<ManualClock>::clone(&self.clock),
-            transport: Arc::new(ReqwestTransport::new(&Environment::empty())),
-            observer: Arc::<Heard>::clone(&heard),
-            run_id: format!("run-{}", self.runs),
-            interrupt: Interrupt::never(),
-            jitter_seed: 1,
-        };
-        let store = Arc::<InMemory>::clone(&self.store);
-        let lake = Lake::with_store(store, object_store::path::Path::default(), "memory:///".to_owned());
-        let resources = pipeline::choose(&spec, &[]).unwrap();
-        pipeline::run(&spec, &resources, &RunOptions::default(), &lake, &components).await.unwrap();
+        let environment = Environment::empty().with_file("schema.json", SCHEMA);
+        let pipeline = Pipeline::parse_with(&self.server.fill_in(&text), Format::Json, &environment).unwrap();
+        let lake = Lake::in_store(Arc::<InMemory>::clone(&self.store), "");
+        let runner = pipeline.runner().lake(&lake).clock(Arc::clone(&self.clock));
+        let report = runner.run_id(format!("run-{}", self.runs)).jitter_seed(1).run().await.into_result().unwrap();
         assert!(lake.table("events").verify().await.unwrap().findings.is_empty());
-        let heard = heard.0.lock().unwrap();
-        (RowCounts { written: 0, ..heard.0 }, heard.1.clone().unwrap())
+        let resource = &report.resources[0];
+        (RowCounts { written: 0, ..resource.rows }, resource.complete.clone().unwrap())
     }
 
     async fn assert_rows(&self, expected: Value) {

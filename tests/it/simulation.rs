@@ -9,18 +9,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use lakefeed::client::{SendLimits, Transport, TransportError, TransportErrorKind};
-use lakefeed::clock::ManualClock;
-use lakefeed::config::{self, Format};
-use lakefeed::environment::Environment;
-use lakefeed::error::{Error, ErrorKind};
-use lakefeed::event::Silent;
-use lakefeed::interrupt::Interrupt;
-use lakefeed::lake::Lake;
-use lakefeed::pipeline::{self, Components, RunOptions};
-use lakefeed::spec::PipelineSpec;
+use lakefeed::testing::{Answer, Death, FaultStore, Fuse, Luck, ManualClock, ScriptedTransport, answer};
+use lakefeed::transport::TransportErrorKind;
+use lakefeed::{Environment, Error, ErrorKind, Format, Lake, Pipeline, Runner};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
@@ -29,7 +20,6 @@ use serde_json::{Value, json};
 
 use crate::support::json_rows::json_rows_in;
 use crate::support::s3::S3Server;
-use lakefeed_testing::fault_store::{Death, FaultStore, Fuse};
 
 const TABLE: &str = "events";
 const PAGE: u64 = 3;
@@ -43,16 +33,6 @@ const SCHEMA: &str = r#"{
     "rev": {"type": "integer"}
   }
 }"#;
-
-/// A generator of the test's own, so that a history is the same everywhere.
-struct Luck(u64);
-
-impl Luck {
-    fn draw(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
 
 /// An event as the API has it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,31 +81,24 @@ fn row_of(id: u64, event: Event) -> Value {
     row
 }
 
-#[async_trait]
-impl Transport for Api {
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        _: SendLimits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        let fault = self.faults.lock().unwrap().pop().unwrap_or(u64::MAX);
-        let status = |status: u16| Ok(http::Response::builder().status(status).body(Bytes::new()).unwrap());
-        match fault {
-            0 => return status(503),
-            1 => return status(429),
-            2 => return Err(TransportError::new(TransportErrorKind::Truncated, "cut")),
-            3 => return Err(TransportError::new(TransportErrorKind::Closed, "closed")),
-            4 => return status(404),
-            _ => {}
+impl Api {
+    fn answer(&self, request: &http::Request<bytes::Bytes>) -> Answer {
+        match self.faults.lock().unwrap().pop() {
+            Some(0) => answer::status(503),
+            Some(1) => answer::status(429),
+            Some(2) => answer::failure(TransportErrorKind::Truncated),
+            Some(3) => answer::failure(TransportErrorKind::Closed),
+            Some(4) => answer::status(404),
+            _ => {
+                let offset = answer::parameter(request, "offset").map_or(0, |offset| offset.parse().unwrap());
+                answer::json(&self.page(offset))
+            }
         }
-        let query = request.uri().query().unwrap_or_default();
-        let offset = query.split('&').find_map(|pair| pair.strip_prefix("offset=")).unwrap_or("0");
-        Ok(http::Response::new(self.page(offset.parse().unwrap()).to_string().into()))
     }
 }
 
 /// A pipeline whose runs go on from kept pages or not; and whose keys fit into memory or not.
-fn spec(resumes: bool, merge_index_bytes: u32) -> PipelineSpec {
+fn pipeline(resumes: bool, merge_index_bytes: u32) -> Pipeline {
     let pipeline = json!({
         "name": "simulation",
         "limits": {"resume_age_max_seconds": if resumes { 86_400 } else { 0 }, "merge_index_bytes": merge_index_bytes},
@@ -139,13 +112,8 @@ fn spec(resumes: bool, merge_index_bytes: u32) -> PipelineSpec {
             "endpoint": {"data_selector": "items", "paginator": {"type": "offset", "limit": PAGE}},
         }],
     });
-    config::parse(
-        "simulation.json",
-        &pipeline.to_string(),
-        Format::Json,
-        &Environment::empty().with_file("schema.json", SCHEMA),
-    )
-    .unwrap()
+    let environment = Environment::empty().with_file("schema.json", SCHEMA);
+    Pipeline::parse_with(&pipeline.to_string(), Format::Json, &environment).unwrap()
 }
 
 /// One history.
@@ -154,7 +122,7 @@ struct History {
     seed: u64,
     /// Runs go on from the pages of stopped ones: then a row may be as old as the run that was stopped, until the next run.
     resumes: bool,
-    spec: PipelineSpec,
+    pipeline: Pipeline,
     api: Arc<Api>,
     store: Arc<dyn ObjectStore>,
     /// The lake is on a disk, where a file lock keeps writers apart; elsewhere leases do.
@@ -189,10 +157,10 @@ impl History {
         let (api, oracle) = (Arc::new(Api::default()), BTreeMap::new());
         let resumes = seed.is_multiple_of(3);
         Self {
-            luck: Luck(seed ^ 0x5EED),
+            luck: Luck::new(seed ^ 0x5EED),
             seed,
             resumes,
-            spec: spec(resumes, if seed.is_multiple_of(3) { 300 } else { 1 << 20 }),
+            pipeline: pipeline(resumes, if seed.is_multiple_of(3) { 300 } else { 1 << 20 }),
             api,
             store,
             disk,
@@ -203,24 +171,26 @@ impl History {
     }
 
     fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
-        let lake =
-            Lake::with_store(store, object_store::path::Path::ROOT, "lake".to_owned()).with_snapshot_file_every(3);
+        let root = object_store::path::Path::ROOT;
+        let lake = lakefeed_lake::Lake::with_store(store, root, "lake".to_owned()).with_snapshot_file_every(3);
         match &self.disk {
-            Some(folder) => lake.on_local_disk(folder.path().to_owned()),
-            None => lake,
+            Some(folder) => lake.on_local_disk(folder.path().to_owned()).into(),
+            None => lake.into(),
         }
     }
 
-    fn components(&mut self) -> Components {
+    /// The next run, into `store`.
+    fn runner(&mut self, store: Arc<dyn ObjectStore>) -> Runner {
         self.runs += 1;
-        Components {
-            clock: Arc::<ManualClock>::clone(&self.clock),
-            transport: Arc::<Api>::clone(&self.api),
-            observer: Arc::new(Silent),
-            run_id: format!("run-{:05}", self.runs),
-            interrupt: Interrupt::never(),
-            jitter_seed: self.seed,
-        }
+        let api = Arc::clone(&self.api);
+        let transport = ScriptedTransport::new(move |request| std::future::ready(api.answer(&request)));
+        self.pipeline
+            .runner()
+            .transport(transport)
+            .lake(&self.lake(store))
+            .clock(Arc::clone(&self.clock))
+            .run_id(format!("run-{:05}", self.runs))
+            .jitter_seed(self.seed)
     }
 
     /// A run that the store may end at any of its changes.
@@ -229,9 +199,7 @@ impl History {
             Some(fuse) => Arc::new(FaultStore::new(Arc::clone(&self.store), fuse)) as Arc<dyn ObjectStore>,
             None => Arc::clone(&self.store),
         };
-        let (lake, components) = (self.lake(store), self.components());
-        let resources = pipeline::choose(&self.spec, &[]).unwrap();
-        pipeline::run(&self.spec, &resources, &RunOptions::default(), &lake, &components).await
+        self.runner(store).run().await.into_result().map(drop)
     }
 
     async fn commits(&self) -> u64 {
@@ -270,8 +238,7 @@ impl History {
             let faults = (0..self.luck.draw(12)).map(|_| self.luck.draw(12)).collect();
             *self.api.faults.lock().unwrap() = faults;
             let before = self.commits().await;
-            let death = [Death::BeforeEffect, Death::AfterEffect, Death::LostAnswer];
-            let death = death[usize::try_from(self.luck.draw(3)).unwrap()];
+            let death = *self.luck.pick(&[Death::BeforeEffect, Death::AfterEffect, Death::LostAnswer]);
             let fuse = Fuse::new(self.luck.draw(40), death);
             let result = self.run(Some(Arc::clone(&fuse))).await;
             self.clock.advance(std::time::Duration::from_secs(61));
@@ -306,15 +273,9 @@ impl History {
     async fn two_writers(&mut self, rev: &mut u64) {
         self.api.change(&mut self.luck, rev);
         self.api.faults.lock().unwrap().clear();
-        let lake = self.lake(Arc::clone(&self.store));
-        let (one, other) = (self.components(), self.components());
-        let resources = pipeline::choose(&self.spec, &[]).unwrap();
-        let options = RunOptions::default();
-        let run = |components: Components| {
-            let (spec, resources, options, lake) = (&self.spec, &resources, &options, &lake);
-            async move { pipeline::run(spec, resources, options, lake, &components).await }
-        };
-        let (first, second) = tokio::join!(run(one), run(other));
+        let (one, other) = (self.runner(Arc::clone(&self.store)), self.runner(Arc::clone(&self.store)));
+        let (first, second) = tokio::join!(one.run(), other.run());
+        let (first, second) = (first.into_result(), second.into_result());
         let refused = [&first, &second].into_iter().filter_map(|result| result.as_ref().err());
         for error in refused {
             assert_eq!(error.kind(), ErrorKind::Conflict, "seed {}: {error}", self.seed);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lakefeed::error::ErrorKind;
+use lakefeed::ErrorKind;
 use serde_json::{Value, json};
 
 use crate::support::json_rows::json_rows_in;

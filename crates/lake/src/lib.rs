@@ -21,6 +21,8 @@
 //! even if the process dies in between: the protocol in `format` has the ordering rules.
 //!
 //! Nothing here talks to the API, decides what a record means, or prints.
+//!
+//! Unstable, for lakefeed's own crates: programs use `lakefeed`.
 
 pub mod spec;
 

@@ -19,6 +19,21 @@ pub trait Clock: std::fmt::Debug + Send + Sync {
     async fn sleep(&self, duration: Duration);
 }
 
+#[async_trait]
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> DateTime<Utc> {
+        (**self).now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        (**self).sleep(duration).await;
+    }
+}
+
 /// The clock of the machine.
 #[derive(Debug, Clone)]
 pub struct SystemClock {

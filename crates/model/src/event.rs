@@ -1,13 +1,16 @@
 //! What happened, as facts in the past tense. Progress, logs and the report are renderings of these events.
 
+mod error_facts;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use error_facts::ErrorFacts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{ErrorKind, HttpFailure};
 use crate::reject::RejectCode;
 use crate::spec::WriteDisposition;
 
@@ -15,6 +18,12 @@ use crate::spec::WriteDisposition;
 pub trait Observer: std::fmt::Debug + Send + Sync {
     /// Takes note of `event`.
     fn observe(&self, event: &RunEvent);
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn observe(&self, event: &RunEvent) {
+        (**self).observe(event);
+    }
 }
 
 /// An observer that takes note of nothing.
@@ -333,36 +342,4 @@ pub enum Verdict {
     False,
     /// The API gives no means to tell.
     Unknown,
-}
-
-/// An error as reports show it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ErrorFacts {
-    /// What the operator must do.
-    pub kind: ErrorKind,
-    /// What went wrong, and where.
-    pub message: String,
-    /// The causes, nearest first.
-    pub causes: Vec<String>,
-    /// The next steps.
-    pub hints: Vec<String>,
-    /// Whether trying again, with everything as it is, can help.
-    #[serde(default)]
-    pub retryable: bool,
-    /// The request that failed, where one did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http: Option<HttpFailure>,
-}
-
-impl From<&crate::error::Error> for ErrorFacts {
-    fn from(error: &crate::error::Error) -> Self {
-        Self {
-            kind: error.kind(),
-            message: error.message().to_owned(),
-            causes: error.causes(),
-            hints: error.hints().to_vec(),
-            retryable: error.is_retryable(),
-            http: error.http().cloned(),
-        }
-    }
 }

@@ -11,8 +11,9 @@ use crate::checkpoint::{Checkpoint, Position};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::FileChangeKind;
-use crate::lake::{Change, CommitSummary, Lake, Manifest, Operation, Snapshot, Table};
-use crate::spec::{CursorValue, DestinationSpec};
+use crate::facade::{Lake, Table};
+use crate::lake::{Change, CommitSummary, Manifest, Operation, Snapshot};
+use crate::spec::CursorValue;
 
 /// Lines, each with its line feed.
 fn text_of(lines: &[String]) -> String {
@@ -21,7 +22,7 @@ fn text_of(lines: &[String]) -> String {
 
 /// Lists the tables of a lake. A table whose log cannot be read is listed too, and makes the command fail at its end.
 pub(super) async fn ls(arguments: LsArguments, printer: Printer) -> Result<()> {
-    let lake = Lake::open_existing(&DestinationSpec::at(&arguments.lake), &Environment::of_process())?;
+    let lake = Lake::open_with(&arguments.lake, &Environment::of_process())?;
     let mut rows = Vec::new();
     let mut lines = Vec::new();
     let mut damaged = Vec::new();

@@ -4,12 +4,11 @@ use chrono::{DateTime, Utc};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::lake::{Lake, Table};
-use crate::spec::DestinationSpec;
+use crate::facade::{Lake, Table};
 
 /// Opens a table of a lake that is there.
 pub(in crate::cli) fn open(lake: &str, table: &str) -> Result<Table> {
-    Ok(Lake::open_existing(&DestinationSpec::at(lake), &Environment::of_process())?.table(table))
+    Ok(Lake::open_with(lake, &Environment::of_process())?.table(table))
 }
 
 /// Returns the error about a table that is not there.

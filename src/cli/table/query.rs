@@ -18,9 +18,9 @@ use super::scan::{local_files, scan};
 use crate::clock::{Clock as _, SystemClock};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::lake::{Lake, Manifest, Table};
+use crate::facade::{Lake, Table};
+use crate::lake::Manifest;
 use crate::schema::RecordSchema;
-use crate::spec::DestinationSpec;
 
 /// How often the tables are looked at while runs keep changing them.
 const LOOKS_MAX: usize = 4;
@@ -32,7 +32,7 @@ const READING_WORDS: [&str; 6] = ["select", "with", "from", "values", "table", "
 /// Runs the query and prints its rows.
 pub(super) async fn query(arguments: QueryArguments, printer: Printer) -> Result<()> {
     check_reads(&arguments.sql)?;
-    let lake = Lake::open_existing(&DestinationSpec::at(&arguments.lake), &Environment::of_process())?;
+    let lake = Lake::open_with(&arguments.lake, &Environment::of_process())?;
     let interrupt = interrupt_on_signals();
     let frame = tokio::select! {
         frame = rows_of(&lake, &arguments) => frame?,

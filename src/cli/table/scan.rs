@@ -14,7 +14,8 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::widen::{wide_schema, widened};
 use crate::error::{Error, Result};
-use crate::lake::{Manifest, ManifestFile, Table};
+use crate::facade::Table;
+use crate::lake::{Manifest, ManifestFile};
 use crate::schema::RecordSchema;
 
 /// Files that are fetched at the same time.
@@ -93,7 +94,7 @@ async fn local_file(table: &Table, file: &ManifestFile, own: PathBuf, is_wide: b
 
 async fn fetch(table: &Table, file: &ManifestFile, path: &Path) -> Result<()> {
     let mut target = tokio::fs::File::create_new(path).await.map_err(|error| unwritable(path, error))?;
-    let mut chunks = table.stream_file(&file.path).await?;
+    let mut chunks = table.inner().stream_file(&file.path).await?;
     while let Some(chunk) = chunks.try_next().await? {
         target.write_all(&chunk).await.map_err(|error| unwritable(path, error))?;
     }

@@ -4,31 +4,22 @@ use arrow::array::RecordBatch;
 
 use super::super::args::{Output, ShowArguments};
 use super::super::printer::Printer;
-use super::open::missing;
+use super::open::{missing, open};
 use super::rows::{framed, json_lines};
-use crate::environment::Environment;
 use crate::error::Result;
-use crate::lake::Lake;
-use crate::spec::DestinationSpec;
+use crate::facade::Table;
 
 /// Prints the first rows of a table as its last commit left it.
 pub(super) async fn show(arguments: ShowArguments, printer: Printer) -> Result<()> {
-    let text =
-        render(&DestinationSpec::at(&arguments.lake), &arguments.table, arguments.limit, arguments.output).await?;
-    printer.data(&text);
+    let table = open(&arguments.lake, &arguments.table)?;
+    printer.data(&render(&table, arguments.limit, arguments.output).await?);
     Ok(())
 }
 
 /// Returns the first rows of a table, as text that ends with a line feed.
-pub(in crate::cli) async fn render(
-    lake: &DestinationSpec,
-    table: &str,
-    limit: usize,
-    output: Output,
-) -> Result<String> {
-    let table = Lake::open_existing(lake, &Environment::of_process())?.table(table);
+pub(in crate::cli) async fn render(table: &Table, limit: usize, output: Output) -> Result<String> {
     let snapshot = table.snapshot().await?;
-    let Some(schema) = snapshot.schema.as_deref() else { return Err(missing(&table)) };
+    let Some(schema) = snapshot.schema.as_deref() else { return Err(missing(table)) };
     let batches = table.first_rows(&snapshot, limit).await?;
     if output == Output::Json {
         return json_lines(&batches);

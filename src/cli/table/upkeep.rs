@@ -1,31 +1,22 @@
 //! `lakefeed table recover`, `compact` and `vacuum`: looking after a table.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::super::args::{CompactArguments, Output, RecoverArguments, VacuumArguments};
 use super::super::printer::Printer;
-use super::super::session::new_run_id;
 use super::grid::Side::{Left, Right};
 use super::grid::grid;
 use super::open::{instant, missing, open};
 use crate::error::Result;
-use crate::lake::{
-    CompactSpec, Compaction, Garbage, LockWait, LockWaitListener, LockWaitStatus, Maintenance, Recovery, StagedRun,
-    Table, VacuumSpec, Vacuumed,
-};
+use crate::facade::Table;
+use crate::lake::{CompactSpec, Compaction, Garbage, LockWaitStatus, Recovery, StagedRun, VacuumSpec, Vacuumed};
 
 /// Says on standard error that a table is waited for.
-#[derive(Debug)]
-struct Said(Printer);
-
-impl LockWaitListener for Said {
-    fn waiting(&self, wait: &LockWaitStatus) {
-        let (waited, limit) = (wait.waited.as_secs(), wait.limit.as_secs());
-        self.0.say(&format!("waiting ({waited} of at most {limit} seconds): {}", wait.reason));
-    }
+fn say_waiting(printer: Printer, wait: &LockWaitStatus) {
+    let (waited, limit) = (wait.waited.as_secs(), wait.limit.as_secs());
+    printer.say(&format!("waiting ({waited} of at most {limit} seconds): {}", wait.reason));
 }
 
 /// A table that is there, which is waited for if it has to be.
@@ -36,12 +27,8 @@ async fn open_to_write(lake: &str, name: &str, wait: Option<Duration>, printer: 
     }
     Ok(match wait {
         None => table,
-        Some(limit) => table.with_lock_wait(LockWait { limit, listener: Arc::new(Said(printer)) }),
+        Some(limit) => table.waiting(limit, move |wait| say_waiting(printer, wait)),
     })
-}
-
-fn upkeep() -> Maintenance {
-    Maintenance::new(new_run_id())
 }
 
 /// What was done, with the table that it was done to.
@@ -58,7 +45,7 @@ fn object(table: &Table, done: &impl serde::Serialize, more: Value) -> String {
 /// Finishes what dead runs began.
 pub(super) async fn recover(arguments: RecoverArguments, printer: Printer) -> Result<()> {
     let table = open_to_write(&arguments.lake, &arguments.table, arguments.wait, printer).await?;
-    let recovery = table.recover(&upkeep()).await?;
+    let recovery = table.recover().await?;
     match arguments.output {
         Output::Text => printer.data(&recovery_text(&recovery)),
         Output::Json => printer.data(&object(&table, &recovery, json!({}))),
@@ -96,13 +83,12 @@ fn fenced(commit: Option<u64>) -> Option<String> {
 /// Puts small files together.
 pub(super) async fn compact(arguments: CompactArguments, printer: Printer) -> Result<()> {
     let table = open_to_write(&arguments.lake, &arguments.table, arguments.wait, printer).await?;
-    let spec = CompactSpec {
-        target_bytes: arguments.target_size,
-        sort_by: arguments.sort_by,
-        partitions: arguments.partition,
-        dry_run: arguments.dry_run,
-    };
-    let compaction = table.compact(&upkeep(), &spec).await?;
+    let mut spec = CompactSpec::default();
+    spec.target_bytes = arguments.target_size;
+    spec.sort_by = arguments.sort_by;
+    spec.partitions = arguments.partition;
+    spec.dry_run = arguments.dry_run;
+    let compaction = table.compact(&spec).await?;
     match arguments.output {
         Output::Text => printer.data(&compaction_text(&compaction)),
         Output::Json => printer.data(&object(&table, &compaction, json!({ "dry_run": spec.dry_run }))),
@@ -157,12 +143,10 @@ fn compaction_summary(compaction: &Compaction, dry_run: bool) -> String {
 /// Deletes what nobody needs.
 pub(super) async fn vacuum(arguments: VacuumArguments, printer: Printer) -> Result<()> {
     let table = open_to_write(&arguments.lake, &arguments.table, arguments.wait, printer).await?;
-    let spec = VacuumSpec {
-        older_than: arguments.older_than,
-        rejects_older_than: arguments.rejects_older_than,
-        dry_run: arguments.dry_run,
-    };
-    let vacuumed = table.vacuum(&upkeep(), spec).await?;
+    let mut spec = VacuumSpec::older_than(arguments.older_than);
+    spec.rejects_older_than = arguments.rejects_older_than;
+    spec.dry_run = arguments.dry_run;
+    let vacuumed = table.vacuum(spec).await?;
     match arguments.output {
         Output::Text => printer.data(&vacuum_text(&vacuumed, spec.dry_run)),
         Output::Json => printer.data(&object(&table, &vacuumed, json!({ "dry_run": spec.dry_run }))),

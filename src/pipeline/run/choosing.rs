@@ -60,7 +60,7 @@ pub(crate) fn refuse_parents_without_children(
 ///
 /// # Errors
 /// When a name is unknown: the error lists the ones there are.
-pub fn choose<'a>(spec: &'a PipelineSpec, names: &[String]) -> Result<Vec<&'a ResourceSpec>> {
+pub(crate) fn choose<'a>(spec: &'a PipelineSpec, names: &[String]) -> Result<Vec<&'a ResourceSpec>> {
     let known = || spec.resources.iter().map(|resource| resource.name.as_str()).collect::<Vec<_>>().join(", ");
     if let Some(unknown) = names.iter().find(|name| spec.resources.iter().all(|resource| resource.name != **name)) {
         return Err(Error::config(format!("pipeline {} has no resource {unknown:?}", spec.name))

@@ -10,8 +10,8 @@ mod reading;
 mod reprocess_rejects;
 mod sampling;
 
-pub use choosing::choose;
+pub(crate) use choosing::choose;
 pub(crate) use choosing::{refuse_idle_backfill, refuse_parents_without_children};
 pub(crate) use family::{Family, Stage, ends_the_run};
-pub use reader::{ReadStream, read_batches};
-pub use sampling::{Sample, infer_schema};
+pub(crate) use reader::{ReadStream, read_batches};
+pub(crate) use sampling::{Sample, infer_schema};

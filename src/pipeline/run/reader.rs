@@ -27,7 +27,7 @@ use crate::spec::PipelineSpec;
 
 /// What comes of reading a resource, item by item. It ends after the last row, or with an error. Dropping it stops the reading.
 #[derive(Debug)]
-pub struct ReadStream {
+pub(crate) struct ReadStream {
     items: mpsc::Receiver<ReadItem>,
     reading: JoinHandle<Result<Checkpoint>>,
     checkpoint: Option<Checkpoint>,
@@ -36,7 +36,7 @@ pub struct ReadStream {
 
 impl ReadStream {
     /// How far the resource has got, once the stream has ended without an error; where the next reading goes on from.
-    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+    pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
     }
 }
@@ -79,7 +79,7 @@ impl Drop for ReadStream {
 /// # Errors
 /// When there is no such resource, a range was given and it has no cursor, or this is called outside of a Tokio runtime.
 /// The stream has those of the reading.
-pub fn read_batches(
+pub(crate) fn read_batches(
     spec: Arc<PipelineSpec>,
     resource: &str,
     options: RunOptions,

@@ -15,7 +15,7 @@ use crate::spec::{PipelineSpec, ResourceSpec};
 
 /// What some pages of a resource show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// The shape of the records.
     pub schema: RecordSchema,
     /// The paths of fields that were never anything but null; the schema lacks them.
@@ -31,7 +31,7 @@ pub struct Sample {
 ///
 /// # Errors
 /// When the API fails, or there are no records, or none with fields.
-pub async fn infer_schema(
+pub(crate) async fn infer_schema(
     spec: &PipelineSpec,
     resource: &ResourceSpec,
     pages_max: usize,

@@ -21,7 +21,7 @@ const ITEMS_IN_FLIGHT_MAX: usize = 2;
 /// Something that came of reading a resource.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum ReadItem {
+pub(crate) enum ReadItem {
     /// The schema of the rows that follow: the first item, where there are rows at all, and again when the schema has grown. A
     /// column keeps its name; a wider type holds every value that came before.
     Schema(SchemaRef),

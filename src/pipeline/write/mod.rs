@@ -10,7 +10,7 @@ mod superseded;
 mod tables;
 
 pub(crate) use batch_sink::BatchSink;
-pub use batch_sink::ReadItem;
+pub(crate) use batch_sink::ReadItem;
 pub(crate) use child_tables::KnownTables;
 pub(crate) use give_up::{give_up, keeps_pages};
 pub(crate) use lake_sink::LakeSink;

@@ -35,7 +35,8 @@ use lakefeed_model::spec::Limits;
 const SORT_BUFFER_BYTES: usize = 128 * 1024 * 1024;
 
 /// What is to be compacted, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CompactSpec {
     /// Bytes of a file. Files below half of it are put together.
     pub target_bytes: u64,
@@ -46,6 +47,14 @@ pub struct CompactSpec {
     pub partitions: Vec<(String, String)>,
     /// Whether only to say what would be done. Then nothing is written, and the table is not held.
     pub dry_run: bool,
+}
+
+/// Files as large as runs write them, in the order in which the rows are.
+impl Default for CompactSpec {
+    fn default() -> Self {
+        let target_bytes = Limits::default().file_bytes_target;
+        Self { target_bytes, sort_by: Vec::new(), partitions: Vec::new(), dry_run: false }
+    }
 }
 
 /// A column that rows are sorted by. Nulls come last.

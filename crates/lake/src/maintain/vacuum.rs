@@ -17,6 +17,7 @@ use lakefeed_model::error::Result;
 
 /// What is to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VacuumSpec {
     /// The least age of staged files, cached responses and orphans.
     pub older_than: Duration,
@@ -25,6 +26,13 @@ pub struct VacuumSpec {
     /// Whether only to say what would be deleted. Then nothing is written, and the table is not
     /// held.
     pub dry_run: bool,
+}
+
+impl VacuumSpec {
+    /// Deletes what is so old and no commit needs; refused records stay.
+    pub const fn older_than(age: Duration) -> Self {
+        Self { older_than: age, rejects_older_than: None, dry_run: false }
+    }
 }
 
 /// What was deleted, or would be.

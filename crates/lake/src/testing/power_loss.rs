@@ -2,21 +2,17 @@
 //! be torn. Whatever a run has promised must hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::io;
 use std::sync::{Arc, Mutex};
-use std::{fmt, io};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use futures::stream::{BoxStream, StreamExt as _};
-use lakefeed_testing::fault_store::{Death, Fuse};
+use futures::future::BoxFuture;
+use lakefeed_testing::{Around, Death, Fuse, Luck, Request, WrappedStore};
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, Result};
 
 use crate::storage::durability::Durability;
 use crate::testing::world::{Row, World, row, run_on};
@@ -26,8 +22,8 @@ use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
 /// number, as by an inode.
 #[derive(Debug, Default)]
 struct Disk {
-    seen: InMemory,
-    state: Arc<Mutex<DiskState>>,
+    seen: Arc<InMemory>,
+    state: Mutex<DiskState>,
 }
 
 #[derive(Debug, Default)]
@@ -38,23 +34,13 @@ struct DiskState {
     durable_contents: BTreeSet<u64>,
 }
 
-impl fmt::Display for Disk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Disk")
-    }
-}
-
-/// A generator of the test's own, so that a failure can be repeated by its seed.
-struct Luck(u64);
-
-impl Luck {
-    fn draw(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
-
 impl Disk {
+    /// The disk as programs see it.
+    fn store(self: &Arc<Self>) -> Arc<dyn ObjectStore> {
+        let seen = Arc::<InMemory>::clone(&self.seen);
+        Arc::new(WrappedStore::new(seen, Arc::clone(self)))
+    }
+
     /// On a real disk there is a file lock instead of these, which no loss of power can keep.
     fn is_lock(path: &Path) -> bool {
         path.as_ref().contains("/leases/") || path.as_ref().contains("/probe")
@@ -62,7 +48,7 @@ impl Disk {
 
     /// Returns the disk as it is found after a loss of power.
     async fn after_power_loss(&self, luck: &mut Luck) -> Arc<Self> {
-        let after = Self::default();
+        let after = Arc::new(Self::default());
         let (names, contents, durable) = {
             let state = self.state.lock().unwrap();
             let all: BTreeSet<&Path> = state.names.keys().chain(state.durable_names.keys()).collect();
@@ -85,10 +71,10 @@ impl Disk {
                 1 => content.slice(..torn),
                 _ => Bytes::from(vec![0; content.len()]),
             };
-            after.put(&path, found.into()).await.unwrap();
+            after.store().put(&path, found.into()).await.unwrap();
         }
         after.settle();
-        Arc::new(after)
+        after
     }
 
     /// Returns everything is durable: what is found after a start has been read from the disk.
@@ -123,63 +109,39 @@ impl Durability for Disk {
 }
 
 #[async_trait]
-impl ObjectStore for Disk {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let content = Bytes::from(payload.clone());
-        let result = self.seen.put_opts(location, payload, options).await?;
-        let mut state = self.state.lock().unwrap();
-        let number = state.contents.len() as u64;
-        state.contents.insert(number, content);
-        state.names.insert(location.clone(), number);
-        if Self::is_lock(location) {
-            state.durable_contents.insert(number);
-            state.durable_names.insert(location.clone(), number);
+impl Around for Disk {
+    async fn around(&self, request: Request<'_>, go: BoxFuture<'_, Result<()>>) -> Result<()> {
+        if matches!(request, Request::BeginUpload { .. }) {
+            return Err(object_store::Error::NotImplemented {
+                operation: "uploads".into(),
+                implementer: "Disk".into(),
+            });
         }
-        Ok(result)
-    }
-
-    async fn put_multipart_opts(&self, _: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        Err(object_store::Error::NotImplemented { operation: "multipart".into(), implementer: "Disk".into() })
-    }
-
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.seen.get_opts(location, options).await
-    }
-
-    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.seen.get_ranges(location, ranges).await
-    }
-
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let state = Arc::clone(&self.state);
-        let gone = locations.inspect(move |path| {
-            if let Ok(path) = path {
-                state.lock().unwrap().names.remove(path);
-            }
-        });
-        self.seen.delete_stream(gone.boxed())
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.seen.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.seen.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.seen.copy_opts(from, to, options).await?;
+        go.await?;
         let mut state = self.state.lock().unwrap();
-        let content = state.names[from];
-        state.names.insert(to.clone(), content);
+        match request {
+            Request::Put { path, payload } => {
+                let number = state.contents.len() as u64;
+                state.contents.insert(number, Bytes::from(payload.clone()));
+                state.names.insert(path.clone(), number);
+                if Self::is_lock(path) {
+                    state.durable_contents.insert(number);
+                    state.durable_names.insert(path.clone(), number);
+                }
+            }
+            Request::Delete { path } => drop(state.names.remove(path)),
+            Request::Copy { from, to } => {
+                let content = state.names[from];
+                state.names.insert(to.clone(), content);
+            }
+            _ => {}
+        }
         Ok(())
     }
 }
 
 fn world(disk: &Arc<Disk>) -> World {
-    let store: Arc<dyn ObjectStore> = Arc::<Disk>::clone(disk);
-    World { durability: Some(Arc::<Disk>::clone(disk)), ..World::new(store, None) }
+    World { durability: Some(Arc::<Disk>::clone(disk)), ..World::new(disk.store(), None) }
 }
 
 fn before() -> Vec<Vec<Row>> {
@@ -210,7 +172,7 @@ async fn walk(disposition: WriteDisposition, death: Death, seed: u64) {
         let fuse = Fuse::new(fatal, death);
         let stopped = world(&disk);
         let outcome = run_on(&stopped.mortal_table(&fuse), stopped.spec("stopped", disposition), &change()).await;
-        let mut luck = Luck(seed.wrapping_mul(1_000_003).wrapping_add(fatal));
+        let mut luck = Luck::new(seed.wrapping_mul(1_000_003).wrapping_add(fatal));
         let found = world(&disk.after_power_loss(&mut luck).await);
         found.expire_leases();
         let place = format!("{disposition} {death:?} step {fatal} seed {seed}");
@@ -245,7 +207,7 @@ async fn a_recovery_that_loses_power_is_finished_by_the_next_one() {
     let new = undisturbed.rows().await;
     let mut recovered = 0;
     for seed in 0..30 {
-        let mut luck = Luck(seed);
+        let mut luck = Luck::new(seed);
         for fatal in 8..24 {
             let disk = prepared().await;
             let stopped = world(&disk);
@@ -277,7 +239,7 @@ async fn a_disk_that_ignores_syncs_loses_what_was_promised() {
         let disk = prepared().await;
         let deaf = World { durability: None, ..world(&disk) };
         deaf.run("run", Merge, &change()).await;
-        let found = world(&disk.after_power_loss(&mut Luck(seed)).await);
+        let found = world(&disk.after_power_loss(&mut Luck::new(seed)).await);
         found.expire_leases();
         let promised = match found.table().begin(found.spec("again", Merge)).await {
             Ok(writer) => {
@@ -316,7 +278,7 @@ async fn what_cannot_be_made_durable_is_never_committed() {
     assert!(said.contains("durable") && !said.contains("not known whether"), "{said}");
     assert_eq!(world(&disk).table().snapshot().await.unwrap().version, 1);
     assert_eq!(world(&disk).rows().await, old);
-    let left: Vec<ObjectMeta> = disk.list(None).try_collect().await.unwrap();
+    let left: Vec<ObjectMeta> = disk.store().list(None).try_collect().await.unwrap();
     let staged = left.iter().filter(|object| object.location.as_ref().contains("/staging/"));
     assert_eq!(staged.count(), 0, "what was staged is gone with the run");
 }
@@ -324,20 +286,21 @@ async fn what_cannot_be_made_durable_is_never_committed() {
 /// Listing works as on any store; the disk above relies on it.
 #[tokio::test]
 async fn the_disk_shows_what_programs_see() {
-    let disk = Disk::default();
+    let disk = Arc::new(Disk::default());
+    let store = disk.store();
     let (one, two) = (Path::from("a/one"), Path::from("a/two"));
-    disk.put(&one, "1".into()).await.unwrap();
-    disk.copy(&one, &two).await.unwrap();
-    disk.delete(&one).await.unwrap();
-    let seen: Vec<ObjectMeta> = disk.list(None).try_collect().await.unwrap();
+    store.put(&one, "1".into()).await.unwrap();
+    store.copy(&one, &two).await.unwrap();
+    store.delete(&one).await.unwrap();
+    let seen: Vec<ObjectMeta> = store.list(None).try_collect().await.unwrap();
     let names: Vec<Path> = seen.into_iter().map(|object| object.location).collect();
     assert_eq!(names, std::slice::from_ref(&two));
-    let after = disk.after_power_loss(&mut Luck(0)).await;
-    assert!(after.get(&one).await.is_err(), "its name was never durable");
+    let after = disk.after_power_loss(&mut Luck::new(0)).await;
+    assert!(after.store().get(&one).await.is_err(), "its name was never durable");
     disk.sync_content(std::slice::from_ref(&two)).await.unwrap();
     disk.sync_names(std::slice::from_ref(&two)).await.unwrap();
     for seed in 0..8 {
-        let after = disk.after_power_loss(&mut Luck(seed)).await;
-        assert_eq!(after.get(&two).await.unwrap().bytes().await.unwrap(), "1");
+        let after = disk.after_power_loss(&mut Luck::new(seed)).await;
+        assert_eq!(after.store().get(&two).await.unwrap().bytes().await.unwrap(), "1");
     }
 }

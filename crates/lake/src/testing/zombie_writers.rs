@@ -9,12 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::{BoxStream, StreamExt as _};
-use object_store::path::Path;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult,
-};
+use futures::future::BoxFuture;
+use lakefeed_testing::{Around, Request, WrappedStore};
 use proptest::prelude::*;
 use tokio::sync::Semaphore;
 
@@ -23,78 +19,15 @@ use lakefeed_model::clock::{Clock as _, ManualClock};
 use lakefeed_model::error::ErrorKind;
 use lakefeed_model::spec::WriteDisposition::{self, Append, Merge, Replace};
 
-/// A store each of whose requests waits for its turn.
+/// Each request of a store waits for its turn.
 #[derive(Debug)]
-struct Gated {
-    inner: Arc<dyn ObjectStore>,
-    turns: Arc<Semaphore>,
-}
-
-impl Gated {
-    async fn turn(&self) {
-        self.turns.acquire().await.unwrap().forget();
-    }
-}
-
-impl std::fmt::Display for Gated {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Gated({})", self.inner)
-    }
-}
+struct Turns(Semaphore);
 
 #[async_trait]
-impl ObjectStore for Gated {
-    async fn put_opts(&self, path: &Path, bytes: PutPayload, options: PutOptions) -> object_store::Result<PutResult> {
-        self.turn().await;
-        self.inner.put_opts(path, bytes, options).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        path: &Path,
-        options: PutMultipartOptions,
-    ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.turn().await;
-        self.inner.put_multipart_opts(path, options).await
-    }
-
-    async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
-        self.turn().await;
-        self.inner.get_opts(path, options).await
-    }
-
-    fn delete_stream(
-        &self,
-        paths: BoxStream<'static, object_store::Result<Path>>,
-    ) -> BoxStream<'static, object_store::Result<Path>> {
-        let turns = Arc::clone(&self.turns);
-        let waiting = paths.then(move |path| {
-            let turns = Arc::clone(&turns);
-            async move {
-                turns.acquire().await.unwrap().forget();
-                path
-            }
-        });
-        self.inner.delete_stream(waiting.boxed())
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        let (inner, turns, prefix) = (Arc::clone(&self.inner), Arc::clone(&self.turns), prefix.cloned());
-        let listing = async move {
-            turns.acquire().await.unwrap().forget();
-            inner.list(prefix.as_ref())
-        };
-        futures::stream::once(listing).flatten().boxed()
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        self.turn().await;
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
-        self.turn().await;
-        self.inner.copy_opts(from, to, options).await
+impl Around for Turns {
+    async fn around(&self, _: Request<'_>, go: BoxFuture<'_, object_store::Result<()>>) -> object_store::Result<()> {
+        self.0.acquire().await.unwrap().forget();
+        go.await
     }
 }
 
@@ -151,9 +84,9 @@ fn expected(commits: &[Load]) -> Vec<Row> {
 }
 
 /// Lets a writer make so many requests, one after the other.
-async fn requests(turns: &Semaphore, count: usize) {
+async fn requests(turns: &Turns, count: usize) {
     for _ in 0..count {
-        turns.add_permits(1);
+        turns.0.add_permits(1);
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
@@ -162,11 +95,11 @@ async fn requests(turns: &Semaphore, count: usize) {
 
 /// Returns the runs of a writer, one after the other: for each of them the commit that it was told
 /// it has made.
-async fn write(world: World, turns: Arc<Semaphore>, writer: usize, loads: Vec<Load>) -> Vec<Option<u64>> {
-    let store = Arc::new(Gated { inner: Arc::clone(&world.store), turns });
+async fn write(world: World, turns: Arc<Turns>, writer: usize, loads: Vec<Load>) -> Vec<Option<u64>> {
+    let store = Arc::new(WrappedStore::new(Arc::clone(&world.store), turns));
     let mut made = Vec::new();
     for (number, load) in loads.into_iter().enumerate() {
-        let table = world.lake(Arc::<Gated>::clone(&store)).table(TABLE);
+        let table = world.lake(Arc::<WrappedStore<Turns>>::clone(&store)).table(TABLE);
         let spec = world.spec(&format!("run-{writer}-{number}"), load.disposition);
         match run_on(&table, spec, &[load.rows]).await {
             Ok(outcome) => made.push(outcome.commit),
@@ -186,7 +119,7 @@ async fn play(loads: [Vec<Load>; 2], events: Vec<Event>, skew: u64) {
         World { clock, ..World::new(Arc::clone(&base.store), None) }
     });
     let clocks = worlds.each_ref().map(|world| Arc::clone(&world.clock));
-    let turns = [0, 1].map(|_| Arc::new(Semaphore::new(0)));
+    let turns = [0, 1].map(|_| Arc::new(Turns(Semaphore::new(0))));
     let writers: Vec<_> = worlds
         .into_iter()
         .zip(&turns)
@@ -211,7 +144,7 @@ async fn play(loads: [Vec<Load>; 2], events: Vec<Event>, skew: u64) {
         }
     }
     for turns in &turns {
-        turns.add_permits(1_000_000);
+        turns.0.add_permits(1_000_000);
     }
     let mut made = Vec::new();
     for writer in writers {

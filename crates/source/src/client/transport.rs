@@ -29,6 +29,17 @@ pub trait Transport: fmt::Debug + Send + Sync {
     ) -> Result<http::Response<Bytes>, TransportError>;
 }
 
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: SendLimits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        (**self).send(request, limits).await
+    }
+}
+
 /// What a request is for; an extension of requests, for transports that keep what goes through them. Requests without one are for data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use lakefeed_testing::fault_store::{Death, Fuse, LyingStore};
+use lakefeed_testing::{Death, Fuse, Lies, WrappedStore};
 
 use crate::commit::lease::TableLock;
 use crate::testing::world::{World, row, write_all};
@@ -128,7 +128,7 @@ async fn a_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once() {
 #[tokio::test]
 async fn a_store_that_ignores_conditions_is_refused_before_anything_is_written() {
     let world = World::in_memory();
-    let lying = Arc::new(LyingStore(Arc::clone(&world.store)));
+    let lying = Arc::new(WrappedStore::new(Arc::clone(&world.store), Arc::new(Lies)));
     let error = world.lake(lying).table("events").begin(world.spec("run", Merge)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains("ignores conditional writes (If-None-Match)"), "{error}");

@@ -1,15 +1,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
-use futures::stream::{BoxStream, StreamExt as _};
+use lakefeed_testing::{Counts, WrappedStore};
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult,
-};
+use object_store::{ObjectStoreExt as _, PutPayload};
 use proptest::prelude::*;
 
 use super::*;
@@ -21,75 +16,9 @@ use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::event::RowCounts;
 use lakefeed_model::spec::WriteDisposition::{Append, Merge};
 
-/// A store that counts what is asked of it.
-#[derive(Debug)]
-struct Counting {
-    inner: Arc<dyn ObjectStore>,
-    gets: AtomicU64,
-    lists: AtomicU64,
-    listed: Arc<AtomicU64>,
-}
-
-impl Counting {
-    fn new(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
-        Arc::new(Self { inner, gets: AtomicU64::new(0), lists: AtomicU64::new(0), listed: Arc::default() })
-    }
-
-    /// Gets, lists and listed objects so far.
-    fn counts(&self) -> (u64, u64, u64) {
-        let read = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
-        (read(&self.gets), read(&self.lists), read(&self.listed))
-    }
-}
-
-impl std::fmt::Display for Counting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Counting({})", self.inner)
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Counting {
-    async fn put_opts(&self, path: &Path, bytes: PutPayload, options: PutOptions) -> object_store::Result<PutResult> {
-        self.inner.put_opts(path, bytes, options).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        path: &Path,
-        options: PutMultipartOptions,
-    ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(path, options).await
-    }
-
-    async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
-        self.gets.fetch_add(1, Ordering::SeqCst);
-        self.inner.get_opts(path, options).await
-    }
-
-    fn delete_stream(
-        &self,
-        paths: BoxStream<'static, object_store::Result<Path>>,
-    ) -> BoxStream<'static, object_store::Result<Path>> {
-        self.inner.delete_stream(paths)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        self.lists.fetch_add(1, Ordering::SeqCst);
-        let listed = Arc::clone(&self.listed);
-        let count = move |_: &object_store::Result<ObjectMeta>| {
-            listed.fetch_add(1, Ordering::SeqCst);
-        };
-        self.inner.list(prefix).inspect(count).boxed()
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
-        self.inner.copy_opts(from, to, options).await
-    }
+/// Gets, lists and listed objects so far.
+fn read(counts: &Counts) -> (u64, u64, u64) {
+    (counts.gets(), counts.lists(), counts.listed())
 }
 
 fn path_of(file: u8) -> String {
@@ -259,8 +188,9 @@ async fn a_lost_commit_is_not_taken_for_the_end_of_the_log() {
 async fn opening_a_table_of_100_000_commits_takes_as_many_requests_as_one_of_1_000() {
     let mut taken = Vec::new();
     for commits in [1_000_u64, 100_000] {
-        let counting = Counting::new(Arc::new(InMemory::new()));
-        let storage = World::new(Arc::<Counting>::clone(&counting), None).table().storage;
+        let counts = Arc::new(Counts::default());
+        let store = Arc::new(WrappedStore::new(Arc::new(InMemory::new()), Arc::clone(&counts)));
+        let storage = World::new(Arc::<WrappedStore<Counts>>::clone(&store), None).table().storage;
         let every_file: BTreeSet<u8> = (0..16).collect();
         let text = serde_json::to_string(&commit(0, &every_file, &[])).unwrap();
         let (before, after) = text.split_once("\"commit\":0").unwrap();
@@ -276,19 +206,19 @@ async fn opening_a_table_of_100_000_commits_takes_as_many_requests_as_one_of_1_0
             let snapshot = Snapshot { version: number, ..snapshot.clone() };
             put_snapshot_file(&storage, &snapshot, Health::Sound).await;
         }
-        let before = counting.counts();
+        let before = read(&counts);
         let loaded = load(&storage).await.unwrap();
-        let after = counting.counts();
+        let after = read(&counts);
         assert_eq!(
             (loaded.snapshot.version, loaded.snapshot_file, loaded.snapshot.published),
             (commits, snapshot_file, true)
         );
         taken.push((after.0 - before.0, after.1 - before.1, after.2 - before.2));
-        let before = counting.counts();
-        let table = World::new(Arc::<Counting>::clone(&counting), None).table();
+        let before = read(&counts);
+        let table = World::new(store, None).table();
         assert_eq!(table.history(Some(3)).await.unwrap().len(), 3);
         assert_eq!(table.manifest(None).await.unwrap().files.len(), 16);
-        let after = counting.counts();
+        let after = read(&counts);
         assert!(
             after.0 - before.0 < 4 * COMMITS_PER_SNAPSHOT_FILE + 20 && after.2 - before.2 < 20,
             "{before:?} {after:?}"

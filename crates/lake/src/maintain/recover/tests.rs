@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lakefeed_testing::fault_store::{Death, Fuse};
+use lakefeed_testing::{Death, Fuse};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use proptest::prelude::*;

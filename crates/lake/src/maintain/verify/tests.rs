@@ -1,6 +1,6 @@
 use Damage::{Batch, Copy, Cut, Delete, Edit, Put, Rows, Scratch, SnapshotFile};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use lakefeed_testing::fault_store::{Death, Fuse};
+use lakefeed_testing::{Death, Fuse};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;

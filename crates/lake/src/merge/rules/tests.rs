@@ -9,7 +9,7 @@ use arrow::array::{
     Array as _, ArrayRef, AsArray as _, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use lakefeed_testing::fault_store::{Death, Fuse};
+use lakefeed_testing::{Death, Fuse};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;

@@ -1,5 +1,5 @@
 use futures::TryStreamExt as _;
-use lakefeed_testing::fault_store::{Death, Fuse};
+use lakefeed_testing::{Death, Fuse};
 
 use super::*;
 use crate::rejects::kept::{KeptReject, RejectState};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
-use lakefeed_testing::fault_store::{Death, Fuse};
+use lakefeed_testing::{Death, Fuse};
 use proptest::prelude::*;
 
 use super::*;

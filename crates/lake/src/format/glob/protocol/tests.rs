@@ -1,4 +1,4 @@
-use lakefeed_testing::fault_store::{Death, Fuse};
+use lakefeed_testing::{Death, Fuse};
 
 use super::*;
 use crate::log::document::{CommitDocument, CommitError};
