@@ -18,6 +18,7 @@ use crate::support::kill_store::{Kill, Moment};
 use crate::support::s3::S3Server;
 use crate::support::{
     Row, Stage, all_rows_below, assert_same, copy_folder, files_below, lakefeed, read_table, rows_below, rows_in,
+    rows_of_commit,
 };
 
 const PLAN: &str = "LAKEFEED_TEST_KILL_PLAN";
@@ -109,8 +110,11 @@ async fn walk(
                 assert!(known, "{place}: a reader sees {key} as {row:?}");
                 assert!(committed(&table) || before.get(&key) == Some(&row), "{place}: {key} is seen uncommitted");
             }
+            if let Some((_, rows)) = rows_of_commit(&table).await {
+                assert_same(&place, &rows, if committed(&table) { truth } else { before });
+            }
             run_apart(stage, pipeline, lake.to_str().unwrap(), (0, true), &[]).await.unwrap();
-            assert_same(&place, &rows_below(&table), truth);
+            assert_ended_as(&table, &place, truth).await;
             let left: Vec<_> =
                 files_below(&table).into_keys().filter(|path| path.to_str().unwrap().contains("staging")).collect();
             assert!(left.is_empty(), "{place}: left behind {left:?}");
@@ -154,10 +158,11 @@ async fn a_merge_with_moved_rows_survives_a_kill_at_every_step() {
     assert!(staged > held && held + staged >= 100, "only {held} and {staged} kills");
 }
 
-/// Rows that a reader finds now, who globs while files come and go; with whether the run that is at work has committed by then.
-fn glance(table: &Path) -> (Vec<(String, Row)>, bool) {
-    let rows = all_rows_below(table);
-    (rows, committed(table))
+/// Once a run has ended, the files of its commit are the files that a glob finds.
+async fn assert_ended_as(table: &Path, place: &str, truth: &BTreeMap<String, Row>) {
+    assert_same(place, &rows_below(table), truth);
+    let (_, rows) = rows_of_commit(table).await.expect("a run that has ended has put its files in place");
+    assert_same(&format!("{place}, by the manifest"), &rows, truth);
 }
 
 /// The command itself, on a real disk, killed at instants that nobody has chosen. `make soak` kills it more often: `LAKEFEED_KILLS`.
@@ -181,7 +186,7 @@ async fn the_command_survives_kills_at_any_instant() {
     let status = start().wait().unwrap();
     let usual = started.elapsed();
     assert!(status.success(), "{status}");
-    let (mut kills, mut committed_kills, mut attempts) = (0_u32, 0, 0_u32);
+    let (mut kills, mut committed_kills, mut seen_whole, mut attempts) = (0_u32, 0, 0_u32, 0_u32);
     while kills < wanted {
         attempts += 1;
         assert!(attempts < 20 * wanted, "{kills} kills in {attempts} attempts: the runs are over too soon");
@@ -199,27 +204,31 @@ async fn the_command_survives_kills_at_any_instant() {
         } else {
             tokio::time::sleep(usual.mul_f64(instant)).await;
         }
-        let (seen, has_committed) = glance(&table);
+        // While files come and go, the manifest says which ones are to be read.
+        let seen = rows_of_commit(&table).await;
         run.kill().unwrap();
         if run.wait().unwrap().signal() != Some(9) {
             continue;
         }
         kills += 1;
         let place = format!("kill {kills}");
-        for (rows, has_committed) in [(seen, has_committed), glance(&table)] {
-            for (key, row) in rows {
-                let is_old = before.get(&key) == Some(&row);
-                assert!(is_old || truth.get(&key) == Some(&row), "{place}: a reader sees {key} as {row:?}");
-                assert!(is_old || has_committed, "{place}: {key} is seen uncommitted");
-            }
+        for (commit, rows) in seen.into_iter().chain(rows_of_commit(&table).await) {
+            assert_same(&format!("{place}, commit {commit}"), &rows, if commit > 1 { &truth } else { &before });
+            seen_whole += 1;
+        }
+        for (key, row) in all_rows_below(&table) {
+            let is_old = before.get(&key) == Some(&row);
+            assert!(is_old || truth.get(&key) == Some(&row), "{place}: a reader sees {key} as {row:?}");
+            assert!(is_old || committed(&table), "{place}: {key} is seen uncommitted");
         }
         committed_kills += u32::from(committed(&table));
         let status = start().wait().unwrap();
         assert!(status.success(), "{place}: the run after it ends with {status}");
-        assert_same(&place, &rows_below(&table), &truth);
+        assert_ended_as(&table, &place, &truth).await;
         assert!(!table.join("_lakefeed/staging").exists() || files_below(&table.join("_lakefeed/staging")).is_empty());
     }
     println!("{kills} kills in {attempts} runs, {committed_kills} of them after the commit");
+    assert!(seen_whole > 0, "no manifest could be read");
     assert!(committed_kills > 0, "no kill met a run that was publishing");
 }
 

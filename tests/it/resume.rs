@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lakefeed::demo::{Fault, Faults};
 
@@ -32,9 +32,8 @@ async fn started(stage: &Stage) -> Child {
     let mut command = lakefeed(&["run", pipeline.to_str().unwrap()]);
     command.current_dir(stage.folder.path()).envs(stage.environment()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
     while kept(&stage.table()).len() < 2 {
-        assert!(child.try_wait().unwrap().is_none() && Instant::now() < deadline, "nothing was kept");
+        assert!(child.try_wait().unwrap().is_none(), "nothing was kept");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     child

@@ -279,10 +279,9 @@ async fn a_held_table_is_waited_for_as_long_as_one_wants() {
     assert!(at_once.code == 8 && !at_once.stderr.contains("waiting for the table"), "{at_once:?}");
     lake.stage.api.advance();
     let patient = [&run[..], &["--wait", "1m"]].concat();
-    let (ran, ()) = tokio::join!(lake.stage.lakefeed(&patient), async {
-        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
-        drop(held);
-    });
+    let mut command = crate::support::lakefeed(&patient);
+    command.current_dir(lake.stage.folder.path()).envs(lake.stage.environment());
+    let ran = crate::support::output_of_when(command, "waiting for the table", || drop(held)).await;
     assert!(ran.code == 0 && ran.stderr.contains("waiting for the table"), "{ran:?}");
     crate::support::assert_lake_is(&lake.stage.table(), &lake.stage.truth().await).await;
     let nonsense = lake.table("vacuum", &["--wait", "soon"]).await;

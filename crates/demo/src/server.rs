@@ -167,6 +167,11 @@ impl DemoServer {
     pub fn set_faults(&self, faults: Faults) {
         *lock(&self.state.faults) = (faults, 0);
     }
+
+    /// Returns how many requests for events have come since faults were set.
+    pub fn requests(&self) -> u64 {
+        lock(&self.state.faults).1
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -9,10 +9,11 @@ pub mod s3;
 pub mod script_server;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use lakefeed::Lake;
 use lakefeed::demo::{DemoOptions, DemoServer};
 use serde_json::Value;
 
@@ -134,6 +135,24 @@ pub async fn output_of(mut command: Command) -> Ran {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Runs `command` to its end, and calls `then` once it has said `part` on standard error.
+pub async fn output_of_when(mut command: Command, part: &'static str, then: impl FnOnce() + Send + 'static) -> Ran {
+    let run = move || {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let (mut stderr, mut then) = (String::new(), Some(then));
+        while lines.read_line(&mut stderr).unwrap() > 0 {
+            if stderr.contains(part) {
+                then.take().map_or((), |then| then());
+            }
+        }
+        let output = child.wait_with_output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        Ran { code: output.status.code().unwrap_or(-1), stdout, stderr }
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
 }
 
 /// The Python that has the readers; `make test` makes it.
@@ -295,6 +314,19 @@ pub fn copy_folder(from: &Path, to: &Path) {
             std::fs::copy(&path, &target).unwrap();
         }
     }
+}
+
+/// The rows of the files that the last commit names, however many others are in the folder; with the number of that commit. `None` where it has not
+/// put all of them in place yet, or another one has come meanwhile.
+pub async fn rows_of_commit(table: &Path) -> Option<(u64, BTreeMap<String, Row>)> {
+    let lake = Lake::open(table.parent().unwrap().to_str().unwrap()).unwrap();
+    let table = lake.table(table.file_name().unwrap().to_str().unwrap());
+    let before = table.manifest(None).await.ok().filter(|manifest| manifest.snapshot.published)?;
+    let files: Option<Vec<Vec<u8>>> = before.files.iter().map(|file| std::fs::read(&file.location).ok()).collect();
+    let after = table.snapshot().await.unwrap();
+    let files = files.filter(|_| after.version == before.snapshot.version)?;
+    let rows = files.into_iter().flat_map(|bytes| rows_of(bytes.into())).collect();
+    Some((after.version, by_key(rows)))
 }
 
 /// Every row that a glob over the table finds, a key that stands in two files twice.
