@@ -1,6 +1,7 @@
 //! Keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API.
 //!
-//! A pipeline file says what to read and how it becomes tables. The command `lakefeed` runs it, and so does a program:
+//! A pipeline file says what to read and how it becomes tables. The command `lakefeed` runs it, and
+//! so does a program:
 //!
 //! ```no_run
 //! use lakefeed::{Environment, Lake, Pipeline};
@@ -27,9 +28,10 @@
 //! # }
 //! ```
 //!
-//! [`Pipeline::runner`] takes what is not to be as usual: a [`Transport`], an object store, [`Observer`]s, a [`Clock`], a wish to stop. The
-//! library reads neither the variables of the process nor its home directory, but for what an [`Environment`] passes in. It needs a Tokio
-//! runtime. `examples/embed.rs` shows all of this; `ARCHITECTURE.md` shows the inside.
+//! [`Pipeline::runner`] takes what is not to be as usual: a [`Transport`], an object store,
+//! [`Observer`]s, a [`Clock`], a wish to stop. What comes from the variables of the process is passed
+//! in as an [`Environment`]. All of it needs a Tokio runtime. `examples/embed.rs` is a whole program;
+//! `ARCHITECTURE.md` shows the inside.
 
 #[cfg(feature = "cli")]
 mod cassette;
