@@ -8,5 +8,8 @@ pub use lakefeed_lake::{
     StoredMerge, VacuumSpec, Vacuumed, VerifyReport,
 };
 pub use lakefeed_model::checkpoint::{CursorState, Position};
-pub use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
+pub use lakefeed_model::schema::{
+    Column, ColumnHint, ColumnType, IntegerType, Note, Notes, OnError, OtherUnit, RecordSchema, SchemaError, TimeUnit,
+    Variant, VariantKind,
+};
 pub use lakefeed_model::spec::{CursorValue, WriteDisposition};

@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is no part of lakefeed: it reads the tree and writes figures")]
 
 mod cfg;
+mod face;
 mod graph;
 mod judge;
 mod lines;
@@ -20,9 +21,11 @@ mod source;
 mod survey;
 mod table;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use face::Face;
 use source::{Texts, read_folder};
 use survey::Survey;
 use table::Table;
@@ -34,10 +37,11 @@ static JUDGED: LazyLock<Judged> = LazyLock::new(|| {
     let texts = read_folder(&root);
     let survey = Survey::of(&texts);
     let table = Table::read(&root);
-    Judged { texts, survey, table }
+    Judged { root, texts, survey, table }
 });
 
 struct Judged {
+    root: PathBuf,
     texts: Texts,
     survey: Survey,
     table: Option<Table>,
@@ -95,6 +99,24 @@ fn nothing_is_left_unfinished() {
             assert!(!text.contains(word.as_str()), "{path} holds {word}");
         }
     }
+}
+
+/// A change of what programs see is a change of `docs/public-api.txt`, so that nobody makes it unknowingly.
+#[test]
+fn the_public_face_is_the_one_that_is_committed() {
+    let face = Face::of(&JUDGED.texts, "lakefeed");
+    write_out("public-api.txt", &face.text);
+    assert_none(&face.nameless);
+    assert!(face.root_names <= 25, "{} names at the root do not fit on one screen", face.root_names);
+    let committed = JUDGED.root.join("docs/public-api.txt");
+    let committed = std::fs::read_to_string(committed).unwrap_or_default();
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (was, is) = (lines(&committed), lines(&face.text));
+    let gone = was.difference(&is).map(|line| format!("- {line}"));
+    let changed: Vec<String> = gone.chain(is.difference(&was).map(|line| format!("+ {line}"))).collect();
+    let changed = changed.join("\n");
+    let next_step = "if programs are to see this: cp target/tmp/public-api.txt docs/public-api.txt";
+    assert!(committed == face.text, "the public face has changed\n{changed}\n{next_step}");
 }
 
 /// Writes what `make rooms` shows.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::face::Face;
 use super::judge;
 use super::lines::Lines;
 use super::source::Texts;
@@ -338,4 +339,39 @@ fn a_face_that_declares_its_tests_first_is_read_to_its_end() {
     let said = judged(&files, &TABLE.replacen("\"println!\"", "\"std::env\"", 1)).concat();
     assert!(said.contains("src: b must not name a"), "{said}");
     assert!(said.contains("src/b/mod.rs touches the terminal (line 7 std::env::var)"), "{said}");
+}
+
+#[test]
+fn the_public_face_has_what_programs_can_name_and_nothing_else() {
+    let texts = tree(&[
+        (
+            "src/lib.rs",
+            "mod a;\nmod b;\npub mod shown;\n#[doc(hidden)]\npub mod hidden { pub fn f() {} }\n\
+             pub use b::Thing;\npub use b::Sort;\npub use low::Said;\npub use bytes;\n#[cfg(test)]\npub mod tests {}\n",
+        ),
+        (
+            "src/a.rs",
+            "use crate::b::Thing;\n\
+             impl Thing {\n    /// Says.\n    pub fn say(\n        &self,\n        what: &bytes::Bytes,\n    ) -> Option<Own> { None }\n    \
+             fn own(&self) {}\n}\nimpl std::fmt::Display for Thing {}\npub struct Own { pub x: arrow::Array, y: u8 }\n",
+        ),
+        (
+            "src/shown.rs",
+            "pub use crate::a::Own;\npub use crate::b::Sort;\n#[cfg(feature = \"f\")]\npub fn g() -> crate::b::n::Lost {}\n",
+        ),
+        ("src/b/n.rs", "pub struct Lost;\npub fn thing() {}\n"),
+    ]);
+    let face = Face::of(&texts, "root");
+    let text = "root::Said: struct\nroot::Sort: enum\n    variant One\n    variant Two\n\
+                root::Thing: struct\n    fn say(&self, what: &bytes::Bytes) -> Option<Own>\n    impl std::fmt::Display\n\
+                root::bytes: use bytes\nroot::shown: mod\n\
+                root::shown::Own: struct\n    field x: arrow::Array\n    private fields\n\
+                root::shown::Sort = root::Sort\n#[cfg(feature = \"f\")] root::shown::g: fn g() -> crate::b::n::Lost\n";
+    assert_eq!(face.text, text);
+    assert_eq!(face.root_names, 5);
+    let nameless = [
+        "root::shown::Own says arrow::Array, which has no public name",
+        "root::shown::g says crate::b::n::Lost, which has no public name",
+    ];
+    assert_eq!(face.nameless, nameless);
 }

@@ -144,8 +144,8 @@ pub async fn output_of_when(mut command: Command, part: &'static str, then: impl
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let (mut stderr, mut then) = (String::new(), Some(then));
         while lines.read_line(&mut stderr).unwrap() > 0 {
-            if stderr.contains(part) {
-                then.take().map_or((), |then| then());
+            if let Some(then) = then.take_if(|_| stderr.contains(part)) {
+                then();
             }
         }
         let output = child.wait_with_output().unwrap();
