@@ -365,8 +365,8 @@ async fn a_query_that_cannot_be_run_says_why() {
     let (file, _) = crate::support::data_files(&lake.stage.table()).pop_first().unwrap();
     std::fs::write(&file, "PAR1 is not enough PAR1").unwrap();
     let ran = lake.query("SELECT max(start_time) AS last FROM calendar_events", &[]).await;
-    assert!(ran.code == 7 && ran.stderr.contains("hint: `lakefeed table verify`"), "{ran:?}");
+    assert!(ran.code == 10 && ran.stderr.contains("hint: `lakefeed table verify`"), "{ran:?}");
     std::fs::remove_file(&file).unwrap();
     let ran = lake.query("SELECT max(start_time) AS last FROM calendar_events", &[]).await;
-    assert!(ran.code == 7 && ran.stderr.contains("hint: `lakefeed table verify`"), "{ran:?}");
+    assert!(ran.code == 10 && ran.stderr.contains("hint: `lakefeed table verify`"), "{ran:?}");
 }
