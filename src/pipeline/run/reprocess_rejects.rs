@@ -98,7 +98,7 @@ impl Retry<'_, '_> {
             let shapes = &self.decoder.shapes;
             let grown = again.and_then(|(path, lacked)| {
                 grown_for(self.run.resource, self.run.limits, self.rules, shapes, (&reject.raw, &path), &self.undoubled)
-                    .or_else(|| grown_by_variants(self.rules, &shapes.records, lacked))
+                    .or_else(|| grown_by_variants(self.rules, &shapes.records, &lacked))
             });
             // Two fields for one column are no reason to fail the others.
             let Some(grown) = grown.and_then(|grown| Shapes::of(self.run.resource, grown).ok()) else {

@@ -1,5 +1,6 @@
 //! From the records of pages to rows: the decoder of a pass, and the schema that it has got to.
 
+mod answers;
 mod decoder;
 mod inference;
 mod page;
@@ -11,3 +12,6 @@ pub(crate) use inference::{SAMPLE_BYTES_MAX, SampleBounds, finish, look, sample}
 pub(crate) use page::{Typing, doubled, grown_for};
 pub(crate) use records::Records;
 pub(crate) use rules::{Rules, grown_by_variants};
+
+#[cfg(test)]
+mod tests;

@@ -49,8 +49,7 @@ impl Records<'_, '_> {
         let gate = transform.is_needed().then_some(transform as &mut dyn RecordGate);
         let meta = reader.read(&input(page), gate);
         let meta = meta.map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
-        let (rejects, nulled, variants) = Default::default();
-        Ok(Some(Decoded { meta, rejects, nulled, dropped: 0, discarded: 0, variants }))
+        Ok(Some(Decoded::nothing_of(meta)))
     }
 
     /// Hands on the rows that are buffered, where they are as many as go together. `false` when the sink takes no more.

@@ -6,7 +6,9 @@ use crate::decode::{MismatchPolicy, TypeMismatches, UnknownFields};
 use crate::error::{Error, Result};
 use crate::pipeline::shapes::{Shapes, shaped};
 use crate::reject::{Reject, RejectCode};
-use crate::schema::{Column, Conflicts, Growth, Places, RecordSchema, TableShape, Variant, grow, member_path};
+use crate::schema::{
+    Column, Conflicts, Growth, Mismatch, Places, RecordSchema, TableShape, Variant, grow, grow_by_page, member_path,
+};
 use crate::spec::{ContractMode, ResourceSpec, SchemaContract};
 
 /// What the contract means for this pass.
@@ -50,8 +52,8 @@ impl Rules {
     pub(crate) fn at_first(self) -> MismatchPolicy {
         let last = self.at_last();
         MismatchPolicy {
-            unknown_fields: if self.columns_grow { UnknownFields::Reject } else { last.unknown_fields },
-            type_mismatches: if self.types_grow { TypeMismatches::Reject } else { last.type_mismatches },
+            unknown_fields: if self.columns_grow { UnknownFields::Collect } else { last.unknown_fields },
+            type_mismatches: if self.types_grow { TypeMismatches::Collect } else { last.type_mismatches },
         }
     }
 
@@ -81,28 +83,86 @@ impl Rules {
         rejects.iter().any(grows)
     }
 
-    /// The schema of records that holds what was `seen`, where it differs.
-    pub(crate) fn grown(
+    /// Returns the schema of records that holds what a page shows, where it differs.
+    pub(crate) fn grown_by_page(
+        self,
+        resource: &ResourceSpec,
+        shapes: &Shapes,
+        page: &PageShape,
+        undoubled: &Places,
+    ) -> Option<Arc<RecordSchema>> {
+        let (schema, fixed) = (&shapes.records, shapes.fixed(resource));
+        let columns =
+            grow_by_page(schema.columns(), page.seen.columns(), &page.mismatches, self.growth(&fixed, undoubled));
+        changed(schema, columns)
+    }
+
+    /// Returns the schema of records that holds one of the shape `seen`, where it differs. Its value at `path` does not fit.
+    pub(crate) fn grown_by_record(
         self,
         resource: &ResourceSpec,
         shapes: &Shapes,
         seen: RecordSchema,
-        misfits: &Places,
+        path: &str,
         undoubled: &Places,
     ) -> Option<Arc<RecordSchema>> {
-        let schema = &shapes.records;
+        let (schema, fixed) = (&shapes.records, shapes.fixed(resource));
         let seen = shaped(resource, seen);
-        let fixed = shapes.fixed(resource);
-        let growth = Growth {
-            columns: self.columns_grow,
-            types: self.types_grow.then_some(self.contract.conflicts),
-            fixed: &fixed,
-            undoubled,
-        };
-        let columns = grow(schema.columns(), seen.columns(), growth, misfits);
-        let grown = schema.with_columns(columns).ok()?;
-        (grown.columns() != schema.columns()).then(|| Arc::new(grown))
+        let growth = self.growth(&fixed, undoubled);
+        let columns = grow(schema.columns(), seen.columns(), growth, &Places::from([without_indexes(path)]));
+        changed(schema, columns)
     }
+
+    pub(super) fn growth<'g>(self, fixed: &'g [String], undoubled: &'g Places) -> Growth<'g> {
+        let types = self.types_grow.then_some(self.contract.conflicts);
+        Growth { columns: self.columns_grow, types, fixed, undoubled }
+    }
+}
+
+/// What a page shows of its records.
+#[derive(Debug)]
+pub(crate) struct PageShape {
+    /// The shape that holds them all.
+    seen: RecordSchema,
+    /// Those that do not fit.
+    mismatches: Vec<Mismatch>,
+}
+
+impl PageShape {
+    /// What a page of `resource` shows, with objects and lists as deep as the pipeline wants them.
+    pub(crate) fn new(resource: &ResourceSpec, seen: RecordSchema, mut mismatches: Vec<Mismatch>) -> Self {
+        for record in &mut mismatches {
+            if let Ok(alone) = RecordSchema::new(std::mem::take(&mut record.columns)) {
+                record.columns = shaped(resource, alone).columns().to_vec();
+            }
+        }
+        Self { seen: shaped(resource, seen), mismatches }
+    }
+}
+
+/// The schema with other columns, where they are others.
+fn changed(schema: &RecordSchema, columns: Vec<Column>) -> Option<Arc<RecordSchema>> {
+    let grown = schema.with_columns(columns).ok()?;
+    (grown.columns() != schema.columns()).then(|| Arc::new(grown))
+}
+
+/// `$.a[3].b` as `$.a.b`.
+pub(super) fn without_indexes(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('[') {
+        plain.push_str(before);
+        match after.split_once(']') {
+            Some((index, after)) if !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) => {
+                rest = after;
+            }
+            Some(_) | None => {
+                plain.push('[');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
 }
 
 /// Whether the table's column gets the name of one of `known` that the table does not have.
@@ -119,8 +179,26 @@ fn is_renamed(column: &Column, known: &RecordSchema, stored: &RecordSchema) -> b
 pub(crate) fn grown_by_variants(
     rules: Rules,
     schema: &RecordSchema,
-    variants: Vec<Variant>,
+    variants: &[Variant],
 ) -> Option<Arc<RecordSchema>> {
-    let grown = schema.with_variants(&variants.into_iter().collect()).ok()?;
+    let grown = schema.with_variants(&variants.iter().cloned().collect()).ok()?;
     (rules.columns_grow && grown.columns() != schema.columns()).then(|| Arc::new(grown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lose_their_indexes_and_nothing_else() {
+        for (path, expected) in [
+            ("$.a", "$.a"),
+            ("$.a[3].b[0]", "$.a.b"),
+            ("$['x y'][12]['1']", "$['x y']['1']"),
+            ("$['a[1]']", "$['a']"),
+            ("$[0", "$[0"),
+        ] {
+            assert_eq!(without_indexes(path), expected);
+        }
+    }
 }

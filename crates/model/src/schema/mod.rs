@@ -14,6 +14,8 @@ mod types;
 pub use batch::explode::Items;
 pub use batch::reshape::Reshaper;
 pub use evolve::grow::{Growth, grow, new_doubles, with_doubles_at};
+pub use evolve::mismatch::{Mismatch, MismatchKind, MismatchedField};
+pub use evolve::page::grow_by_page;
 pub use files::hints::ColumnHint;
 pub use files::json_schema::{SchemaFile, UNIX_TIMES};
 pub use files::problem::SchemaProblem;

@@ -36,7 +36,8 @@ pub use options::{
 };
 pub use page::decoded::Decoded;
 pub use page::decoder::PageDecoder;
-pub use page::infer::{InferOptions, Inferrer, MixedKinds};
+pub use page::guess::MixedKinds;
+pub use page::infer::{InferOptions, Inferrer};
 pub use page::reader::PageReader;
 pub use page::sink::REJECT_RAW_BYTES_MAX;
 pub use walk::record::{Admission, RawRecord, RecordGate};

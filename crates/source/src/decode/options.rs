@@ -68,6 +68,8 @@ pub enum UnknownFields {
     Reject,
     /// The page fails, unless its value is null.
     Fail,
+    /// The page is not taken, unless its value is null, and says what it lacks: [`Decoded::mismatches`](super::Decoded::mismatches).
+    Collect,
 }
 
 /// What becomes of a value that does not fit its column.
@@ -82,6 +84,8 @@ pub enum TypeMismatches {
     Variant,
     /// The page fails.
     Fail,
+    /// The page is not taken, and says what does not fit: [`Decoded::mismatches`](super::Decoded::mismatches).
+    Collect,
 }
 
 impl<'p> PageInput<'p> {

@@ -1,5 +1,7 @@
 //! How a schema takes in the shape of records that do not fit it. Pure.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::schema::types::path::{Places, member_path};
 use crate::schema::types::record::{Column, ColumnType};
 use crate::schema::types::widen::{Conflicts, widen};
@@ -24,20 +26,21 @@ pub fn grow(known: &[Column], seen: &[Column], growth: Growth<'_>, misfits: &Pla
 }
 
 fn grow_level(place: &str, known: &[Column], seen: &[Column], growth: Growth<'_>, misfits: &Places) -> Vec<Column> {
-    let find = |columns: &[Column], name: &str| columns.iter().find(|column| column.name == name).cloned();
-    let mut columns = Vec::with_capacity(known.len());
-    for column in known {
+    let shown: HashMap<&str, &Column> = seen.iter().map(|column| (column.name.as_str(), column)).collect();
+    let grown = |column: &Column| {
         let place = member_path(place, &column.name);
-        let column_type = match find(seen, &column.name) {
+        let column_type = match shown.get(column.name.as_str()) {
             Some(new) if !growth.fixed.contains(&place) => {
                 grow_type(&place, &column.column_type, &new.column_type, growth, misfits)
             }
             Some(_) | None => column.column_type.clone(),
         };
-        columns.push(Column { column_type, ..column.clone() });
-    }
+        Column { column_type, ..column.clone() }
+    };
+    let mut columns: Vec<Column> = known.iter().map(grown).collect();
     if growth.columns {
-        let new = seen.iter().filter(|column| find(known, &column.name).is_none());
+        let known: HashSet<&str> = known.iter().map(|column| column.name.as_str()).collect();
+        let new = seen.iter().filter(|column| !known.contains(column.name.as_str()));
         columns.extend(new.map(|column| Column { nullable: true, ..column.clone() }));
     }
     columns

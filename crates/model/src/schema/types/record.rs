@@ -20,7 +20,7 @@ pub struct RecordSchema {
 }
 
 /// One column, or one field of a nested object. Its name is the JSON key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
     /// The JSON key and the Arrow field's name.
@@ -33,7 +33,7 @@ pub struct Column {
 }
 
 /// What the values of a column are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnType {
     /// `true`, `false`.
@@ -96,7 +96,7 @@ pub enum ColumnType {
 }
 
 /// An integer that is not 64 bits wide, or has no sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IntegerType {
     /// 8 bits, signed.
@@ -116,7 +116,7 @@ pub enum IntegerType {
 }
 
 /// What a count of time counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TimeUnit {
     /// Seconds.
     #[serde(rename = "s")]
@@ -133,7 +133,7 @@ pub enum TimeUnit {
 }
 
 /// A unit beside microseconds, which are the usual case and have types of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OtherUnit {
     /// Seconds; kept as milliseconds, since Parquet has no seconds.
     #[serde(rename = "s")]

@@ -66,6 +66,20 @@ pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Opti
     })
 }
 
+/// Whether a column of type `wide` holds every value of the type that JSON values have by themselves.
+pub(crate) fn holds(wide: &ColumnType, values: &ColumnType) -> bool {
+    match (wide, values) {
+        (ColumnType::Json, _) => true,
+        (ColumnType::Utf8, texts) if is_text(texts) => true,
+        (ColumnType::List(wide), ColumnType::List(values)) => holds(wide, values),
+        (ColumnType::Struct(wide), ColumnType::Struct(values)) => values.iter().all(|value| {
+            let column = wide.iter().find(|column| column.name == value.name);
+            column.is_some_and(|column| holds(&column.column_type, &value.column_type))
+        }),
+        (wide, values) => widen(wide, values, Conflicts::Reject).as_ref() == Some(wide),
+    }
+}
+
 /// The narrowest integers that hold both.
 fn integers(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     let ((one_signed, one_bits), (other_signed, other_bits)) = (bits(one)?, bits(other)?);

@@ -201,7 +201,7 @@ impl ColumnBuffer {
             (Err(stop), OnError::Fail) => Err(stop.fatal().below_key(name)),
             (Err(Stop::Record(refusal)), _) if reading.passes_over(&refusal) => {
                 self.pass_over(row, start, scanner)?;
-                reading.nulled.push(*refusal);
+                reading.note(*refusal, self.nullable);
                 reading.place(noted, || Step::Key(name.to_owned()));
                 Ok(())
             }
@@ -221,7 +221,7 @@ impl ColumnBuffer {
         match self.read(scanner, reading) {
             Err(Stop::Record(refusal)) if reading.passes_over(&refusal) => {
                 self.pass_over(row, start, scanner)?;
-                reading.nulled.push(*refusal);
+                reading.note(*refusal, self.nullable);
                 Ok(())
             }
             read => read,

@@ -17,7 +17,7 @@ use crate::decode::json::keys::KeyOrder;
 use crate::decode::json::scanner::Scanner;
 use crate::decode::json::text::Text;
 use crate::decode::options::UnknownFields;
-use crate::decode::value::refusal::Stop;
+use crate::decode::value::refusal::{Refusal, Step, Stop};
 
 /// The columns of an object's members. The root of the tree is one.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl ObjectBuffer {
     fn key(
         &mut self,
         scanner: &mut Scanner<'_>,
-        reading: &Reading,
+        reading: &mut Reading,
         expected: &mut usize,
     ) -> Result<Option<usize>, Stop> {
         if let Some((column, length)) = self.keys.guess(scanner.rest(), expected)
@@ -121,7 +121,11 @@ impl ObjectBuffer {
             && scanner.peek() != Some(b'n')
             && !(reading.passes_hollow && scanner.holds_nothing())
         {
-            return Err(unknown_field(key));
+            let refusal = unknown_field(key);
+            if !reading.notes_unknown_fields() {
+                return Err(Stop::Record(refusal));
+            }
+            reading.note(*refusal, false);
         }
         if !key.escaped {
             self.keys.learn(key.raw, column, expected);
@@ -168,8 +172,9 @@ impl ObjectBuffer {
 }
 
 #[cold]
-fn unknown_field(key: Text<'_>) -> Stop {
+fn unknown_field(key: Text<'_>) -> Box<Refusal> {
     let name = key.decoded().unwrap_or_else(|_| key.raw.into());
-    let name: String = name.chars().take(256).collect();
-    Stop::record(RejectCode::UnknownField, "the schema has no such field").below_key(&name)
+    let mut refusal = Refusal::new(RejectCode::UnknownField, "the schema has no such field".to_owned());
+    refusal.below(Step::Key(name.chars().take(256).collect()));
+    Box::new(refusal)
 }

@@ -5,6 +5,9 @@ use lakefeed_model::reject::RejectCode;
 use crate::decode::options::UnknownFields;
 use crate::decode::value::refusal::{Refusal, Step};
 
+/// Notes of one record that is read once more; of more, it is not said.
+const NOTES_MAX: usize = 1_000;
+
 /// How records are read, and what was put up with in the one at hand.
 #[derive(Debug)]
 pub(crate) struct Reading {
@@ -15,7 +18,9 @@ pub(crate) struct Reading {
     pub(crate) has_rules: bool,
     /// The values of the record at hand that null stands for.
     pub(crate) nulled: Vec<Refusal>,
-    /// What fails the run, while a record that is refused is read once more for that alone: all else that does not fit is passed over, and noted
+    /// Whether null stands for a value that does not fit, where its column may be null: such a one is not noted.
+    pub(crate) nulls_mismatches: bool,
+    /// What fails the run, while a record is read once more for all that does not fit, which is passed over, and noted
     /// in `nulled`.
     pub(crate) looks_for: Option<Frozen>,
 }
@@ -44,6 +49,19 @@ impl Reading {
     /// Whether the value that `refusal` is about is passed over, since it is not what is looked for.
     pub(super) fn passes_over(&self, refusal: &Refusal) -> bool {
         self.looks_for.is_some_and(|frozen| !frozen.fails(refusal))
+    }
+
+    /// Takes note of what is passed over, of which there may be null or not. Where null stands for what does not fit, it is settled.
+    pub(super) fn note(&mut self, refusal: Refusal, nullable: bool) {
+        let is_settled = nullable && self.nulls_mismatches && refusal.code.is_about_a_value();
+        if !is_settled && self.nulled.len() < NOTES_MAX {
+            self.nulled.push(refusal);
+        }
+    }
+
+    /// Whether a field that the schema does not have is noted, and its record is read on.
+    pub(super) fn notes_unknown_fields(&self) -> bool {
+        self.looks_for.is_some_and(|frozen| !frozen.unknown)
     }
 
     /// Says of the notes from `first` on that their values are below `step`.

@@ -1,7 +1,7 @@
 //! What decoding a page gives, beside its rows.
 
 use lakefeed_model::reject::Reject;
-use lakefeed_model::schema::Variant;
+use lakefeed_model::schema::{Mismatch, Variant};
 
 use crate::paginate::PageMeta;
 
@@ -20,4 +20,16 @@ pub struct Decoded {
     pub discarded: u64,
     /// Columns that records were refused for lack of, with [`TypeMismatches::Variant`](crate::decode::TypeMismatches::Variant); one may come more than once.
     pub variants: Vec<Variant>,
+    /// Records that do not fit, with [`UnknownFields::Collect`](crate::decode::UnknownFields::Collect) or
+    /// [`TypeMismatches::Collect`](crate::decode::TypeMismatches::Collect), once of those that are
+    /// alike. Where there is any, the page is not taken: no row of it is buffered, and of all the rest only `meta` counts.
+    pub mismatches: Vec<Mismatch>,
+}
+
+impl Decoded {
+    /// Returns what decoding gives of a page whose records nobody wants rows of.
+    pub fn nothing_of(meta: PageMeta) -> Self {
+        let (rejects, nulled, variants, mismatches) = Default::default();
+        Self { meta, rejects, nulled, dropped: 0, discarded: 0, variants, mismatches }
+    }
 }

@@ -89,10 +89,11 @@ impl PageDecoder {
         gate: Option<&mut dyn RecordGate>,
     ) -> Result<Decoded, DecodeError> {
         let rows_before = self.root.rows();
-        self.decode_page(page, policy, gate).map_err(|error| {
+        let decoded = self.decode_page(page, policy, gate);
+        if decoded.as_ref().map_or(true, |decoded| !decoded.mismatches.is_empty()) {
             self.truncate(rows_before);
-            *error
-        })
+        }
+        decoded.map_err(|error| *error)
     }
 
     fn decode_page(

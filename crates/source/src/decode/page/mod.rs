@@ -2,9 +2,11 @@
 
 pub(crate) mod decoded;
 pub(crate) mod decoder;
+pub(crate) mod guess;
 pub(crate) mod infer;
 pub(crate) mod reader;
 pub(crate) mod sink;
 
+mod collect;
 mod selector;
 mod variant;

@@ -1,5 +1,7 @@
 //! Types the records of one page: past the gate, into the columns, or aside with the reason.
 
+use indexmap::IndexSet;
+
 use super::decoded::Decoded;
 use super::variant::{Moving, VariantRules};
 use crate::decode::columns::object::ObjectBuffer;
@@ -13,7 +15,7 @@ use crate::decode::walk::record::{Admission, RawRecord, RecordGate};
 use crate::decode::walk::select::RecordSink;
 use crate::paginate::PageMeta;
 use lakefeed_model::reject::{Reject, RejectCode};
-use lakefeed_model::schema::Variant;
+use lakefeed_model::schema::{Mismatch, Variant};
 
 /// Bytes of a refused record that are kept; the rest is cut off.
 pub const REJECT_RAW_BYTES_MAX: usize = 64 * 1024;
@@ -35,7 +37,7 @@ pub(crate) struct Treatment<'d> {
 pub(crate) struct RowSink<'d, 'g> {
     root: &'d mut ObjectBuffer,
     deletes: &'d mut Vec<usize>,
-    misfits: TypeMismatches,
+    pub(super) misfits: TypeMismatches,
     variant_rules: VariantRules<'d>,
     gate: Option<&'g mut dyn RecordGate>,
     page: u64,
@@ -45,8 +47,10 @@ pub(crate) struct RowSink<'d, 'g> {
     rejects: Vec<Reject>,
     nulled: Vec<Reject>,
     variants: Vec<Variant>,
-    reading: Reading,
-    depth_max: u32,
+    /// Records that do not fit, of which many may be alike; where there is any, rows are not kept any more.
+    pub(super) mismatches: IndexSet<Mismatch>,
+    pub(super) reading: Reading,
+    pub(super) options: DecodeOptions,
 }
 
 /// How far a [`RowSink`] got.
@@ -59,6 +63,7 @@ pub(crate) struct RowMark {
     rejects: usize,
     nulled: usize,
     variants: usize,
+    mismatches: usize,
 }
 
 impl RecordSink for RowSink<'_, '_> {
@@ -85,6 +90,7 @@ impl RecordSink for RowSink<'_, '_> {
             rejects: self.rejects.len(),
             nulled: self.nulled.len(),
             variants: self.variants.len(),
+            mismatches: self.mismatches.len(),
         }
     }
 
@@ -97,6 +103,7 @@ impl RecordSink for RowSink<'_, '_> {
         self.rejects.truncate(mark.rejects);
         self.nulled.truncate(mark.nulled);
         self.variants.truncate(mark.variants);
+        self.mismatches.truncate(mark.mismatches);
     }
 }
 
@@ -111,7 +118,9 @@ impl<'d, 'g> RowSink<'d, 'g> {
         let Treatment { policy, has_rules, options, variants: variant_rules } = treatment;
         let MismatchPolicy { unknown_fields: unknown, type_mismatches: misfits } = policy;
         let passes_hollow = options.empty_containers == EmptyContainers::AreNull;
-        let reading = Reading { unknown, passes_hollow, has_rules, nulled: Vec::new(), looks_for: None };
+        let nulls_mismatches = misfits == TypeMismatches::Null;
+        let reading =
+            Reading { unknown, passes_hollow, has_rules, nulled: Vec::new(), nulls_mismatches, looks_for: None };
         Self {
             root,
             deletes,
@@ -125,20 +134,26 @@ impl<'d, 'g> RowSink<'d, 'g> {
             rejects: Vec::new(),
             nulled: Vec::new(),
             variants: Vec::new(),
+            mismatches: IndexSet::new(),
             reading,
-            depth_max: options.depth_max,
+            options,
         }
     }
 
     pub(crate) fn decoded(self, meta: PageMeta) -> Decoded {
         let Self { rejects, nulled, dropped, discarded, variants, .. } = self;
-        Decoded { meta, rejects, nulled, dropped, discarded, variants }
+        let mismatches = self.mismatches.into_iter().collect();
+        Decoded { meta, rejects, nulled, dropped, discarded, variants, mismatches }
     }
 
     /// Types the record at the cursor. When it is refused, the cursor is back at its start, since what follows the refused value
     /// must be valid JSON too.
     #[inline]
     fn typed(&mut self, scanner: &mut Scanner<'_>) -> PageResult<Option<Box<Refusal>>> {
+        if !self.mismatches.is_empty() {
+            self.collect(scanner)?;
+            return Ok(None);
+        }
         let start = scanner.bookmark();
         let row = self.root.rows();
         let outcome = match scanner.kind()? {
@@ -167,19 +182,34 @@ impl<'d, 'g> RowSink<'d, 'g> {
     #[cold]
     fn treated(&mut self, scanner: &mut Scanner<'_>, refusal: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
         let start = scanner.bookmark();
-        let raw = scanner.value_text()?;
-        self.fail_if_frozen(raw)?;
-        let refusal = match self.misfits {
-            TypeMismatches::Variant if refusal.code.is_about_a_value() => self.typed_with_variants(raw, refusal)?,
-            TypeMismatches::Null if refusal.code.is_about_a_value() => self.typed_with_nulls(raw, refusal)?,
-            TypeMismatches::Variant | TypeMismatches::Null | TypeMismatches::Reject | TypeMismatches::Fail => {
-                Some(refusal)
-            }
+        let refusal = match self.is_collected(&refusal) {
+            true => Some(refusal),
+            false => self.settled(scanner.value_text()?, refusal)?,
         };
-        if refusal.is_some() {
+        let Some(refusal) = refusal else { return Ok(None) };
+        scanner.return_to(start);
+        if self.is_collected(&refusal) {
+            self.collect(scanner)?;
+            if !self.mismatches.is_empty() {
+                return Ok(None);
+            }
             scanner.return_to(start);
         }
-        Ok(refusal)
+        Ok(Some(refusal))
+    }
+
+    /// Does with the refused record `raw` what is to be done with what does not fit; gives back what nothing could be done about.
+    fn settled(&mut self, raw: &str, refusal: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
+        self.fail_if_frozen(raw)?;
+        match self.misfits {
+            TypeMismatches::Variant if refusal.code.is_about_a_value() => self.typed_with_variants(raw, refusal),
+            TypeMismatches::Null if refusal.code.is_about_a_value() => self.typed_with_nulls(raw, refusal),
+            TypeMismatches::Variant
+            | TypeMismatches::Null
+            | TypeMismatches::Reject
+            | TypeMismatches::Fail
+            | TypeMismatches::Collect => Ok(Some(refusal)),
+        }
     }
 
     /// What fails the run.
@@ -193,20 +223,38 @@ impl<'d, 'g> RowSink<'d, 'g> {
         if frozen == Frozen::default() && !self.reading.has_rules {
             return Ok(());
         }
-        let row = self.root.rows();
-        let mut scanner = Scanner::new(raw.as_bytes(), self.depth_max)?;
-        if scanner.kind()? != Kind::Object {
+        let found = self.look(&mut Scanner::new(raw.as_bytes(), self.options.depth_max)?)?;
+        if !frozen.unknown || self.misfits != TypeMismatches::Variant {
             return Ok(());
         }
-        let unknown = if frozen.unknown { UnknownFields::Fail } else { UnknownFields::Ignore };
+        let lacking = found.iter().find_map(|refusal| {
+            let moving = Moving::of(self.variant_rules, raw, &refusal.steps)?;
+            (refusal.code.is_about_a_value() && !moving.has_column).then(|| (refusal, moving.variant.name()))
+        });
+        match lacking {
+            Some((refusal, name)) => self.no_column(refusal, &name),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at the record at the cursor for all that does not fit, and keeps no row of it; in order, up to a field that must be
+    /// there and is missing at the record's end. What fails the run fails it, in whatever order it comes.
+    pub(super) fn look(&mut self, scanner: &mut Scanner<'_>) -> PageResult<Vec<Refusal>> {
+        if scanner.kind()? != Kind::Object {
+            scanner.skip_value()?;
+            return Ok(Vec::new());
+        }
+        let (start, row, frozen) = (scanner.bookmark(), self.root.rows(), self.contract());
+        let Reading { unknown, passes_hollow, nulls_mismatches, .. } = self.reading;
         let mut looking = Reading {
             unknown,
-            passes_hollow: self.reading.passes_hollow,
+            passes_hollow,
             has_rules: true,
             nulled: Vec::new(),
+            nulls_mismatches,
             looks_for: Some(frozen),
         };
-        let outcome = self.root.read(&mut scanner, &mut looking);
+        let outcome = self.root.read(scanner, &mut looking);
         self.root.truncate(row);
         match outcome {
             Ok(()) => {}
@@ -217,19 +265,13 @@ impl<'d, 'g> RowSink<'d, 'g> {
                 return self.frozen(refusal.path(), refusal.reason.clone(), is_unknown);
             }
             // A field that must be there is missing.
-            Err(Stop::Record(_)) => {}
+            Err(Stop::Record(refusal)) => {
+                looking.nulled.push(*refusal);
+                scanner.return_to(start);
+                scanner.skip_value()?;
+            }
         }
-        if !frozen.unknown || self.misfits != TypeMismatches::Variant {
-            return Ok(());
-        }
-        let lacking = looking.nulled.iter().find_map(|refusal| {
-            let moving = Moving::of(self.variant_rules, raw, &refusal.steps)?;
-            (refusal.code.is_about_a_value() && !moving.has_column).then(|| (refusal, moving.variant.name()))
-        });
-        match lacking {
-            Some((refusal, name)) => self.no_column(refusal, &name),
-            None => Ok(()),
-        }
+        Ok(looking.nulled)
     }
 
     /// Types a record with null in place of every value that does not fit, of which `first` is the first.
@@ -242,7 +284,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
                 Some(nulled) if refusal.code.is_about_a_value() => text = nulled,
                 Some(_) | None => return Ok(Some(refusal)),
             }
-            let mut scanner = Scanner::new(text.as_bytes(), self.depth_max)?;
+            let mut scanner = Scanner::new(text.as_bytes(), self.options.depth_max)?;
             match self.root.read(&mut scanner, &mut self.reading) {
                 Ok(()) => {
                     self.discarded += nulled;
@@ -289,7 +331,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
                     left_out += 1;
                     moving.left_out_of(&text)
                 }
-                UnknownFields::Reject => {
+                UnknownFields::Reject | UnknownFields::Collect => {
                     lacks_column = true;
                     self.variants.push(moving.variant.clone());
                     moving.left_out_of(&text)
@@ -297,7 +339,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
             };
             let Some(moved) = moved else { return Ok(Some(first)) };
             text = moved;
-            let mut scanner = Scanner::new(text.as_bytes(), self.depth_max)?;
+            let mut scanner = Scanner::new(text.as_bytes(), self.options.depth_max)?;
             let outcome = self.root.read(&mut scanner, &mut self.reading);
             match outcome {
                 Ok(()) if !lacks_column => {
@@ -325,7 +367,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
     /// Types what is known of a record that deletes.
     fn typed_delete(&mut self, text: &str) -> PageResult<Option<Box<Refusal>>> {
         let row = self.root.rows();
-        let mut scanner = Scanner::new(text.as_bytes(), self.depth_max)?;
+        let mut scanner = Scanner::new(text.as_bytes(), self.options.depth_max)?;
         let unknown = std::mem::replace(&mut self.reading.unknown, UnknownFields::Ignore);
         let outcome = match scanner.kind()? {
             Kind::Object => self.root.read_leniently(&mut scanner, &mut self.reading),
@@ -348,7 +390,13 @@ impl<'d, 'g> RowSink<'d, 'g> {
             Err(Stop::Record(refusal)) => {
                 self.root.truncate(row);
                 self.reading.nulled.clear();
-                Ok(Some(refusal))
+                if self.is_collected(&refusal) {
+                    self.reading.unknown = UnknownFields::Ignore;
+                    let collected = self.collect(&mut Scanner::new(text.as_bytes(), self.options.depth_max)?);
+                    self.reading.unknown = unknown;
+                    collected?;
+                }
+                Ok(self.mismatches.is_empty().then_some(refusal))
             }
         }
     }
@@ -375,7 +423,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
                 None
             }
             Admission::Rewrite(text) => {
-                let mut rewritten = Scanner::new(text.as_bytes(), self.depth_max)?;
+                let mut rewritten = Scanner::new(text.as_bytes(), self.options.depth_max)?;
                 self.typed(&mut rewritten)?
             }
             Admission::Delete(text) => self.typed_delete(&text)?,

@@ -53,6 +53,14 @@ impl Refusal {
         self.steps.push(step);
     }
 
+    /// Returns the keys that lead to the refused value, from the record's root; the elements of a list are at its own place.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().rev().filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
+    }
+
     /// The path of the refused value, from the record's root.
     pub(crate) fn path(&self) -> String {
         let mut path = "$".to_owned();

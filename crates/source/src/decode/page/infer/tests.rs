@@ -1,3 +1,5 @@
+use lakefeed_model::schema::Column;
+
 use super::*;
 
 const OPTIONS: InferOptions = InferOptions::with_depth(64);
