@@ -201,9 +201,9 @@ pub(crate) async fn next_page(run: &ResourceRun<'_>, pages: &mut Pages<'_>) -> R
     Ok(page)
 }
 
-/// Returns a page as decoders take it.
-pub(crate) fn input(page: &Page) -> PageInput<'_> {
-    PageInput { number: page.number, body: &page.body, format: page.format, questions: &page.questions }
+/// Returns a page as decoders take it, whose records have `members` behind their own.
+pub(crate) fn input<'p>(page: &'p Page, members: &'p str) -> PageInput<'p> {
+    PageInput { number: page.number, body: &page.body, format: page.format, questions: &page.questions, members }
 }
 
 fn listing(run: &ResourceRun<'_>, request: ApiRequest) -> Listing {

@@ -57,6 +57,8 @@ impl ParentRows {
     /// # Errors
     /// When the record lacks one of them; the error names those that it has.
     pub(crate) fn take(&mut self, record: RawRecord<'_>) -> Result<()> {
+        let whole = record.text();
+        let record = RawRecord::new(&whole);
         let mut line = String::from("{");
         for field in &self.fields {
             let Some(raw) = record.find(field) else {

@@ -1,11 +1,9 @@
 //! A page on its way, and what a transform said of its records, so that it can be gone through again.
 
-use std::borrow::Cow;
-
-use crate::decode::{Admission, RawRecord, RecordGate};
+use crate::decode::{Admission, PageInput, RawRecord, RecordGate};
 use crate::error::Result;
 use crate::extract::Page;
-use crate::pipeline::read::RecordTransform;
+use crate::pipeline::read::{RecordTransform, input};
 
 /// How often a page is gone through at most: as it came, for the shape of its records, for the variants that these need,
 /// and for its rows.
@@ -15,14 +13,16 @@ const WALKS_MAX: usize = 4;
 #[derive(Debug)]
 pub(super) struct Recorded<'t> {
     pub(super) page: &'t Page,
+    pub(super) input: PageInput<'t>,
     transform: &'t mut RecordTransform,
     answers: Vec<Admission>,
     walks: usize,
 }
 
 impl<'t> Recorded<'t> {
-    pub(super) fn new(page: &'t Page, transform: &'t mut RecordTransform) -> Self {
-        Self { page, transform, answers: Vec::new(), walks: 0 }
+    /// A page whose records have `members` behind their own.
+    pub(super) fn new(page: &'t Page, members: &'t str, transform: &'t mut RecordTransform) -> Self {
+        Self { page, input: input(page, members), transform, answers: Vec::new(), walks: 0 }
     }
 
     /// How often the page was gone through.
@@ -41,8 +41,7 @@ impl<'t> Recorded<'t> {
     pub(super) fn again(&mut self) -> Option<Repeated<'_>> {
         self.walks += 1;
         debug_assert!(self.walks <= WALKS_MAX, "a page is gone through {WALKS_MAX} times at most");
-        let Self { transform, answers, .. } = self;
-        transform.is_needed().then(|| Repeated { transform, answers: answers.iter() })
+        self.transform.is_needed().then(|| Repeated { answers: self.answers.iter() })
     }
 }
 
@@ -52,25 +51,16 @@ impl RecordGate for Recorded<'_> {
         self.answers.push(answer.clone());
         Ok(answer)
     }
-
-    fn kept<'r>(&self, raw: &'r str) -> Cow<'r, str> {
-        self.transform.kept(raw)
-    }
 }
 
 /// The answers of a transform, once more.
 #[derive(Debug)]
 pub(super) struct Repeated<'t> {
-    transform: &'t RecordTransform,
     answers: std::slice::Iter<'t, Admission>,
 }
 
 impl RecordGate for Repeated<'_> {
     fn admit(&mut self, _: RawRecord<'_>) -> Result<Admission> {
         Ok(self.answers.next().cloned().unwrap_or(Admission::Keep))
-    }
-
-    fn kept<'r>(&self, raw: &'r str) -> Cow<'r, str> {
-        self.transform.kept(raw)
     }
 }

@@ -83,9 +83,10 @@ async fn read_sample(
         let Some(mut sliced) = next_page(run, pages).await? else { break };
         transform.enter(&sliced.slice);
         let page = &sliced.page;
+        let members = transform.members();
         let gate_of_page = transform.is_needed().then_some(&mut *transform as &mut dyn RecordGate);
         let meta = inferrer
-            .observe(&input(page), gate_of_page)
+            .observe(&input(page, &members), gate_of_page)
             .map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
         let total = pages.stated_total(&meta);
         bytes += sliced.page.body.len();

@@ -18,7 +18,7 @@ use crate::event::RunEvent;
 use crate::extract::Page;
 use crate::paginate::{PageMeta, Questions};
 use crate::pipeline::context::ResourceRun;
-use crate::pipeline::read::{RecordTransform, input};
+use crate::pipeline::read::RecordTransform;
 use crate::pipeline::shapes::{Shapes, unusable};
 use crate::pipeline::sink::Sink;
 use crate::schema::{Mismatch, Places, RecordSchema, new_doubles, with_doubles_at};
@@ -48,7 +48,8 @@ impl<'r, 'a> Typing<'r, 'a> {
         transform: &mut RecordTransform,
         sink: &mut dyn Sink,
     ) -> Result<Option<Decoded>> {
-        self.decode_recorded(&mut Recorded::new(page, transform), sink).await
+        let members = transform.members();
+        self.decode_recorded(&mut Recorded::new(page, &members, transform), sink).await
     }
 
     pub(super) async fn decode_recorded(
@@ -56,8 +57,8 @@ impl<'r, 'a> Typing<'r, 'a> {
         page: &mut Recorded<'_>,
         sink: &mut dyn Sink,
     ) -> Result<Option<Decoded>> {
-        let came = page.page;
-        let first = self.decoder.pages.decode(&input(came), self.rules.at_first(), page.first());
+        let Recorded { page: came, input, .. } = *page;
+        let first = self.decoder.pages.decode(&input, self.rules.at_first(), page.first());
         let first = first.map_err(|error| error.into_error(&came.place, came.content_type.as_deref()))?;
         if first.mismatches.is_empty() {
             return Ok(Some(first));
@@ -96,9 +97,9 @@ impl<'r, 'a> Typing<'r, 'a> {
 
     fn decode_again(&mut self, page: &mut Recorded<'_>, policy: MismatchPolicy) -> Result<Decoded> {
         let came = page.page;
+        let input = PageInput { questions: Questions::NONE, ..page.input };
         let mut repeated = page.again();
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
-        let input = PageInput { questions: Questions::NONE, ..input(came) };
         let decoded = self.decoder.pages.decode(&input, policy, gate);
         decoded.map_err(|error| error.into_error(&came.place, came.content_type.as_deref()))
     }
@@ -125,7 +126,7 @@ impl<'r, 'a> Typing<'r, 'a> {
     fn shape_of(&self, page: &mut Recorded<'_>) -> Option<(RecordSchema, Places)> {
         let selector = self.decoder.pages.selector().cloned();
         let mut inferrer = Inferrer::new(selector, infer_options(self.run.resource, self.run.limits));
-        let input = PageInput { questions: Questions::NONE, ..input(page.page) };
+        let input = PageInput { questions: Questions::NONE, ..page.input };
         let mut repeated = page.again();
         let gate = repeated.as_mut().map(|gate| gate as &mut dyn RecordGate);
         inferrer.observe(&input, gate).ok()?;

@@ -46,8 +46,9 @@ impl Records<'_, '_> {
             Self::Typed(typing) => return typing.decode(page, transform, sink).await,
             Self::Walked(reader) => reader,
         };
+        let members = transform.members();
         let gate = transform.is_needed().then_some(transform as &mut dyn RecordGate);
-        let meta = reader.read(&input(page), gate);
+        let meta = reader.read(&input(page, &members), gate);
         let meta = meta.map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
         Ok(Some(Decoded::nothing_of(meta)))
     }

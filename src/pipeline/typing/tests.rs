@@ -107,7 +107,7 @@ fn typing<'r, 'a>(run: &'r ResourceRun<'a>, before: &str) -> Typing<'r, 'a> {
 
 fn seen(run: &ResourceRun<'_>, page: &Page) -> (Option<RecordSchema>, Vec<String>) {
     let mut inferrer = Inferrer::new(Some(JsonPath::root()), infer_options(run.resource, run.limits));
-    inferrer.observe(&input(page), None).unwrap();
+    inferrer.observe(&input(page, ""), None).unwrap();
     let beyond = inferrer.beyond_doubles().into_iter().collect();
     (inferrer.finish(&[]).ok().flatten(), beyond)
 }
@@ -136,7 +136,7 @@ fn one_by_one(typing: &mut Typing<'_, '_>, page: &Page, sink: &mut Fits) -> Resu
         },
     };
     let decode = |typing: &mut Typing<'_, '_>, policy| {
-        let page = PageInput { questions: Questions::NONE, ..input(page) };
+        let page = PageInput { questions: Questions::NONE, ..input(page, "") };
         typing.decoder.pages.truncate(0);
         typing.decoder.pages.decode(&page, policy, None).map_err(|error| error.to_string())
     };
@@ -310,7 +310,7 @@ fn a_page_is_gone_through_a_few_times_whatever_it_brings() {
             let mut typing = typing(&run, &before);
             let body = body(&records.iter().map(|members| format!("{{{members}}}")).collect::<Vec<_>>());
             let (came, mut transform) = (page(&body), RecordTransform::of_steps(run.resource, None));
-            let mut page = Recorded::new(&came, &mut transform);
+            let mut page = Recorded::new(&came, "", &mut transform);
             let decoded = typing.decode_recorded(&mut page, &mut Fits(true)).now_or_never().unwrap().unwrap().unwrap();
             assert_eq!((page.walks(), decoded.rejects.len()), (walks, rejects), "{conflicts} {more}");
         }

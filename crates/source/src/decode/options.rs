@@ -16,6 +16,8 @@ pub struct PageInput<'p> {
     pub format: RecordFormat,
     /// What the paginator wants to know of it.
     pub questions: &'p Questions,
+    /// An object, as JSON text, whose members every record of the page has behind its own; empty for none.
+    pub members: &'p str,
 }
 
 /// What records become: rows of these columns.
@@ -91,7 +93,7 @@ pub enum TypeMismatches {
 impl<'p> PageInput<'p> {
     /// A page that is one JSON document, of which nothing but its records is wanted.
     pub fn json(number: u64, body: &'p [u8]) -> Self {
-        Self { number, body, format: RecordFormat::Json, questions: Questions::NONE }
+        Self { number, body, format: RecordFormat::Json, questions: Questions::NONE, members: "" }
     }
 }
 

@@ -2,6 +2,7 @@ mod contracts;
 mod deletes;
 mod differential;
 mod documents;
+mod members;
 mod records;
 mod selection;
 mod shapes;

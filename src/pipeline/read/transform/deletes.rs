@@ -60,7 +60,7 @@ impl DeleteRule {
 
     fn is_meant(&self, record: RawRecord<'_>) -> Result<bool, ExpressionError> {
         let Some(when) = &self.when else { return Ok(false) };
-        match serde_json::from_str(record.text()) {
+        match serde_json::from_str(&record.text()) {
             Ok(value @ Value::Object(_)) => match when.evaluate(&value)? {
                 Value::Bool(is_meant) => Ok(is_meant),
                 other => {
@@ -104,10 +104,13 @@ impl Marker {
     fn find<'t>(&self, record: RawRecord<'t>) -> Option<&'t str> {
         match self {
             Self::Field(path) => record.find(path),
-            Self::Column { name, naming } => name.iter().try_fold(record.text(), |text, part| {
-                let members = RawRecord::new(text).members();
-                members.into_iter().rev().find(|(key, _)| naming.name(key) == *part).map(|(_, raw)| raw)
-            }),
+            Self::Column { name, naming } => {
+                let named = |record: RawRecord<'t>, part: &String| {
+                    record.members().into_iter().rev().find(|(key, _)| naming.name(key) == *part).map(|(_, raw)| raw)
+                };
+                let (first, rest) = name.split_first()?;
+                rest.iter().try_fold(named(record, first)?, |raw, part| named(RawRecord::new(raw), part))
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ mod deletes;
 mod parent;
 mod steps;
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::parents::ParentRows;
 use crate::checkpoint::{Admitted, CursorRun};
@@ -16,7 +16,6 @@ use crate::reject::RejectCode;
 use crate::spec::{ProcessingStep, ResourceSpec};
 use cursor::CursorRange;
 use deletes::DeleteRule;
-use parent::with_members;
 use steps::{Stepped, apply};
 
 pub(crate) use parent::SliceContext;
@@ -24,8 +23,8 @@ pub(crate) use parent::SliceContext;
 /// The transform of one pass over a resource.
 #[derive(Debug)]
 pub(crate) struct RecordTransform {
-    /// The members that every record of the present slice gets, as `"name":value,…`.
-    from_parent: String,
+    /// The members that every record of the present slice has behind its own, as an object; empty for none.
+    from_parent: Arc<str>,
     cursor: Option<CursorRange>,
     steps: Vec<ProcessingStep>,
     deletes: Option<DeleteRule>,
@@ -43,14 +42,14 @@ impl RecordTransform {
     ) -> Self {
         let cursor = CursorRange::of(resource, shapes, cursor);
         let deletes = DeleteRule::of(resource, shapes);
-        Self { from_parent: String::new(), cursor, steps: resource.processing_steps.clone(), deletes, children }
+        Self { from_parent: Arc::default(), cursor, steps: resource.processing_steps.clone(), deletes, children }
     }
 
     /// A transform that only applies the processing steps: what was decided about a record before it was refused is not decided again.
     pub(crate) fn of_steps(resource: &ResourceSpec, shapes: Option<&Shapes>) -> Self {
         let deletes = DeleteRule::of(resource, shapes);
         Self {
-            from_parent: String::new(),
+            from_parent: Arc::default(),
             cursor: None,
             steps: resource.processing_steps.clone(),
             deletes,
@@ -60,11 +59,7 @@ impl RecordTransform {
 
     /// Whether there is anything to decide; without it, records go straight to their columns.
     pub(crate) fn is_needed(&self) -> bool {
-        !self.from_parent.is_empty()
-            || self.cursor.is_some()
-            || !self.steps.is_empty()
-            || self.deletes.is_some()
-            || self.children.is_some()
+        self.cursor.is_some() || !self.steps.is_empty() || self.deletes.is_some() || self.children.is_some()
     }
 
     /// The records that follow belong to another slice.
@@ -76,6 +71,11 @@ impl RecordTransform {
             }
             cursor.run.enter_slice();
         }
+    }
+
+    /// The members that every record of the present slice has behind its own, as an object; empty for none.
+    pub(crate) fn members(&self) -> Arc<str> {
+        Arc::clone(&self.from_parent)
     }
 
     /// The cursor, where there is one.
@@ -103,11 +103,9 @@ impl RecordTransform {
 
 impl RecordGate for RecordTransform {
     fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission> {
-        let mut rewritten = with_members(record.text(), &self.from_parent);
-        let came = record;
-        let record = rewritten.as_deref().map_or(came, RawRecord::new);
+        let (came, mut rewritten) = (record, None::<String>);
         if let Some(cursor) = &mut self.cursor
-            && cursor.admit(record)? == Admitted::Drop
+            && cursor.admit(came)? == Admitted::Drop
         {
             return Ok(Admission::Drop);
         }
@@ -138,10 +136,5 @@ impl RecordGate for RecordTransform {
             children.take(rewritten.as_deref().map_or(came, RawRecord::new))?;
         }
         Ok(rewritten.map_or(Admission::Keep, Admission::Rewrite))
-    }
-
-    /// With the fields of the parent, which nobody could find again; processing steps are applied again when it is tried again.
-    fn kept<'t>(&self, raw: &'t str) -> Cow<'t, str> {
-        with_members(raw, &self.from_parent).map_or(Cow::Borrowed(raw), Cow::Owned)
     }
 }

@@ -15,7 +15,7 @@ pub(super) enum Stepped {
 
 /// Applies a step. What a map does not set keeps its own text, byte for byte.
 pub(super) fn apply(step: &ProcessingStep, record: RawRecord<'_>) -> Result<Stepped, ExpressionError> {
-    let value: Value = match serde_json::from_str(record.text()) {
+    let value: Value = match serde_json::from_str(&record.text()) {
         Ok(value @ Value::Object(_)) => value,
         // It will be refused for what it is.
         Ok(_) => return Ok(Stepped::Stays),

@@ -14,7 +14,7 @@ use lakefeed_model::schema::{Column, FieldRules, OnError, RuleStep};
 use super::column::ColumnBuffer;
 use super::reading::Reading;
 use crate::decode::json::keys::KeyOrder;
-use crate::decode::json::scanner::Scanner;
+use crate::decode::json::scanner::{DEPTH_CEILING, Scanner};
 use crate::decode::json::text::Text;
 use crate::decode::options::UnknownFields;
 use crate::decode::value::refusal::{Refusal, Step, Stop};
@@ -58,18 +58,49 @@ impl ObjectBuffer {
 
     /// Reads the object at the cursor as one row. After an error, the row must be truncated away.
     pub(crate) fn read(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
+        self.read_with(scanner, "", reading)
+    }
+
+    /// As [`Self::read`], of an object that has the members of `members` behind its own: an object too, or empty.
+    #[inline]
+    pub(crate) fn read_with(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        members: &str,
+        reading: &mut Reading,
+    ) -> Result<(), Stop> {
+        let (row, mut filled, mut expected) = (self.rows, 0, 0);
+        self.read_members(scanner, reading, &mut filled, &mut expected)?;
+        if !members.is_empty() {
+            let mut members = Scanner::new(members.as_bytes(), DEPTH_CEILING)?;
+            self.read_members(&mut members, reading, &mut filled, &mut expected)?;
+        }
+        if filled < self.members.len() {
+            self.fill_missing(row)?;
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Reads the members of the object at the cursor into the row in the making, of which `filled` columns have a value.
+    #[inline]
+    fn read_members(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        reading: &mut Reading,
+        filled: &mut usize,
+        expected: &mut usize,
+    ) -> Result<(), Stop> {
         let row = self.rows;
-        let mut filled = 0;
-        let mut expected = 0;
         let mut more = scanner.enter_object()?;
         while more {
-            match self.key(scanner, reading, &mut expected)? {
+            match self.key(scanner, reading, expected)? {
                 Some(index) => {
                     if let (Some(member), Some(name)) = (self.members.get_mut(index), self.names.get(index)) {
                         if member.len() > row {
                             member.truncate(row);
                         } else {
-                            filled += 1;
+                            *filled += 1;
                         }
                         if reading.has_rules {
                             member.read_by_rule(name, row, scanner, reading)?;
@@ -82,10 +113,6 @@ impl ObjectBuffer {
             }
             more = scanner.next_member()?;
         }
-        if filled < self.members.len() {
-            self.fill_missing(row)?;
-        }
-        self.rows += 1;
         Ok(())
     }
 
@@ -123,9 +150,9 @@ impl ObjectBuffer {
         {
             let refusal = unknown_field(key);
             if !reading.notes_unknown_fields() {
-                return Err(Stop::Record(refusal));
+                return Err(Stop::Record(Box::new(refusal)));
             }
-            reading.note(*refusal, false);
+            reading.note(refusal, false);
         }
         if !key.escaped {
             self.keys.learn(key.raw, column, expected);
@@ -172,9 +199,9 @@ impl ObjectBuffer {
 }
 
 #[cold]
-fn unknown_field(key: Text<'_>) -> Box<Refusal> {
+fn unknown_field(key: Text<'_>) -> Refusal {
     let name = key.decoded().unwrap_or_else(|_| key.raw.into());
     let mut refusal = Refusal::new(RejectCode::UnknownField, "the schema has no such field".to_owned());
     refusal.below(Step::Key(name.chars().take(256).collect()));
-    Box::new(refusal)
+    refusal
 }

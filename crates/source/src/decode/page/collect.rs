@@ -9,6 +9,7 @@ use crate::decode::error::PageResult;
 use crate::decode::json::scanner::Scanner;
 use crate::decode::options::{TypeMismatches, UnknownFields};
 use crate::decode::value::refusal::Refusal;
+use crate::decode::walk::record::RawRecord;
 
 impl RowSink<'_, '_> {
     /// Whether what does not fit is to be collected.
@@ -21,9 +22,9 @@ impl RowSink<'_, '_> {
 
     /// Collects what does not fit in the record at the cursor, where a schema could take some of it.
     #[cold]
-    pub(super) fn collect(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
+    pub(super) fn collect(&mut self, scanner: &mut Scanner<'_>, members: &str) -> PageResult<()> {
         let start = scanner.bookmark();
-        let found = self.look(scanner)?;
+        let found = self.look(scanner, members)?;
         if !found.iter().any(|refusal| self.is_collected(refusal)) {
             return Ok(());
         }
@@ -36,7 +37,7 @@ impl RowSink<'_, '_> {
             },
         };
         let fields = found.iter().map(field).collect();
-        let columns = self.columns_of(scanner.text_from(start))?;
+        let columns = self.columns_of(&RawRecord::with_members(scanner.text_from(start), members).text())?;
         self.mismatches.insert(Mismatch { fields, columns });
         Ok(())
     }

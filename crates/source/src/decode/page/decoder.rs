@@ -117,7 +117,7 @@ impl PageDecoder {
         let treatment = Treatment { policy, has_rules: self.has_rules, options: self.options, variants };
         let mut unseen = Vec::new();
         let deletes = self.deletes.as_mut().unwrap_or(&mut unseen);
-        let mut sink = RowSink::new(&mut self.root, deletes, treatment, gate, page.number);
+        let mut sink = RowSink::new(&mut self.root, deletes, treatment, gate, page);
         if page.format != RecordFormat::Json {
             let content =
                 if is_blank(body) { None } else { walk_lines(&mut Scanner::new(body, depth_max)?, &mut sink)? };

@@ -66,15 +66,21 @@ impl Inferrer {
     ) -> Result<PageMeta, DecodeError> {
         self.has_cells |= matches!(page.format, RecordFormat::Delimited { .. });
         let Self { reader, options, records, root, .. } = self;
-        let mut learn = |scanner: &mut Scanner<'_>| {
+        let depth_max = reader.depth_max();
+        let mut learn = |scanner: &mut Scanner<'_>, members: &str| {
             if scanner.kind()? != Kind::Object {
                 return scanner.skip_value();
             }
             *records += 1;
-            root.observe(scanner, options.mixed_kinds)
+            root.observe(scanner, options.mixed_kinds)?;
+            if !members.is_empty() {
+                root.observe(&mut Scanner::new(members.as_bytes(), depth_max)?, options.mixed_kinds)?;
+            }
+            Ok(())
         };
-        let depth_max = reader.depth_max();
-        reader.read_with(page, &mut Gated { gate, depth_max, take: &mut learn }).map_err(|error| *error)
+        reader
+            .read_with(page, &mut Gated { gate, depth_max, members: page.members, take: &mut learn })
+            .map_err(|error| *error)
     }
 
     /// Records seen so far, those that are not objects left aside.

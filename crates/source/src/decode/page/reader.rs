@@ -34,8 +34,9 @@ impl PageReader {
     /// When the body is not a page of its format, has no records where the selector says, or the gate fails it.
     pub fn read(&mut self, page: &PageInput<'_>, gate: Option<&mut dyn RecordGate>) -> Result<PageMeta, DecodeError> {
         let depth_max = self.depth_max;
-        let mut skipping = |scanner: &mut Scanner<'_>| scanner.skip_value();
-        self.read_with(page, &mut Gated { gate, depth_max, take: &mut skipping }).map_err(|error| *error)
+        let mut skipping = |scanner: &mut Scanner<'_>, _: &str| scanner.skip_value();
+        self.read_with(page, &mut Gated { gate, depth_max, members: page.members, take: &mut skipping })
+            .map_err(|error| *error)
     }
 
     pub(super) fn depth_max(&self) -> u32 {
@@ -83,24 +84,29 @@ impl PageReader {
 pub(super) struct Gated<'s, 'g> {
     pub(super) gate: Option<&'g mut dyn RecordGate>,
     pub(super) depth_max: u32,
-    pub(super) take: &'s mut dyn FnMut(&mut Scanner<'_>) -> PageResult<()>,
+    pub(super) members: &'s str,
+    /// Takes a record, and the members that it has behind its own.
+    pub(super) take: &'s mut dyn FnMut(&mut Scanner<'_>, &str) -> PageResult<()>,
 }
 
 impl RecordSink for Gated<'_, '_> {
     type Mark = ();
 
     fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
-        let Some(gate) = &mut self.gate else { return (self.take)(scanner) };
+        let Some(gate) = &mut self.gate else { return (self.take)(scanner, self.members) };
         let start = scanner.bookmark();
         let raw = scanner.value_text()?;
-        match gate.admit(RawRecord::new(raw)).map_err(|error| Box::new(DecodeError::Gate(error)))? {
+        match gate
+            .admit(RawRecord::with_members(raw, self.members))
+            .map_err(|error| Box::new(DecodeError::Gate(error)))?
+        {
             Admission::Keep => {
                 scanner.return_to(start);
-                (self.take)(scanner)
+                (self.take)(scanner, self.members)
             }
             // A delete has no values to learn from.
             Admission::Drop | Admission::Delete(_) | Admission::Refuse { .. } => Ok(()),
-            Admission::Rewrite(text) => (self.take)(&mut Scanner::new(text.as_bytes(), self.depth_max)?),
+            Admission::Rewrite(text) => (self.take)(&mut Scanner::new(text.as_bytes(), self.depth_max)?, ""),
         }
     }
 

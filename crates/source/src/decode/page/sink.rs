@@ -8,7 +8,9 @@ use crate::decode::columns::object::ObjectBuffer;
 use crate::decode::columns::reading::{Frozen, Reading};
 use crate::decode::error::{DecodeError, PageResult};
 use crate::decode::json::scanner::{Kind, Scanner};
-use crate::decode::options::{DecodeOptions, EmptyContainers, MismatchPolicy, TypeMismatches, UnknownFields};
+use crate::decode::options::{
+    DecodeOptions, EmptyContainers, MismatchPolicy, PageInput, TypeMismatches, UnknownFields,
+};
 use crate::decode::value::refusal::{Refusal, Stop, describe};
 use crate::decode::walk::null_out::with_null_at;
 use crate::decode::walk::record::{Admission, RawRecord, RecordGate};
@@ -41,6 +43,8 @@ pub(crate) struct RowSink<'d, 'g> {
     variant_rules: VariantRules<'d>,
     gate: Option<&'g mut dyn RecordGate>,
     page: u64,
+    /// What each record has behind its own members.
+    members: &'d str,
     pub(crate) records: u64,
     dropped: u64,
     discarded: u64,
@@ -73,7 +77,7 @@ impl RecordSink for RowSink<'_, '_> {
     fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()> {
         if self.gate.is_some() {
             self.gated(scanner)?;
-        } else if let Some(refusal) = self.typed(scanner)? {
+        } else if let Some(refusal) = self.typed(scanner, self.members)? {
             let raw = scanner.value_text()?;
             self.refuse(&refusal, raw);
         }
@@ -113,7 +117,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
         deletes: &'d mut Vec<usize>,
         treatment: Treatment<'d>,
         gate: Option<&'g mut dyn RecordGate>,
-        page: u64,
+        page: &PageInput<'d>,
     ) -> Self {
         let Treatment { policy, has_rules, options, variants: variant_rules } = treatment;
         let MismatchPolicy { unknown_fields: unknown, type_mismatches: misfits } = policy;
@@ -127,7 +131,8 @@ impl<'d, 'g> RowSink<'d, 'g> {
             misfits,
             variant_rules,
             gate,
-            page,
+            page: page.number,
+            members: page.members,
             records: 0,
             dropped: 0,
             discarded: 0,
@@ -146,24 +151,24 @@ impl<'d, 'g> RowSink<'d, 'g> {
         Decoded { meta, rejects, nulled, dropped, discarded, variants, mismatches }
     }
 
-    /// Types the record at the cursor. When it is refused, the cursor is back at its start, since what follows the refused value
+    /// Types the record at the cursor, which has the members of `members` behind its own. When it is refused, the cursor is back at its start, since what follows the refused value
     /// must be valid JSON too.
     #[inline]
-    fn typed(&mut self, scanner: &mut Scanner<'_>) -> PageResult<Option<Box<Refusal>>> {
+    fn typed(&mut self, scanner: &mut Scanner<'_>, members: &str) -> PageResult<Option<Box<Refusal>>> {
         if !self.mismatches.is_empty() {
-            self.collect(scanner)?;
+            self.collect(scanner, members)?;
             return Ok(None);
         }
         let start = scanner.bookmark();
         let row = self.root.rows();
         let outcome = match scanner.kind()? {
-            Kind::Object => self.root.read(scanner, &mut self.reading),
+            Kind::Object => self.root.read_with(scanner, members, &mut self.reading),
             Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Array => not_an_object(scanner),
         };
         match outcome {
             Ok(()) => {
                 if !self.reading.nulled.is_empty() {
-                    self.note(scanner.text_from(start));
+                    self.note(&RawRecord::with_members(scanner.text_from(start), members).text());
                 }
                 Ok(None)
             }
@@ -173,23 +178,29 @@ impl<'d, 'g> RowSink<'d, 'g> {
                 self.root.truncate(row);
                 self.reading.nulled.clear();
                 scanner.return_to(start);
-                self.treated(scanner, refusal)
+                self.treated(scanner, members, refusal)
             }
         }
     }
 
     /// Does with a refused record, which begins at the cursor, what is to be done with such ones.
     #[cold]
-    fn treated(&mut self, scanner: &mut Scanner<'_>, refusal: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
+    fn treated(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        members: &str,
+        refusal: Box<Refusal>,
+    ) -> PageResult<Option<Box<Refusal>>> {
         let start = scanner.bookmark();
-        let refusal = match self.is_collected(&refusal) {
-            true => Some(refusal),
-            false => self.settled(scanner.value_text()?, refusal)?,
+        let refusal = if self.is_collected(&refusal) {
+            Some(refusal)
+        } else {
+            self.settled(&RawRecord::with_members(scanner.value_text()?, members).text(), refusal)?
         };
         let Some(refusal) = refusal else { return Ok(None) };
         scanner.return_to(start);
         if self.is_collected(&refusal) {
-            self.collect(scanner)?;
+            self.collect(scanner, members)?;
             if !self.mismatches.is_empty() {
                 return Ok(None);
             }
@@ -223,7 +234,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
         if frozen == Frozen::default() && !self.reading.has_rules {
             return Ok(());
         }
-        let found = self.look(&mut Scanner::new(raw.as_bytes(), self.options.depth_max)?)?;
+        let found = self.look(&mut Scanner::new(raw.as_bytes(), self.options.depth_max)?, "")?;
         if !frozen.unknown || self.misfits != TypeMismatches::Variant {
             return Ok(());
         }
@@ -239,7 +250,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
 
     /// Looks at the record at the cursor for all that does not fit, and keeps no row of it; in order, up to a field that must be
     /// there and is missing at the record's end. What fails the run fails it, in whatever order it comes.
-    pub(super) fn look(&mut self, scanner: &mut Scanner<'_>) -> PageResult<Vec<Refusal>> {
+    pub(super) fn look(&mut self, scanner: &mut Scanner<'_>, members: &str) -> PageResult<Vec<Refusal>> {
         if scanner.kind()? != Kind::Object {
             scanner.skip_value()?;
             return Ok(Vec::new());
@@ -254,7 +265,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
             nulls_mismatches,
             looks_for: Some(frozen),
         };
-        let outcome = self.root.read(scanner, &mut looking);
+        let outcome = self.root.read_with(scanner, members, &mut looking);
         self.root.truncate(row);
         match outcome {
             Ok(()) => {}
@@ -378,7 +389,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
             Ok(()) => {
                 self.deletes.push(row);
                 if !self.reading.nulled.is_empty() {
-                    self.note(text);
+                    self.note(&RawRecord::with_members(text, self.members).text());
                 }
                 Ok(None)
             }
@@ -392,7 +403,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
                 self.reading.nulled.clear();
                 if self.is_collected(&refusal) {
                     self.reading.unknown = UnknownFields::Ignore;
-                    let collected = self.collect(&mut Scanner::new(text.as_bytes(), self.options.depth_max)?);
+                    let collected = self.collect(&mut Scanner::new(text.as_bytes(), self.options.depth_max)?, "");
                     self.reading.unknown = unknown;
                     collected?;
                 }
@@ -406,13 +417,15 @@ impl<'d, 'g> RowSink<'d, 'g> {
         let start = scanner.bookmark();
         let raw = scanner.value_text()?;
         let admission = match &mut self.gate {
-            Some(gate) => gate.admit(RawRecord::new(raw)).map_err(|error| Box::new(DecodeError::Gate(error)))?,
+            Some(gate) => gate
+                .admit(RawRecord::with_members(raw, self.members))
+                .map_err(|error| Box::new(DecodeError::Gate(error)))?,
             None => Admission::Keep,
         };
         let refusal = match admission {
             Admission::Keep => {
                 scanner.return_to(start);
-                let refusal = self.typed(scanner)?;
+                let refusal = self.typed(scanner, self.members)?;
                 if refusal.is_some() {
                     scanner.skip_value()?;
                 }
@@ -424,7 +437,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
             }
             Admission::Rewrite(text) => {
                 let mut rewritten = Scanner::new(text.as_bytes(), self.options.depth_max)?;
-                self.typed(&mut rewritten)?
+                self.typed(&mut rewritten, "")?
             }
             Admission::Delete(text) => self.typed_delete(&text)?,
             Admission::Refuse { code, path, reason } => {
@@ -447,11 +460,12 @@ impl RowSink<'_, '_> {
 
     #[cold]
     fn reject(&mut self, code: RejectCode, path: String, reason: String, raw: &str) {
-        let reject = self.reject_of(code, path, reason, raw);
+        let whole = RawRecord::with_members(raw, self.members).text();
+        let reject = self.reject_of(code, path, reason, &whole);
         self.rejects.push(reject);
     }
 
-    /// Keeps what null stands for in the record of `raw`.
+    /// Keeps what null stands for in the whole record of `raw`.
     #[cold]
     fn note(&mut self, raw: &str) {
         for refusal in std::mem::take(&mut self.reading.nulled) {
@@ -462,8 +476,6 @@ impl RowSink<'_, '_> {
     }
 
     fn reject_of(&self, code: RejectCode, path: String, reason: String, raw: &str) -> Reject {
-        let kept = self.gate.as_ref().map(|gate| gate.kept(raw));
-        let raw = kept.as_deref().unwrap_or(raw);
         let mut length = raw.len().min(REJECT_RAW_BYTES_MAX);
         while !raw.is_char_boundary(length) {
             length -= 1;

@@ -90,7 +90,7 @@ fn a_delete_with_a_frozen_value_fails_the_run_too() {
     struct Deletes;
     impl RecordGate for Deletes {
         fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission, lakefeed_model::error::Error> {
-            Ok(Admission::Delete(record.text().to_owned()))
+            Ok(Admission::Delete(record.text().into_owned()))
         }
     }
     let schema = schema(vec![required("id", ColumnType::Int64)]);

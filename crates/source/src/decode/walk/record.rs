@@ -15,7 +15,10 @@ const KEYS_SHOWN_MAX: usize = 20;
 /// One record as it came (valid JSON, usually an object), before it is typed.
 #[derive(Debug, Clone, Copy)]
 pub struct RawRecord<'a> {
-    text: &'a str,
+    /// Its own text.
+    own: &'a str,
+    /// An object whose members it has behind its own; empty for none.
+    more: &'a str,
 }
 
 /// What becomes of a record.
@@ -48,63 +51,77 @@ pub trait RecordGate: std::fmt::Debug + Send {
     /// # Errors
     /// When the listing cannot go on.
     fn admit(&mut self, record: RawRecord<'_>) -> Result<Admission, Error>;
-
-    /// What is kept of a record that is refused: all that is needed to try it again.
-    fn kept<'t>(&self, raw: &'t str) -> Cow<'t, str> {
-        Cow::Borrowed(raw)
-    }
 }
 
 impl<'a> RawRecord<'a> {
     /// A record of `text`, which is valid JSON.
     pub fn new(text: &'a str) -> Self {
-        Self { text }
+        Self { own: text, more: "" }
     }
 
-    /// The record as it is written.
-    pub fn text(&self) -> &'a str {
-        self.text
+    /// A record that has the members of `more` behind its own, which is an object or empty.
+    pub fn with_members(text: &'a str, more: &'a str) -> Self {
+        Self { own: text, more: if text.starts_with('{') { more } else { "" } }
     }
 
-    /// The raw JSON text of the value at `path`, of keys and indexes; of a key that comes twice the last one.
+    /// Returns the record as it is written, and what it has behind that.
+    pub fn text(&self) -> Cow<'a, str> {
+        let more = self.more.strip_prefix('{').filter(|more| *more != "}");
+        let (Some(more), Some(own)) = (more, self.own.trim_end().strip_suffix('}')) else { return self.own.into() };
+        let own = own.trim_end();
+        let comma = if own.ends_with('{') { "" } else { "," };
+        [own, comma, more].concat().into()
+    }
+
+    /// Returns the raw JSON text of the value at `path`, of keys and indexes; of a key that comes twice the last one.
     pub fn find(&self, path: &JsonPath) -> Option<&'a str> {
-        find(self.text, path.segments())
+        find(self.own, self.more, path.segments())
     }
 
     /// Every member of the record: its key and its raw JSON text.
     pub fn members(&self) -> Vec<(String, &'a str)> {
         let mut members = Vec::new();
-        each_member(self.text, &mut |key, value| {
-            members.push((key.to_owned(), value));
-            true
-        });
+        for text in [self.own, self.more] {
+            each_member(text, &mut |key, value| {
+                members.push((key.to_owned(), value));
+                true
+            });
+        }
         members
     }
 
     /// The keys of the record, for messages; the first few.
     pub fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
-        each_member(self.text, &mut |key, _| {
-            keys.push(key.to_owned());
-            keys.len() < KEYS_SHOWN_MAX
-        });
+        for text in [self.own, self.more] {
+            each_member(text, &mut |key, _| {
+                keys.push(key.to_owned());
+                keys.len() < KEYS_SHOWN_MAX
+            });
+        }
+        keys.truncate(KEYS_SHOWN_MAX);
         keys
     }
 }
 
-fn find<'a>(text: &'a str, path: &[Segment]) -> Option<&'a str> {
+/// The value at `path` in `text`, where an object has the members of `more` behind its own.
+fn find<'a>(text: &'a str, more: &'a str, path: &[Segment]) -> Option<&'a str> {
     let Some((segment, rest)) = path.split_first() else { return Some(text) };
     let mut found = None;
     match segment {
-        Segment::Key(name) => each_member(text, &mut |key, value| {
-            if key == name {
-                found = Some(value);
+        Segment::Key(name) => {
+            for text in [text, more] {
+                each_member(text, &mut |key, value| {
+                    if key == name {
+                        found = Some(value);
+                    }
+                    true
+                });
             }
-            true
-        }),
+        }
         Segment::Index(index) => found = element(text, |_| Some(*index)),
         Segment::FromEnd(index) => found = element(text, |length| length.checked_sub(*index)),
         Segment::Wildcard => {}
     }
-    find(found?, rest)
+    find(found?, "", rest)
 }
