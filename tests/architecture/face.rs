@@ -149,7 +149,7 @@ impl<'a> Source<'a> {
                         }
                         match import.name {
                             Some(name) => {
-                                exports.extend(targets.into_iter().map(|target| export((name.clone(), target))))
+                                exports.extend(targets.into_iter().map(|target| export((name.clone(), target))));
                             }
                             None => exports.extend(targets.iter().flat_map(|target| self.exports_of(target))),
                         }
@@ -175,11 +175,11 @@ impl<'a> Source<'a> {
 
     fn child(&self, module: ModuleId, declared: &syn::ItemMod) -> Option<ModuleId> {
         let entries = self.tree.modules[module].names.get(&ident(&declared.ident)).into_iter().flatten();
-        let children = entries.filter_map(|entry| match entry {
+        let mut children = entries.filter_map(|entry| match entry {
             Entry::Module(child) => Some(*child),
             Entry::Item(_) | Entry::Import(_) => None,
         });
-        children.last()
+        children.next_back()
     }
 }
 
@@ -407,7 +407,7 @@ fn is_non_exhaustive(attributes: &[Attribute]) -> bool {
 /// Returns the features without which an item is not there.
 fn condition(attributes: &[Attribute]) -> String {
     let conditions = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
-    conditions.map(|attribute| format!("{} ", source(attribute))).collect()
+    conditions.fold(String::new(), |all, attribute| all + &source(attribute) + " ")
 }
 
 fn field(field: &syn::Field) -> String {
