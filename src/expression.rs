@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use cel::{Context, Env, Program};
+use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr};
+use cel::{Context, Env, ExecutionError, IdedExpr, Program};
 use serde_json::Value;
 
 /// An expression that was read.
@@ -37,6 +38,12 @@ pub enum ExpressionError {
         /// The variable.
         name: String,
     },
+    /// A function that does not exist.
+    #[error("the function '{name}' is not known; docs/expressions.md has those that are")]
+    UnknownFunction {
+        /// The function.
+        name: String,
+    },
     /// The expression fails on this record.
     #[error("{0}")]
     Failed(String),
@@ -46,7 +53,7 @@ impl Expression {
     /// Reads an expression.
     ///
     /// # Errors
-    /// When it breaks the grammar, or names a variable other than `record`.
+    /// When it breaks the grammar, or names a variable other than `record`, or a function that does not exist.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         let mut environment = Env::stdlib();
         environment
@@ -61,11 +68,7 @@ impl Expression {
                 column: first.map_or(1, |error| error.pos.1),
             }
         })?;
-        if let Some(name) =
-            program.references().variables().into_iter().find(|name| *name != "record" && !is_bound(text, name))
-        {
-            return Err(ExpressionError::UnknownVariable { name: name.to_owned() });
-        }
+        check_names(program.expression(), &mut vec!["record"], &environment)?;
         Ok(Self { text: text.to_owned(), program: Arc::new(program), environment })
     }
 
@@ -82,12 +85,81 @@ impl Expression {
     }
 }
 
-/// Whether a macro over a list binds the variable, as in `record.tags.exists(tag, tag == 'a')`. Names of the language's own start with
-/// `@` or `_`.
-fn is_bound(text: &str, name: &str) -> bool {
-    let plain: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-    let macros = ["all", "exists", "exists_one", "existsOne", "filter", "map"];
-    name.starts_with(['@', '_']) || macros.iter().any(|function| plain.contains(&format!(".{function}({name},")))
+/// Looks up every variable and function of an expression; `bound` are the variables that it sees.
+fn check_names<'e>(
+    expression: &'e IdedExpr,
+    bound: &mut Vec<&'e str>,
+    environment: &Arc<Env>,
+) -> Result<(), ExpressionError> {
+    match &expression.expr {
+        Expr::Unspecified | Expr::Literal(_) => Ok(()),
+        Expr::Ident(name) => {
+            // Types have names, too.
+            if bound.contains(&name.as_str()) || is_known(name, environment) {
+                return Ok(());
+            }
+            Err(ExpressionError::UnknownVariable { name: name.clone() })
+        }
+        Expr::Select(select) => check_names(&select.operand, bound, environment),
+        Expr::Call(call) => {
+            call.args.iter().try_for_each(|argument| check_names(argument, bound, environment))?;
+            let name = &call.func_name;
+            // Operators have no name that could be misspelt.
+            let is_operator = !name.starts_with(|first: char| first.is_ascii_alphabetic());
+            let called = match call.target.as_deref() {
+                None => format!("{name}()"),
+                // `optional.of(x)` is a function of that name.
+                Some(IdedExpr { expr: Expr::Ident(space), .. })
+                    if is_known(&format!("{space}.{name}()"), environment) =>
+                {
+                    return Ok(());
+                }
+                Some(target) => {
+                    check_names(target, bound, environment)?;
+                    format!("''.{name}()")
+                }
+            };
+            if is_operator || is_known(&called, environment) {
+                return Ok(());
+            }
+            Err(ExpressionError::UnknownFunction { name: name.clone() })
+        }
+        Expr::List(list) => list.elements.iter().try_for_each(|element| check_names(element, bound, environment)),
+        Expr::Map(map) => check_entries(&map.entries, bound, environment),
+        Expr::Struct(message) => check_entries(&message.entries, bound, environment),
+        Expr::Comprehension(macro_call) => {
+            check_names(&macro_call.iter_range, bound, environment)?;
+            check_names(&macro_call.accu_init, bound, environment)?;
+            let outside = bound.len();
+            bound.extend([macro_call.iter_var.as_str(), macro_call.accu_var.as_str()]);
+            bound.extend(macro_call.iter_var2.as_deref());
+            let inside = [&macro_call.loop_cond, &macro_call.loop_step, &macro_call.result];
+            let checked = inside.into_iter().try_for_each(|part| check_names(part, bound, environment));
+            bound.truncate(outside);
+            checked
+        }
+    }
+}
+
+fn check_entries<'e>(
+    entries: &'e [IdedEntryExpr],
+    bound: &mut Vec<&'e str>,
+    environment: &Arc<Env>,
+) -> Result<(), ExpressionError> {
+    entries.iter().try_for_each(|entry| match &entry.expr {
+        EntryExpr::StructField(field) => check_names(&field.value, bound, environment),
+        EntryExpr::MapEntry(entry) => {
+            check_names(&entry.key, bound, environment)?;
+            check_names(&entry.value, bound, environment)
+        }
+    })
+}
+
+/// Whether the language has the names in `text`: evaluated without a record, it may fail, but not for
+/// want of them.
+fn is_known(text: &str, environment: &Arc<Env>) -> bool {
+    let outcome = environment.compile(text).map(|program| program.execute(&Context::with_env(Arc::clone(environment))));
+    outcome.is_ok_and(|value| !matches!(value, Err(ExecutionError::UndeclaredReference(_))))
 }
 
 /// A record as an expression sees it: integers are CEL's `int`, so that they go together with those of the expression.
@@ -142,6 +214,10 @@ mod tests {
             ("record.tags.map(tag, tag + '!')", json!(["a!", "b!"])),
             ("{'a': record.status}", json!({"a": "confirmed"})),
             ("record.status.matches('^conf')", json!(true)),
+            ("type(record.n) == int && size(record.tags) == 2 && record.tags.size() == 2", json!(true)),
+            ("[1, 2].map(n, n > 1, n * 2).exists_one(m, m == 4)", json!(true)),
+            ("optional.of(record.n).hasValue()", json!(true)),
+            ("int(timestamp('2026-11-23T00:00:00Z').getFullYear())", json!(2026)),
         ] {
             assert_eq!(Expression::parse(text).and_then(|parsed| parsed.evaluate(&record)), Ok(expected), "{text}");
         }
@@ -152,6 +228,21 @@ mod tests {
         assert!(matches!(Expression::parse("record.a =="), Err(ExpressionError::Syntax { .. })));
         let unknown = Expression::parse("status == 'x'").unwrap_err().to_string();
         assert_eq!(unknown, "'status' is not known: an expression sees the record as 'record', as in record.status");
+        for (text, name) in [
+            ("lowerascii(record.a)", "lowerascii"),
+            ("record.a.lowerascii()", "lowerascii"),
+            ("lowerAscii(record.a)", "lowerAscii"),
+            ("{'a': [record.b.startWith('x')]}", "startWith"),
+            ("record.list.all(n, n.nope())", "nope"),
+        ] {
+            let found = Expression::parse(text).unwrap_err();
+            let is_named = matches!(&found, ExpressionError::UnknownFunction { name: found } if found == name);
+            assert!(is_named, "{text}: {found:?}");
+        }
+        for text in ["record.list.all(n, n > 1) && n > 1", "record.list.all(n, m)", "int(1) == 1 || kind"] {
+            let found = Expression::parse(text).unwrap_err();
+            assert!(matches!(found, ExpressionError::UnknownVariable { .. }), "{text}: {found}");
+        }
         let missing = Expression::parse("record.gone > 1").unwrap().evaluate(&json!({})).unwrap_err();
         assert!(missing.to_string().starts_with("record.gone > 1: "), "{missing}");
     }

@@ -47,7 +47,8 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   lakefeed check examples/calendar.yaml
-  lakefeed check calendar.yaml --output json";
+  lakefeed check calendar.yaml --output json
+  lakefeed check calendar.yaml --no-secrets";
 
 /// Keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API.
 #[derive(Debug, Parser)]
@@ -123,6 +124,9 @@ pub(super) struct RunArguments {
 pub(super) struct CheckArguments {
     /// The pipeline file (.yaml, .json, .toml)
     pub(super) pipeline: PathBuf,
+    /// Do without environment variables and files of ${…} that are not there, and what depends on them
+    #[arg(long)]
+    pub(super) no_secrets: bool,
     /// How to say what was found
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(super) output: Output,

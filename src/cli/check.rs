@@ -4,18 +4,27 @@ use serde_json::{Value, json};
 
 use super::args::{CheckArguments, Output};
 use super::printer::Printer;
+use crate::config::{self, Checked};
 use crate::environment::Environment;
 use crate::error::Result;
-use crate::facade::Pipeline;
 use crate::schema::Parts;
 use crate::spec::{FollowFrom, PaginationSpec, PipelineSpec, ResourceSpec, StrategyName, WriteDisposition};
 
 /// Loads and validates a pipeline, and says what it is. Sends nothing.
 pub(super) fn check(arguments: &CheckArguments, printer: Printer) -> Result<()> {
-    let pipeline = Pipeline::load_with(&arguments.pipeline, &Environment::of_process())?;
-    match arguments.output {
-        Output::Json => printer.data(&format!("{:#}\n", describe(pipeline.spec()))),
-        Output::Text => printer.data(&render(pipeline.spec())),
+    let environment = Environment::of_process();
+    let Checked { spec, open } = if arguments.no_secrets {
+        config::check_without_secrets(&arguments.pipeline, &environment)?
+    } else {
+        Checked { spec: Some(config::load(&arguments.pipeline, &environment)?), open: Vec::new() }
+    };
+    match (&spec, arguments.output) {
+        (Some(spec), Output::Json) => printer.data(&format!("{:#}\n", describe(spec))),
+        (Some(spec), Output::Text) => printer.data(&render(spec)),
+        (None, _) => {}
+    }
+    if !open.is_empty() {
+        printer.say(&format!("not known before it runs: {}", open.join(", ")));
     }
     printer.say(&format!("{} is fine", arguments.pipeline.display()));
     Ok(())

@@ -1,4 +1,4 @@
-//! `lakefeed schema infer` and `schema show`: schemas as files to edit.
+//! `lakefeed schema infer`, `schema pipeline` and `schema show`: schemas as files.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -24,6 +24,10 @@ use crate::telemetry::LogObserver;
 pub(super) async fn run(command: SchemaCommand, printer: Printer) -> Result<()> {
     match command {
         SchemaCommand::Infer(arguments) => infer(arguments, printer).await,
+        SchemaCommand::Pipeline => {
+            printer.data(&crate::config::json_schema());
+            Ok(())
+        }
         SchemaCommand::Show(arguments) => show(arguments, printer).await,
     }
 }

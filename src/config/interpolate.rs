@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::document::problems::Problems;
+use super::document::problems::{Problems, stand_in};
 use crate::environment::Environment;
 
 /// Where the values behind `${…}` and the files that a pipeline names come from.
@@ -80,29 +80,45 @@ pub(super) fn read_text(path: &Path) -> std::io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-/// Replaces every `${…}` in the texts of `value`, keys excepted. What cannot be replaced is a problem and stays as it is.
-pub(super) fn interpolate(value: &mut Value, place: &str, sources: &dyn Sources, problems: &Problems) {
+/// What becomes of a `${…}` that nothing is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It is a problem.
+    Refused,
+    /// It is known when the pipeline runs.
+    Open,
+}
+
+/// Replaces every `${…}` in the strings of `value`, keys excepted. Where nothing is there for one,
+/// something stands in, and the place is left open, so that no other problem comes of it.
+pub(super) fn interpolate(
+    value: &mut Value,
+    place: &str,
+    sources: &dyn Sources,
+    missing: Missing,
+    problems: &Problems,
+) {
     match value {
         Value::String(text) => {
             if text.contains("${") {
-                *text = replaced(text, place, sources, problems);
+                *text = replaced(text, place, sources, missing, problems);
             }
         }
         Value::Array(elements) => {
             for (position, element) in elements.iter_mut().enumerate() {
-                interpolate(element, &format!("{place}[{position}]"), sources, problems);
+                interpolate(element, &format!("{place}[{position}]"), sources, missing, problems);
             }
         }
         Value::Object(fields) => {
             for (key, field) in fields.iter_mut() {
-                interpolate(field, &format!("{place}/{key}"), sources, problems);
+                interpolate(field, &format!("{place}/{key}"), sources, missing, problems);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-fn replaced(text: &str, place: &str, sources: &dyn Sources, problems: &Problems) -> String {
+fn replaced(text: &str, place: &str, sources: &dyn Sources, missing: Missing, problems: &Problems) -> String {
     let mut result = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -115,12 +131,19 @@ fn replaced(text: &str, place: &str, sources: &dyn Sources, problems: &Problems)
         }
         result.push_str(before);
         let Some((name, remaining)) = after.split_once('}') else {
-            problems.add(place, "'${' has no '}'; write '$${' for a literal '${'");
+            problems.add_form(place, None, "'${' has no '}'; write '$${' for a literal '${'");
             return text.to_owned();
         };
         match lookup(name, sources) {
             Ok(found) => result.push_str(&found),
-            Err(what) => problems.add(place, what),
+            Err(NotFound { is_unknown: false, what }) => problems.add_form(place, None, what),
+            Err(NotFound { what, .. }) => {
+                if missing == Missing::Refused {
+                    problems.add_form(place, None, what);
+                }
+                problems.leave_open(place, name);
+                result.push_str(&stand_in(name));
+            }
         }
         rest = remaining;
     }
@@ -128,22 +151,32 @@ fn replaced(text: &str, place: &str, sources: &dyn Sources, problems: &Problems)
     result
 }
 
-fn lookup(name: &str, sources: &dyn Sources) -> Result<String, String> {
+/// Why nothing stands for a `${…}`.
+struct NotFound {
+    /// Whether it may be there when the pipeline runs.
+    is_unknown: bool,
+    what: String,
+}
+
+fn lookup(name: &str, sources: &dyn Sources) -> Result<String, NotFound> {
+    let unknown = |what: String| NotFound { is_unknown: true, what };
     match name.split_once(':') {
         Some(("env", variable)) => match variable.split_once(":-") {
             Some((variable, default)) => Ok(sources.env_or(variable, default)),
             None => sources.env(variable).ok_or_else(|| {
-                format!("the environment variable {variable} is not set; export {variable}=… and run again")
+                unknown(format!("the environment variable {variable} is not set; export {variable}=… and run again"))
             }),
         },
         Some(("file", path)) => {
-            let content =
-                sources.value_file(path).map_err(|error| format!("the file {path} cannot be read ({error})"))?;
+            let content = sources
+                .value_file(path)
+                .map_err(|error| unknown(format!("the file {path} cannot be read ({error})")))?;
             let trimmed = content.strip_suffix('\n').unwrap_or(&content);
             Ok(trimmed.strip_suffix('\r').unwrap_or(trimmed).to_owned())
         }
         _ => {
-            Err(format!("'${{{name}}}' is not known (accepted: ${{env:NAME}}, ${{env:NAME:-default}}, ${{file:path}})"))
+            let accepted = "accepted: ${env:NAME}, ${env:NAME:-default}, ${file:path}";
+            Err(NotFound { is_unknown: false, what: format!("'${{{name}}}' is not known ({accepted})") })
         }
     }
 }

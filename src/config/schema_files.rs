@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::document::Document;
 use super::document::columns::SchemaSource;
 use super::document::problems::Problems;
+use super::document::{Document, Mapping as _};
 use super::format::{Format, read_value};
 use super::interpolate::Sources;
 use super::validate::Schemas;
@@ -15,12 +15,12 @@ use crate::schema::SchemaFile;
 /// Reads every schema that the document names, each once.
 pub(crate) fn read_schemas(document: &Document, sources: &dyn Sources, problems: &Problems) -> Schemas {
     let mut schemas = Schemas::default();
-    for resource in &document.resources {
+    for resource in document.resources.iter().flatten() {
         let Some(source) = &resource.schema else { continue };
         if schemas.has(source) {
             continue;
         }
-        let place = format!("{}/schema", resource.place);
+        let place = format!("{}/schema", resource.place());
         let path = source.path();
         let schema = read_schema_value(path, sources).and_then(|root| {
             let read = match source {

@@ -2,8 +2,11 @@
 
 mod columns;
 mod merging;
+mod positions;
 mod reference;
+mod schema;
 mod shapes;
+mod validator;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,6 +23,7 @@ use crate::spec::{
 const SECRET: &str = "hush-hush-1234";
 
 /// An environment and files out of a list.
+#[derive(Default)]
 struct Listed(HashMap<&'static str, &'static str>);
 
 impl Sources for Listed {
@@ -114,22 +118,21 @@ resources:
 ";
     let error = parse("calendar.yaml", text, Format::Yaml, &sources()).unwrap_err();
     insta::assert_snapshot!(error.to_string(), @r#"
-    calendar.yaml has 15 problems:
-      ./client/auth/client_secret: the environment variable NOT_SET is not set; export NOT_SET=… and run again
-      ./version: version 2 is not known (accepted: 1)
-      ./client: 'base_url' is missing
-      ./client/retry/statuses: expected a list of statuses (100 to 599), found a list
-      ./client/retry: received unexpected field 'max_retrys' (accepted: backoff_factor, jitter, max_retries, max_wait_seconds, statuses; did you mean 'max_retries'?)
-      ./client: received unexpected field 'base_ur' (accepted: allow_http, allowed_hosts, auth, base_url, concurrency, headers, paginator, rate_limit, retry, timeouts; did you mean 'base_url'?)
-      ./resources[0]/endpoint/paginator: the paginator 'ofset' is not known (accepted: auto, cursor, header_cursor, header_link, json_link, keyset, offset, page_number, single_page; did you mean 'offset'?)
-      ./resources[0]/schema: broken.json at #/properties/a/type: "text" is not a type (accepted: string, integer, number, boolean, object, array, null)
-      ./client/auth/token_url: is not a URL (relative URL without a base); write https://host/path
-      ./resources[1]: resource 'events' is already defined at ./resources[0]
-      ./resources[0]/endpoint/data_selector: is not a JSON path: expected a quoted key, an index or * at character 6 of "items["
-      ./resources[0]: write_disposition merge needs a primary_key
-      ./resources[1]/endpoint/paginator: 'limit' must be at least 1
-      ./resources[1]/endpoint/paginator: the listing could never end: give total_path, maximum_offset or has_more_path, or let stop_after_empty_page be true
-      ./resources[1]: write_disposition merge needs a primary_key
+    calendar.yaml has 14 problems:
+      calendar.yaml:1:10: ./version: expected 1, found 2
+      calendar.yaml:2:1: ./client: 'base_url' is missing
+      calendar.yaml:3:3: ./client: received unexpected field 'base_ur' (accepted: allow_http, allowed_hosts, auth, base_url, concurrency, headers, paginator, rate_limit, retry, timeouts; did you mean 'base_url'?)
+      calendar.yaml:4:70: ./client/auth/client_secret: the environment variable NOT_SET is not set; export NOT_SET=… and run again
+      calendar.yaml:4:99: ./client/auth/token_url: is not a URL (relative URL without a base); write https://host/path
+      calendar.yaml:5:11: ./client/retry: received unexpected field 'max_retrys' (accepted: backoff_factor, jitter, max_retries, max_wait_seconds, statuses; did you mean 'max_retries'?)
+      calendar.yaml:5:37: ./client/retry/statuses[0]: expected an integer from 100 to 599, found 99
+      calendar.yaml:6:40: ./resources[0]/write_disposition: write_disposition merge needs a primary_key
+      calendar.yaml:9:34: ./resources[0]/endpoint/paginator/type: 'ofset' is not known (accepted: auto, cursor, header_cursor, header_link, json_link, keyset, offset, page_number, single_page; did you mean 'offset'?)
+      calendar.yaml:9:69: ./resources[0]/endpoint/data_selector: is not a JSON path: expected a quoted key, an index or * at character 6 of "items["
+      calendar.yaml:10:13: ./resources[0]/schema: broken.json at #/properties/a/type: "text" is not a type (accepted: string, integer, number, boolean, object, array, null)
+      calendar.yaml:11:11: ./resources[1]/name: resource 'events' is already defined at ./resources[0]
+      calendar.yaml:12:16: ./resources[1]/endpoint/paginator: the listing could never end: give total_path, maximum_offset or has_more_path, or let stop_after_empty_page be true
+      calendar.yaml:12:49: ./resources[1]/endpoint/paginator/limit: expected an integer, at least 1, found 0
     "#);
 }
 
@@ -262,7 +265,7 @@ fn an_api_without_a_total_is_told_in_every_language() {
     assert_refused([
         (endless(json!("")), "could never end"),
         (endless(json!(false)), "could never end"),
-        (endless(json!(true)), "total_path: expected a text"),
+        (endless(json!(true)), "total_path: expected a string"),
     ]);
 }
 
@@ -423,15 +426,15 @@ fn contradictions_are_named() {
             resource(|r| r["partition_by"] = json!({"column": "day", "transform": "truncate", "width": 3})),
             "has no truncate",
         ),
-        (
-            resource(|r| r["partition_by"] = json!({"column": "kind", "transform": "bucket"})),
-            "buckets: must be a whole number from 1",
-        ),
+        (resource(|r| r["partition_by"] = json!({"column": "kind", "transform": "bucket"})), "'buckets' is missing"),
         (
             resource(|r| r["partition_by"] = json!({"column": "kind", "transform": "truncate", "width": 0})),
-            "width: must be a whole number from 1",
+            "width: expected an integer from 1 to 4294967295, found 0",
         ),
-        (resource(|r| r["partition_by"] = json!({"column": "kind", "width": 3})), "unexpected field 'width'"),
+        (
+            resource(|r| r["partition_by"] = json!({"column": "kind", "width": 3})),
+            "width: belongs to another transform",
+        ),
         (resource(|r| r["partition_by"] = json!(["kind", "kind"])), "is there twice"),
         (resource(|r| r["schema"] = json!("gone.json")), "gone.json cannot be read"),
         (resource(|r| r["schema"] = json!("broken.json")), "broken.json at #/properties/a/type"),
@@ -487,7 +490,7 @@ fn contradictions_between_resources_are_named() {
         (resource(|r| r["endpoint"]["incremental"] = json!({"initial_value": 1})), "'cursor_path' is missing"),
         (
             resource(|r| r["endpoint"]["incremental"] = json!({"cursor_path": "a", "step": "1d"})),
-            "'step' needs 'initial_value'",
+            "step: needs 'initial_value'",
         ),
         (
             resource(|r| r["endpoint"]["incremental"] = json!({"cursor_path": "a", "step": "soon"})),
@@ -504,7 +507,7 @@ fn contradictions_of_endpoints_and_clients_are_named() {
             "an action needs a condition",
         ),
         (resource(|r| r["endpoint"]["response_actions"] = json!([{"status_code": 404}])), "'action' is missing"),
-        (resource(|r| r["endpoint"]["data"] = json!([["a"]])), "expected a list of [name, value] pairs"),
+        (resource(|r| r["endpoint"]["data"] = json!([["a"]])), "data[0]: expected a pair: [name, value]"),
         (
             resource(|r| {
                 r["endpoint"]["auth"] =
@@ -515,6 +518,10 @@ fn contradictions_of_endpoints_and_clients_are_named() {
         (
             resource(|r| r["endpoint"]["auth"] = json!({"type": "jwt", "algorithm": "RS512", "private_key": "k"})),
             "'RS512' is not known (accepted: RS256, ES256, HS256",
+        ),
+        (
+            resource(|r| r["endpoint"]["auth"] = json!({"type": "jwt", "algorithm": "ES256", "private_key": "k"})),
+            "auth/private_key: client.auth.private_key is not a key for the algorithm; RS256 wants",
         ),
         (
             resource(|r| {
@@ -528,15 +535,53 @@ fn contradictions_of_endpoints_and_clients_are_named() {
             resource(|r| r["schema_contract"] = json!({"columns": "frozen"})),
             "'frozen' is not known (accepted: evolve, freeze",
         ),
-        (resource(|r| r["endpoint"]["paginator"]["limit"] = json!(0)), "'limit' must be at least 1"),
+        (
+            resource(|r| r["endpoint"]["paginator"]["limit"] = json!(0)),
+            "limit: expected an integer, at least 1, found 0",
+        ),
         (pipeline(|p| p["client"]["base_url"] = json!("ftp://x")), "'ftp' is not http or https"),
         (pipeline(|p| p["client"]["base_url"] = json!("https://u:p@x")), "has credentials in it"),
         (pipeline(|p| p["client"]["auth"]["token_url"] = json!(null)), "'token_url' is missing"),
-        (pipeline(|p| p["client"]["rate_limit"] = json!({"requests_per_second": 0})), "must be more than 0"),
-        (pipeline(|p| p["limits"] = json!({"pages_max": 0})), "must be at least 1"),
-        (pipeline(|p| p["limits"] = json!({"run_time_max_seconds": 0})), "run_time_max_seconds: must be more than 0"),
+        (
+            pipeline(|p| p["client"]["rate_limit"] = json!({"requests_per_second": 0})),
+            "expected a number, more than 0, found 0",
+        ),
+        (pipeline(|p| p["limits"] = json!({"pages_max": 0})), "expected an integer, at least 1"),
+        (
+            pipeline(|p| p["limits"] = json!({"run_time_max_seconds": 0})),
+            "run_time_max_seconds: expected a number of seconds, more than 0, found 0",
+        ),
         (pipeline(|p| p["limits"] = json!({"page_max": 1})), "did you mean 'pages_max'?"),
-        (pipeline(|p| p["resources"] = json!([])), "name at least one"),
+        (pipeline(|p| p["resources"] = json!([])), "resources: is empty: name at least one"),
+        (
+            pipeline(|p| p["destination"] = json!("gs://bucket/x")),
+            "scheme \"gs\" is not known; a destination is a local path",
+        ),
+        (
+            pipeline(|p| p["destination"] = json!({"url": "s3:///x"})),
+            "./destination/url: destination s3:///x names no bucket",
+        ),
+        (
+            pipeline(|p| p["destination"] = json!({"url": "s3://lake", "endpoint": "minio:9000"})),
+            "./destination/endpoint: endpoint minio:9000: scheme \"minio\" is neither http nor https",
+        ),
+        (
+            resource(|r| {
+                r["endpoint"]["incremental"] =
+                    json!({"cursor_path": "day", "initial_value": "last week", "step": "1d"});
+            }),
+            "incremental/initial_value: \"last week\" is not a date, a date-time or a time since 1970, which 'step'",
+        ),
+        (
+            resource(|r| r["primary_key"] = json!(["event_id", "event_id"])),
+            "./resources[0]/primary_key: has the column 'event_id' twice",
+        ),
+        (
+            resource(|r| {
+                r["endpoint"] = json!({"path": "e/{incremental.last_value}", "incremental": {"cursor_path": "day"}});
+            }),
+            "endpoint/path: {incremental.last_value} has no value in the first run: set incremental.initial_value",
+        ),
         (pipeline(|p| p["client"]["session"] = json!({})), "'session' is not supported"),
         (json!([1]), "expected a mapping, found a list"),
     ]);

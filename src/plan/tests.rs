@@ -109,9 +109,8 @@ fn windows_are_made_when_they_are_asked_for() {
 
 #[test]
 fn what_cannot_be_planned_says_what_to_change() {
-    let incremental = |value: Value| resource(&json!({"incremental": value}));
-    let soon = incremental(json!({"cursor_path": "at", "initial_value": "soon", "step": "1d"}));
-    let error = Plan::of(&soon, None, None).unwrap().in_windows(now()).unwrap_err();
+    let soon = Backfill { from: Some(CursorValue::Text("soon".to_owned())), to: None };
+    let error = Plan::of(&windows("1d"), None, Some(&soon)).unwrap().in_windows(now()).unwrap_err();
     assert!(error.message().contains("resource e: \"soon\" is not a date"), "{error}");
 }
 

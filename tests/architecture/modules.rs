@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{Item, UseTree, Visibility};
 
 use super::cfg::is_test_only;
@@ -174,6 +174,12 @@ impl Reader<'_> {
                     let path = ImportPath { is_global: true, segments: vec![used.ident.to_string()], is_self: false };
                     self.declare_name(module, name, Entry::Import(path));
                 }
+                Item::Macro(called) if called.ident.is_none() => {
+                    let namespaces = Namespaces { is_type: true, is_value: true };
+                    for name in documented(&called.mac.tokens) {
+                        self.declare_name(module, name, Entry::Item(namespaces));
+                    }
+                }
                 other => {
                     if let Some((name, namespaces)) = defined(other) {
                         self.declare_name(module, name, Entry::Item(namespaces));
@@ -314,6 +320,18 @@ fn defined(item: &Item) -> Option<(String, Namespaces)> {
         _ => return None,
     };
     Some((ident(name), namespaces))
+}
+
+/// Returns the names that stand below a doc comment or an attribute in what is given to a macro: those that it defines.
+fn documented(tokens: &TokenStream) -> Vec<String> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let name = |window: &[TokenTree]| match window {
+        [TokenTree::Punct(sign), TokenTree::Group(group), TokenTree::Ident(name)] => {
+            (sign.as_char() == '#' && group.delimiter() == Delimiter::Bracket).then(|| ident(name))
+        }
+        _ => None,
+    };
+    tokens.windows(3).filter_map(name).collect()
 }
 
 fn folder_of_children(path: &str, is_root: bool) -> String {

@@ -23,7 +23,8 @@ fn tree(files: &[(&str, &str)]) -> Texts {
         ("src/b/n.rs", "pub fn thing() {}\n"),
         (
             "src/b/y.rs",
-            "pub enum Kind { One, Two }\npub const MOST: usize = 3;\npub fn y() {}\npub mod inner { pub fn deep() {} }\n",
+            "pub enum Kind { One, Two }\npub const MOST: usize = 3;\npub fn y() {}\npub mod inner { pub fn deep() {} }\n\
+             made! { /// A thing.\n Made { of: Thing } }\n",
         ),
         ("crates/low/Cargo.toml", "[package]\nname = \"low\"\n"),
         ("crates/low/src/lib.rs", "pub mod words;\npub mod shared;\npub use words::Word as Said;\n"),
@@ -69,6 +70,7 @@ fn each_way_of_naming_something_is_an_arrow_to_where_it_is_defined() {
         ("a module within a file", "use crate::b::inner;\nfn f() { inner::deep() }", &[y]),
         ("within a macro", "fn f() { println!(\"{}\", crate::b::y::MOST) }", &[y]),
         ("within a macro, a module that is imported", "use crate::b::y;\nfn f() { vec![y::MOST] }", &[y]),
+        ("what a macro defines below its doc comment", "use crate::b::y::Made;", &[y]),
         ("a use within a function", "fn f() { use crate::b::y as z; z::y() }", &[y]),
         ("a bound", "fn f<T: crate::b::x::Can>() {}", &[x]),
         ("an impl", "struct S;\nimpl crate::b::x::Can for S { fn can(&self) {} }", &[x]),

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use object_store::local::LocalFileSystem;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::expectations::{same_requests, same_rows};
 use crate::support::json_rows::json_rows_in;
 use crate::support::script_server::{ScriptServer, Seen};
-use crate::support::{Ran, lakefeed, output_of};
+use crate::support::{Ran, lakefeed, output_of, python};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_reads_its_api_whole_and_then_only_what_is_new() {
@@ -35,6 +35,37 @@ fn every_example_has_a_server_to_run_against() {
         .collect();
     yaml.sort();
     assert_eq!(yaml, names());
+}
+
+/// Another reader of JSON Schemas finds that the committed one is one, that it accepts every example, and that it refuses
+/// a key that nobody knows.
+#[tokio::test]
+async fn the_json_schema_of_pipeline_files_is_one_for_other_readers() {
+    let mut documents = Vec::new();
+    let known = names().into_iter().chain(["calendar".to_owned()]);
+    for text in known.map(|name| std::fs::read_to_string(root().join(format!("examples/{name}.yaml"))).unwrap()) {
+        let document: Value = serde_saphyr::from_str(&text).unwrap();
+        for mapping in ["", "/client", "/resources/0", "/resources/0/endpoint"] {
+            let mut odd = document.clone();
+            if let Some(Value::Object(members)) = odd.pointer_mut(mapping) {
+                members.insert("nobody_knows".to_owned(), Value::Null);
+                documents.push(json!([odd, false]));
+            }
+        }
+        documents.push(json!([document, true]));
+    }
+    let script = "import json, sys\n\
+        from jsonschema import Draft202012Validator as Validator\n\
+        schema, documents = (json.load(open(name)) for name in sys.argv[1:])\n\
+        Validator.check_schema(schema)\n\
+        print(json.dumps([d for d, is_good in documents if Validator(schema).is_valid(d) != is_good]))";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("documents.json");
+    std::fs::write(&file, Value::from(documents).to_string()).unwrap();
+    let mut command = std::process::Command::new(python());
+    command.args(["-c", script]).arg(root().join("schemas/pipeline.schema.json")).arg(file);
+    let ran = output_of(command).await;
+    assert_eq!((ran.code, ran.stdout.trim()), (0, "[]"), "{}", ran.stderr);
 }
 
 fn root() -> PathBuf {

@@ -14,7 +14,7 @@ use url::{Host, Url};
 use crate::format::glob::GlobTable;
 use crate::log::snapshot::Snapshot;
 use crate::log::snapshot_file::COMMITS_PER_SNAPSHOT_FILE;
-use crate::spec::DestinationSpec;
+use crate::spec::{DestinationSpec, Location};
 use crate::storage::durability::{Durability, LocalDurability};
 use crate::storage::failure::failed;
 use crate::storage::layout::Layout;
@@ -57,23 +57,9 @@ impl Lake {
     /// credentials are not usable, [`ErrorKind::Storage`](lakefeed_model::error::ErrorKind) when
     /// the folder cannot be created.
     pub fn open(destination: &DestinationSpec, environment: &Environment) -> Result<Self> {
-        let written = destination.url.as_str();
-        if !written.contains("://") {
-            return Self::open_folder(FilePath::new(written), written);
-        }
-        let url = Url::parse(written)
-            .map_err(|error| Error::config(format!("destination {written:?} is not a URL")).with_source(error))?;
-        match url.scheme() {
-            "file" => {
-                let folder = url.to_file_path().map_err(|()| {
-                    Error::config(format!("destination {written} does not name a local folder"))
-                        .with_hint("write file:///absolute/path or just the path")
-                })?;
-                Self::open_folder(&folder, written)
-            }
-            "s3" | "s3a" => Self::open_s3(destination, &url, environment),
-            other => Err(Error::config(format!("destination {written}: scheme {other:?} is not known"))
-                .with_hint("a destination is a local path, file:///path or s3://bucket/prefix")),
+        match destination.location()? {
+            Location::Folder(folder) => Self::open_folder(&folder, &destination.url),
+            Location::Bucket { name, prefix } => Self::open_s3(destination, &name, prefix, environment),
         }
     }
 
@@ -83,14 +69,10 @@ impl Lake {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_existing(destination: &DestinationSpec, environment: &Environment) -> Result<Self> {
-        let written = destination.url.as_str();
-        let folder = match written.split_once("://") {
-            None => Some(PathBuf::from(written)),
-            Some(("file", _)) => Url::parse(written).ok().and_then(|url| url.to_file_path().ok()),
-            Some(_) => None,
-        };
-        if folder.is_some_and(|folder| !folder.is_dir()) {
-            return Err(Error::config(format!("there is no lake at {written}"))
+        if let Location::Folder(folder) = destination.location()?
+            && !folder.is_dir()
+        {
+            return Err(Error::config(format!("there is no lake at {}", destination.url))
                 .with_hint("name the folder or URL that pipelines have as their destination"));
         }
         Self::open(destination, environment)
@@ -187,9 +169,6 @@ impl Lake {
     }
 
     fn open_folder(folder: &FilePath, written: &str) -> Result<Self> {
-        if folder.as_os_str().is_empty() {
-            return Err(Error::config("the destination's path is empty"));
-        }
         std::fs::create_dir_all(folder).map_err(|error| failed("create the folder of the lake,", written, error))?;
         let folder = folder.canonicalize().map_err(|error| failed("open", written, error))?;
         let store = LocalFileSystem::new_with_prefix(&folder)
@@ -199,16 +178,8 @@ impl Lake {
         Ok(lake.on_local_disk(folder))
     }
 
-    fn open_s3(destination: &DestinationSpec, url: &Url, environment: &Environment) -> Result<Self> {
+    fn open_s3(destination: &DestinationSpec, bucket: &str, root: Path, environment: &Environment) -> Result<Self> {
         let written = destination.url.as_str();
-        let Some(bucket) = url.host_str().filter(|bucket| !bucket.is_empty()) else {
-            return Err(
-                Error::config(format!("destination {written} names no bucket")).with_hint("write s3://bucket/prefix")
-            );
-        };
-        let root = Path::from_url_path(url.path()).map_err(|error| {
-            Error::config(format!("destination {written}: the prefix is not a path")).with_source(error)
-        })?;
         let store = s3_builder(environment, destination, bucket)?
             .build()
             .map_err(|error| Error::config(format!("cannot open {written}")).with_source(error))?;
@@ -273,16 +244,8 @@ fn check_endpoint(
     bucket: &str,
     builder: &AmazonS3Builder,
 ) -> Result<(String, bool)> {
-    let mut endpoint = Url::parse(written).map_err(|error| {
-        Error::config(format!("endpoint {written:?} of destination {} is not a URL", destination.url))
-            .with_source(error)
-            .with_hint("write https://host or http://host:port")
-    })?;
-    let plain = match endpoint.scheme() {
-        "https" => false,
-        "http" => true,
-        other => return Err(Error::config(format!("endpoint {written}: scheme {other:?} is neither http nor https"))),
-    };
+    let endpoint = destination.endpoint_url(written, bucket)?;
+    let plain = endpoint.scheme() == "http";
     let allowed_by_environment = builder
         .get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp))
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -291,16 +254,6 @@ fn check_endpoint(
             .with_hint(
                 "use https, or set destination.allow_http: true (or AWS_ALLOW_HTTP=true) if the network is trusted",
             ));
-    }
-    if !destination.path_style
-        && let Some(host) = endpoint.host_str()
-    {
-        let host = format!("{bucket}.{host}");
-        endpoint.set_host(Some(&host)).map_err(|error| {
-            Error::config(format!("endpoint {written}: the bucket cannot be part of its host name"))
-                .with_source(error)
-                .with_hint("set destination.path_style: true")
-        })?;
     }
     Ok((endpoint.as_str().trim_end_matches('/').to_owned(), plain))
 }

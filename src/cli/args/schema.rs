@@ -11,6 +11,11 @@ Examples:
   lakefeed schema infer calendar.yaml > schemas/events.json
   lakefeed schema infer shop.yaml --resource orders --pages 50 --file schemas/orders.json";
 
+const PIPELINE_EXAMPLES: &str = "\
+Examples:
+  lakefeed schema pipeline > pipeline.schema.json
+  # yaml-language-server: $schema=pipeline.schema.json     (the first line of a pipeline file, for editors)";
+
 const SHOW_EXAMPLES: &str = "\
 Examples:
   lakefeed schema show ./lake calendar_events
@@ -21,6 +26,9 @@ pub(in crate::cli) enum SchemaCommand {
     /// Look at some pages of an API and write a schema file to edit
     #[command(after_help = INFER_EXAMPLES)]
     Infer(InferArguments),
+    /// Print the JSON Schema of a pipeline file, by which editors complete and check it
+    #[command(after_help = PIPELINE_EXAMPLES)]
+    Pipeline,
     /// Print the schema of a table
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowSchemaArguments),

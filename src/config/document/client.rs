@@ -1,49 +1,45 @@
-//! The `client` of a pipeline file as its user wrote it: where the API is, who we are, how patient we are.
+//! The `client` of a pipeline file as its user wrote it.
 
-use serde_json::Value;
+use std::time::Duration;
 
 use super::auth::AuthDocument;
-use super::fields::{Fields, pairs};
 use super::paginator::PaginatorDocument;
+use super::read::mapping;
+use super::values::{
+    Boolean, Count, Integer, List, Number, OneOrMore, Pairs, Positive, PositiveSeconds, Seconds, Share, Text, Url,
+};
 
-/// `client`: how to talk to the API.
-#[derive(Debug, Default)]
-pub(crate) struct ClientDocument {
-    /// The URL that relative paths are joined to; empty where there are none.
-    pub(crate) base_url: Option<String>,
-    /// Headers of every request.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) auth: Option<AuthDocument>,
-    /// The paginator of endpoints that name none.
-    pub(crate) paginator: Option<PaginatorDocument>,
-    pub(crate) retry: Option<RetryDocument>,
-    /// Requests that may be under way at the same time: 32 unless given.
-    pub(crate) concurrency: Option<u64>,
-    /// Hosts beside that of `base_url` that get the credentials, and that links may lead to.
-    pub(crate) allowed_hosts: Vec<String>,
-    /// Whether plain http may be spoken to hosts that are not on loopback.
-    pub(crate) allow_http: Option<bool>,
-    /// `rate_limit.requests_per_second`
-    pub(crate) requests_per_second: Option<f64>,
-    /// `timeouts.connect_seconds`: 10 unless given.
-    pub(crate) connect_seconds: Option<f64>,
-    /// `timeouts.read_seconds`, until the next byte: 60 unless given.
-    pub(crate) read_seconds: Option<f64>,
-    /// `timeouts.total_seconds`, for the whole exchange: 300 unless given.
-    pub(crate) total_seconds: Option<f64>,
-}
-
-/// `client.retry`.
-#[derive(Debug, Default)]
-pub(crate) struct RetryDocument {
-    pub(crate) statuses: Option<Vec<u64>>,
-    /// Tries after the first one.
-    pub(crate) max_retries: Option<u64>,
-    /// The first wait, in seconds; it doubles from retry to retry.
-    pub(crate) backoff_factor: Option<f64>,
-    pub(crate) max_wait_seconds: Option<f64>,
-    /// The share of a wait that is added at random at most.
-    pub(crate) jitter: Option<f64>,
+mapping! {
+    /// How to talk to the API.
+    ClientDocument "client" {
+        /// The URL that relative paths are joined to, with exactly one `/` between. http or https,
+        /// without credentials in it. May be empty where every `path` is a whole URL; the origins of
+        /// these are then the API's.
+        base_url: Url [required] like "https://api.example.com/v2",
+        /// Headers of every request, by name. A header of an endpoint wins over one of the same name.
+        headers: Pairs [list] like r#"{"X-Api-Version": "2026-01"}"#,
+        /// How requests are authenticated: [auth](#auth).
+        auth: AuthDocument [none],
+        /// The [paginator](#paginators) of endpoints that name none.
+        paginator: PaginatorDocument [usually "`auto`"],
+        /// Which failures are tried again: [retry](#retry).
+        retry: RetryDocument [usually "see there"],
+        /// How fast requests may follow each other: [rate limit](#rate-limit).
+        rate_limit: RateLimitDocument [none],
+        /// How long to wait for an answer: [timeouts](#timeouts).
+        timeouts: TimeoutsDocument [empty],
+        /// Requests that may be under way at the same time. The result is the same at any number. A
+        /// 429 halves it for a while.
+        // Until a 429 slows the client down, waiting for one answer after the other costs a listing
+        // most of its time.
+        concurrency: Count [32],
+        /// Hosts (`host` or `host:port`) beside that of `base_url` that links may lead to. They get
+        /// the credentials, too.
+        allowed_hosts: OneOrMore<Text> [list] like r#"["files.example.com", "eu.example.com:8443"]"#,
+        /// Whether plain http may be spoken to hosts that are not on loopback.
+        allow_http: Boolean [false],
+        refused ["session"],
+    }
 }
 
 impl ClientDocument {
@@ -51,50 +47,41 @@ impl ClientDocument {
     pub(crate) fn has_empty_base(&self) -> bool {
         self.base_url.as_ref().is_some_and(|url| url.trim().is_empty())
     }
+}
 
-    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
-        let mut client = Self {
-            base_url: fields.required_text("base_url"),
-            headers: pairs(&mut fields, "headers"),
-            auth: fields.object("auth").and_then(AuthDocument::read),
-            paginator: PaginatorDocument::read(&mut fields, "paginator"),
-            retry: fields.object("retry").map(RetryDocument::read),
-            concurrency: fields.whole("concurrency"),
-            allowed_hosts: fields.texts("allowed_hosts").unwrap_or_default(),
-            allow_http: fields.truth("allow_http"),
-            ..Self::default()
-        };
-        if let Some(mut limit) = fields.object("rate_limit") {
-            client.requests_per_second = limit.number("requests_per_second");
-            limit.finish();
-        }
-        if let Some(mut timeouts) = fields.object("timeouts") {
-            client.connect_seconds = timeouts.number("connect_seconds");
-            client.read_seconds = timeouts.number("read_seconds");
-            client.total_seconds = timeouts.number("total_seconds");
-            timeouts.finish();
-        }
-        fields.unsupported(&["session"]);
-        fields.finish();
-        client
+mapping! {
+    /// Which failures are tried again.
+    RetryDocument "retry" {
+        /// The statuses that are worth another try.
+        statuses: List<Integer<100, 599>> [vec![429, 500, 502, 503, 504]],
+        /// Tries after the first one.
+        max_retries: Integer<0, 1000> [3],
+        /// Seconds before the first retry; the wait doubles from retry to retry.
+        backoff_factor: Number [2.0],
+        /// No wait is longer, `Retry-After` included.
+        max_wait_seconds: Seconds [Duration::from_secs(300)],
+        /// Up to this share of a wait is added at random.
+        jitter: Share [0.1],
     }
 }
 
-impl RetryDocument {
-    fn read(mut fields: Fields<'_>) -> Self {
-        let statuses = fields.convert("statuses", "a list of statuses (100 to 599)", |value| {
-            let status = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
-            let statuses: Option<Vec<u64>> = value.as_array()?.iter().map(status).collect();
-            statuses.filter(|statuses| statuses.iter().all(|status| (100..600).contains(status)))
-        });
-        let retry = Self {
-            statuses,
-            max_retries: fields.whole("max_retries"),
-            backoff_factor: fields.number("backoff_factor"),
-            max_wait_seconds: fields.number("max_wait_seconds"),
-            jitter: fields.number("jitter"),
-        };
-        fields.finish();
-        retry
+mapping! {
+    /// How fast requests may follow each other.
+    RateLimitDocument "rate_limit" {
+        /// The average; a burst may have as many requests as one second allows. Budgets that the API
+        /// states (`RateLimit-*`, `X-RateLimit-*`) are kept without being asked for.
+        requests_per_second: Positive [none] like "10",
+    }
+}
+
+mapping! {
+    /// How long to wait for an answer.
+    TimeoutsDocument "timeouts" {
+        /// Until the connection stands.
+        connect_seconds: PositiveSeconds [Duration::from_secs(10)],
+        /// Until the next byte.
+        read_seconds: PositiveSeconds [Duration::from_secs(60)],
+        /// For the whole exchange.
+        total_seconds: PositiveSeconds [Duration::from_secs(300)],
     }
 }

@@ -1,13 +1,16 @@
-//! What the hints of `columns` say about types, and `schema`: where the shape of a record is.
+//! `columns` of a resource as its user wrote them: hints of single columns. And `schema`.
 
 use serde_json::Value;
 
-use super::fields::Fields;
-use crate::schema::{ColumnHint, ColumnType, IntegerType, OnError, TimeUnit, UNIX_TIMES};
+use super::kind::Kind;
+use super::read::{At, Fields, Mapping as _, Read, mapping, words};
+use super::values::{Boolean, File, OneOf, Text, Type, Whole};
+use crate::schema::{OnError, TimeUnit};
+use crate::spec::SortOrder;
 
 /// dlt's types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum DataType {
+pub(crate) enum DataType {
     Text,
     Double,
     Bool,
@@ -21,19 +24,95 @@ enum DataType {
     Time,
 }
 
-const DATA_TYPES: &[(&str, DataType)] = &[
-    ("text", DataType::Text),
-    ("double", DataType::Double),
-    ("bool", DataType::Bool),
-    ("timestamp", DataType::Timestamp),
-    ("bigint", DataType::Bigint),
-    ("binary", DataType::Binary),
-    ("json", DataType::Json),
-    ("decimal", DataType::Decimal),
-    ("wei", DataType::Wei),
-    ("date", DataType::Date),
-    ("time", DataType::Time),
-];
+words! {
+    DataType {
+        "text" = Self::Text, "double" = Self::Double, "bool" = Self::Bool, "timestamp" = Self::Timestamp,
+        "bigint" = Self::Bigint, "binary" = Self::Binary, "json" = Self::Json, "decimal" = Self::Decimal,
+        "wei" = Self::Wei, "date" = Self::Date, "time" = Self::Time
+    }
+    OnError { "reject" = Self::Reject, "null" = Self::Null, "fail" = Self::Fail }
+    SortOrder { "desc" = Self::Greatest, "asc" = Self::Least }
+    TimeUnit {
+        "unix-time" = Self::Second, "unix-time-ms" = Self::Millisecond, "unix-time-us" = Self::Microsecond,
+        "unix-time-ns" = Self::Nanosecond;
+        also "unixtime" = Self::Second
+    }
+}
+
+mapping! {
+    /// Hints of one column.
+    HintDocument "column" {
+        /// The column, in a list of hints.
+        name: Text [usually "the key"],
+        /// The column's type, in dlt's words. `wei` is a decimal of 76 digits.
+        data_type: OneOf<DataType> [usually "as it is"],
+        /// Bits of a `bigint` (8, 16, 32 or 64), digits of a `decimal` (38) or a `wei`, digits of a
+        /// second's fraction (0, 3, 6 or 9) of a `timestamp` or a `time`.
+        precision: Whole [usually "by the type"],
+        /// Digits of a `decimal` after the point.
+        scale: Whole [usually "9, or 0 with a `precision`"],
+        /// `false` for a `timestamp` without a zone.
+        timezone: Boolean [true],
+        /// An exact type, in place of `data_type`: [types](types.md).
+        x_arrow "x-arrow": Type [none] like "decimal128(18, 2)",
+        /// What a number counts since 1970 in a `timestamp`. `unixtime` is another word for
+        /// `unix-time`.
+        format: OneOf<TimeUnit> [none],
+        /// `false` puts records without a value aside.
+        nullable: Boolean [usually "`true`"],
+        /// What becomes of a value that does not fit, as in a schema file.
+        x_on_error "x-on-error": OneOf<OnError> [usually "`reject`"],
+        /// Which version of a key wins within a run: the one with the greatest value (`desc`) or the
+        /// least (`asc`). Null loses; of equal ones the last arrival wins. One column at most.
+        dedup_sort: OneOf<SortOrder> [usually "last arrival"],
+        /// The record deletes the row of its key when this field is `true`, or anything but `null` and
+        /// `false`. One column at most.
+        hard_delete: Boolean [false],
+        // They are for stores that lakefeed does not have.
+        ignored [
+            "description", "partition", "cluster", "sort", "unique", "foreign_key", "root_key", "parent_key", "row_key",
+            "variant", "references", "incremental"
+        ],
+        refused ["primary_key", "merge_key"],
+    }
+}
+
+/// Hints by column, or a list of them with their `name`s.
+pub(crate) struct Hints;
+
+impl Read for Hints {
+    type Value = Vec<(String, HintDocument)>;
+    const KIND: Kind = Kind::Either(&[
+        Kind::Map(&HintDocument::KIND),
+        Kind::List { of: &Kind::Named(&HintDocument::FORM, "name"), min: 0 },
+    ]);
+
+    fn read(value: &Value, at: &At<'_>) -> Option<Self::Value> {
+        let read = |hints: &Value, at: At<'_>| {
+            Some(HintDocument::read_keys(&Fields::of(hints, &at, const { &HintDocument::FORM }, "")?))
+        };
+        match value {
+            Value::Object(columns) => {
+                let named = |(column, hints): (&String, &Value)| Some((column.clone(), read(hints, at.key(column))?));
+                Some(columns.iter().filter_map(named).collect())
+            }
+            Value::Array(columns) => {
+                let named = |(position, hints): (usize, &Value)| {
+                    let hints = read(hints, at.element(position))?;
+                    if hints.name.is_none() {
+                        at.element(position).add("'name' is missing");
+                    }
+                    Some((hints.name.clone()?, hints))
+                };
+                Some(columns.iter().enumerate().filter_map(named).collect())
+            }
+            _ => {
+                at.expected(&Self::KIND, value);
+                None
+            }
+        }
+    }
+}
 
 /// Where the shape of a record is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +123,16 @@ pub(crate) enum SchemaSource {
     OpenApi { path: String, component: String },
 }
 
+mapping! {
+    /// A component of an OpenAPI document.
+    OpenApiDocument "openapi" {
+        /// The OpenAPI document (3.0 or 3.1, JSON or YAML).
+        openapi: File [required] like "api.yaml",
+        /// The schema among its components.
+        component: Text [required] like "Event",
+    }
+}
+
 impl SchemaSource {
     pub(crate) fn path(&self) -> &str {
         match self {
@@ -52,105 +141,17 @@ impl SchemaSource {
     }
 }
 
-/// `schema`: the path of a JSON Schema, or `{openapi, component}`.
-pub(crate) fn read_schema(fields: &mut Fields<'_>) -> Option<SchemaSource> {
-    match fields.value("schema")? {
-        Value::Object(_) => {
-            let mut source = fields.object("schema")?;
-            let (path, component) = (source.required_text("openapi"), source.required_text("component"));
-            source.finish();
-            Some(SchemaSource::OpenApi { path: path?, component: component? })
-        }
-        _ => fields.text("schema").map(SchemaSource::JsonSchema),
-    }
-}
+impl Read for SchemaSource {
+    type Value = Self;
+    const KIND: Kind = Kind::Either(&[<File as Read>::KIND, OpenApiDocument::KIND]);
 
-/// What the hints of one column say about its type.
-pub(crate) fn read_hint(fields: &mut Fields<'_>, name: &str) -> ColumnHint {
-    let problems = fields.problems;
-    let column_type = read_type(fields);
-    let format = fields.choice("format", UNIX_TIMES);
-    let counts = format.filter(|_| {
-        let is_time = matches!(&column_type, Some(ColumnType::Duration(_)))
-            || column_type.as_ref().is_some_and(|column_type| column_type.as_timestamp().is_some());
-        if !is_time {
-            problems
-                .add(&fields.place_of("format"), "only a timestamp or a duration counts the time; say the type, too");
+    fn read(value: &Value, at: &At<'_>) -> Option<Self> {
+        match value {
+            Value::Object(_) => {
+                let document = OpenApiDocument::read(value, at)?;
+                Some(Self::OpenApi { path: document.openapi?, component: document.component? })
+            }
+            _ => <File as Read>::read(value, at).map(Self::JsonSchema),
         }
-        is_time
-    });
-    let nullable = fields.truth("nullable");
-    let on_error =
-        fields.choice("x-on-error", &[("reject", OnError::Reject), ("null", OnError::Null), ("fail", OnError::Fail)]);
-    if on_error == Some(OnError::Null) && nullable == Some(false) {
-        problems.add(&fields.place_of("x-on-error"), "null cannot stand in a column that must have a value");
     }
-    ColumnHint { path: vec![name.to_owned()], column_type, nullable, on_error, counts }
-}
-
-/// `x-arrow`, or `data_type` with its precision, scale and zone.
-fn read_type(fields: &mut Fields<'_>) -> Option<ColumnType> {
-    let problems = fields.problems;
-    let data_type = fields.choice("data_type", DATA_TYPES);
-    let precision = fields.whole("precision");
-    let scale = fields.whole("scale");
-    let is_instant = fields.truth("timezone").unwrap_or(true);
-    if let Some(text) = fields.text("x-arrow") {
-        let column_type = ColumnType::parse(&text);
-        if column_type.is_none() {
-            problems.add(&fields.place_of("x-arrow"), format!("'{text}' is not a type; docs/types.md has them all"));
-        }
-        if data_type.is_some() {
-            problems.add(&fields.place, "give either 'data_type' or 'x-arrow'");
-        }
-        return column_type;
-    }
-    let found = typed(data_type?, precision, scale, is_instant);
-    if found.is_none() {
-        let message = "is none that the type has: bits 8, 16, 32 or 64 of bigint, digits 0, 3, 6 or 9 of timestamp and time, at most 76 of decimal";
-        problems.add(&fields.place_of("precision"), message);
-    }
-    found
-}
-
-fn typed(data_type: DataType, precision: Option<u64>, scale: Option<u64>, is_instant: bool) -> Option<ColumnType> {
-    let unit = match precision.unwrap_or(6) {
-        0 => Some(TimeUnit::Second),
-        3 => Some(TimeUnit::Millisecond),
-        6 => Some(TimeUnit::Microsecond),
-        9 => Some(TimeUnit::Nanosecond),
-        _ => None,
-    };
-    Some(match data_type {
-        DataType::Text => ColumnType::Utf8,
-        DataType::Double => ColumnType::Float64,
-        DataType::Bool => ColumnType::Boolean,
-        DataType::Timestamp => ColumnType::timestamp(unit?, is_instant),
-        DataType::Bigint => match precision.unwrap_or(64) {
-            8 => ColumnType::Integer(IntegerType::Int8),
-            16 => ColumnType::Integer(IntegerType::Int16),
-            32 => ColumnType::Integer(IntegerType::Int32),
-            64 => ColumnType::Int64,
-            _ => return None,
-        },
-        DataType::Binary => ColumnType::Binary,
-        DataType::Json => ColumnType::Json,
-        // dlt's usual precisions.
-        DataType::Decimal => {
-            decimal(precision.unwrap_or(38), scale.unwrap_or(if precision.is_some() { 0 } else { 9 }))?
-        }
-        DataType::Wei => decimal(precision.unwrap_or(76), scale.unwrap_or(0))?,
-        DataType::Date => ColumnType::Date32,
-        DataType::Time => match unit? {
-            TimeUnit::Second => ColumnType::Time(crate::schema::OtherUnit::Second),
-            TimeUnit::Millisecond => ColumnType::Time(crate::schema::OtherUnit::Millisecond),
-            TimeUnit::Microsecond => ColumnType::Time64,
-            TimeUnit::Nanosecond => ColumnType::Time(crate::schema::OtherUnit::Nanosecond),
-        },
-    })
-}
-
-fn decimal(precision: u64, scale: u64) -> Option<ColumnType> {
-    let name = if precision > 38 { "decimal256" } else { "decimal128" };
-    ColumnType::parse(&format!("{name}({precision}, {scale})"))
 }

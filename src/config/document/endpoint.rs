@@ -3,214 +3,168 @@
 use serde_json::Value;
 
 use super::auth::AuthDocument;
-use super::fields::{Fields, json_path, kind, pairs};
 use super::incremental::IncrementalDocument;
+use super::kind::{Holds, Kind};
 use super::paginator::PaginatorDocument;
-use crate::spec::{Action, Method, Placeholder, RecordFormat, ResponseAction, Template};
+use super::read::{At, Read, mapping, tagged, words};
+use super::values::{Integer, Json, List, MapOf, Nullable, OneOf, Pairs, Path, Template, Text, Texts, scalar};
+use crate::spec::{Action, Method, RecordFormat};
 
-/// `resources[n].endpoint`.
-#[derive(Debug, Default)]
-pub(crate) struct EndpointDocument {
-    /// The resource's name unless given.
-    pub(crate) path: Option<String>,
-    pub(crate) method: Option<Method>,
-    pub(crate) params: Vec<(String, Template)>,
-    pub(crate) json: Option<Value>,
-    pub(crate) data: Option<DataDocument>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) paginator: Option<PaginatorDocument>,
-    pub(crate) data_selector: Option<String>,
-    pub(crate) incremental: Option<IncrementalDocument>,
-    pub(crate) response_actions: Vec<ResponseAction>,
-    pub(crate) record_format: Option<RecordFormat>,
-    pub(crate) auth: EndpointAuth,
-    /// Parameters of dlt's older `type: resolve`, which are there for the path only.
-    pub(crate) resolved_params: Vec<String>,
+words! {
+    Method { "GET" = Self::Get, "POST" = Self::Post; also "get" = Self::Get, "post" = Self::Post }
+    Action { "ignore" = Self::Ignore, "fail" = Self::Fail, "retry" = Self::Retry }
+    RecordFormat {
+        "json" = Self::Json, "ndjson" = Self::Ndjson, "csv" = Self::Delimited { delimiter: b',' },
+        "csv_semicolon" = Self::Delimited { delimiter: b';' }, "tsv" = Self::Delimited { delimiter: b'\t' }
+    }
 }
 
-/// `endpoint.auth`.
-#[derive(Debug, Default)]
-pub(crate) enum EndpointAuth {
-    /// It is not there, or a problem already: the client's.
-    #[default]
-    OfClient,
-    /// It is null: none, also where the client has one.
-    None,
-    /// Instead of the client's.
-    Own(Box<AuthDocument>),
-}
-
-/// `data`: a form, or text.
-#[derive(Debug)]
-pub(crate) enum DataDocument {
-    Form(Vec<(String, Template)>),
-    Raw(Template),
+mapping! {
+    /// What to ask for.
+    EndpointDocument "endpoint" or "path" {
+        /// The path below `base_url`, or a whole http(s) URL. May have
+        /// [placeholders](#placeholders-and-parents).
+        path: Template [usually "the resource's name"] like "posts/{resources.posts.id}/comments",
+        /// The method of its requests. `get` and `post` do as well.
+        method: OneOf<Method> [Method::Get],
+        /// Query parameters by name. A list repeats the parameter, null leaves it out. May have
+        /// placeholders.
+        params: MapOf<ParamDocument> [list] like r#"{"expand": ["people", "rooms"], "archived": false}"#,
+        /// The JSON body. Its strings may have placeholders; one that is nothing but a placeholder
+        /// takes the type of the value.
+        json: Json [none],
+        /// Instead of `json`: a form as a mapping or a list of `[name, value]` pairs, or a text that is
+        /// sent as it is. May have placeholders.
+        data: DataDocument [none],
+        /// Headers beside those of the client. May have placeholders.
+        headers: Pairs [list],
+        /// [Auth](#auth) of this endpoint; `null` for none, also where the client has one.
+        auth: Nullable<AuthDocument> [usually "the client's"],
+        /// The path to the records of a page. Without it, the first list (in the order of the page)
+        /// under `data`, `items`, `results`, `entries`, `records`, `rows`, `entities`, `payload`,
+        /// `content`, `objects` or `values`, at most three keys deep, else the shallowest list, else
+        /// the whole body as one record.
+        data_selector: Path [usually "looked for"] like "data.items",
+        /// How a page has its records. `json`: one document, with the records at the selector.
+        /// `ndjson`: one record a line. `csv`, `csv_semicolon`, `tsv`: separated values
+        /// ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)) below a line of column names; a cell is
+        /// text where its column is, else a number, `true` or `false` where it looks like one; an empty
+        /// cell is null.
+        record_format: OneOf<RecordFormat> [usually "by content type"],
+        /// How the listing is cut into pages: [paginators](#paginators).
+        paginator: PaginatorDocument [usually "the client's, else `auto`"],
+        /// How only what is new is read: [incremental](#incremental).
+        incremental: IncrementalDocument [none],
+        /// What to do about certain answers: [response actions](#response-actions).
+        response_actions: List<ActionDocument> [list],
+    }
 }
 
 impl EndpointDocument {
-    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
-        let methods = [("GET", Method::Get), ("POST", Method::Post), ("get", Method::Get), ("post", Method::Post)];
-        let mut endpoint = Self {
-            path: fields.text("path"),
-            method: fields.choice("method", &methods),
-            json: fields.value("json").cloned(),
-            headers: pairs(&mut fields, "headers"),
-            paginator: PaginatorDocument::read(&mut fields, "paginator"),
-            data_selector: fields.text("data_selector"),
-            record_format: fields.choice(
-                "record_format",
-                &[
-                    ("json", RecordFormat::Json),
-                    ("ndjson", RecordFormat::Ndjson),
-                    ("csv", RecordFormat::Delimited { delimiter: b',' }),
-                    ("csv_semicolon", RecordFormat::Delimited { delimiter: b';' }),
-                    ("tsv", RecordFormat::Delimited { delimiter: b'\t' }),
-                ],
-            ),
-            auth: EndpointAuth::read(&mut fields),
-            incremental: fields.object("incremental").and_then(IncrementalDocument::read),
-            ..Self::default()
-        };
-        endpoint.read_params(&mut fields);
-        endpoint.data = read_data(&mut fields);
-        endpoint.response_actions = read_actions(&mut fields);
-        if endpoint.json.is_some() && endpoint.data.is_some() {
-            fields.problems.add(&fields.place, "'json' and 'data' exclude each other; give one");
-        }
-        fields.finish();
-        endpoint
+    /// How only what is new is read: its own key, or dlt's older form among the parameters.
+    pub(crate) fn incremental(&self) -> Option<&IncrementalDocument> {
+        self.incremental.as_ref().or_else(|| {
+            self.params.iter().find_map(|(_, param)| match param {
+                ParamDocument::Bound(BoundParamDocument::Incremental(incremental)) => Some(&**incremental),
+                ParamDocument::Bound(BoundParamDocument::Resolve(_)) | ParamDocument::Texts(_) => None,
+            })
+        })
     }
+}
 
-    /// `params`: texts, and dlt's older mappings of `type: resolve` and `type: incremental`.
-    fn read_params(&mut self, fields: &mut Fields<'_>) {
-        let place = fields.place_of("params");
-        let problems = fields.problems;
-        let Some(params) = fields.object("params") else { return };
-        for (name, value) in params.entries() {
-            let place = format!("{place}/{name}");
-            match value {
-                Value::Object(mapping) if mapping.get("type").and_then(Value::as_str) == Some("incremental") => {
-                    if self.incremental.is_some() {
-                        problems.add(&place, "an endpoint has one incremental; there is another");
-                    }
-                    self.incremental = Fields::of(place.clone(), value, problems).and_then(IncrementalDocument::read);
-                    let start = Placeholder::Incremental(crate::spec::IncrementalValue::StartValue);
-                    self.params.push((name.clone(), Template::placeholder(start)));
-                }
-                Value::Object(_) => {
-                    if let Some(parent) = Fields::of(place, value, problems).and_then(read_resolve) {
-                        self.params.push((name.clone(), Template::placeholder(parent)));
-                        self.resolved_params.push(name.clone());
-                    }
-                }
-                Value::Array(elements) => {
-                    for element in elements {
-                        self.params.extend(template_of(element, &place, fields).map(|text| (name.clone(), text)));
-                    }
-                }
-                single => self.params.extend(template_of(single, &place, fields).map(|text| (name.clone(), text))),
+mapping! {
+    /// What to do about certain answers. It needs a condition; an answer must fit both where both are
+    /// given.
+    ActionDocument "response_action" {
+        /// The answer's status.
+        status_code: Integer<100, 599> [usually "any"],
+        /// A text within the answer's body.
+        content: Text [usually "any"],
+        /// `ignore` ends the listing (of this parent's record, or window) without this answer, `fail`
+        /// fails the run, `retry` sends the request again within the bounds of `client.retry`.
+        action: OneOf<Action> [required],
+    }
+}
+
+tagged! {
+    /// dlt's older forms of a parameter.
+    BoundParamDocument "bound_param" by "type", short: false {
+        "resolve" => Resolve(ResolveDocument),
+        "incremental" => Incremental(IncrementalDocument),
+    }
+}
+
+mapping! {
+    /// A field of the parent's record, for a `{name}` of the path.
+    ResolveDocument "resolve" {
+        /// The parent resource.
+        resource: Text [required],
+        /// The field of its records.
+        field: Path [required] like "id",
+    }
+}
+
+/// A parameter: its values, or one of dlt's older forms.
+#[derive(Debug, Clone)]
+pub(crate) enum ParamDocument {
+    Texts(Vec<String>),
+    Bound(BoundParamDocument),
+}
+
+impl Read for ParamDocument {
+    type Value = Self;
+    const KIND: Kind = Kind::Either(&[Texts::KIND, BoundParamDocument::KIND]);
+
+    fn read(value: &Value, at: &At<'_>) -> Option<Self> {
+        match value {
+            Value::Object(_) => BoundParamDocument::read(value, at).map(Self::Bound),
+            _ => Texts::read(value, at).map(Self::Texts),
+        }
+    }
+}
+
+/// `data`: a form, or text.
+#[derive(Debug, Clone)]
+pub(crate) enum DataDocument {
+    Form(Vec<(String, String)>),
+    Raw(String),
+}
+
+impl Read for DataDocument {
+    type Value = Self;
+    const KIND: Kind = Kind::Either(&[
+        Kind::String(Holds::Template),
+        Pairs::KIND,
+        Kind::List { of: &Kind::Pair(&Kind::Scalar), min: 0 },
+    ]);
+
+    fn read(value: &Value, at: &At<'_>) -> Option<Self> {
+        match value {
+            Value::Object(_) => Pairs::read(value, at).map(Self::Form),
+            Value::Array(_) => {
+                List::<Pair>::read(value, at).map(|pairs| Self::Form(pairs.into_iter().flatten().collect()))
+            }
+            Value::String(text) => Some(Self::Raw(text.clone())),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {
+                at.expected(&Self::KIND, value);
+                None
             }
         }
     }
 }
 
-impl EndpointAuth {
-    fn read(fields: &mut Fields<'_>) -> Self {
-        if fields.raw("auth").is_some_and(Value::is_null) {
-            return Self::None;
-        }
-        fields.object("auth").and_then(AuthDocument::read).map_or(Self::OfClient, |auth| Self::Own(Box::new(auth)))
-    }
-}
+/// A field of a form.
+struct Pair;
 
-/// `{type: resolve, resource: posts, field: id}`, which a placeholder of the path is bound to.
-fn read_resolve(mut fields: Fields<'_>) -> Option<Placeholder> {
-    fields.choice("type", &[("resolve", ())])?;
-    let (resource, field) = (fields.required_text("resource"), fields.required_text("field"));
-    let place = fields.place_of("field");
-    let problems = fields.problems;
-    fields.finish();
-    Some(Placeholder::Parent { resource: resource?, field: json_path(&field?, &place, problems)? })
-}
+impl Read for Pair {
+    type Value = Option<(String, String)>;
+    const KIND: Kind = Kind::Pair(&Kind::Scalar);
 
-/// A text with places to fill in. Numbers and truth values count as their text; null is none.
-pub(crate) fn template_of(value: &Value, place: &str, fields: &Fields<'_>) -> Option<Template> {
-    let text = match value {
-        Value::Null => return None,
-        Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::Array(_) | Value::Object(_) => {
-            fields.problems.add(place, format!("expected a text, found {}", kind(value)));
+    fn read(value: &Value, at: &At<'_>) -> Option<Self::Value> {
+        let Some([Value::String(name), value]) = value.as_array().map(Vec::as_slice) else {
+            at.expected(&Self::KIND, value);
             return None;
-        }
-    };
-    Template::parse(&text).map_err(|error| fields.problems.add(place, error.to_string())).ok()
-}
-
-/// `data`: a mapping or a list of pairs is a form, a text is sent as it is.
-fn read_data(fields: &mut Fields<'_>) -> Option<DataDocument> {
-    let place = fields.place_of("data");
-    let value = fields.value("data")?;
-    let field = |name: &str, value: &Value| {
-        template_of(value, &format!("{place}/{name}"), fields).map(|text| (name.to_owned(), text))
-    };
-    match value {
-        Value::String(_) => template_of(value, &place, fields).map(DataDocument::Raw),
-        Value::Object(members) => {
-            let mut form = Vec::new();
-            for (name, value) in members {
-                match value {
-                    Value::Array(elements) => form.extend(elements.iter().filter_map(|element| field(name, element))),
-                    single => form.extend(field(name, single)),
-                }
-            }
-            Some(DataDocument::Form(form))
-        }
-        Value::Array(entries) => {
-            let mut form = Vec::new();
-            for entry in entries {
-                match entry.as_array().map(Vec::as_slice) {
-                    Some([Value::String(name), value]) => form.extend(field(name, value)),
-                    _ => fields.problems.add(&place, "expected a list of [name, value] pairs"),
-                }
-            }
-            Some(DataDocument::Form(form))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            fields.problems.add(&place, format!("expected a form or a text, found {}", kind(value)));
-            None
-        }
+        };
+        Some(scalar(value, at).map(|text| (name.clone(), text)))
     }
-}
-
-fn read_actions(fields: &mut Fields<'_>) -> Vec<ResponseAction> {
-    let place = fields.place_of("response_actions");
-    let problems = fields.problems;
-    let actions = match fields.value("response_actions") {
-        None => return Vec::new(),
-        Some(Value::Array(actions)) => actions,
-        Some(other) => {
-            problems.add(&place, format!("expected a list, found {}", kind(other)));
-            return Vec::new();
-        }
-    };
-    let read = |(position, action): (usize, &Value)| {
-        let mut fields = Fields::of(format!("{place}[{position}]"), action, problems)?;
-        let status = fields.convert("status_code", "a status (100 to 599)", |value| {
-            let status = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
-            http::StatusCode::from_u16(u16::try_from(status).ok()?).ok()
-        });
-        let content = fields.text("content");
-        if !fields.has("action") {
-            problems.add(&fields.place, "'action' is missing (accepted: ignore, fail, retry)");
-        }
-        let chosen =
-            fields.choice("action", &[("ignore", Action::Ignore), ("fail", Action::Fail), ("retry", Action::Retry)]);
-        if !fields.has("status_code") && content.is_none() {
-            problems.add(&fields.place, "give 'status_code', 'content' or both: an action needs a condition");
-        }
-        fields.finish();
-        Some(ResponseAction { status, content, action: chosen? })
-    };
-    actions.iter().enumerate().filter_map(read).collect()
 }

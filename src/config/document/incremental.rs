@@ -1,143 +1,70 @@
-//! `endpoint.incremental` of a pipeline file: dlt's keys, time windows, and the format that requests want.
+//! `endpoint.incremental` of a pipeline file as its user wrote it.
 
-use std::time::Duration;
+use super::read::{mapping, words};
+use super::values::{Column, CursorValue, Number, OneOf, OneOrMore, Path, Span, Text};
+use crate::spec::{CursorFormat, LagUnit, LastValue, OnMissing, RangeBound, RowOrder};
 
-use serde_json::Value;
-
-use super::fields::{Fields, json_path};
-use crate::spec::{
-    CursorFormat, CursorSpec, CursorValue, IncrementalValue, Lag, LagUnit, LastValue, OnMissing, Placeholder,
-    RangeBound, RowOrder, Template,
-};
-
-/// `incremental`, and the parameters that it asks for by its older keys.
-#[derive(Debug, Clone)]
-pub(crate) struct IncrementalDocument {
-    pub(crate) spec: CursorSpec,
-    /// `start_param` and `end_param`.
-    pub(crate) params: Vec<(String, Template)>,
-}
-
-impl IncrementalDocument {
-    /// Reads the mapping; `None` when it has no usable `cursor_path`, which is a problem already.
-    pub(crate) fn read(mut fields: Fields<'_>) -> Option<Self> {
-        fields.raw("type");
-        let cursor_path = fields.required_text("cursor_path");
-        let place = fields.place_of("cursor_path");
-        let cursor_path = cursor_path.and_then(|path| json_path(&path, &place, fields.problems));
-        let bounds = [("closed", RangeBound::Closed), ("open", RangeBound::Open)];
-        let lag_unit = fields.choice(
-            "lag_unit",
-            &[
-                ("seconds", LagUnit::Seconds),
-                ("minutes", LagUnit::Minutes),
-                ("hours", LagUnit::Hours),
-                ("days", LagUnit::Days),
-                ("units", LagUnit::Units),
-            ],
-        );
-        let spec = CursorSpec {
-            cursor_path: cursor_path.clone().unwrap_or_else(crate::spec::JsonPath::root),
-            initial_value: cursor_value(&mut fields, "initial_value"),
-            end_value: cursor_value(&mut fields, "end_value"),
-            last_value: fields
-                .choice("last_value_func", &[("max", LastValue::Max), ("min", LastValue::Min)])
-                .unwrap_or(LastValue::Max),
-            lag: fields.number("lag").map(|amount| Lag { amount, unit: lag_unit }),
-            row_order: fields.choice("row_order", &[("asc", RowOrder::Ascending), ("desc", RowOrder::Descending)]),
-            on_missing: fields
-                .choice(
-                    "on_cursor_value_missing",
-                    &[("raise", OnMissing::Raise), ("include", OnMissing::Include), ("exclude", OnMissing::Exclude)],
-                )
-                .unwrap_or(OnMissing::Raise),
-            range_start: fields.choice("range_start", &bounds).unwrap_or(RangeBound::Closed),
-            range_end: fields.choice("range_end", &bounds).unwrap_or(RangeBound::Open),
-            key: fields.texts("primary_key"),
-            format: fields.choice(
-                "format",
-                &[
-                    ("epoch_s", CursorFormat::EpochSeconds),
-                    ("epoch_ms", CursorFormat::EpochMilliseconds),
-                    ("iso", CursorFormat::Iso),
-                    ("date", CursorFormat::Date),
-                ],
-            ),
-            step: duration(&mut fields, "step"),
-            lookback: duration(&mut fields, "lookback"),
-        };
-        let mut params = Vec::new();
-        for (key, value) in [("start_param", IncrementalValue::StartValue), ("end_param", IncrementalValue::EndValue)] {
-            if let Some(name) = fields.text(key) {
-                params.push((name, Template::placeholder(Placeholder::Incremental(value))));
-            }
-        }
-        check(&fields, &spec);
-        fields.unsupported(&["convert"]);
-        fields.ignored(&["allow_external_schedulers"]);
-        fields.finish();
-        cursor_path.map(|_| Self { spec, params })
+words! {
+    LagUnit {
+        "seconds" = Self::Seconds, "minutes" = Self::Minutes, "hours" = Self::Hours, "days" = Self::Days,
+        "units" = Self::Units
+    }
+    LastValue { "max" = Self::Max, "min" = Self::Min }
+    RowOrder { "asc" = Self::Ascending, "desc" = Self::Descending }
+    OnMissing { "raise" = Self::Raise, "include" = Self::Include, "exclude" = Self::Exclude }
+    RangeBound { "closed" = Self::Closed, "open" = Self::Open }
+    CursorFormat {
+        "epoch_s" = Self::EpochSeconds, "epoch_ms" = Self::EpochMilliseconds, "iso" = Self::Iso, "date" = Self::Date
     }
 }
 
-fn check(fields: &Fields<'_>, spec: &CursorSpec) {
-    let problem = |what: &str| fields.problems.add(&fields.place, what);
-    if spec.step.is_some() && spec.initial_value.is_none() {
-        problem("'step' needs 'initial_value', where the first window starts");
-    }
-    if spec.step.is_some_and(|step| step.is_zero()) {
-        problem("'step' must be longer than nothing");
-    }
-    if spec.lookback.is_some() && spec.lag.is_some() {
-        problem("'lookback' and 'lag' are the same thing in windows; give one");
-    }
-    if spec.end_value.is_some() && spec.initial_value.is_none() {
-        problem("'end_value' needs 'initial_value': the range is from one to the other");
-    }
-}
-
-fn cursor_value(fields: &mut Fields<'_>, key: &'static str) -> Option<CursorValue> {
-    fields.convert(key, "a text or a number", CursorValue::of_json)
-}
-
-/// Seconds, or a number with a unit: `30s`, `15m`, `6h`, `1d`, `2w`.
-fn duration(fields: &mut Fields<'_>, key: &'static str) -> Option<Duration> {
-    fields.convert(key, "a duration such as 30m, 6h or 1d", |value| match value {
-        Value::Number(seconds) => Duration::try_from_secs_f64(seconds.as_f64()?).ok(),
-        Value::String(text) => parse_duration(text),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    })
-}
-
-/// A whole number of seconds, or one with a unit: `90`, `30s`, `15m`, `6h`, `1d`, `2w`.
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit_seconds = match unit.trim() {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit_seconds).map(Duration::from_secs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_units() {
-        for (text, seconds) in
-            [("30", 30), ("30s", 30), ("15m", 900), ("6h", 21_600), ("1d", 86_400), ("2w", 1_209_600)]
-        {
-            assert_eq!(parse_duration(text), Some(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in ["", "d", "1y", "-1d", "1.5h", "99999999999999999999d"] {
-            assert_eq!(parse_duration(text), None, "{text}");
-        }
+mapping! {
+    /// How only what is new is read.
+    IncrementalDocument "incremental" {
+        /// Where a record has its cursor value, a number or a string. Date-times are compared as
+        /// instants.
+        cursor_path: Path [required] like "updated_at",
+        /// Where the first run starts.
+        initial_value: CursorValue [usually "everything"] like "2026-01-01T00:00:00Z",
+        /// Where every run ends. Needs `initial_value`; nothing is remembered then, and every run
+        /// reads the same range.
+        end_value: CursorValue [none],
+        /// Which of two values is the later one.
+        last_value_func: OneOf<LastValue> [LastValue::Max],
+        /// How far before the last value a run starts, but never before `initial_value`.
+        lag: Number [none],
+        /// What `lag` counts; `units` is what a number counts. Without it, seconds for date-times,
+        /// days for dates, `units` for numbers. A unit of time makes a number a time since 1970, in
+        /// seconds or, from 100,000,000,000 on, in milliseconds.
+        lag_unit: OneOf<LagUnit> [usually "by the value"],
+        /// The order in which the API is certain to give records by the cursor. Then paging stops at
+        /// the first page past the range.
+        row_order: OneOf<RowOrder> [usually "not known"],
+        /// Records without a value: `raise` fails the run, `include` keeps them, `exclude` leaves them
+        /// out.
+        on_cursor_value_missing: OneOf<OnMissing> [OnMissing::Raise],
+        /// Whether records at the start belong to the range. With `closed`, those that were committed
+        /// before are not appended again.
+        range_start: OneOf<RangeBound> [RangeBound::Closed],
+        /// Whether records at the end belong to the range.
+        range_end: OneOf<RangeBound> [RangeBound::Open],
+        /// The fields that tell records at one value apart; the whole record where there is no key. An
+        /// empty list: none are told apart, and all at the start are read again.
+        primary_key: OneOrMore<Column> [usually "that of the resource"],
+        /// How values are written in requests: seconds or milliseconds since 1970,
+        /// `2026-11-23T08:00:00Z` or `2026-11-23`, in UTC.
+        format: OneOf<CursorFormat> [usually "as the API writes it"],
+        /// The length of one time window. A run then reads window by window until now (or
+        /// `end_value`), each committed on its own. Needs `initial_value`.
+        step: Span [none] like "1d",
+        /// How far before the end of the last window the first one starts; a `lag` as a duration.
+        /// Excludes `lag`.
+        lookback: Span [none] like "6h",
+        /// The query parameter that takes the start, as `{incremental.start_value}` would.
+        start_param: Text [none],
+        /// The query parameter that takes the end.
+        end_param: Text [none],
+        ignored ["type", "allow_external_schedulers"],
+        refused ["convert"],
     }
 }

@@ -1,140 +1,129 @@
-//! The pipeline file as its user wrote it: the wire types, one per mapping. Their field docs are the reference of the file.
+//! The pipeline file as its user wrote it: one type for each mapping, with what its keys mean.
 //!
-//! Reading checks the form only: known keys, right types. Whether the values make sense together is `validate`'s business.
+//! Reading checks the form only: known keys, right kinds. Whether the values make sense together, and
+//! whether a string holds what it should, is the business of `validate`.
 
 pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod columns;
 pub(crate) mod endpoint;
-pub(crate) mod fields;
 pub(crate) mod incremental;
+pub(crate) mod json_schema;
+pub(crate) mod kind;
 pub(crate) mod merge;
 pub(crate) mod paginator;
 pub(crate) mod problems;
+mod read;
 pub(crate) mod resource;
+pub(crate) mod values;
 
 use serde_json::Value;
 
 use client::ClientDocument;
-use fields::{Fields, kind};
 use problems::Problems;
-use resource::{ResourceDocument, read_resources};
+pub(crate) use read::Mapping;
+use read::{At, Read, mapping};
+use resource::{Defaults, ResourceDocument, merge_all};
+use values::{Boolean, Bytes, Count, Integer, NonEmpty, PositiveSeconds, Rejects, Seconds, Text, Url};
 
-use crate::spec::RejectsMax;
+use crate::spec::Limits;
 
-/// A pipeline file.
-#[derive(Debug, Default)]
-pub(crate) struct Document {
-    /// The pipeline's name; the file's name without extension unless given.
-    pub(crate) name: Option<String>,
-    pub(crate) client: ClientDocument,
-    /// The resources with the defaults merged in, in the order of the file.
-    pub(crate) resources: Vec<ResourceDocument>,
-    pub(crate) destination: Option<DestinationDocument>,
-    pub(crate) limits: LimitsDocument,
+mapping! {
+    /// A pipeline: an API, what to read of it, and where to put it.
+    Document "pipeline" {
+        /// The version of this format.
+        version: Integer<1, 1> [1],
+        /// The pipeline's name in logs and reports.
+        name: Text [usually "the file's name without extension"],
+        /// How to talk to the API: [client](#client).
+        client: ClientDocument [required],
+        /// A [resource](#resources) whose keys hold for every resource that does not have them.
+        resource_defaults: Defaults [none],
+        /// What to read, at least one: [resources](#resources). A string is a resource of that name.
+        resources: NonEmpty<ResourceDocument> [required],
+        /// Where the lake is: [destination](#destination), or its URL alone.
+        destination: DestinationDocument [usually "`run --destination`"],
+        /// The bounds of a run: [limits](#limits).
+        limits: LimitsDocument [empty],
+        // The JSON Schema by which an editor checks the file.
+        ignored ["$schema"],
+    }
 }
 
-/// `destination`, or its URL alone.
-#[derive(Debug, Default)]
-pub(crate) struct DestinationDocument {
-    pub(crate) url: String,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) region: Option<String>,
-    pub(crate) path_style: Option<bool>,
-    pub(crate) allow_http: Option<bool>,
+mapping! {
+    /// Where the lake is.
+    DestinationDocument "destination" or "url" {
+        /// A folder (`./lake`, relative to the working directory, or `file:///lake`), or
+        /// `s3://bucket/prefix`. `run --destination` takes its place.
+        url: Url [required] like "./lake" like "s3://bucket/lake",
+        /// The endpoint of an S3-compatible store.
+        endpoint: Url [usually "`AWS_ENDPOINT_URL`, else Amazon's"] like "https://minio.example.com:9000",
+        /// The region.
+        region: Text [usually "`AWS_REGION`, `AWS_DEFAULT_REGION`, else `us-east-1`"],
+        /// Whether the bucket is part of the path, or of the host's name.
+        path_style: Boolean [true],
+        /// Whether plain http is allowed to an endpoint that is not on loopback.
+        allow_http: Boolean [false],
+    }
 }
 
-/// `limits`, each by the name of its field in [`crate::spec::Limits`].
-#[derive(Debug, Default)]
-pub(crate) struct LimitsDocument {
-    pub(crate) page_bytes_max: Option<u64>,
-    pub(crate) pages_max: Option<u64>,
-    pub(crate) run_time_max_seconds: Option<f64>,
-    pub(crate) resume_age_max_seconds: Option<f64>,
-    pub(crate) nesting_depth_max: Option<u64>,
-    pub(crate) batch_rows: Option<u64>,
-    pub(crate) batch_bytes: Option<u64>,
-    pub(crate) writer_buffer_bytes: Option<u64>,
-    pub(crate) merge_index_bytes: Option<u64>,
-    pub(crate) file_bytes_target: Option<u64>,
-    pub(crate) row_group_rows: Option<u64>,
-    pub(crate) rejects_max: Option<RejectsMax>,
+mapping! {
+    /// The bounds of a run. A run that meets one of the first four, or has more rejects than
+    /// `rejects_max`, fails and commits nothing.
+    LimitsDocument "limits" {
+        /// The largest body of a page, decompressed.
+        page_bytes_max: Bytes [Limits::default().page_bytes_max],
+        /// The most pages of one listing.
+        pages_max: Count [Limits::default().pages_max],
+        /// The longest time for one listing; each record of a parent, and each window, has a listing of
+        /// its own.
+        run_time_max_seconds: PositiveSeconds [Limits::default().run_time_max],
+        /// The deepest nesting of a page's JSON; more than 512 counts as 512.
+        nesting_depth_max: Count [u64::from(Limits::default().nesting_depth_max)],
+        /// How old the pages of a stopped run may be for the next one to go on from them
+        /// ([decision 7](decisions/0007-a-stopped-run-is-gone-on-with-by-its-answers.md)); 0 keeps none.
+        resume_age_max_seconds: Seconds [Limits::default().resume_age_max],
+        /// Rows of a batch between decoder and writer.
+        batch_rows: Count [Limits::default().batch_rows as u64],
+        /// Bytes of such a batch; whichever comes first.
+        batch_bytes: Bytes [Limits::default().batch_bytes as u64],
+        /// Bytes that all open Parquet writers may buffer together.
+        writer_buffer_bytes: Bytes [Limits::default().writer_buffer_bytes as u64],
+        /// Bytes that the keys of a merging run may take in memory; with more keys than fit, about 480,000,
+        /// they go to temporary files (`TMPDIR`). Not where versions compete by a column (`dedup_sort`, a
+        /// guard), or `delete-insert` has no primary key.
+        merge_index_bytes: Bytes [Limits::default().merge_index_bytes as u64],
+        /// A data file is closed when it has about this many bytes.
+        file_bytes_target: Bytes [Limits::default().file_bytes_target],
+        /// Rows of a Parquet row group.
+        row_group_rows: Count [Limits::default().row_group_rows as u64],
+        /// Records of one pass over a resource that may be
+        /// [refused](schemas.md#records-that-are-refused): a count (0 for none), or a share such as `"1%"`
+        /// of those that were read. With more of them the run fails with exit code 6.
+        rejects_max: Rejects [none] like "1%",
+    }
 }
 
 impl Document {
-    /// Reads a document; `None` when it is no mapping at all.
-    pub(crate) fn read(value: &Value, problems: &Problems) -> Option<Self> {
-        let mut fields = Fields::of(".".to_owned(), value, problems)?;
-        if let Some(version) = fields.whole("version")
-            && version != 1
+    /// Reads a document, the defaults merged into its resources; `None` when it is no mapping at all.
+    pub(crate) fn of(mut value: Value, problems: &Problems) -> Option<Self> {
+        let at = At::root(problems);
+        if value.is_null() {
+            at.add("is empty; a pipeline has at least 'client' and 'resources'");
+            return None;
+        }
+        // What is wrong with the defaults is said once, where it is, and not with each resource again.
+        let defaults = value.get_mut("resource_defaults").map(Value::take).filter(|defaults| !defaults.is_null());
+        let before = problems.count();
+        let read = defaults.as_ref().and_then(|defaults| Defaults::read(defaults, &at.key("resource_defaults")));
+        if let (Some(Defaults), Some(Value::Object(defaults))) = (read, &defaults)
+            && problems.count() == before
         {
-            problems.add("./version", format!("version {version} is not known (accepted: 1)"));
+            merge_all(&mut value, defaults);
         }
-        let name = fields.text("name");
-        if fields.value("client").is_none() {
-            problems.add(".", "'client' is missing");
-        }
-        let client = fields.object("client").map(ClientDocument::read).unwrap_or_default();
-        let defaults = fields.value("resource_defaults").cloned();
-        let resources = match fields.value("resources") {
-            Some(Value::Array(resources)) if !resources.is_empty() => {
-                read_resources(resources, defaults.as_ref(), problems)
-            }
-            Some(Value::Array(_)) | None => {
-                problems.add(".", "'resources' is missing: name at least one");
-                Vec::new()
-            }
-            Some(other) => {
-                problems.add("./resources", format!("expected a list, found {}", kind(other)));
-                Vec::new()
-            }
-        };
-        let destination = DestinationDocument::read(&mut fields);
-        let limits = fields.object("limits").map(LimitsDocument::read).unwrap_or_default();
-        fields.finish();
-        Some(Self { name, client, resources, destination, limits })
-    }
-}
-
-impl DestinationDocument {
-    fn read(parent: &mut Fields<'_>) -> Option<Self> {
-        if let Some(Value::String(url)) = parent.value("destination") {
-            return Some(Self { url: url.clone(), ..Self::default() });
-        }
-        let mut fields = parent.object("destination")?;
-        let destination = Self {
-            url: fields.required_text("url").unwrap_or_default(),
-            endpoint: fields.text("endpoint"),
-            region: fields.text("region"),
-            path_style: fields.truth("path_style"),
-            allow_http: fields.truth("allow_http"),
-        };
-        fields.finish();
-        Some(destination)
-    }
-}
-
-impl LimitsDocument {
-    fn read(mut fields: Fields<'_>) -> Self {
-        let limits = Self {
-            page_bytes_max: fields.whole("page_bytes_max"),
-            pages_max: fields.whole("pages_max"),
-            run_time_max_seconds: fields.number("run_time_max_seconds"),
-            resume_age_max_seconds: fields.number("resume_age_max_seconds"),
-            nesting_depth_max: fields.whole("nesting_depth_max"),
-            batch_rows: fields.whole("batch_rows"),
-            batch_bytes: fields.whole("batch_bytes"),
-            writer_buffer_bytes: fields.whole("writer_buffer_bytes"),
-            merge_index_bytes: fields.whole("merge_index_bytes"),
-            file_bytes_target: fields.whole("file_bytes_target"),
-            row_group_rows: fields.whole("row_group_rows"),
-            rejects_max: fields.convert("rejects_max", "a count, or a share such as '1%'", |value| match value {
-                Value::String(text) => RejectsMax::parse(text),
-                Value::Number(number) => number.as_u64().map(RejectsMax::Count),
-                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-            }),
-        };
-        fields.finish();
-        limits
+        let mut document = Self::read(&value, &at)?;
+        document.resources.iter_mut().for_each(|resources| resources.retain(|resource| resource.name.is_some()));
+        debug_assert!(document.version == 1 && document.resource_defaults.is_none(), "they are used up by now");
+        Some(document)
     }
 }

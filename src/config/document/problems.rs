@@ -4,16 +4,72 @@ use std::cell::RefCell;
 
 use crate::error::Error;
 
+/// What is wrong, and where.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// The place that the message names, such as `./resources[0]/endpoint`.
+    place: String,
+    /// The key in the mapping there that it is about.
+    key: Option<String>,
+    what: String,
+}
+
 /// A list of problems, each with its place. Shared by the readers of all parts of a document.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
-    found: RefCell<Vec<String>>,
+    found: RefCell<Vec<Problem>>,
+    /// The places whose values are only known when the pipeline runs, and what stands there.
+    unknown: RefCell<Vec<(String, String)>>,
 }
 
 impl Problems {
-    /// Notes a problem at a place such as `./resources[0]/endpoint`.
+    /// Notes a problem of meaning at a place such as `./resources[0]/endpoint`. Nothing is wrong with a
+    /// value that is not known yet.
     pub(crate) fn add(&self, place: &str, what: impl AsRef<str>) {
-        self.found.borrow_mut().push(format!("{place}: {}", what.as_ref()));
+        if !self.is_unknown(place) {
+            self.add_form(place, None, what);
+        }
+    }
+
+    /// Notes an error at a place, with its hints.
+    pub(crate) fn add_error(&self, place: &str, error: &Error) {
+        let said: Vec<String> = std::iter::once(error.to_string()).chain(error.hints().iter().cloned()).collect();
+        self.add(place, said.join("; "));
+    }
+
+    /// Notes a problem of form at a place, or with a key of the mapping there. It holds whatever an unknown
+    /// value turns out to be.
+    pub(crate) fn add_form(&self, place: &str, key: Option<&str>, what: impl AsRef<str>) {
+        let (place, key) = (place.to_owned(), key.map(str::to_owned));
+        self.found.borrow_mut().push(Problem { place, key, what: what.as_ref().to_owned() });
+    }
+
+    /// Notes that the value at a place is only known when the pipeline runs.
+    pub(crate) fn leave_open(&self, place: &str, name: &str) {
+        self.unknown.borrow_mut().push((place.to_owned(), name.to_owned()));
+    }
+
+    /// The names of what is only known when the pipeline runs, each once.
+    pub(crate) fn open_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.unknown.borrow().iter().map(|(_, name)| name.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Whether the value at a place, or an element of the list there, is only known when the pipeline
+    /// runs; or the string that stands for the mapping around it. What a resource does not say stands in
+    /// the defaults.
+    fn is_unknown(&self, place: &str) -> bool {
+        let default = place.strip_prefix("./resources[").and_then(|rest| rest.split_once(']'));
+        let default = default.map(|(_, rest)| format!("./resource_defaults{rest}"));
+        let is_at = |unknown: &str, place: &str| {
+            let element = unknown.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('['));
+            element || place.strip_prefix(unknown).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let is_here =
+            |unknown: &str| is_at(unknown, place) || default.as_deref().is_some_and(|default| is_at(unknown, default));
+        self.unknown.borrow().iter().any(|(unknown, _)| is_here(unknown))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -25,9 +81,21 @@ impl Problems {
         self.found.borrow().len()
     }
 
-    /// All problems as one error; `origin` is the file.
-    pub(crate) fn into_error(self, origin: &str) -> Error {
-        let found = self.found.into_inner();
+    /// All problems as one error, in the order of the file. `origin` is the file, `point_of` the line and
+    /// column of a place, or of a key of the mapping there.
+    pub(crate) fn into_error(self, origin: &str, point_of: impl Fn(&str, Option<&str>) -> Option<(u64, u64)>) -> Error {
+        let located = |problem: Problem| (point_of(&problem.place, problem.key.as_deref()), problem);
+        let mut found: Vec<_> = self.found.into_inner().into_iter().map(located).collect();
+        found.sort_by_key(|(point, _)| *point);
+        // What is wrong with a default is wrong in every resource.
+        found.dedup_by(|(point, problem), (before, first)| {
+            point.is_some() && point == before && problem.what == first.what
+        });
+        let text = |(point, Problem { place, what, .. }): (Option<(u64, u64)>, Problem)| match point {
+            Some((line, column)) => format!("{origin}:{line}:{column}: {place}: {what}"),
+            None => format!("{place}: {what}"),
+        };
+        let found: Vec<String> = found.into_iter().map(text).collect();
         let count = match found.len() {
             1 => "1 problem".to_owned(),
             count => format!("{count} problems"),
@@ -35,6 +103,20 @@ impl Problems {
         Error::config(format!("{origin} has {count}:\n  {}", found.join("\n  ")))
     }
 }
+
+/// A text in the place of a `${…}` that nothing is there for: a URL is good for most purposes.
+pub(crate) fn stand_in(name: &str) -> String {
+    let (_, name) = name.split_once(':').unwrap_or(("", name));
+    let host: String = name.chars().filter(|sign| sign.is_ascii_alphanumeric() || *sign == '_').collect();
+    format!("{STAND_IN}{}.invalid", host.to_lowercase())
+}
+
+/// Whether something in the text is not known yet.
+pub(crate) fn has_stand_in(text: &str) -> bool {
+    text.contains(STAND_IN)
+}
+
+const STAND_IN: &str = "https://unset.";
 
 /// The best of `candidates` for a misspelt word, when one is near enough to be meant.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,44 +1,217 @@
-//! The `resources` of a pipeline file, with `resource_defaults` merged in as dlt does.
-
-use std::num::NonZeroU32;
+//! A resource of a pipeline file as its user wrote it, and `resource_defaults`.
 
 use serde_json::{Map, Value};
 
-use super::columns::{SchemaSource, read_schema};
+use super::columns::{Hints, SchemaSource};
 use super::endpoint::EndpointDocument;
-use super::fields::{Fields, kind};
-use super::merge::{MergeDocument, merge_columns};
-use super::problems::Problems;
-use crate::expression::Expression;
+use super::kind::Kind;
+use super::merge::{DeletesDocument, Disposition, DispositionDocument};
+use super::read::{At, Fields, Mapping as _, Read, mapping, words};
+use super::values::{Boolean, Column, Expression, Integer, List, MapOf, OneOf, OneOrMore, Path, Text, Whole};
 use crate::schema::{Conflicts, Naming};
-use crate::spec::{ContractMode, ProcessingStep, Transform};
+use crate::spec::ContractMode;
 
-/// Keys of dlt's resources that this version does not do.
-const RESOURCE_LATER: &[&str] = &["table_format", "parent_table_name"];
+mapping! {
+    /// One listing of the API, and the table that it feeds.
+    ResourceDocument "resource" or "name" {
+        /// The resource's name, unique in the file.
+        name: Text [required] like "orders",
+        /// The table's folder below the destination: at most 200 bytes, not starting with `.` or `_`,
+        /// without `/` and the like.
+        table_name: Text [usually "the name, with `_` for `/` and the like"],
+        /// What to ask for: [endpoint](#endpoint), or its path alone.
+        endpoint: EndpointDocument [empty usually "the name as the path"],
+        /// The columns that identify a record. `merge` needs them, but for what [merging](#merging)
+        /// says. Plain values, never null.
+        primary_key: OneOrMore<Column> [list] like "id",
+        /// The columns that name a group of records which a run brings as a whole:
+        /// [merging](#merging).
+        merge_key: OneOrMore<Column> [list],
+        /// What a run does with the rows that are there: `append`, `replace`, `merge` or `skip`, or
+        /// [more about it](#merging).
+        write_disposition: DispositionDocument [empty usually "`append`"],
+        /// Which records delete, and how: [merging](#merging).
+        deletes: DeletesDocument [none],
+        /// The [schema file](#schema), relative to the pipeline file.
+        schema: SchemaSource [usually "inferred"] like "schemas/orders.json",
+        /// Hints of single columns, by their name or as a list: their [types](#columns), and what
+        /// [merging](#merging) wants to know.
+        columns: Hints [list],
+        /// How rows are spread over folders: a [level](#partitions) or a list of levels, outermost
+        /// first. Needs `schema`.
+        partition_by: OneOrMore<PartitionDocument> [list],
+        /// What may become of the table's schema: [schema contract](#schema-contract), or one mode
+        /// for `tables`, `columns` and `data_type`.
+        schema_contract: ContractDocument [list],
+        /// Objects and lists: `native` keeps them as structs and lists, `flatten` makes columns `a__b` of
+        /// the fields of objects, `child_tables` does so too and makes tables of lists, `json` keeps them
+        /// as JSON text; a number keeps so many levels native, and what lies deeper as JSON text:
+        /// [names and nesting](#names-and-nesting).
+        nested: NestedDocument [list],
+        /// What columns are called: as the keys of the records, or by `snake_case`:
+        /// [names and nesting](#names-and-nesting).
+        naming: OneOf<Naming> [Naming::AsIs],
+        /// Whether each row says which run it came with (`_lakefeed_run_id`) and when that began to write
+        /// (`_lakefeed_loaded_at`, UTC). A row that is as it was keeps what it says.
+        load_metadata: Boolean [false],
+        /// What is done with each record before it is typed: [processing steps](#processing-steps).
+        processing_steps: List<StepDocument> [list],
+        /// Fields of the parent's record that each row gets, as `_<parent>_<field>`, dots as `_`.
+        include_from_parent: OneOrMore<Path> [list],
+        /// `false` for a resource that is read for its children only, and has no table.
+        selected: Boolean [true],
+        // Hints for stores that lakefeed does not have.
+        ignored ["parallelized", "max_table_nesting", "references", "nested_hints", "file_format"],
+        refused ["table_format", "parent_table_name"],
+    }
+}
 
-/// Keys that change nothing here: hints for stores that lakefeed does not have.
-const RESOURCE_IGNORED: &[&str] = &["parallelized", "max_table_nesting", "references", "nested_hints", "file_format"];
+words! {
+    Naming { "as_is" = Self::AsIs, "snake_case" = Self::SnakeCase }
+    ContractMode {
+        "evolve" = Self::Evolve, "freeze" = Self::Freeze, "discard_row" = Self::DiscardRow,
+        "discard_value" = Self::DiscardValue
+    }
+    Conflicts { "reject" = Self::Reject, "text" = Self::Text, "json" = Self::Json, "variant" = Self::Variant }
+}
 
-/// `resources[n]`, with `resource_defaults` merged in.
-#[derive(Debug)]
-pub(crate) struct ResourceDocument {
-    pub(crate) place: String,
-    pub(crate) name: String,
-    pub(crate) table_name: Option<String>,
-    pub(crate) endpoint: EndpointDocument,
-    pub(crate) schema: Option<SchemaSource>,
-    pub(crate) primary_key: Vec<String>,
-    pub(crate) merge: MergeDocument,
-    pub(crate) partition_by: Vec<PartitionDocument>,
-    /// False for a resource that is only read for its children.
-    pub(crate) selected: bool,
-    pub(crate) include_from_parent: Vec<String>,
-    /// What the pipeline says of it; the rest is as usual.
-    pub(crate) schema_contract: ContractDocument,
-    pub(crate) nested: NestedDocument,
-    pub(crate) naming: Naming,
-    pub(crate) load_metadata: Option<bool>,
-    pub(crate) processing_steps: Vec<ProcessingStep>,
+mapping! {
+    /// One level of folders.
+    PartitionDocument "partition" or "column" {
+        /// A column of the schema.
+        column: Column [required],
+        /// What is taken of the column's value, in UTC. Timestamps take all but `truncate` (and `bucket`
+        /// only in microseconds), dates all but that and `hour`; texts and 64-bit integers `identity`,
+        /// `bucket` and `truncate`; decimals and times in microseconds `identity` and `bucket`; booleans,
+        /// other integers and dictionary-encoded texts `identity`; floats, bytes, durations, structs,
+        /// lists, maps and JSON none.
+        transform: OneOf<TransformName> [TransformName::Identity],
+        /// How many buckets there are. The bucket is that of Iceberg's `bucket[N]`: a hash that any engine
+        /// can compute.
+        buckets: Integer<1, 4_294_967_295> [usually "required by `bucket`"],
+        /// How many characters of a text are kept; a number is rounded down to a multiple of it.
+        width: Integer<1, 4_294_967_295> [usually "required by `truncate`"],
+        /// The name of the folder level, `name=value`. Not the name of a column.
+        name: Text [usually "`<column>_<transform>`"],
+    }
+}
+
+/// What a level takes of a column; some need a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TransformName {
+    Identity,
+    Year,
+    Month,
+    Day,
+    Hour,
+    Bucket,
+    Truncate,
+}
+
+words! {
+    TransformName {
+        "identity" = Self::Identity, "year" = Self::Year, "month" = Self::Month, "day" = Self::Day,
+        "hour" = Self::Hour, "bucket" = Self::Bucket, "truncate" = Self::Truncate
+    }
+}
+
+mapping! {
+    /// What is done with each record: either a `filter` or a `map`.
+    StepDocument "processing_step" {
+        /// Records for which this is not true are left out.
+        filter: Expression [none] like "record.status != 'cancelled'",
+        /// Each of these fields is set to the value of its expression.
+        map: MapOf<Expression> [none] like r#"{"title": "record.summary.trim()"}"#,
+        refused ["yield_map"],
+    }
+}
+
+mapping! {
+    /// What may become of a table's schema when records bring something new.
+    ContractParts "schema_contract" {
+        /// Where there is no table yet. With `discard_row` and `discard_value`, what was read goes
+        /// nowhere.
+        tables: OneOf<ContractMode> [usually "`evolve`"],
+        /// Fields that the table does not have. A null is not a new field.
+        columns: OneOf<ContractMode> [usually "`evolve`; `discard_value` with a `schema`"],
+        /// Values that do not fit their column. `evolve` widens it where nothing is lost; `discard_value`
+        /// makes the value null.
+        data_type: OneOf<ContractMode> [usually "`evolve`; `discard_row` with a `schema`"],
+        /// With `data_type: evolve`, a column whose values no type holds without loss: `reject` puts the
+        /// records aside, `text` makes a column of dates or times text when other texts come, `json` makes
+        /// any column JSON text, `variant` keeps the column and puts the values into another one beside
+        /// it, as dlt does (`n__v_text`; [names](schemas.md#variants)).
+        conflicts: OneOf<Conflicts> [usually "`reject`"],
+    }
+}
+
+impl ResourceDocument {
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it has a table, and is not read for its children only.
+    pub(crate) fn has_table(&self) -> bool {
+        self.selected && self.write_disposition.disposition != Some(Disposition::Skip)
+    }
+}
+
+/// `schema_contract`, or the mode of its parts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ContractDocument {
+    pub(crate) tables: Option<ContractMode>,
+    pub(crate) columns: Option<ContractMode>,
+    pub(crate) data_type: Option<ContractMode>,
+    pub(crate) conflicts: Option<Conflicts>,
+}
+
+impl Read for ContractDocument {
+    type Value = Self;
+    const KIND: Kind = Kind::Either(&[OneOf::<ContractMode>::KIND, ContractParts::KIND]);
+
+    fn read(value: &Value, at: &At<'_>) -> Option<Self> {
+        if value.is_string() {
+            let all = OneOf::<ContractMode>::read(value, at);
+            return Some(Self { tables: all, columns: all, data_type: all, conflicts: None });
+        }
+        let ContractParts { tables, columns, data_type, conflicts, .. } = ContractParts::read(value, at)?;
+        Some(Self { tables, columns, data_type, conflicts })
+    }
+}
+
+/// How objects and lists are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NestedMode {
+    Native,
+    Flatten,
+    ChildTables,
+}
+
+/// `nested` in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NestedWord {
+    Mode(NestedMode),
+    /// No levels at all.
+    Json,
+}
+
+words! {
+    NestedMode { "native" = Self::Native, "flatten" = Self::Flatten, "child_tables" = Self::ChildTables }
+    NestedWord {
+        "native" = Self::Mode(NestedMode::Native), "flatten" = Self::Mode(NestedMode::Flatten),
+        "child_tables" = Self::Mode(NestedMode::ChildTables), "json" = Self::Json
+    }
+}
+
+mapping! {
+    /// How objects and lists are kept, and how deep.
+    NestedParts "nested" {
+        /// What becomes of objects and lists.
+        mode: OneOf<NestedMode> [NestedMode::Native],
+        /// Levels of objects and lists, those of the record's own fields being the first, that are not
+        /// JSON text.
+        levels: Whole [usually "all"],
+    }
 }
 
 /// `nested`.
@@ -52,63 +225,58 @@ pub(crate) struct NestedDocument {
     pub(crate) levels: Option<u32>,
 }
 
-/// `schema_contract`, or the mode of all of its parts.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct ContractDocument {
-    pub(crate) tables: Option<ContractMode>,
-    pub(crate) columns: Option<ContractMode>,
-    pub(crate) data_type: Option<ContractMode>,
-    pub(crate) conflicts: Option<Conflicts>,
-}
+impl Read for NestedDocument {
+    type Value = Self;
+    const KIND: Kind = Kind::Either(&[OneOf::<NestedWord>::KIND, <Whole as Read>::KIND, NestedParts::KIND]);
 
-/// One level of `partition_by`.
-#[derive(Debug)]
-pub(crate) struct PartitionDocument {
-    pub(crate) place: String,
-    pub(crate) column: String,
-    pub(crate) transform: Transform,
-    pub(crate) name: Option<String>,
-}
-
-const NAMINGS: &[(&str, Naming)] = &[("as_is", Naming::AsIs), ("snake_case", Naming::SnakeCase)];
-
-/// Reads every resource.
-pub(crate) fn read_resources(
-    resources: &[Value],
-    defaults: Option<&Value>,
-    problems: &Problems,
-) -> Vec<ResourceDocument> {
-    let empty = Map::new();
-    let defaults = match defaults {
-        None => &empty,
-        Some(Value::Object(defaults)) => defaults,
-        Some(other) => {
-            problems.add("./resource_defaults", format!("expected a mapping, found {}", kind(other)));
-            &empty
-        }
-    };
-    // What is wrong with the defaults is said once, where it is, and not once more with each resource.
-    let before = problems.count();
-    ResourceDocument::check_defaults(defaults, problems);
-    let defaults = if problems.count() > before { &empty } else { defaults };
-    let read = |(position, resource): (usize, &Value)| {
-        let place = format!("./resources[{position}]");
-        let resource = match resource {
-            Value::String(name) => Map::from_iter([("name".to_owned(), Value::String(name.clone()))]),
-            Value::Object(resource) => resource.clone(),
-            other => {
-                problems.add(&place, format!("expected a name or a mapping, found {}", kind(other)));
-                return None;
-            }
+    fn read(value: &Value, at: &At<'_>) -> Option<Self> {
+        let (mode, levels) = match value {
+            Value::Object(_) => NestedParts::read(value, at).map(|parts| (parts.mode, parts.levels))?,
+            Value::String(text) if text.trim().parse::<u64>().is_err() => match OneOf::<NestedWord>::read(value, at)? {
+                NestedWord::Mode(mode) => (mode, None),
+                NestedWord::Json => (NestedMode::Native, Some(0)),
+            },
+            _ => (NestedMode::Native, Some(<Whole as Read>::read(value, at)?)),
         };
-        let merged = Value::Object(merge_defaults(defaults, resource));
-        ResourceDocument::read(Fields::of(place, &merged, problems)?)
-    };
-    resources.iter().enumerate().filter_map(read).collect()
+        Some(Self {
+            flattens: matches!(mode, NestedMode::Flatten | NestedMode::ChildTables),
+            has_child_tables: mode == NestedMode::ChildTables,
+            levels: levels.map(|levels| u32::try_from(levels).unwrap_or(u32::MAX)),
+        })
+    }
 }
 
-/// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge key by key, and so do `columns`. An explicit null of the resource
-/// wins over a default. Name and path are a resource's own: a default for them means nothing.
+/// `resource_defaults`: the keys of a resource, of which none is required.
+#[derive(Debug, Clone)]
+pub(crate) struct Defaults;
+
+impl Read for Defaults {
+    type Value = Self;
+    const KIND: Kind = Kind::Partial(&ResourceDocument::FORM);
+
+    fn read(value: &Value, at: &At<'_>) -> Option<Self> {
+        let fields = Fields::of(value, at, const { &ResourceDocument::FORM }, "")?.sparing("name");
+        ResourceDocument::read_keys(&fields);
+        Some(Self)
+    }
+}
+
+/// Merges the defaults into every resource of a document, as dlt does.
+pub(crate) fn merge_all(document: &mut Value, defaults: &Map<String, Value>) {
+    let Some(Value::Array(resources)) = document.get_mut("resources") else { return };
+    for resource in resources {
+        let own = match resource {
+            Value::String(name) => Map::from_iter([("name".to_owned(), Value::String(std::mem::take(name)))]),
+            Value::Object(own) => std::mem::take(own),
+            _ => continue,
+        };
+        *resource = Value::Object(merge_defaults(defaults, own));
+    }
+}
+
+/// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge key by
+/// key, and so do `columns`. An explicit null of the resource wins over a default. Name and path are a
+/// resource's own: a default for them means nothing.
 fn merge_defaults(defaults: &Map<String, Value>, resource: Map<String, Value>) -> Map<String, Value> {
     let mut merged = defaults.clone();
     merged.remove("name");
@@ -138,11 +306,7 @@ fn merge_endpoint(defaults: &Map<String, Value>, endpoint: Map<String, Value>) -
     let mut merged = defaults.clone();
     for (key, value) in endpoint {
         let value = match (key.as_str(), value, defaults.get(&key).and_then(Value::as_object)) {
-            ("params" | "json", Value::Object(own), Some(defaults)) => {
-                let mut both = defaults.clone();
-                both.extend(own);
-                Value::Object(both)
-            }
+            ("params" | "json", Value::Object(own), Some(defaults)) => Value::Object(both(defaults, &own)),
             (_, value, _) => value,
         };
         merged.insert(key, value);
@@ -150,195 +314,22 @@ fn merge_endpoint(defaults: &Map<String, Value>, endpoint: Map<String, Value>) -
     merged
 }
 
-impl ResourceDocument {
-    /// Notes what is wrong with the form of `resource_defaults`.
-    fn check_defaults(defaults: &Map<String, Value>, problems: &Problems) {
-        let mut named = defaults.clone();
-        named.insert("name".to_owned(), Value::String("resource_defaults".to_owned()));
-        Fields::of("./resource_defaults".to_owned(), &Value::Object(named), problems).and_then(Self::read);
-    }
-
-    /// Reads a resource; `None` when it has no name.
-    fn read(mut fields: Fields<'_>) -> Option<Self> {
-        let name = fields.required_text("name");
-        let selected = fields.truth("selected").unwrap_or(true);
-        let is_skipped = fields.value("write_disposition").and_then(Value::as_str) == Some("skip");
-        let endpoint = match fields.value("endpoint") {
-            Some(Value::String(path)) => EndpointDocument { path: Some(path.clone()), ..EndpointDocument::default() },
-            _ => fields.object("endpoint").map(EndpointDocument::read).unwrap_or_default(),
+/// The `columns` of a resource with those of the defaults: column by column, and hint by hint.
+fn merge_columns(defaults: &Value, own: Value) -> Value {
+    let (Some(defaults), Value::Object(own)) = (defaults.as_object(), &own) else { return own };
+    let mut merged: Map<String, Value> = defaults.clone();
+    for (column, hints) in own {
+        let hints = match (merged.get(column).and_then(Value::as_object), hints) {
+            (Some(defaults), Value::Object(hints)) => Value::Object(both(defaults, hints)),
+            (_, hints) => hints.clone(),
         };
-        let resource = Self {
-            place: fields.place.clone(),
-            name: name.clone().unwrap_or_default(),
-            table_name: fields.text("table_name"),
-            endpoint,
-            schema: read_schema(&mut fields),
-            primary_key: fields.texts("primary_key").unwrap_or_default(),
-            merge: MergeDocument::read(&mut fields),
-            partition_by: read_partition_by(&mut fields),
-            selected: selected && !is_skipped,
-            include_from_parent: fields.texts("include_from_parent").unwrap_or_default(),
-            schema_contract: read_contract(&mut fields),
-            nested: read_nested(&mut fields),
-            naming: fields.choice("naming", NAMINGS).unwrap_or_default(),
-            load_metadata: fields.truth("load_metadata"),
-            processing_steps: read_steps(&mut fields),
-        };
-        fields.unsupported(RESOURCE_LATER);
-        fields.ignored(RESOURCE_IGNORED);
-        fields.finish();
-        name.is_some().then_some(resource)
+        merged.insert(column.clone(), hints);
     }
+    Value::Object(merged)
 }
 
-/// `processing_steps`: dlt's list, with expressions where dlt takes callables.
-fn read_steps(fields: &mut Fields<'_>) -> Vec<ProcessingStep> {
-    let place = fields.place_of("processing_steps");
-    let problems = fields.problems;
-    let steps = match fields.value("processing_steps") {
-        None => return Vec::new(),
-        Some(Value::Array(steps)) => steps,
-        Some(other) => {
-            problems.add(&place, format!("expected a list, found {}", kind(other)));
-            return Vec::new();
-        }
-    };
-    let step = |(position, step): (usize, &Value)| read_step(format!("{place}[{position}]"), step, problems);
-    steps.iter().enumerate().filter_map(step).collect()
-}
-
-fn read_step(place: String, step: &Value, problems: &Problems) -> Option<ProcessingStep> {
-    let expression =
-        |place: &str, text: &str| Expression::parse(text).map_err(|error| problems.add(place, error.to_string())).ok();
-    let mut fields = Fields::of(place, step, problems)?;
-    let filter = fields.text("filter");
-    let map = fields.object("map");
-    if filter.is_some() == map.is_some() {
-        problems.add(&fields.place, "give either 'filter' or 'map'");
-    }
-    let read = match (filter, map) {
-        (Some(filter), _) => expression(&fields.place_of("filter"), &filter).map(ProcessingStep::Filter),
-        (None, Some(map)) => {
-            let mut set = Vec::new();
-            for (name, value) in map.entries() {
-                let place = format!("{}/{name}", map.place);
-                match value.as_str() {
-                    Some(text) => set.extend(expression(&place, text).map(|text| (name.clone(), text))),
-                    None => problems.add(&place, format!("expected an expression, found {}", kind(value))),
-                }
-            }
-            Some(ProcessingStep::Map(set))
-        }
-        (None, None) => None,
-    };
-    fields.unsupported(&["yield_map"]);
-    fields.finish();
-    read
-}
-
-/// dlt's `schema_contract`: a mode for each part, or one for all; and what becomes of conflicts.
-fn read_contract(fields: &mut Fields<'_>) -> ContractDocument {
-    const MODES: &[(&str, ContractMode)] = &[
-        ("evolve", ContractMode::Evolve),
-        ("freeze", ContractMode::Freeze),
-        ("discard_row", ContractMode::DiscardRow),
-        ("discard_value", ContractMode::DiscardValue),
-    ];
-    const CONFLICTS: &[(&str, Conflicts)] = &[
-        ("reject", Conflicts::Reject),
-        ("text", Conflicts::Text),
-        ("json", Conflicts::Json),
-        ("variant", Conflicts::Variant),
-    ];
-    if let Some(Value::String(_)) = fields.value("schema_contract") {
-        let all = fields.choice("schema_contract", MODES);
-        return ContractDocument { tables: all, columns: all, data_type: all, conflicts: None };
-    }
-    let Some(mut contract) = fields.object("schema_contract") else { return ContractDocument::default() };
-    let read = ContractDocument {
-        tables: contract.choice("tables", MODES),
-        columns: contract.choice("columns", MODES),
-        data_type: contract.choice("data_type", MODES),
-        conflicts: contract.choice("conflicts", CONFLICTS),
-    };
-    contract.finish();
-    read
-}
-
-/// `nested`: `native`, `flatten`, `child_tables` or `json`, how many levels stay native, or a mapping of a mode and levels.
-fn read_nested(fields: &mut Fields<'_>) -> NestedDocument {
-    const NATIVE: NestedDocument = NestedDocument { flattens: false, has_child_tables: false, levels: None };
-    const MODES: &[(&str, NestedDocument)] = &[
-        ("native", NATIVE),
-        ("flatten", NestedDocument { flattens: true, ..NATIVE }),
-        ("child_tables", NestedDocument { flattens: true, has_child_tables: true, levels: None }),
-        ("json", NestedDocument { levels: Some(0), ..NATIVE }),
-    ];
-    let levels = |levels: u64| u32::try_from(levels).unwrap_or(u32::MAX);
-    match fields.value("nested") {
-        Some(Value::Object(_)) => {
-            let Some(mut nested) = fields.object("nested") else { return NestedDocument::default() };
-            let mode = nested.choice("mode", &MODES[..3]).unwrap_or_default();
-            let read = NestedDocument { levels: nested.whole("levels").map(levels), ..mode };
-            nested.finish();
-            read
-        }
-        Some(Value::String(text)) if text.parse::<u32>().is_err() => fields.choice("nested", MODES).unwrap_or_default(),
-        _ => NestedDocument { levels: fields.whole("nested").map(levels), ..NATIVE },
-    }
-}
-
-fn read_partition_by(fields: &mut Fields<'_>) -> Vec<PartitionDocument> {
-    let place = fields.place_of("partition_by");
-    let problems = fields.problems;
-    let levels: Vec<(String, &Value)> = match fields.value("partition_by") {
-        None => Vec::new(),
-        Some(Value::Array(levels)) => {
-            levels.iter().enumerate().map(|(position, level)| (format!("{place}[{position}]"), level)).collect()
-        }
-        Some(level) => vec![(place, level)],
-    };
-    levels.into_iter().filter_map(|(place, level)| PartitionDocument::read(place, level, problems)).collect()
-}
-
-impl PartitionDocument {
-    fn read(place: String, level: &Value, problems: &Problems) -> Option<Self> {
-        if let Value::String(column) = level {
-            return Some(Self { place, column: column.clone(), transform: Transform::Identity, name: None });
-        }
-        let mut fields = Fields::of(place.clone(), level, problems)?;
-        let column = fields.required_text("column");
-        let transform = read_transform(&mut fields);
-        let name = fields.text("name");
-        fields.finish();
-        Some(Self { place, column: column?, transform: transform?, name })
-    }
-}
-
-/// `transform`, with the number that some of them need; `None` when it was refused.
-fn read_transform(fields: &mut Fields<'_>) -> Option<Transform> {
-    type OfNumber = fn(NonZeroU32) -> Transform;
-    let bucket: OfNumber = Transform::Bucket;
-    let truncate: OfNumber = Transform::Truncate;
-    let choices = [
-        ("identity", Ok(Transform::Identity)),
-        ("year", Ok(Transform::Year)),
-        ("month", Ok(Transform::Month)),
-        ("day", Ok(Transform::Day)),
-        ("hour", Ok(Transform::Hour)),
-        ("bucket", Err(("buckets", bucket))),
-        ("truncate", Err(("width", truncate))),
-    ];
-    let is_given = fields.has("transform");
-    match fields.choice("transform", &choices) {
-        None => (!is_given).then_some(Transform::Identity),
-        Some(Ok(transform)) => Some(transform),
-        Some(Err((key, transform))) => {
-            let number = fields.whole(key).and_then(|number| u32::try_from(number).ok()).and_then(NonZeroU32::new);
-            if number.is_none() {
-                fields.problems.add(&fields.place_of(key), format!("must be a whole number from 1 to {}", u32::MAX));
-            }
-            number.map(transform)
-        }
-    }
+fn both(defaults: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
+    let mut both = defaults.clone();
+    both.extend(own.clone());
+    both
 }

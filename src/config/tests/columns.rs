@@ -109,7 +109,7 @@ fn what_is_wrong_with_a_hint_or_a_document_is_named() {
         ("columns", json!({"kind": {"typ": "text"}}), "received unexpected field 'typ'"),
         ("columns", json!([{"data_type": "text"}]), "./resources[0]/columns[0]: 'name' is missing"),
         ("columns", json!([{"name": "a"}, {"name": "a"}]), "the column 'a' is there twice"),
-        ("columns", json!("kind"), "./resources[0]/columns: expected a mapping of columns"),
+        ("columns", json!("kind"), "./resources[0]/columns: expected a mapping or a list of mappings"),
         ("schema", json!({"openapi": "api.yaml"}), "./resources[0]/schema: 'component' is missing"),
         (
             "schema",

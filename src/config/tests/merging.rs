@@ -209,7 +209,7 @@ fn contradictions_about_versions_and_deletes_are_named() {
         ),
         (with(json!({"columns": {"kind": {"primary_key": true}}})), "'primary_key' is not supported"),
         (with(json!({"columns": {"kind": {"dedupsort": "asc"}}})), "did you mean 'dedup_sort'?"),
-        (with(json!({"columns": "kind"})), "expected a mapping of columns or a list"),
+        (with(json!({"columns": "kind"})), "expected a mapping or a list of mappings"),
         (
             with(json!({"columns": {"day": {"dedup_sort": "desc"}}, "write_disposition": newer("upsert")})),
             "contradict each other",

@@ -119,7 +119,7 @@ fn collisions_and_keys_that_cannot_be_are_named() {
         ),
         (
             refused(json!({"naming": "snake_case", "primary_key": ["eventId", "event_id"]})),
-            "./resources[0]: primary_key has the column 'event_id' twice",
+            "./resources[0]/primary_key: has the column 'event_id' twice",
         ),
         (
             flat(json!({"primary_key": "theOwner"})),

@@ -1,6 +1,7 @@
 //! What `nested: child_tables` cannot go with, and the names of the tables that it makes.
 
 use super::table::table_name;
+use crate::config::document::Mapping as _;
 use crate::config::document::problems::Problems;
 use crate::config::document::resource::ResourceDocument;
 use crate::schema::{Parts, RecordSchema, SEPARATOR, TableShape, member_path};
@@ -17,7 +18,8 @@ pub(crate) fn check_child_tables(
     if !shape.has_child_tables {
         return;
     }
-    let refuse = |what: &str| problems.add(&resource.place, format!("nested child_tables {what}"));
+    let refuse =
+        |what: &str| problems.add(&format!("{}/nested", resource.place()), format!("nested child_tables {what}"));
     if resource.primary_key.is_empty() {
         refuse("needs a primary_key: rows of child tables have the key of their record");
     }
@@ -39,7 +41,7 @@ pub(crate) fn check_child_tables(
     }
     let Some(whole) = whole else { return };
     match Parts::of(&table_name(resource), whole, &resource.primary_key) {
-        Err(error) => problems.add(&resource.place, error.to_string()),
+        Err(error) => problems.add(resource.place(), error.to_string()),
         Ok(parts) => {
             let is_list = |name: &str| parts.own.column(name).is_none();
             for column in whole.columns().iter().filter(|column| is_list(&column.name)) {
@@ -61,9 +63,9 @@ pub(crate) fn refuse_names_of_child_tables(resources: &[ResourceDocument], probl
             let what = format!(
                 "table '{}' could be a child table of '{}', whose lists are tables called {start}…; give another table_name",
                 table_name(other),
-                parent.name
+                parent.name()
             );
-            problems.add(&other.place, what);
+            problems.add(&format!("{}/table_name", other.place()), what);
         }
     }
 }

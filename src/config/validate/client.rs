@@ -1,20 +1,15 @@
 //! The `client` of the document becomes the client of the pipeline.
 
-use std::time::Duration;
-
 use http::StatusCode;
 use url::Url;
 
 use super::auth::validate_auth;
-use super::values::{duration, headers, http_url, refuse_plain_http};
+use super::values::{headers, http_url, refuse_plain_http};
+use crate::config::document::Mapping as _;
 use crate::config::document::client::{ClientDocument, RetryDocument};
 use crate::config::document::problems::Problems;
 use crate::config::document::resource::ResourceDocument;
 use crate::spec::{Auth, ClientSpec, RateLimitSpec, RetrySpec, Timeouts};
-
-/// Requests under way at the same time, unless the file says otherwise. A 429 slows a client down; until then, waiting for one
-/// answer after the other costs a listing most of its time.
-const CONCURRENCY: u64 = 32;
 
 pub(crate) fn validate_client(
     client: &ClientDocument,
@@ -31,49 +26,34 @@ pub(crate) fn validate_client(
         }
         url => url.as_ref().and_then(|url| http_url(url, "./client/base_url", problems)),
     };
-    let seconds = |value: Option<f64>, usual: Duration, place: &str| {
-        let Some(seconds) = value else { return usual };
-        if seconds <= 0.0 {
-            problems.add(place, "must be more than 0");
-        }
-        duration(seconds)
-    };
-    let usual = Timeouts::default();
-    let timeouts = Timeouts {
-        connect: seconds(client.connect_seconds, usual.connect, "./client/timeouts/connect_seconds"),
-        read: seconds(client.read_seconds, usual.read, "./client/timeouts/read_seconds"),
-        total: seconds(client.total_seconds, usual.total, "./client/timeouts/total_seconds"),
-    };
-    if client.requests_per_second.is_some_and(|rate| rate <= 0.0) {
-        problems.add("./client/rate_limit/requests_per_second", "must be more than 0");
-    }
-    if client.concurrency == Some(0) {
-        problems.add("./client/concurrency", "must be at least 1");
-    }
-    let auth = client.auth.as_ref().map_or(Some(Auth::None), |auth| validate_auth(auth, "./client/auth", problems));
+    let auth = client.auth.as_ref().map_or(Some(Auth::None), |auth| validate_auth(auth, problems));
     let headers = headers(&client.headers, "./client/headers", problems);
     for host in &client.allowed_hosts {
         if host.is_empty() || host.contains(['/', '*', '@', ' ']) {
             problems.add("./client/allowed_hosts", format!("'{host}' is not a host: write host or host:port"));
         }
     }
-    let allow_http = client.allow_http.unwrap_or(false);
-    refuse_plain_http(base_url.as_ref(), allow_http, "./client/base_url", problems);
+    refuse_plain_http(base_url.as_ref(), client.allow_http, "./client/base_url", problems);
     if let Some(auth) = &auth {
-        refuse_plain_http(auth.token_url(), allow_http, "./client/auth", problems);
+        refuse_plain_http(auth.token_url(), client.allow_http, "./client/auth", problems);
     }
     let named = named.iter().filter_map(|url| Some((url.host_str()?, url.port())));
     let named = named.map(|(host, port)| port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
+    let rate = client.rate_limit.as_ref().and_then(|limit| limit.requests_per_second);
     Some(ClientSpec {
         allowed_hosts: client.allowed_hosts.iter().map(|host| host.to_lowercase()).chain(named).collect(),
-        allow_http,
+        allow_http: client.allow_http,
         base_url: base_url?,
         headers,
         auth: auth?,
-        retry: validate_retry(client.retry.as_ref(), problems),
-        rate_limit: client.requests_per_second.map(|requests_per_second| RateLimitSpec { requests_per_second }),
-        timeouts,
-        concurrency: usize::try_from(client.concurrency.unwrap_or(CONCURRENCY)).unwrap_or(usize::MAX),
+        retry: retry(client.retry.as_ref()),
+        rate_limit: rate.map(|requests_per_second| RateLimitSpec { requests_per_second }),
+        timeouts: Timeouts {
+            connect: client.timeouts.connect_seconds,
+            read: client.timeouts.read_seconds,
+            total: client.timeouts.total_seconds,
+        },
+        concurrency: usize::try_from(client.concurrency).unwrap_or(usize::MAX),
     })
 }
 
@@ -88,27 +68,23 @@ fn named_origins(resources: &[ResourceDocument]) -> Vec<Url> {
     resources.iter().rev().filter_map(origin).collect()
 }
 
-/// Without a `retry` block, dlt's defaults: 429 and every 5xx, five tries, waits of 1, 2, 4 and 8 seconds. With one, those of the reference
-/// pipeline for what it leaves out.
-fn validate_retry(retry: Option<&RetryDocument>, problems: &Problems) -> RetrySpec {
+/// Without a `retry` block, dlt's defaults: 429 and every 5xx, five tries, waits of 1, 2, 4 and 8 seconds.
+fn retry(retry: Option<&RetryDocument>) -> RetrySpec {
     let status = |status: u64| u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
-    let default = RetryDocument::default();
-    let (statuses, max_retries, backoff_factor): (Vec<u64>, u64, f64) = match retry {
-        None => (std::iter::once(429).chain(500..600).collect(), 4, 1.0),
-        Some(_) => (vec![429, 500, 502, 503, 504], 3, 2.0),
+    let spec = |retry: &RetryDocument| RetrySpec {
+        statuses: retry.statuses.iter().copied().filter_map(status).collect(),
+        max_retries: u32::try_from(retry.max_retries).unwrap_or(u32::MAX),
+        backoff_factor: retry.backoff_factor,
+        max_wait: retry.max_wait_seconds,
+        jitter: retry.jitter,
     };
-    let retry = retry.unwrap_or(&default);
-    if retry.max_retries.is_some_and(|retries| retries > 1_000) {
-        problems.add("./client/retry/max_retries", "must be 1000 at most");
-    }
-    if retry.jitter.is_some_and(|jitter| jitter > 1.0) {
-        problems.add("./client/retry/jitter", "must be between 0 and 1");
-    }
-    RetrySpec {
-        statuses: retry.statuses.clone().unwrap_or(statuses).into_iter().filter_map(status).collect(),
-        max_retries: u32::try_from(retry.max_retries.unwrap_or(max_retries)).unwrap_or(u32::MAX),
-        backoff_factor: retry.backoff_factor.unwrap_or(backoff_factor),
-        max_wait: duration(retry.max_wait_seconds.unwrap_or(300.0)),
-        jitter: retry.jitter.unwrap_or(0.1),
+    match retry {
+        Some(retry) => spec(retry),
+        None => RetrySpec {
+            statuses: std::iter::once(429).chain(500..600).filter_map(status).collect(),
+            max_retries: 4,
+            backoff_factor: 1.0,
+            ..spec(&RetryDocument::absent(""))
+        },
     }
 }

@@ -1,14 +1,15 @@
 //! Which resource depends on which: every parent must be there, and nobody may be their own ancestor.
 
+use crate::config::document::Mapping as _;
 use crate::config::document::problems::{Problems, accepted};
 use crate::config::document::resource::ResourceDocument;
 use crate::spec::ResourceSpec;
 
 pub(crate) fn check_graph(resources: &[ResourceSpec], documents: &[ResourceDocument], problems: &Problems) {
     let place_of = |name: &str| {
-        documents.iter().find(|document| document.name == name).map_or("./resources", |document| &document.place)
+        documents.iter().find(|document| document.name() == name).map_or("./resources", |document| document.place())
     };
-    let names: Vec<&str> = documents.iter().map(|document| document.name.as_str()).collect();
+    let names: Vec<&str> = documents.iter().map(ResourceDocument::name).collect();
     let parent_of = |name: &str| {
         let resource = resources.iter().find(|resource| resource.name == name)?;
         resource.parent.as_ref().map(|parent| parent.resource.as_str())

@@ -5,9 +5,13 @@ mod child_tables;
 mod client;
 mod endpoint;
 mod graph;
+mod hints;
+mod incremental;
 mod merge;
 mod names;
 mod paginator;
+mod params;
+mod parent;
 mod resource;
 mod schemas;
 mod table;
@@ -24,34 +28,34 @@ use names::name_columns;
 use resource::validate_resource;
 pub(crate) use schemas::Schemas;
 use table::table_name;
-use values::duration;
 
+use super::document::client::ClientDocument;
 use super::document::problems::Problems;
 use super::document::resource::ResourceDocument;
-use super::document::{Document, LimitsDocument};
-use crate::spec::{DestinationSpec, Limits, PipelineSpec};
+use super::document::{DestinationDocument, Document, LimitsDocument, Mapping as _};
+use crate::error::Error;
+use crate::spec::{DestinationSpec, Limits, Location, PipelineSpec};
 
 /// Validates a document; `None` when it has problems.
-pub(crate) fn validate(
-    mut document: Document,
-    stem: &str,
-    schemas: &Schemas,
-    problems: &Problems,
-) -> Option<PipelineSpec> {
-    let client = validate_client(&document.client, &document.resources, problems);
-    refuse_duplicates(&document.resources, problems);
-    refuse_names_of_child_tables(&document.resources, problems);
+pub(crate) fn validate(document: Document, stem: &str, schemas: &Schemas, problems: &Problems) -> Option<PipelineSpec> {
+    let written = document.client.unwrap_or_else(|| ClientDocument::absent("./client"));
+    let mut documents = document.resources.unwrap_or_default();
+    let client = validate_client(&written, &documents, problems);
+    refuse_duplicates(&documents, problems);
+    refuse_names_of_child_tables(&documents, problems);
     let around = Client {
         base_url: client.as_ref().map(|client| &client.base_url),
-        has_base: !document.client.has_empty_base(),
-        paginator: document.client.paginator.as_ref(),
-        allow_http: document.client.allow_http.unwrap_or(false),
+        has_base: !written.has_empty_base(),
+        paginator: written.paginator.as_ref(),
+        allow_http: written.allow_http,
         problems,
     };
-    document.resources.iter_mut().for_each(|resource| name_columns(resource, schemas, problems));
-    let validated = document.resources.iter().map(|resource| validate_resource(resource, around, schemas));
+    for resource in &mut documents {
+        name_columns(resource, schemas, problems);
+    }
+    let validated = documents.iter().map(|resource| validate_resource(resource, around, schemas));
     let mut resources: Vec<_> = validated.flatten().collect();
-    check_graph(&resources, &document.resources, problems);
+    check_graph(&resources, &documents, problems);
     spare_incremental(&mut resources);
     // A resource without a table is only read for its children.
     let parents: Vec<String> = resources
@@ -60,15 +64,9 @@ pub(crate) fn validate(
         .map(|parent| parent.resource.clone())
         .collect();
     resources.retain(|resource| resource.selected || parents.contains(&resource.name));
-    let limits = validate_limits(&document.limits, problems);
-    let destination = document.destination.map(|destination| DestinationSpec {
-        url: destination.url,
-        endpoint: destination.endpoint,
-        region: destination.region,
-        path_style: destination.path_style.unwrap_or(true),
-        allow_http: destination.allow_http.unwrap_or(false),
-    });
     let name = document.name.unwrap_or_else(|| stem.to_owned());
+    let destination = document.destination.and_then(|written| destination(written, problems));
+    let limits = limits(&document.limits);
     if !problems.is_empty() {
         return None;
     }
@@ -79,53 +77,55 @@ fn refuse_duplicates(resources: &[ResourceDocument], problems: &Problems) {
     let mut names: HashMap<&str, &str> = HashMap::new();
     let mut tables: HashMap<String, &str> = HashMap::new();
     for resource in resources {
-        if let Some(first) = names.insert(&resource.name, &resource.place) {
-            problems.add(&resource.place, format!("resource '{}' is already defined at {first}", resource.name));
+        let (name, place) = (resource.name(), resource.place());
+        if let Some(first) = names.insert(name, place) {
+            problems.add(&format!("{place}/name"), format!("resource '{name}' is already defined at {first}"));
             continue;
         }
         let table = table_name(resource);
-        if let Some(first) = tables.insert(table.clone(), &resource.place) {
-            problems
-                .add(&resource.place, format!("table '{table}' is already fed by {first}; give another table_name"));
+        if let Some(first) = tables.insert(table.clone(), place) {
+            problems.add(place, format!("table '{table}' is already fed by {first}; give another table_name"));
         }
     }
 }
 
-fn validate_limits(limits: &LimitsDocument, problems: &Problems) -> Limits {
-    let default = Limits::default();
-    let at_least_one = |value: Option<u64>, default: u64, name: &str| match value {
-        Some(0) => {
-            problems.add(&format!("./limits/{name}"), "must be at least 1");
-            default
+fn destination(destination: DestinationDocument, problems: &Problems) -> Option<DestinationSpec> {
+    let at = destination.place().to_owned();
+    let spec = DestinationSpec {
+        url: destination.url?,
+        endpoint: destination.endpoint,
+        region: destination.region,
+        path_style: destination.path_style,
+        allow_http: destination.allow_http,
+    };
+    let refuse = |key: &str, error: &Error| problems.add_error(&format!("{at}/{key}"), error);
+    match (spec.location(), &spec.endpoint) {
+        (Err(error), _) => refuse("url", &error),
+        (Ok(Location::Bucket { name, .. }), Some(endpoint)) => {
+            if let Err(error) = spec.endpoint_url(endpoint, &name) {
+                refuse("endpoint", &error);
+            }
         }
-        Some(value) => value,
-        None => default,
-    };
-    let size = |value: Option<u64>, default: usize, name: &str| {
-        usize::try_from(at_least_one(value, default as u64, name)).unwrap_or(usize::MAX)
-    };
-    if limits.run_time_max_seconds == Some(0.0) {
-        problems.add("./limits/run_time_max_seconds", "must be more than 0");
+        (Ok(_), _) => {}
     }
+    Some(spec)
+}
+
+fn limits(limits: &LimitsDocument) -> Limits {
+    let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
     Limits {
-        page_bytes_max: at_least_one(limits.page_bytes_max, default.page_bytes_max, "page_bytes_max"),
-        pages_max: at_least_one(limits.pages_max, default.pages_max, "pages_max"),
-        run_time_max: limits.run_time_max_seconds.map_or(default.run_time_max, duration),
-        resume_age_max: limits.resume_age_max_seconds.map_or(default.resume_age_max, duration),
-        nesting_depth_max: u32::try_from(at_least_one(
-            limits.nesting_depth_max,
-            u64::from(default.nesting_depth_max),
-            "nesting_depth_max",
-        ))
-        .unwrap_or(u32::MAX)
+        page_bytes_max: limits.page_bytes_max,
+        pages_max: limits.pages_max,
+        run_time_max: limits.run_time_max_seconds,
+        resume_age_max: limits.resume_age_max_seconds,
         // The decoder's recursion stays far from the end of the stack.
-        .min(512),
-        batch_rows: size(limits.batch_rows, default.batch_rows, "batch_rows"),
-        batch_bytes: size(limits.batch_bytes, default.batch_bytes, "batch_bytes"),
-        writer_buffer_bytes: size(limits.writer_buffer_bytes, default.writer_buffer_bytes, "writer_buffer_bytes"),
-        merge_index_bytes: size(limits.merge_index_bytes, default.merge_index_bytes, "merge_index_bytes"),
-        file_bytes_target: at_least_one(limits.file_bytes_target, default.file_bytes_target, "file_bytes_target"),
-        row_group_rows: size(limits.row_group_rows, default.row_group_rows, "row_group_rows"),
+        nesting_depth_max: u32::try_from(limits.nesting_depth_max).unwrap_or(u32::MAX).min(512),
+        batch_rows: size(limits.batch_rows),
+        batch_bytes: size(limits.batch_bytes),
+        writer_buffer_bytes: size(limits.writer_buffer_bytes),
+        merge_index_bytes: size(limits.merge_index_bytes),
+        file_bytes_target: limits.file_bytes_target,
+        row_group_rows: size(limits.row_group_rows),
         rejects_max: limits.rejects_max,
     }
 }

@@ -1,11 +1,13 @@
 //! A paginator of the document becomes the pagination of a resource.
 
-use crate::config::document::fields::json_path;
+use super::values::json_path;
+use crate::config::document::Mapping as _;
 use crate::config::document::paginator::{
-    FollowDocument, FollowKind, OffsetDocument, PageNumberDocument, PaginatorDocument, TotalPath,
+    EndingDocument, KeysetDocument, OffsetDocument, PageNumberDocument, PaginatorDocument,
 };
 use crate::config::document::problems::Problems;
-use crate::spec::json_path::Segment;
+use crate::config::document::values::TotalPath;
+use crate::spec::json_path::{SETTABLE_INDEX_MAX, Segment};
 use crate::spec::{FollowFrom, FollowSpec, FollowTo, JsonPath, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
 
 /// What a paginator must fit.
@@ -16,28 +18,75 @@ pub(crate) struct Around<'a> {
 }
 
 pub(crate) fn validate_paginator(document: &PaginatorDocument, around: Around<'_>) -> Option<PaginationSpec> {
+    let body = |path: &str, place: &str, key: &str| {
+        json_path(path, &format!("{place}/{key}"), around.problems).map(FollowFrom::Body)
+    };
+    let follow = |from: Option<FollowFrom>, to: Option<FollowTo>, ending: &EndingDocument, stops: bool| {
+        Some(PaginationSpec::Follow(FollowSpec {
+            from: from?,
+            to: to?,
+            stop_after_empty_page: ending.stop_after_empty_page.unwrap_or(stops),
+            has_more_path: around.has_more_path(ending),
+        }))
+    };
     match document {
-        PaginatorDocument::Refused => None,
         PaginatorDocument::SinglePage => Some(PaginationSpec::SinglePage),
         PaginatorDocument::Auto => Some(PaginationSpec::Auto),
         PaginatorDocument::Offset(offset) => validate_offset(offset, around).map(PaginationSpec::Offset),
         PaginatorDocument::PageNumber(pages) => validate_page_number(pages, around).map(PaginationSpec::PageNumber),
-        PaginatorDocument::Follow(follow) => validate_follow(follow, around).map(PaginationSpec::Follow),
+        PaginatorDocument::Cursor(cursor) => {
+            let place = cursor.place();
+            let to = around.placement(
+                place,
+                (cursor.cursor_body_path.as_ref(), "cursor_body_path"),
+                (cursor.cursor_param.as_ref(), "cursor_param"),
+                "cursor",
+            );
+            follow(body(&cursor.cursor_path, place, "cursor_path"), to.map(FollowTo::Value), &cursor.ending, false)
+        }
+        PaginatorDocument::HeaderCursor(cursor) => {
+            let place = cursor.place();
+            let to = around.placement(place, (None, ""), (cursor.cursor_param.as_ref(), "cursor_param"), "cursor");
+            let from = header_name(&cursor.cursor_key, place, around.problems).map(FollowFrom::Header);
+            follow(from, to.map(FollowTo::Value), &cursor.ending, false)
+        }
+        PaginatorDocument::JsonLink(link) => {
+            let from = body(&link.next_url_path, link.place(), "next_url_path");
+            follow(from, Some(FollowTo::Url), &link.ending, false)
+        }
+        PaginatorDocument::HeaderLink(link) => {
+            let from = FollowFrom::LinkHeader(link.links_next_key.clone());
+            follow(Some(from), Some(FollowTo::Url), &link.ending, false)
+        }
+        PaginatorDocument::Keyset(keyset) => {
+            let place = keyset.place();
+            if keyset.param.is_none() && keyset.body_path.is_none() {
+                around.problems.add(place, "'param' is missing: name the query parameter, or give 'body_path'");
+            }
+            let to = around.placement(
+                place,
+                (keyset.body_path.as_ref(), "body_path"),
+                (keyset.param.as_ref(), "param"),
+                "after",
+            );
+            let from = last_record(keyset, around).map(FollowFrom::LastRecord);
+            follow(from, to.map(FollowTo::Value), &keyset.ending, true)
+        }
     }
 }
 
 impl Around<'_> {
-    /// The path of an option; none when it is not there, or is a problem.
-    fn path(self, text: Option<&String>, place: &str, key: &str) -> Option<JsonPath> {
-        text.and_then(|text| json_path(text, &format!("{place}/{key}"), self.problems))
-    }
-
     fn total_path(self, given: &TotalPath, place: &str) -> Option<JsonPath> {
         match given {
-            TotalPath::Default => Some(JsonPath::keys(["total"])),
-            TotalPath::Null => None,
-            TotalPath::Given(text) => self.path(text.as_ref(), place, "total_path"),
+            TotalPath::None => None,
+            TotalPath::Given(text) => json_path(text, &format!("{place}/total_path"), self.problems),
         }
+    }
+
+    /// An empty string is none in dlt.
+    fn has_more_path(self, ending: &EndingDocument) -> Option<JsonPath> {
+        let text = ending.has_more_path.as_ref().filter(|text| !text.is_empty())?;
+        json_path(text, &format!("{}/has_more_path", ending.place()), self.problems)
     }
 
     /// A query parameter, or a place in the body.
@@ -61,34 +110,36 @@ impl Around<'_> {
         if param.is_some() {
             self.problems.add(place, format!("'{param_key}' and '{body_key}' exclude each other: give one, not both"));
         }
-        let path = json_path(body, &format!("{place}/{body_key}"), self.problems)?;
+        let place = format!("{place}/{body_key}");
+        let path = json_path(body, &place, self.problems)?;
         if !path.is_settable() {
-            self.problems.add(&format!("{place}/{body_key}"), "must name one place in the body");
+            let what = format!("must name one place in the body, with no index of more than {SETTABLE_INDEX_MAX}");
+            self.problems.add(&place, what);
         }
         Some(Placement::Body(path))
     }
 
-    fn must_end(self, place: &str, can_end: bool, maximum: &str) {
-        if !can_end {
+    /// Notes a listing that nothing would end. Whether an empty page ends it.
+    fn must_end(self, place: &str, total: &TotalPath, maximum: (Option<u64>, &str), ending: &EndingDocument) -> bool {
+        let stops = ending.stop_after_empty_page.unwrap_or(true);
+        let has_more = ending.has_more_path.as_ref().is_some_and(|path| !path.is_empty());
+        if matches!(total, TotalPath::None) && maximum.0.is_none() && !has_more && !stops {
             self.problems.add(
                 place,
-                format!("the listing could never end: give total_path, {maximum} or has_more_path, or let stop_after_empty_page be true"),
+                format!(
+                    "the listing could never end: give total_path, {} or has_more_path, or let stop_after_empty_page be true",
+                    maximum.1
+                ),
             );
         }
+        stops
     }
 }
 
 fn validate_offset(offset: &OffsetDocument, around: Around<'_>) -> Option<OffsetSpec> {
-    let place = &offset.place;
-    if offset.limit == Some(0) {
-        around.problems.add(place, "'limit' must be at least 1");
-    }
-    let stop_after_empty_page = offset.stop_after_empty_page.unwrap_or(true);
-    let can_end = !matches!(offset.total_path, TotalPath::Null)
-        || offset.maximum_offset.is_some()
-        || offset.has_more_path.is_some()
-        || stop_after_empty_page;
-    around.must_end(place, can_end, "maximum_offset");
+    let place = offset.place();
+    let maximum = (offset.maximum_offset, "maximum_offset");
+    let stop_after_empty_page = around.must_end(place, &offset.total_path, maximum, &offset.ending);
     let offset_in = around.placement(
         place,
         (offset.offset_body_path.as_ref(), "offset_body_path"),
@@ -103,25 +154,20 @@ fn validate_offset(offset: &OffsetDocument, around: Around<'_>) -> Option<Offset
     );
     Some(OffsetSpec {
         limit: offset.limit?,
-        offset: offset.offset.unwrap_or(0),
+        offset: offset.offset,
         offset_in: offset_in?,
         limit_in: limit_in?,
         total_path: around.total_path(&offset.total_path, place),
         maximum_offset: offset.maximum_offset,
         stop_after_empty_page,
-        has_more_path: around.path(offset.has_more_path.as_ref(), place, "has_more_path"),
+        has_more_path: around.has_more_path(&offset.ending),
     })
 }
 
 fn validate_page_number(pages: &PageNumberDocument, around: Around<'_>) -> Option<PageNumberSpec> {
-    let place = &pages.place;
-    let stop_after_empty_page = pages.stop_after_empty_page.unwrap_or(true);
-    let can_end = !matches!(pages.total_path, TotalPath::Null)
-        || pages.maximum_page.is_some()
-        || pages.has_more_path.is_some()
-        || stop_after_empty_page;
-    around.must_end(place, can_end, "maximum_page");
-    let base_page = pages.base_page.unwrap_or(0);
+    let place = pages.place();
+    let maximum = (pages.maximum_page, "maximum_page");
+    let stop_after_empty_page = around.must_end(place, &pages.total_path, maximum, &pages.ending);
     let page_in = around.placement(
         place,
         (pages.page_body_path.as_ref(), "page_body_path"),
@@ -129,55 +175,13 @@ fn validate_page_number(pages: &PageNumberDocument, around: Around<'_>) -> Optio
         "page",
     );
     Some(PageNumberSpec {
-        base_page,
-        page: pages.page.unwrap_or(base_page),
+        base_page: pages.base_page,
+        page: pages.page.unwrap_or(pages.base_page),
         page_in: page_in?,
         total_path: around.total_path(&pages.total_path, place),
         maximum_page: pages.maximum_page,
         stop_after_empty_page,
-        has_more_path: around.path(pages.has_more_path.as_ref(), place, "has_more_path"),
-    })
-}
-
-fn validate_follow(follow: &FollowDocument, around: Around<'_>) -> Option<FollowSpec> {
-    let place = &follow.place;
-    let from = |default: &str| follow.from.clone().unwrap_or_else(|| default.to_owned());
-    let (from, stop_after_empty_page) = match follow.kind {
-        FollowKind::Cursor => (
-            json_path(&from("cursors.next"), &format!("{place}/cursor_path"), around.problems).map(FollowFrom::Body),
-            false,
-        ),
-        FollowKind::JsonLink => {
-            (json_path(&from("next"), &format!("{place}/next_url_path"), around.problems).map(FollowFrom::Body), false)
-        }
-        FollowKind::HeaderCursor => (header_name(&from("next"), place, around.problems).map(FollowFrom::Header), false),
-        FollowKind::HeaderLink => (Some(FollowFrom::LinkHeader(from("next"))), false),
-        FollowKind::Keyset => (last_record(follow, around).map(FollowFrom::LastRecord), true),
-    };
-    let to = match follow.kind {
-        FollowKind::JsonLink | FollowKind::HeaderLink => Some(FollowTo::Url),
-        FollowKind::Cursor | FollowKind::HeaderCursor => around
-            .placement(
-                place,
-                (follow.body_path.as_ref(), "cursor_body_path"),
-                (follow.param.as_ref(), "cursor_param"),
-                "cursor",
-            )
-            .map(FollowTo::Value),
-        FollowKind::Keyset => {
-            if follow.param.is_none() && follow.body_path.is_none() {
-                around.problems.add(place, "'param' is missing: name the query parameter, or give 'body_path'");
-            }
-            around
-                .placement(place, (follow.body_path.as_ref(), "body_path"), (follow.param.as_ref(), "param"), "after")
-                .map(FollowTo::Value)
-        }
-    };
-    Some(FollowSpec {
-        from: from?,
-        to: to?,
-        stop_after_empty_page: follow.stop_after_empty_page.unwrap_or(stop_after_empty_page),
-        has_more_path: around.path(follow.has_more_path.as_ref(), place, "has_more_path"),
+        has_more_path: around.has_more_path(&pages.ending),
     })
 }
 
@@ -190,12 +194,12 @@ fn header_name(name: &str, place: &str, problems: &Problems) -> Option<String> {
 }
 
 /// The path through the last record of a page to the value that the next page starts after.
-fn last_record(follow: &FollowDocument, around: Around<'_>) -> Option<JsonPath> {
-    let value = around.path(follow.from.as_ref(), &follow.place, "value_path")?;
+fn last_record(keyset: &KeysetDocument, around: Around<'_>) -> Option<JsonPath> {
+    let place = keyset.place();
+    let value = json_path(keyset.value_path.as_ref()?, &format!("{place}/value_path"), around.problems)?;
     let Some(selector) = around.data_selector else {
-        around
-            .problems
-            .add(&follow.place, "a keyset needs endpoint.data_selector, to know which record is the last one");
+        let what = "a keyset needs endpoint.data_selector, to know which record is the last one";
+        around.problems.add(place, what);
         return None;
     };
     let segments =

@@ -8,7 +8,7 @@ use crate::schema::{ColumnType, RecordSchema, TableShape, is_folder_name, is_for
 pub(crate) fn table_name(resource: &ResourceDocument) -> String {
     let own =
         |name: &str| name.chars().map(|character| if is_for_folders(character) { character } else { '_' }).collect();
-    resource.table_name.clone().unwrap_or_else(|| own(resource.name.trim_start_matches('/')))
+    resource.table_name.clone().unwrap_or_else(|| own(resource.name().trim_start_matches('/')))
 }
 
 /// Tables and partition levels are folders; a name must be one, on every store.

@@ -1,13 +1,12 @@
-//! Values that several parts of a pipeline have: URLs, headers, times.
-
-use std::time::Duration;
+//! Values that several parts of a pipeline have: URLs, headers, paths, templates, expressions.
 
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
 use crate::config::document::problems::Problems;
+use crate::expression::Expression;
 use crate::secret::Secret;
-use crate::spec::{Header, is_loopback};
+use crate::spec::{Header, JsonPath, Template, is_loopback};
 
 /// Without encryption, credentials and records can be read on the way.
 pub(crate) fn refuse_plain_http(url: Option<&Url>, allow_http: bool, place: &str, problems: &Problems) {
@@ -56,7 +55,17 @@ pub(crate) fn headers(pairs: &[(String, String)], place: &str, problems: &Proble
     pairs.iter().filter_map(header).collect()
 }
 
-/// Seconds as a duration; what does not fit is for ever.
-pub(crate) fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+/// The path that a string is.
+pub(crate) fn json_path(text: &str, place: &str, problems: &Problems) -> Option<JsonPath> {
+    JsonPath::parse(text).map_err(|error| problems.add(place, format!("is not a JSON path: {error}"))).ok()
+}
+
+/// The text with placeholders that a string is.
+pub(crate) fn template(text: &str, place: &str, problems: &Problems) -> Option<Template> {
+    Template::parse(text).map_err(|error| problems.add(place, error.to_string())).ok()
+}
+
+/// The expression that a string is.
+pub(crate) fn expression(text: &str, place: &str, problems: &Problems) -> Option<Expression> {
+    Expression::parse(text).map_err(|error| problems.add(place, error.to_string())).ok()
 }

@@ -4,7 +4,7 @@ mod destination;
 mod merge;
 mod partition;
 
-pub use destination::DestinationSpec;
+pub use destination::{DestinationSpec, Location};
 pub use merge::{
     DeleteEffect, HistorySpec, MarkKind, MarkSpec, MergeSpec, MergeStrategy, Precedence, SortOrder, StrategyName,
 };

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use bindings::CursorBindings;
 pub use cursor::{Admitted, BOUNDARY_MAX, Backfill, CursorError, CursorRun, CursorState};
 pub use delta::{CursorDelta, DeltaError, PositionDelta};
-pub use value::{ValueError, compare};
+pub use value::{ValueError, compare, instant};
 pub use window::{Window, Windows};
 
 /// How far a resource has got; stored in every commit of its table.

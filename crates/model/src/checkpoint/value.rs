@@ -107,11 +107,12 @@ fn counted_in(unit: LagUnit, number: &str) -> f64 {
     seconds_of(unit).map_or(1.0, |seconds| if is_milliseconds { seconds * 1e3 } else { seconds })
 }
 
-/// The instant of a value: a date-time, a date (its first moment, UTC), or whole seconds or milliseconds since 1970.
+/// Reads the instant of a value: a date-time, a date (its first moment, UTC), or seconds or
+/// milliseconds since 1970.
 ///
 /// # Errors
-/// When it is none.
-pub(super) fn instant(value: &CursorValue) -> Result<DateTime<Utc>, ValueError> {
+/// [`ValueError::NotA`] when it is none.
+pub fn instant(value: &CursorValue) -> Result<DateTime<Utc>, ValueError> {
     let found = match value {
         CursorValue::Text(text) => Moment::parse(text).map(|moment| moment.instant()),
         CursorValue::Number(text) => text.parse::<i64>().ok().and_then(|number| {

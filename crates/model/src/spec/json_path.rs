@@ -6,6 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The greatest index of a path that is written to.
+pub const SETTABLE_INDEX_MAX: usize = 1_000;
+
 /// A parsed path. The empty path is the document itself (`$`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -75,9 +78,14 @@ impl JsonPath {
         self.segments.contains(&Segment::Wildcard)
     }
 
-    /// Whether the path names one place that can be written to, whatever is there.
+    /// Whether the path names one place that can be written to, whatever is there. An index is
+    /// [`SETTABLE_INDEX_MAX`] at most: the elements before it are made, too.
     pub fn is_settable(&self) -> bool {
-        let is_fixed = |segment: &Segment| matches!(segment, Segment::Key(_) | Segment::Index(_));
+        let is_fixed = |segment: &Segment| match segment {
+            Segment::Key(_) => true,
+            Segment::Index(index) => *index <= SETTABLE_INDEX_MAX,
+            Segment::FromEnd(_) | Segment::Wildcard => false,
+        };
         !self.segments.is_empty() && self.segments.iter().all(is_fixed)
     }
 }
@@ -289,6 +297,21 @@ mod tests {
         ] {
             let error = JsonPath::parse(text).unwrap_err();
             assert_eq!(error.position, position, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_place_that_can_be_written_to_is_one_and_near() {
+        for (text, expected) in [
+            ("page.offset", true),
+            ("a[1000].b", true),
+            ("a[1001]", false),
+            ("a[18446744073709551615]", false),
+            ("a[-1]", false),
+            ("a[*]", false),
+            ("$", false),
+        ] {
+            assert_eq!(JsonPath::parse(text).unwrap().is_settable(), expected, "{text}");
         }
     }
 

@@ -21,16 +21,7 @@ use lakefeed_model::secret::Secret;
 /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when the key is not one for the algorithm.
 pub(super) fn sign(spec: &JwtSpec, now: i64) -> Result<Secret> {
     use_ring();
-    let (algorithm, key) = match spec.algorithm {
-        JwtAlgorithm::Rs256 => (Algorithm::RS256, of_pem(spec, EncodingKey::from_rsa_der)),
-        JwtAlgorithm::Es256 => (Algorithm::ES256, of_pem(spec, EncodingKey::from_ec_der)),
-        JwtAlgorithm::Hs256 => (Algorithm::HS256, EncodingKey::from_secret(spec.key.expose().as_bytes()).ok()),
-    };
-    // The libraries' errors may quote the key.
-    let bad_key = || {
-        Error::config("client.auth.private_key is not a key for the algorithm")
-            .with_hint("RS256 wants an RSA key in PEM, ES256 a P-256 key in PKCS #8 PEM; ${file:key.pem} reads a file")
-    };
+    let (algorithm, key) = key_of(spec)?;
     let mut header = jsonwebtoken::Header::new(algorithm);
     header.kid.clone_from(&spec.key_id);
     let mut claims = spec.claims.clone();
@@ -38,8 +29,31 @@ pub(super) fn sign(spec: &JwtSpec, now: i64) -> Result<Secret> {
     claims
         .entry("exp")
         .or_insert(json!(now.saturating_add(i64::try_from(spec.lifetime.as_secs()).unwrap_or(i64::MAX))));
-    let key = key.ok_or_else(bad_key)?;
     jsonwebtoken::encode(&header, &claims, &key).map(Secret::new).map_err(|_| bad_key())
+}
+
+/// Checks that the key of `spec` is one for its algorithm.
+///
+/// # Errors
+/// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when it is not.
+pub fn check_jwt_key(spec: &JwtSpec) -> Result<()> {
+    let (algorithm, key) = key_of(spec)?;
+    RingSigner::new(algorithm, &key).map(drop).map_err(|_| bad_key())
+}
+
+fn key_of(spec: &JwtSpec) -> Result<(Algorithm, EncodingKey)> {
+    let (algorithm, key) = match spec.algorithm {
+        JwtAlgorithm::Rs256 => (Algorithm::RS256, of_pem(spec, EncodingKey::from_rsa_der)),
+        JwtAlgorithm::Es256 => (Algorithm::ES256, of_pem(spec, EncodingKey::from_ec_der)),
+        JwtAlgorithm::Hs256 => (Algorithm::HS256, EncodingKey::from_secret(spec.key.expose().as_bytes()).ok()),
+    };
+    Ok((algorithm, key.ok_or_else(bad_key)?))
+}
+
+/// The libraries' errors may quote the key.
+fn bad_key() -> Error {
+    Error::config("client.auth.private_key is not a key for the algorithm")
+        .with_hint("RS256 wants an RSA key in PEM, ES256 a P-256 key in PKCS #8 PEM; ${file:key.pem} reads a file")
 }
 
 /// Takes a private key out of PEM, PKCS #8 or PKCS #1.

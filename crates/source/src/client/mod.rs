@@ -37,6 +37,7 @@ pub use transport::{Purpose, ReqwestTransport, SendLimits, Transport, TransportE
 
 use auth::Authenticator;
 use backoff::Jitter;
+pub use jwt::check_jwt_key;
 use rate_limit::RateLimiter;
 use redact::SafeUrl;
 pub use redact::is_secret_name;

@@ -6,7 +6,7 @@ use url::{Url, form_urlencoded};
 use crate::client::{ApiRequest, RequestBody};
 use crate::paginate::{PageRequest, Scalar};
 use crate::spec::Placement;
-use lakefeed_model::spec::json_path::Segment;
+use lakefeed_model::spec::json_path::{SETTABLE_INDEX_MAX, Segment};
 
 /// The request of a page. A link replaces the URL and the parameters; it may be relative to `last`, the URL that was asked before.
 ///
@@ -91,14 +91,15 @@ fn set_json(body: &mut Value, path: &[Segment], value: &Scalar) {
                 if !place.is_array() {
                     *place = Value::Array(Vec::new());
                 }
-                if let Value::Array(elements) = place
-                    && elements.len() <= *index
-                {
-                    elements.resize(index + 1, Value::Null);
+                // A paging value has one place, and a near one; validation refuses others.
+                let Some(length) = index.checked_add(1).filter(|_| *index <= SETTABLE_INDEX_MAX) else { return };
+                let Value::Array(elements) = place else { return };
+                if elements.len() < length {
+                    elements.resize(length, Value::Null);
                 }
-                &mut place[*index]
+                let Some(element) = elements.get_mut(*index) else { return };
+                element
             }
-            // A paging value has one place; validation refuses the others here.
             Segment::FromEnd(_) | Segment::Wildcard => return,
         };
     }
@@ -134,6 +135,8 @@ mod tests {
             (json!({"page": {"size": 9}}), "page.offset", json!({"page": {"size": 9, "offset": 3}})),
             (json!({"page": "x"}), "page.offset", json!({"page": {"offset": 3}})),
             (json!(null), "a[1]", json!({"a": [null, 3]})),
+            (json!({}), "a[18446744073709551615]", json!({"a": []})),
+            (json!({}), "a[90000000000]", json!({"a": []})),
         ] {
             let mut changed = body.clone();
             set_json(&mut changed, JsonPath::parse(path).unwrap().segments(), &Scalar::whole(3));
