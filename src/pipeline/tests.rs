@@ -130,6 +130,29 @@ async fn records_of_the_parents_come_first_and_are_no_rows() {
 }
 
 #[tokio::test]
+async fn steps_see_fields_of_the_parent_which_count_more_than_those_of_the_record() {
+    for (steps, expected) in [
+        (json!([]), vec!["x Utf8, _p_id Int64", "[a, 1]", "[b, 3]", "[c, 3]"]),
+        (json!([{"filter": "record._p_id == 3"}]), vec!["x Utf8, _p_id Int64", "[b, 3]", "[c, 3]"]),
+        (
+            json!([{"map": {"y": "record._p_id + record._p_id"}}]),
+            vec!["x Utf8, _p_id Int64, y Int64", "[a, 1, 2]", "[b, 3, 6]", "[c, 3, 6]"],
+        ),
+    ] {
+        let mut child = resource("c", json!({"include_from_parent": ["id"], "processing_steps": steps}));
+        child["endpoint"]["path"] = json!("p/{resources.p.id}/c");
+        let spec = pipeline(&json!([resource("p", json!({})), child]), &json!({}));
+        let api = Api::of(&[
+            ("/p", json!([{"id": 1}, {"id": 3}])),
+            ("/p/1/c", json!([{"x": "a"}])),
+            ("/p/3/c", json!([{"x": "b", "_p_id": 7}, {"x": "c", "_p_id": null}])),
+        ]);
+        let (items, _) = read_all(&spec, "c", RunOptions::default(), &api).await;
+        assert_eq!(items, expected, "{steps}");
+    }
+}
+
+#[tokio::test]
 async fn a_reading_goes_on_from_its_checkpoint() {
     let incremental = json!({"cursor_path": "at", "initial_value": "2026-11-01"});
     let events = json!({"endpoint": {"params": {"since": "{incremental.start_value}"}, "incremental": incremental}});
