@@ -500,7 +500,7 @@ fn contradictions_between_resources_are_named() {
 }
 
 #[test]
-fn contradictions_of_endpoints_and_clients_are_named() {
+fn contradictions_of_endpoints_are_named() {
     assert_refused([
         (
             resource(|r| r["endpoint"]["response_actions"] = json!([{"action": "ignore"}])),
@@ -539,6 +539,12 @@ fn contradictions_of_endpoints_and_clients_are_named() {
             resource(|r| r["endpoint"]["paginator"]["limit"] = json!(0)),
             "limit: expected an integer, at least 1, found 0",
         ),
+    ]);
+}
+
+#[test]
+fn contradictions_of_clients_and_destinations_are_named() {
+    assert_refused([
         (pipeline(|p| p["client"]["base_url"] = json!("ftp://x")), "'ftp' is not http or https"),
         (pipeline(|p| p["client"]["base_url"] = json!("https://u:p@x")), "has credentials in it"),
         (pipeline(|p| p["client"]["auth"]["token_url"] = json!(null)), "'token_url' is missing"),
