@@ -62,18 +62,7 @@ impl Observer for ProgressObserver {
             RunEvent::ListingEnded { .. } => self.bar.set_message("committing"),
             RunEvent::ResourceFinished { .. } => self.bar.finish_and_clear(),
             RunEvent::TableAwaited { reason, .. } => self.bar.set_message(format!("waiting: {reason}")),
-            RunEvent::Recovered { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::StartedAgain { .. }
-            | RunEvent::RequestSent { .. }
-            | RunEvent::TokenFetched { .. }
-            | RunEvent::RecordsRefused { .. }
-            | RunEvent::ValuesDiscarded { .. }
-            | RunEvent::RejectsRetried { .. }
-            | RunEvent::SchemaChanged { .. }
-            | RunEvent::RowsStaged { .. }
-            | RunEvent::Committed { .. }
-            | RunEvent::NothingChanged { .. } => {}
+            _ => {}
         }
     }
 }

@@ -124,10 +124,6 @@ fn begin(resource: &str, table: &str) -> ResourceReport {
 fn apply(resource: &mut Resource, event: &RunEvent) {
     let Resource { report, settled, is_finished } = resource;
     match event {
-        RunEvent::ResourceStarted { .. }
-        | RunEvent::TableAwaited { .. }
-        | RunEvent::TokenFetched { .. }
-        | RunEvent::RowsStaged { .. } => {}
         RunEvent::Recovered { commit, .. } => report.recovered_commit = Some(*commit),
         RunEvent::Resumed { pages, .. } => report.resumed_pages = *pages,
         // What was counted so far is read again.
@@ -186,6 +182,7 @@ fn apply(resource: &mut Resource, event: &RunEvent) {
                 fail(report, error);
             }
         }
+        _ => {}
     }
 }
 

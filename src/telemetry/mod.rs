@@ -79,6 +79,7 @@ impl Observer for LogObserver {
                     Some(error) => tracing::warn!(resource, seconds, kind = %error.kind, "resource failed"),
                 }
             }
+            _ => tracing::debug!(?event),
         }
     }
 }

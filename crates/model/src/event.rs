@@ -36,6 +36,7 @@ impl Observer for Silent {
 
 /// Something that happened during a run.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum RunEvent {
     /// A resource's turn came.
     ResourceStarted {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Why a record was refused; bounded, so that reports can count by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RejectCode {
     /// The record is not a JSON object.
     NotAnObject,
