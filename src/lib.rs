@@ -39,6 +39,7 @@ mod cassette;
 #[doc(hidden)]
 pub mod cli;
 mod config;
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "fuzz targets reach it"))]
 mod expression;
 mod facade;
 mod pipeline;

@@ -4,8 +4,10 @@
 //! place: `./resources[0]/endpoint/paginator`. The one module that reads the files beside the pipeline is `interpolate`, behind [`Sources`]; the
 //! environment is passed in.
 
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the command prints what keys are"))]
 mod document;
 mod format;
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the command checks without secrets"))]
 mod interpolate;
 mod positions;
 mod schema_files;
@@ -33,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::spec::PipelineSpec;
 
 /// What is known of a pipeline file where not everything is there that it needs to run.
+#[cfg(feature = "cli")]
 #[derive(Debug)]
 pub(crate) struct Checked {
     /// The pipeline; something stands in for what is not known yet. `None` where nothing can.
@@ -42,6 +45,7 @@ pub(crate) struct Checked {
 }
 
 /// The JSON Schema (draft 2020-12) of a pipeline file.
+#[cfg(feature = "cli")]
 pub(crate) fn json_schema() -> String {
     format!("{:#}\n", document::json_schema::json_schema())
 }
@@ -68,6 +72,7 @@ pub(crate) fn load_from(path: &Path, sources: &dyn Sources) -> Result<PipelineSp
 ///
 /// # Errors
 /// As [`load`].
+#[cfg(feature = "cli")]
 pub(crate) fn check_without_secrets(path: &Path, environment: &Environment) -> Result<Checked> {
     let (origin, format, text) = read_file(path)?;
     let (spec, open) = validated(&origin, &text, format, &SystemSources::beside(path, environment), Missing::Open)?;

@@ -20,7 +20,9 @@ use context::client;
 use run::{Family, Stage, ends_the_run, refuse_idle_backfill, refuse_parents_without_children};
 
 pub(crate) use context::{Components, RunOptions, Start};
-pub(crate) use run::{ReadStream, Sample, choose, infer_schema, read_batches};
+pub(crate) use run::{ReadStream, choose, read_batches};
+#[cfg(feature = "cli")]
+pub(crate) use run::{Sample, infer_schema};
 pub(crate) use write::ReadItem;
 
 /// Runs `resources` into `lake`, one after the other, in the order of the file.

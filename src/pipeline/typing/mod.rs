@@ -8,7 +8,9 @@ mod records;
 mod rules;
 
 pub(crate) use decoder::ShapedDecoder;
-pub(crate) use inference::{SAMPLE_BYTES_MAX, SampleBounds, finish, look, sample};
+pub(crate) use inference::sample;
+#[cfg(feature = "cli")]
+pub(crate) use inference::{SAMPLE_BYTES_MAX, SampleBounds, finish, look};
 pub(crate) use page::{Typing, doubled, grown_for};
 pub(crate) use records::Records;
 pub(crate) use rules::{Rules, grown_by_variants};
