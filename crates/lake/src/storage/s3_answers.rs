@@ -140,6 +140,9 @@ mod tests {
     }
 
     proptest! {
+        // A fifth of them passes.
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
         /// Whatever passes has no long tag for the parser either.
         #[test]
         fn the_parser_sees_no_long_tag(
@@ -150,7 +153,9 @@ mod tests {
             ], 0..24)
         ) {
             let text = parts.concat();
-            prop_assume!(check(text.as_bytes()).is_ok());
+            if check(text.as_bytes()).is_err() {
+                return Ok(());
+            }
             let mut reader = Reader::from_str(&text);
             reader.config_mut().check_end_names = false;
             reader.config_mut().allow_unmatched_ends = true;
