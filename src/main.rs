@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lakefeed::cli::main(std::env::args_os())
+    lakefeed::cli::main(std::env::args_os().collect())
 }

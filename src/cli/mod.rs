@@ -1,6 +1,7 @@
 //! The command line: arguments, terminal, exit status. The only module that prints.
 //!
-//! Standard output carries data only (a report as JSON, a table); log lines, progress, narration, errors and hints go to standard error.
+//! Standard output carries data only (a report as JSON, a table); log lines, progress, narration,
+//! errors and hints go to standard error.
 
 mod args;
 mod cassette;
@@ -25,8 +26,9 @@ use crate::error::catch_panic;
 use args::{Arguments, Command};
 use printer::Printer;
 
-/// Runs the command of `arguments`, the program's name first.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the command of `arguments`, the program's name first. Not generic: it would be compiled
+/// with each caller, and all below it.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(answer) => return printer::show_clap(&answer),
