@@ -1,8 +1,9 @@
 //! One tree of column buffers, in the shape of the record, into which a record's bytes are pushed.
 //!
-//! The length of a buffer is the number of its values, so a member of an object that is one longer than the object has
-//! its value for the row in the making. A record that is refused, and a page that is not valid, leave by
-//! [`ObjectBuffer::truncate`], which also takes away what is half written.
+//! The length of a buffer is the number of its values, so a member of an object that is one longer
+//! than the object has its value for the row in the making. A record that is refused, and a page
+//! that is not valid, leave by [`ObjectBuffer::truncate`], which also takes away what is half
+//! written.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::Fields;
@@ -26,8 +27,18 @@ pub(crate) struct ObjectBuffer {
     members: Vec<ColumnBuffer>,
     keys: KeyOrder,
     rows: usize,
-    /// Whether fields that must be there may be missing, as in a delete, which has no more than its key.
+    /// Whether fields that must be there may be missing, as in a delete, which has no more than its
+    /// key.
     lenient: bool,
+}
+
+/// How far the row in the making has got: by value, so that it stays in registers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Filled {
+    /// Columns that have a value.
+    columns: usize,
+    /// The place of the key that is expected next.
+    expected: usize,
 }
 
 impl ObjectBuffer {
@@ -61,7 +72,8 @@ impl ObjectBuffer {
         self.read_with(scanner, "", reading)
     }
 
-    /// As [`Self::read`], of an object that has the members of `members` behind its own: an object too, or empty.
+    /// As [`Self::read`], of an object that has the members of `members` behind its own: an object
+    /// too, or empty.
     #[inline]
     pub(crate) fn read_with(
         &mut self,
@@ -69,38 +81,38 @@ impl ObjectBuffer {
         members: &str,
         reading: &mut Reading,
     ) -> Result<(), Stop> {
-        let (row, mut filled, mut expected) = (self.rows, 0, 0);
-        self.read_members(scanner, reading, &mut filled, &mut expected)?;
+        let mut read = self.read_members(scanner, reading, Filled::default())?;
         if !members.is_empty() {
             let mut members = Scanner::new(members.as_bytes(), DEPTH_CEILING)?;
-            self.read_members(&mut members, reading, &mut filled, &mut expected)?;
+            read = self.read_members(&mut members, reading, read)?;
         }
-        if filled < self.members.len() {
-            self.fill_missing(row)?;
+        if read.columns < self.members.len() {
+            self.fill_missing(self.rows)?;
         }
         self.rows += 1;
         Ok(())
     }
 
-    /// Reads the members of the object at the cursor into the row in the making, of which `filled` columns have a value.
+    /// Reads the members of the object at the cursor into the row in the making, and counts on from
+    /// `before`.
     #[inline]
     fn read_members(
         &mut self,
         scanner: &mut Scanner<'_>,
         reading: &mut Reading,
-        filled: &mut usize,
-        expected: &mut usize,
-    ) -> Result<(), Stop> {
+        before: Filled,
+    ) -> Result<Filled, Stop> {
+        let Filled { mut columns, mut expected } = before;
         let row = self.rows;
         let mut more = scanner.enter_object()?;
         while more {
-            match self.key(scanner, reading, expected)? {
+            match self.key(scanner, reading, &mut expected)? {
                 Some(index) => {
                     if let (Some(member), Some(name)) = (self.members.get_mut(index), self.names.get(index)) {
                         if member.len() > row {
                             member.truncate(row);
                         } else {
-                            *filled += 1;
+                            columns += 1;
                         }
                         if reading.has_rules {
                             member.read_by_rule(name, row, scanner, reading)?;
@@ -113,7 +125,7 @@ impl ObjectBuffer {
             }
             more = scanner.next_member()?;
         }
-        Ok(())
+        Ok(Filled { columns, expected })
     }
 
     /// As [`Self::read`], of an object that may lack fields which must be there.
@@ -148,11 +160,7 @@ impl ObjectBuffer {
             && scanner.peek() != Some(b'n')
             && !(reading.passes_hollow && scanner.holds_nothing())
         {
-            let refusal = unknown_field(key);
-            if !reading.notes_unknown_fields() {
-                return Err(Stop::Record(Box::new(refusal)));
-            }
-            reading.note(refusal, false);
+            unknown_field(key, reading)?;
         }
         if !key.escaped {
             self.keys.learn(key.raw, column, expected);
@@ -198,10 +206,15 @@ impl ObjectBuffer {
     }
 }
 
+/// Notes a field that no column is for, or refuses the record for it.
 #[cold]
-fn unknown_field(key: Text<'_>) -> Refusal {
+fn unknown_field(key: Text<'_>, reading: &mut Reading) -> Result<(), Stop> {
     let name = key.decoded().unwrap_or_else(|_| key.raw.into());
     let mut refusal = Refusal::new(RejectCode::UnknownField, "the schema has no such field".to_owned());
     refusal.below(Step::Key(name.chars().take(256).collect()));
-    refusal
+    if !reading.notes_unknown_fields() {
+        return Err(Stop::Record(Box::new(refusal)));
+    }
+    reading.note(refusal, false);
+    Ok(())
 }

@@ -1,12 +1,13 @@
 //! A cursor over the bytes of a page: the grammar of RFC 8259, and nothing else.
 //!
-//! It checks everything that it passes, also what is skipped, so a page that was walked to its end is valid JSON. It
-//! never allocates on the way and never recurses deeper than its limit.
+//! It checks everything that it passes, also what is skipped, so a page that was walked to its end
+//! is valid JSON. It never allocates on the way and never recurses deeper than its limit.
 
 use crate::decode::error::{DecodeError, END_OF_BODY, PageResult, Position};
 use crate::decode::json::text::{Text, escape_length, find_special};
 
-/// No page may be nested deeper than this, whatever the limit says: the scanner recurses, and stacks end.
+/// No page may be nested deeper than this, whatever the limit says: the scanner recurses, and
+/// stacks end.
 pub(crate) const DEPTH_CEILING: u32 = 1_024;
 
 /// A cursor over a page.
@@ -142,9 +143,15 @@ impl<'a> Scanner<'a> {
         self.enter(b'}')
     }
 
-    /// Goes on after a member's value. Whether there is another member; the cursor is then at its key.
+    /// Goes on after a member's value. Whether there is another member; the cursor is then at its
+    /// key.
     #[inline]
     pub(crate) fn next_member(&mut self) -> PageResult<bool> {
+        // As machines write it, without space.
+        if let Some([b',', b'"']) = self.rest().first_chunk() {
+            self.position += 1;
+            return Ok(true);
+        }
         self.next(b'}', "',' or '}'")
     }
 
@@ -216,6 +223,14 @@ impl<'a> Scanner<'a> {
     /// Passes the colon after a key; the cursor is then at the value.
     #[inline]
     pub(crate) fn colon(&mut self) -> PageResult<()> {
+        if let Some([b':', b'!'..=u8::MAX]) = self.rest().first_chunk() {
+            self.position += 1;
+            return Ok(());
+        }
+        self.spaced_colon()
+    }
+
+    fn spaced_colon(&mut self) -> PageResult<()> {
         self.skip_whitespace();
         if self.peek() != Some(b':') {
             return self.fail("':'");
@@ -341,7 +356,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether the value at the cursor is null, or a list or an object in which nothing else is. Stays where it is; what is no JSON will be found when it is passed.
+    /// Whether the value at the cursor is null, or a list or an object in which nothing else is.
+    /// Stays where it is; what is no JSON will be found when it is passed.
     pub(crate) fn holds_nothing(&mut self) -> bool {
         let here = self.bookmark();
         let holds_nothing = self.pass_nothing().unwrap_or(false);
