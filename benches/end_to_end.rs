@@ -1,6 +1,8 @@
-//! A whole run against the demo API on loopback: token, pages, decoding, Parquet, commit. Rows per second.
+//! A whole run against the demo API on loopback: token, pages, decoding, Parquet, commit. Rows per
+//! second.
 //!
-//! Server and run share the machine, so the numbers are for comparing one build with another, not for boasting.
+//! Server and run share the machine, so the numbers are for comparing one build with another, not
+//! for boasting.
 
 #![expect(clippy::unwrap_used, reason = "a bench panics to fail")]
 

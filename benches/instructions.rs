@@ -6,8 +6,9 @@
 //! instructions CASE ROUNDS    does the work of a case so many times
 //! ```
 //!
-//! One thread does everything, storage is memory, and every round does the same. What a process does once, to start and to prepare the case,
-//! drops out of the difference between two numbers of rounds.
+//! One thread does everything, storage is memory, and every round does the same. What a process
+//! does once, to start and to prepare the case, drops out of the difference between two numbers of
+//! rounds.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench panics to fail")]
 #![expect(clippy::print_stdout, reason = "what it says is for the script that runs it")]
@@ -36,7 +37,8 @@ const CHANGED_EVERY: usize = 10;
 /// A case does its work so many times.
 type Case = fn(u32);
 
-/// The first one is what the others are measured by where the compiler is not the baseline's: it is none of our code.
+/// The first one is what the others are measured by where the compiler is not the baseline's: it is
+/// none of our code.
 const CASES: [(&str, Case); 6] = [
     ("serde_json skips both pages", skip),
     ("decode a flat page", |rounds| decode(&pages::flat(), &pages::flat_schema(), rounds)),

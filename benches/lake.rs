@@ -1,6 +1,8 @@
-//! Batches → data files, and a merge, with storage in memory: partitioning, Parquet, search and rewriting without network, decoding or disk.
+//! Batches → data files, and a merge, with storage in memory: partitioning, Parquet, search and
+//! rewriting without network, decoding or disk.
 //!
-//! `write` into one folder is the encoding of Parquet; what 50 partitions take more is the partitioning and their smaller files.
+//! `write` into one folder is the encoding of Parquet; what 50 partitions take more is the
+//! partitioning and their smaller files.
 
 #![expect(clippy::expect_used, reason = "a bench panics to fail")]
 

@@ -1,4 +1,5 @@
-//! The program behind `make bench-merge`: makes a lake of calendar events, and merges changes into it, through the library alone.
+//! The program behind `make bench-merge`: makes a lake of calendar events, and merges changes into
+//! it, through the library alone.
 //!
 //! ```text
 //! merge_lake make FOLDER ROWS PARTITIONS CHANGES   FOLDER/lake/events, FOLDER/changes-one.parquet, FOLDER/changes-all.parquet
@@ -7,7 +8,8 @@
 //! merge_lake open LAKE                             opens it; prints one line of JSON
 //! ```
 //!
-//! Event ids are random, so neither statistics nor compression tell where one is. `changes-one` touches one partition, `changes-all` all alike.
+//! Event ids are random, so neither statistics nor compression tell where one is. `changes-one`
+//! touches one partition, `changes-all` all alike.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench panics to fail")]
 #![expect(clippy::print_stdout, reason = "what it measured is for the script that runs it")]

@@ -1,7 +1,8 @@
 //! The pages and schemas that the benches share.
 //!
-//! `flat` has the four fields of a calendar event, `wide` looks like an event of a large calendar API: nested objects and
-//! lists, half of whose fields the schema has. Pages have 1,000 records; those of a page are spread over 28 days.
+//! `flat` has the four fields of a calendar event, `wide` looks like an event of a large calendar
+//! API: nested objects and lists, half of whose fields the schema has. Pages have 1,000 records;
+//! those of a page are spread over 28 days.
 
 use std::fmt::Write as _;
 

@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use lakefeed_lake::spec::{MergeSpec, PartitionField, Transform};
 use lakefeed_lake::{CommitOutcome, Lake, WriteSpec};
 use lakefeed_model::checkpoint::Checkpoint;
+use lakefeed_model::environment::Environment;
 use lakefeed_model::schema::{Conflicts, RecordSchema};
 use lakefeed_model::spec::{Limits, WriteDisposition};
 
@@ -37,6 +38,7 @@ pub(crate) fn spec(
         load_metadata: false,
         conflicts: Conflicts::Reject,
         limits: Limits::default(),
+        temporary_folder: Environment::empty().temporary_folder(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! A program that embeds lakefeed: its own transport, its own observer, a lake in an object store in
-//! memory; then the records of a resource as Arrow batches with a checkpoint, without a lake.
+//! A program that embeds lakefeed: its own transport, its own observer, a lake in an object store
+//! in memory; then the records of a resource as Arrow batches with a checkpoint, without a lake.
 //!
 //! ```text
 //! cargo run --no-default-features --features demo --example embed

@@ -1,7 +1,8 @@
 //! Expressions about a record, in CEL (the Common Expression Language, <https://cel.dev>).
 //!
-//! CEL has no loops and no effects, so every expression ends. An expression sees the record as `record`; integers beyond 64 bits
-//! and numbers with a fraction are doubles *within an expression*. What an expression does not touch is never converted.
+//! CEL has no loops and no effects, so every expression ends. An expression sees the record as
+//! `record`; integers beyond 64 bits and numbers with a fraction are doubles *within an
+//! expression*. What an expression does not touch is never converted.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -53,7 +54,8 @@ impl Expression {
     /// Reads an expression.
     ///
     /// # Errors
-    /// When it breaks the grammar, or names a variable other than `record`, or a function that does not exist.
+    /// When it breaks the grammar, or names a variable other than `record`, or a function that does
+    /// not exist.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         let mut environment = Env::stdlib();
         environment
@@ -155,14 +157,15 @@ fn check_entries<'e>(
     })
 }
 
-/// Whether the language has the names in `text`: evaluated without a record, it may fail, but not for
-/// want of them.
+/// Whether the language has the names in `text`: evaluated without a record, it may fail, but not
+/// for want of them.
 fn is_known(text: &str, environment: &Arc<Env>) -> bool {
     let outcome = environment.compile(text).map(|program| program.execute(&Context::with_env(Arc::clone(environment))));
     outcome.is_ok_and(|value| !matches!(value, Err(ExecutionError::UndeclaredReference(_))))
 }
 
-/// A record as an expression sees it: integers are CEL's `int`, so that they go together with those of the expression.
+/// A record as an expression sees it: integers are CEL's `int`, so that they go together with those
+/// of the expression.
 fn seen(value: &Value) -> cel::Value {
     match value {
         Value::Null => cel::Value::Null,

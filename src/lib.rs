@@ -29,9 +29,9 @@
 //! ```
 //!
 //! [`Pipeline::runner`] takes what is not to be as usual: a [`Transport`], an object store,
-//! [`Observer`]s, a [`Clock`], a wish to stop. What comes from the variables of the process is passed
-//! in as an [`Environment`]. All of it needs a Tokio runtime. `examples/embed.rs` is a whole program;
-//! `ARCHITECTURE.md` shows the inside.
+//! [`Observer`]s, a [`Clock`], a wish to stop. What comes from the variables of the process is
+//! passed in as an [`Environment`]. All of it needs a Tokio runtime. `examples/embed.rs` is a whole
+//! program; `ARCHITECTURE.md` shows the inside.
 
 #[cfg(feature = "cli")]
 mod cassette;

@@ -1,5 +1,6 @@
-//! What must hold of any bytes as a page: the decoder never panics, agrees with `serde_json` on what is JSON, keeps nothing of a page that fails,
-//! and an inferred schema takes every record that it came from. The fuzz target and `tests/it/fuzz.rs` share it.
+//! What must hold of any bytes as a page: the decoder never panics, agrees with `serde_json` on
+//! what is JSON, keeps nothing of a page that fails, and an inferred schema takes every record that
+//! it came from. The fuzz target and `tests/it/fuzz.rs` share it.
 
 use lakefeed_model::schema::SchemaFile;
 use lakefeed_model::spec::JsonPath;

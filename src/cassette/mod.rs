@@ -1,8 +1,10 @@
 //! Cassettes: the exchanges of a run, kept in a folder, and given back without a network.
 //!
-//! A cassette is for bug reports and for scenario tests. It is plain text: `cassette.json` says what was recorded and from where the run
-//! began, `exchanges/000001.json` holds a request and the head of its answer, and the body lies beside it as it came. What is secret is
-//! replaced by `***` before it touches the disk, the same way when a request is recorded and when it is looked up (`scrub`).
+//! A cassette is for bug reports and for scenario tests. It is plain text: `cassette.json` says
+//! what was recorded and from where the run began, `exchanges/000001.json` holds a request and the
+//! head of its answer, and the body lies beside it as it came. What is secret is replaced by `***`
+//! before it touches the disk, the same way when a request is recorded and when it is looked up
+//! (`scrub`).
 //!
 //! `docs/cassettes.md` tells users what is kept.
 

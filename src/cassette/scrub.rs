@@ -1,7 +1,8 @@
 //! What must not get into a cassette, and how it is kept out.
 //!
-//! Two rules work together. By name: headers, parameters and fields that usually hold secrets, and every request header that is not known to be
-//! harmless. By value: whatever the pipeline treats as a secret, and every token that was fetched, wherever it turns up.
+//! Two rules work together. By name: headers, parameters and fields that usually hold secrets, and
+//! every request header that is not known to be harmless. By value: whatever the pipeline treats as
+//! a secret, and every token that was fetched, wherever it turns up.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +25,8 @@ const HARMLESS_FIELDS: &[&str] =
 /// Replaces secrets by `***`. Learns new ones as they come.
 #[derive(Default)]
 pub(crate) struct Scrubber {
-    /// As they are looked for: plain, form-encoded and as in JSON; the longest first, so that none tears another one apart.
+    /// As they are looked for: plain, form-encoded and as in JSON; the longest first, so that none
+    /// tears another one apart.
     forms: Mutex<Vec<String>>,
 }
 
@@ -136,7 +138,8 @@ impl Scrubber {
         }
     }
 
-    /// The body of an answer of the API: its data stay as they are, byte for byte, unless a known secret is among them.
+    /// The body of an answer of the API: its data stay as they are, byte for byte, unless a known
+    /// secret is among them.
     pub(super) fn response_body(&self, body: bytes::Bytes) -> bytes::Bytes {
         let Ok(text) = std::str::from_utf8(&body) else { return body };
         let forms = self.forms();

@@ -22,8 +22,8 @@ impl<S> TrackingSources<S> {
         Self { inner, seen: Mutex::default() }
     }
 
-    /// What was asked, as `env:NAME` or `file:path`, and is no secret, neither by its name nor by what `scrubber` knows. Those that are secrets
-    /// by their name become known to it.
+    /// What was asked, as `env:NAME` or `file:path`, and is no secret, neither by its name nor by
+    /// what `scrubber` knows. Those that are secrets by their name become known to it.
     pub(crate) fn into_public(self, scrubber: &Scrubber) -> BTreeMap<String, String> {
         let mut public = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         public.retain(|reference, value| {
@@ -57,7 +57,8 @@ impl<S: Sources> Sources for TrackingSources<S> {
     }
 
     fn env_or(&self, name: &str, default: &str) -> String {
-        // What a replay must be told is what was used: there, a variable that nobody knows is a secret.
+        // What a replay must be told is what was used: there, a variable that nobody knows is a
+        // secret.
         let value = self.inner.env_or(name, default);
         self.note(format!("env:{name}"), &value);
         value
@@ -74,7 +75,8 @@ impl<S: Sources> Sources for TrackingSources<S> {
     }
 }
 
-/// The sources of a replay: what the cassette says, else what there is, else `***`. So nobody needs the secrets to replay.
+/// The sources of a replay: what the cassette says, else what there is, else `***`. So nobody needs
+/// the secrets to replay.
 #[derive(Debug)]
 pub(crate) struct ReplaySources<S> {
     inner: S,

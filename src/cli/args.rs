@@ -97,10 +97,12 @@ pub(super) struct RunArguments {
     /// Build the tables anew from this run alone
     #[arg(long)]
     pub(super) full_refresh: bool,
-    /// Try the kept rejects of earlier runs again, before what the API gives; see `lakefeed table rejects`
+    /// Try the kept rejects of earlier runs again, before what the API gives; see
+    /// `lakefeed table rejects`
     #[arg(long, conflicts_with_all = ["full_refresh", "record", "replay"])]
     pub(super) retry_rejects: bool,
-    /// Read a range of the cursor from here, instead of from where the last run ended; the checkpoint stays
+    /// Read a range of the cursor from here, instead of from where the last run ended; the
+    /// checkpoint stays
     #[arg(long, value_name = "VALUE", conflicts_with = "full_refresh")]
     pub(super) from: Option<String>,
     /// Read a range of the cursor up to here, exclusive
@@ -124,7 +126,8 @@ pub(super) struct RunArguments {
 pub(super) struct CheckArguments {
     /// The pipeline file (.yaml, .json, .toml)
     pub(super) pipeline: PathBuf,
-    /// Do without environment variables and files of ${…} that are not there, and what depends on them
+    /// Do without environment variables and files of ${…} that are not there, what depends on them,
+    /// and the store's credentials
     #[arg(long)]
     pub(super) no_secrets: bool,
     /// How to say what was found

@@ -4,13 +4,17 @@ use serde_json::{Value, json};
 
 use super::args::{CheckArguments, Output};
 use super::printer::Printer;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Checked};
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::lake::Lake;
+use crate::pipeline;
 use crate::schema::Parts;
 use crate::spec::{FollowFrom, PaginationSpec, PipelineSpec, ResourceSpec, StrategyName, WriteDisposition};
 
-/// Loads and validates a pipeline, and says what it is. Sends nothing.
+/// Loads and validates a pipeline, and says what it is: all that a first run would refuse without
+/// a network is refused. Sends nothing, and makes no folder.
 pub(super) fn check(arguments: &CheckArguments, printer: Printer) -> Result<()> {
     let environment = Environment::of_process();
     let Checked { spec, open } = if arguments.no_secrets {
@@ -18,6 +22,14 @@ pub(super) fn check(arguments: &CheckArguments, printer: Printer) -> Result<()> 
     } else {
         Checked { spec: Some(config::load(&arguments.pipeline, &environment)?), open: Vec::new() }
     };
+    if let Some(spec) = &spec {
+        pipeline::refuse_unplannable(spec, SystemClock::new().now())?;
+    }
+    if let Some(destination) = spec.as_ref().and_then(|spec| spec.destination.as_ref())
+        && !arguments.no_secrets
+    {
+        Lake::check(destination, &environment)?;
+    }
     match (&spec, arguments.output) {
         (Some(spec), Output::Json) => printer.data(&format!("{:#}\n", describe(spec))),
         (Some(spec), Output::Text) => printer.data(&render(spec)),

@@ -15,8 +15,8 @@ pub(super) enum Verbosity {
     Everything,
 }
 
-/// Sends log lines to standard error. `filter` is a filter of `tracing-subscriber` and wins over `verbosity`. A second call changes
-/// nothing.
+/// Sends log lines to standard error. `filter` is a filter of `tracing-subscriber` and wins over
+/// `verbosity`. A second call changes nothing.
 pub(super) fn log_to_stderr(verbosity: Verbosity, filter: Option<&str>, colour: bool) {
     let default = match verbosity {
         Verbosity::Quiet => "off",

@@ -1,4 +1,5 @@
-//! What goes where: data to standard output, everything else to standard error. Meaning is never carried by colour.
+//! What goes where: data to standard output, everything else to standard error. Meaning is never
+//! carried by colour.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -28,7 +29,8 @@ impl Printer {
         self.verbosity
     }
 
-    /// Whether a progress bar may be drawn: on a terminal that can, when log lines do not run through it.
+    /// Whether a progress bar may be drawn: on a terminal that can, when log lines do not run
+    /// through it.
     pub(super) fn shows_progress(self) -> bool {
         let can_draw = environment("TERM").is_none_or(|terminal| terminal != "dumb");
         self.stderr_is_terminal && can_draw && self.verbosity == Verbosity::Normal

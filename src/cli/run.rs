@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::facade::{Pipeline, Runner, not_begun};
 use crate::report::RunReport;
 
-/// Runs a pipeline and reports. The report goes to standard output as JSON, or to standard error for people.
+/// Runs a pipeline and reports. The report goes to standard output as JSON, or to standard error
+/// for people.
 pub(super) async fn run(arguments: RunArguments, printer: Printer) -> Result<()> {
     start_logging(printer);
     match prepare(&arguments).await {

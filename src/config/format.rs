@@ -36,7 +36,8 @@ impl Format {
     }
 }
 
-/// The text as a value, or what is wrong with it and where. The text itself is not shown: it may hold a secret.
+/// The text as a value, or what is wrong with it and where. The text itself is not shown: it may
+/// hold a secret.
 pub(crate) fn read_value(text: &str, format: Format) -> Result<Value, String> {
     match format {
         Format::Yaml => serde_saphyr::from_str(text).map_err(|error| {

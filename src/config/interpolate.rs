@@ -12,7 +12,8 @@ pub(crate) trait Sources {
     /// The environment variable of that name.
     fn env(&self, name: &str) -> Option<String>;
 
-    /// The environment variable of that name, or what the pipeline file says instead: as in a shell, also for an empty one.
+    /// The environment variable of that name, or what the pipeline file says instead: as in a
+    /// shell, also for an empty one.
     fn env_or(&self, name: &str, default: &str) -> String {
         self.env(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
     }

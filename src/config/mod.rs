@@ -1,8 +1,9 @@
 //! What the user wrote: the pipeline file, from its text to a validated [`PipelineSpec`].
 //!
-//! `text → value → ${…} replaced → Document → PipelineSpec`. Every step goes on after a problem, so that all of them are reported at once, each with its
-//! place: `./resources[0]/endpoint/paginator`. The one module that reads the files beside the pipeline is `interpolate`, behind [`Sources`]; the
-//! environment is passed in.
+//! `text → value → ${…} replaced → Document → PipelineSpec`. Every step goes on after a problem, so
+//! that all of them are reported at once, each with its place: `./resources[0]/endpoint/paginator`.
+//! The one module that reads the files beside the pipeline is `interpolate`, behind [`Sources`];
+//! the environment is passed in.
 
 #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the command prints what keys are"))]
 mod document;

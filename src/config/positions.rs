@@ -28,7 +28,8 @@ enum Parts {
 }
 
 impl Positions {
-    /// Where the values of a text stand; `None` where that cannot be told. JSON is read as the YAML that it is.
+    /// Where the values of a text stand; `None` where that cannot be told. JSON is read as the YAML
+    /// that it is.
     pub(super) fn of(text: &str, format: Format) -> Option<Self> {
         match format {
             Format::Yaml | Format::Json => {
@@ -60,8 +61,9 @@ impl Positions {
         Self { value: point(node.referenced), key: key.map(point), parts }
     }
 
-    /// The point of a place such as `./resources[0]/endpoint`, of a key of the mapping there, or of what is
-    /// around it where the text does not have it. What a resource has of the defaults stands there.
+    /// The point of a place such as `./resources[0]/endpoint`, of a key of the mapping there, or of
+    /// what is around it where the text does not have it. What a resource has of the defaults
+    /// stands there.
     pub(super) fn find(&self, place: &str, key: Option<&str>) -> Point {
         let rest = place.strip_prefix('.').unwrap_or(place);
         let (mut found, is_there) = self.walk(rest);

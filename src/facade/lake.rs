@@ -26,8 +26,9 @@ pub struct Lake {
 
 /// A table of a [`Lake`], which need not exist. Cheap to clone.
 ///
-/// Reading needs no lock and sees the last commit. What looks after a table holds it as a run does: it fails with
-/// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) while a run is at work, unless it may [wait](Self::waiting).
+/// Reading needs no lock and sees the last commit. What looks after a table holds it as a run does:
+/// it fails with [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) while a run is at work, unless
+/// it may [wait](Self::waiting).
 #[derive(Debug, Clone)]
 pub struct Table {
     inner: crate::lake::Table,
@@ -52,12 +53,14 @@ impl Lake {
     /// Opens a lake that is there: a folder, as a path or `file://` URL. Sends nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when there is no such folder or the URL cannot be used.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when there is no such folder or the URL
+    /// cannot be used.
     pub fn open(url: &str) -> Result<Self> {
         Self::open_with(url, &Environment::empty())
     }
 
-    /// Opens a lake that is there: a folder, or `s3://bucket/prefix` with the credentials of `environment`. Sends nothing.
+    /// Opens a lake that is there: a folder, or `s3://bucket/prefix` with the credentials of
+    /// `environment`. Sends nothing.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -142,11 +145,13 @@ impl Table {
 
     /// Names the exact files of the last commit, or of `commit`, as far as they are still there.
     ///
-    /// Give the locations to a reader that takes a list of files, and it sees the rows of that commit, whatever else is in the folder. Data
-    /// files keep their names when they are rewritten: a list holds until the next commit.
+    /// Give the locations to a reader that takes a list of files, and it sees the rows of that
+    /// commit, whatever else is in the folder. Data files keep their names when they are rewritten:
+    /// a list holds until the next commit.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the table does not have the commit; or when the store cannot be read.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the table does not have the commit; or
+    /// when the store cannot be read.
     pub async fn manifest(&self, commit: Option<u64>) -> Result<Manifest> {
         self.inner.manifest(commit).await
     }
@@ -175,8 +180,8 @@ impl Table {
         self.inner.rejects().await
     }
 
-    /// Waits as long as `limit` for a run that holds the table, instead of failing at once. `hear` is told who holds it, when the waiting begins and
-    /// from time to time.
+    /// Waits as long as `limit` for a run that holds the table, instead of failing at once. `hear`
+    /// is told who holds it, when the waiting begins and from time to time.
     #[must_use]
     pub fn waiting(mut self, limit: Duration, hear: impl Fn(&LockWaitStatus) + Send + Sync + 'static) -> Self {
         self.inner = self.inner.with_lock_wait(LockWait { limit, listener: Arc::new(Hearing(hear)) });
@@ -186,7 +191,8 @@ impl Table {
     /// Finishes what dead runs began, as the next run would.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when a run has the table; or when the store fails.
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when a run has the table; or when the
+    /// store fails.
     pub async fn recover(&self) -> Result<Recovery> {
         self.inner.recover(&maintenance()).await
     }

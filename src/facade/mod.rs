@@ -1,6 +1,8 @@
-//! The way in for programs: a pipeline, what runs it, and the lake that it fills. The command `lakefeed` comes in here, too.
+//! The way in for programs: a pipeline, what runs it, and the lake that it fills. The command
+//! `lakefeed` comes in here, too.
 //!
-//! Everything that touches the world is put together here, once, from what the caller chose and usual components for the rest.
+//! Everything that touches the world is put together here, once, from what the caller chose and
+//! usual components for the rest.
 
 mod agreed;
 mod lake;

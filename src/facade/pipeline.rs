@@ -13,22 +13,26 @@ use crate::spec::PipelineSpec;
 
 /// A pipeline file that was read and found to be consistent. Cheap to clone.
 ///
-/// Reading it sends nothing. What is wrong with a file is one [`Error`](crate::Error) that lists every problem.
+/// Reading it sends nothing. What is wrong with a file is one [`Error`](crate::Error) that lists
+/// every problem.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     agreed: Agreed,
 }
 
 impl Pipeline {
-    /// Reads a pipeline file, `.yaml`, `.json` or `.toml`. Schemas and `${file:…}` are read beside it; there is no `${env:…}`.
+    /// Reads a pipeline file, `.yaml`, `.json` or `.toml`. Schemas and `${file:…}` are read beside
+    /// it; there is no `${env:…}`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the file cannot be read or has problems.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the file cannot be read or has
+    /// problems.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Self::load_with(path, &Environment::empty())
     }
 
-    /// Reads a pipeline file that may refer to `environment`. Runs take credentials of an S3 store and proxies from it, too.
+    /// Reads a pipeline file that may refer to `environment`. Runs take credentials of an S3 store
+    /// and proxies from it, too.
     ///
     /// ```no_run
     /// # use lakefeed::{Environment, Pipeline};
@@ -51,7 +55,8 @@ impl Pipeline {
         Self::parse_with(text, format, &Environment::empty())
     }
 
-    /// Reads the text of a pipeline file that may refer to `environment`: to its variables, and to the files that it was given.
+    /// Reads the text of a pipeline file that may refer to `environment`: to its variables, and to
+    /// the files that it was given.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -79,7 +84,8 @@ impl Pipeline {
         self.agreed.spec.destination.as_ref().map(|destination| destination.url.as_str())
     }
 
-    /// Runs all resources into the lake that the file names. Returns when the run has ended, well or badly: the report says how.
+    /// Runs all resources into the lake that the file names. Returns when the run has ended, well
+    /// or badly: the report says how.
     pub async fn run(&self) -> RunReport {
         self.runner().run().await
     }
@@ -89,7 +95,8 @@ impl Pipeline {
         Runner::new(self.agreed.clone())
     }
 
-    /// Returns a reading of one resource into Arrow batches, without a table, to be chosen and begun.
+    /// Returns a reading of one resource into Arrow batches, without a table, to be chosen and
+    /// begun.
     pub fn reader(&self, resource: &str) -> Reader {
         self.runner().reader(resource)
     }

@@ -18,13 +18,15 @@ use crate::error::Result;
 use crate::pipeline::{ReadItem, ReadStream, RunOptions, Start, read_batches};
 use crate::reject::Reject;
 
-/// A reading of one resource, to be chosen and begun. Made by [`Pipeline::reader`](crate::Pipeline::reader), or by [`Runner::reader`](crate::Runner::reader) with a transport, a clock or
-/// an observer of one's own.
+/// A reading of one resource, to be chosen and begun. Made by
+/// [`Pipeline::reader`](crate::Pipeline::reader), or by [`Runner::reader`](crate::Runner::reader)
+/// with a transport, a clock or an observer of one's own.
 #[derive(Debug)]
 #[must_use = "a reading begins with `batches`"]
 pub struct Reader {
     agreed: Agreed,
     world: World,
+    options: RunOptions,
     resource: String,
     checkpoint: Option<Checkpoint>,
     rejects: Rejects,
@@ -32,8 +34,9 @@ pub struct Reader {
 
 /// The records of a resource, batch after batch: a [`Stream`] of `Result<RecordBatch>`.
 ///
-/// A batch has the columns that the resource's table would have. When records bring new fields, later batches have more columns, or wider types, than earlier ones:
-/// each batch has its schema. The stream ends after the last record, or with an error. Dropping it stops the reading.
+/// A batch has the columns that the resource's table would have. When records bring new fields,
+/// later batches have more columns, or wider types, than earlier ones: each batch has its schema.
+/// The stream ends after the last record, or with an error. Dropping it stops the reading.
 #[must_use = "nothing is read unless batches are taken"]
 pub struct Batches {
     stream: ReadStream,
@@ -51,35 +54,40 @@ struct Rejects(Option<RejectHandler>);
 type RejectHandler = Box<dyn FnMut(&Reject) + Send>;
 
 impl Reader {
-    pub(super) fn new(agreed: Agreed, world: World, resource: &str) -> Self {
-        Self { agreed, world, resource: resource.to_owned(), checkpoint: None, rejects: Rejects::default() }
+    pub(super) fn new(agreed: Agreed, world: World, options: RunOptions, resource: &str) -> Self {
+        let (resource, rejects) = (resource.to_owned(), Rejects::default());
+        Self { agreed, world, options, resource, checkpoint: None, rejects }
     }
 
-    /// Goes on from `checkpoint`, the [`Batches::checkpoint`] of an earlier reading. From the beginning where it is not called.
+    /// Goes on from `checkpoint`, the [`Batches::checkpoint`] of an earlier reading. From the
+    /// beginning where it is not called.
     pub fn from(mut self, checkpoint: Checkpoint) -> Self {
         self.checkpoint = Some(checkpoint);
         self
     }
 
-    /// Tells `hear` of each record that is refused, and of each value that does not fit its column and is null instead. They are in no batch. Where it is not called,
-    /// observers hear how many there were.
+    /// Tells `hear` of each record that is refused, and of each value that does not fit its column
+    /// and is null instead. They are in no batch. Where it is not called, observers hear how many
+    /// there were.
     pub fn on_reject(mut self, hear: impl FnMut(&Reject) + Send + 'static) -> Self {
         self.rejects = Rejects(Some(Box::new(hear)));
         self
     }
 
-    /// Begins to read, and waits for the schema. Where the resource depends on others, those are read first. Must be called within a Tokio runtime.
+    /// Begins to read, and waits for the schema. Where the resource depends on others, those are
+    /// read first. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when there is no such resource; or when the API fails on the first pages.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when there is no such resource; or when the
+    /// API fails on the first pages.
     pub async fn batches(self) -> Result<Batches> {
-        let Self { agreed, world, resource, checkpoint, rejects } = self;
-        let Begun { components, stop, .. } = world.begin(&agreed);
+        let Self { agreed, world, options, resource, checkpoint, rejects } = self;
+        let Begun { components, stop, .. } = world.begin(&agreed, &options.run_id);
         let start = checkpoint.map(|checkpoint| Start {
             now: components.clock.now(),
             checkpoints: BTreeMap::from([(resource.clone(), checkpoint)]),
         });
-        let options = RunOptions { start, ..RunOptions::default() };
+        let options = options.without_tables(start);
         let stream = read_batches(Arc::clone(&agreed.spec), &resource, options, components)?;
         let mut batches = Batches { stream, first: None, schema: None, rejects, stop };
         while batches.schema.is_none() {
@@ -91,12 +99,14 @@ impl Reader {
 }
 
 impl Batches {
-    /// Returns the schema of the latest batch; before the first one, what it will be as far as is known. `None` where there are no records.
+    /// Returns the schema of the latest batch; before the first one, what it will be as far as is
+    /// known. `None` where there are no records.
     pub fn schema(&self) -> Option<&SchemaRef> {
         self.schema.as_ref()
     }
 
-    /// Returns how far the resource has got: to go on from, once the stream has ended without an error. `None` before.
+    /// Returns how far the resource has got: to go on from, once the stream has ended without an
+    /// error. `None` before.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.stream.checkpoint()
     }

@@ -9,7 +9,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 
 use super::agreed::Agreed;
-use super::world::{Begun, World};
+use super::world::{Begun, World, new_run_id};
 use super::{Lake, Reader};
 use crate::checkpoint::Backfill;
 #[cfg(feature = "cli")]
@@ -28,7 +28,8 @@ use crate::spec::{CursorValue, DestinationSpec};
 
 /// A run of a [`Pipeline`](crate::Pipeline), to be chosen and begun.
 ///
-/// What is not chosen is as for the command: real sockets, the clock of the machine, all resources, the lake that the pipeline file names.
+/// What is not chosen is as for the command: real sockets, the clock of the machine, all resources,
+/// the lake that the pipeline file names.
 #[derive(Debug)]
 #[must_use = "a run begins with `run`"]
 pub struct Runner {
@@ -53,7 +54,7 @@ impl Runner {
             agreed,
             place: Place::OfPipeline,
             resources: Vec::new(),
-            options: RunOptions::default(),
+            options: RunOptions::of(new_run_id()),
             world: World::default(),
         }
     }
@@ -76,26 +77,30 @@ impl Runner {
         self
     }
 
-    /// Stops the run when `wish` ends: a `CancellationToken`'s `cancelled_owned()`, a signal, a timer. The run ends by itself then, with
-    /// [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted); a commit that has begun is finished first.
+    /// Stops the run when `wish` ends: a `CancellationToken`'s `cancelled_owned()`, a signal, a
+    /// timer. The run ends by itself then, with
+    /// [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted); a commit that has begun is
+    /// finished first.
     pub fn cancel<T>(mut self, wish: impl Future<Output = T> + Send + 'static) -> Self {
         self.world.cancel = Some(Box::pin(async move { drop(wish.await) }));
         self
     }
 
-    /// Names the run by letters, digits, `-` and `_`, unique and sortable by time. A UUID of version 7 where it is not called.
+    /// Names the run by letters, digits, `-` and `_`, unique and sortable by time. A UUID of
+    /// version 7 where it is not called.
     pub fn run_id(mut self, run_id: impl Into<String>) -> Self {
-        self.world.run_id = Some(run_id.into());
+        self.options.run_id = run_id.into();
         self
     }
 
     /// Draws the jitter of retries from `seed`. From the run's id where it is not called.
     pub fn jitter_seed(mut self, seed: u64) -> Self {
-        self.world.jitter_seed = Some(seed);
+        self.options.jitter_seed = Some(seed);
         self
     }
 
-    /// Fills the lake below `prefix` of `store`. Writers keep apart by leases in the store, so it must create an object only where there is none.
+    /// Fills the lake below `prefix` of `store`. Writers keep apart by leases in the store, so it
+    /// must create an object only where there is none.
     pub fn store(self, store: Arc<dyn ObjectStore>, prefix: impl Into<Path>) -> Self {
         self.lake(&Lake::in_store(store, prefix))
     }
@@ -106,7 +111,8 @@ impl Runner {
         self
     }
 
-    /// Fills the lake at a path or URL. An endpoint and a region of the pipeline file hold for another bucket, too.
+    /// Fills the lake at a path or URL. An endpoint and a region of the pipeline file hold for
+    /// another bucket, too.
     pub fn destination(mut self, url: impl Into<String>) -> Self {
         self.place = Place::At(url.into());
         self
@@ -130,15 +136,16 @@ impl Runner {
         self
     }
 
-    /// Reads what lies between two values of the cursor instead of going on from the checkpoints, which stay as they are. What is a number is
-    /// compared as one.
+    /// Reads what lies between two values of the cursor instead of going on from the checkpoints,
+    /// which stay as they are. What is a number is compared as one.
     pub fn range(mut self, from: Option<&str>, to: Option<&str>) -> Self {
         let range = Backfill { from: from.map(cursor_value), to: to.map(cursor_value) };
         self.options.backfill = (range != Backfill::default()).then_some(range);
         self
     }
 
-    /// Waits as long as `limit` for a table that another run holds; not at all where it is not called.
+    /// Waits as long as `limit` for a table that another run holds; not at all where it is not
+    /// called.
     pub fn wait(mut self, limit: Duration) -> Self {
         self.options.wait = Some(limit);
         self
@@ -149,37 +156,40 @@ impl Runner {
         &self.agreed
     }
 
-    /// Begins at that time and from these checkpoints, whatever the clock and the tables say.
+    /// Begins at that time and from these checkpoints, whatever the clock and the tables say, and
+    /// asks for everything from there.
     #[cfg(feature = "cli")]
     pub(crate) fn start(mut self, start: Start) -> Self {
-        self.options.start = Some(start);
+        self.options = RunOptions { start: Some(start), asks_for_everything: true, ..self.options };
         self
     }
 
-    /// Runs the resources one after the other. One that fails leaves its table as it was and does not keep the others from running, unless the
-    /// run was stopped.
+    /// Runs the resources one after the other. One that fails leaves its table as it was and does
+    /// not keep the others from running, unless the run was stopped.
     ///
-    /// Returns when the run has ended, well or badly: [`RunReport::error`] has the worst error of the resources that failed, or says
-    /// what kept the run from beginning.
+    /// Returns when the run has ended, well or badly: [`RunReport::error`] has the worst error of
+    /// the resources that failed, or says what kept the run from beginning.
     pub async fn run(self) -> RunReport {
         let Self { agreed, place, resources, options, world } = self;
-        let Begun { components, report, stop } = world.begin(&agreed);
+        let Begun { components, report, stop } = world.begin(&agreed, &options.run_id);
         let run = run(&agreed, &place, &resources, &options, &components);
         let outcome = Box::pin(stop.watch(catch_panic(run))).await;
         report.finish(outcome.err().as_ref())
     }
 
-    /// Reads one resource into Arrow batches, without a table, with the transport, clock and observers of this run. What concerns tables plays no part.
+    /// Reads one resource into Arrow batches, without a table, with the transport, clock and
+    /// observers of this run. What concerns tables plays no part.
     pub fn reader(self, resource: &str) -> Reader {
-        Reader::new(self.agreed, self.world, resource)
+        Reader::new(self.agreed, self.world, self.options, resource)
     }
 
     /// Looks at `pages` pages of a resource at most, to propose a schema of its records.
     #[cfg(feature = "cli")]
     pub(crate) async fn sample(self, resource: &ResourceSpec, pages: usize) -> Result<Sample> {
-        let Self { agreed, world, .. } = self;
-        let Begun { components, stop, .. } = world.begin(&agreed);
-        Box::pin(stop.watch(pipeline::infer_schema(&agreed.spec, resource, pages, &components))).await
+        let Self { agreed, world, options, .. } = self;
+        let Begun { components, stop, .. } = world.begin(&agreed, &options.run_id);
+        let options = options.without_tables(None);
+        Box::pin(stop.watch(pipeline::infer_schema(&agreed.spec, resource, pages, &options, &components))).await
     }
 
     /// Returns from where each resource would go on.

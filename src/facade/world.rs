@@ -28,8 +28,6 @@ pub(super) struct World {
     pub(super) transport: Option<Arc<dyn Transport>>,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
-    pub(super) run_id: Option<String>,
-    pub(super) jitter_seed: Option<u64>,
     /// The wish to stop comes when it ends.
     pub(super) cancel: Option<BoxFuture<'static, ()>>,
 }
@@ -49,19 +47,17 @@ pub(super) struct Stop {
 }
 
 impl World {
-    pub(super) fn begin(self, agreed: &Agreed) -> Begun {
-        let Self { transport, clock, mut observers, run_id, jitter_seed, cancel } = self;
+    pub(super) fn begin(self, agreed: &Agreed, run_id: &str) -> Begun {
+        let Self { transport, clock, mut observers, cancel } = self;
         let clock = clock.unwrap_or_else(SystemClock::shared);
-        let run_id = run_id.unwrap_or_else(new_run_id);
-        let report = Arc::new(ReportBuilder::new(&run_id, &agreed.spec.name, Arc::clone(&clock)));
+        let report = Arc::new(ReportBuilder::new(run_id, &agreed.spec.name, Arc::clone(&clock)));
         observers.insert(0, Arc::<ReportBuilder>::clone(&report));
         let (switch, interrupt) = Interrupt::pair();
         let components = Components {
             transport: transport.unwrap_or_else(|| Arc::new(ReqwestTransport::new(&agreed.environment))),
             clock,
             observer: Arc::new(Fan::new(observers)),
-            jitter_seed: jitter_seed.unwrap_or_else(|| seed_of(&run_id)),
-            run_id,
+            temporary_folder: agreed.environment.temporary_folder(),
             interrupt,
         };
         Begun { components, report, stop: Stop { wish: cancel, switch } }
@@ -94,8 +90,6 @@ impl fmt::Debug for World {
             .field("transport", &self.transport)
             .field("clock", &self.clock)
             .field("observers", &self.observers)
-            .field("run_id", &self.run_id)
-            .field("jitter_seed", &self.jitter_seed)
             .finish_non_exhaustive()
     }
 }
@@ -109,10 +103,4 @@ pub(super) fn new_run_id() -> String {
 #[cfg(feature = "cli")]
 pub(crate) fn not_begun(pipeline: &str, error: &Error) -> RunReport {
     ReportBuilder::new(new_run_id(), pipeline, SystemClock::shared()).finish(Some(error))
-}
-
-/// Runs that begin at the same time do not wait the same times (FNV-1a).
-fn seed_of(run_id: &str) -> u64 {
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-    run_id.bytes().fold(0xCBF2_9CE4_8422_2325, mix)
 }

@@ -1,6 +1,8 @@
-//! What the rooms of a run share: its options, what touches the world, and which resource it is about.
+//! What the rooms of a run share: its options, what touches the world, and which resource it is
+//! about.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +16,13 @@ use crate::interrupt::Interrupt;
 use crate::lake::Lake;
 use crate::spec::{Limits, PipelineSpec, ResourceSpec, WriteDisposition};
 
-/// What the command line may say about a run.
-#[derive(Debug, Clone, Default)]
+/// What is said about a run beside its pipeline.
+#[derive(Debug, Clone)]
 pub(crate) struct RunOptions {
+    /// The run's id: unique, and sortable by time.
+    pub run_id: String,
+    /// Where the jitter of retries starts; where the run's id says, when `None`.
+    pub jitter_seed: Option<u64>,
     /// Whether the tables are built anew from this run alone.
     pub full_refresh: bool,
     /// Whether rejects of earlier runs are tried again.
@@ -25,8 +31,12 @@ pub(crate) struct RunOptions {
     pub backfill: Option<Backfill>,
     /// How long to wait for a table that another run holds; not at all when `None`.
     pub wait: Option<Duration>,
-    /// From when and where the run is to begin; from now, and from what the tables say, when `None`.
+    /// From when and where the run is to begin; from now, and from what the tables say, when
+    /// `None`.
     pub start: Option<Start>,
+    /// Whether every request is sent, though a stopped run has kept pages, and none are kept: a
+    /// recording is to be whole.
+    pub asks_for_everything: bool,
 }
 
 /// From when and where a run begins, so that it can be repeated.
@@ -47,12 +57,37 @@ pub(crate) struct Components {
     pub transport: Arc<dyn Transport>,
     /// Hears every event.
     pub observer: Arc<dyn Observer>,
-    /// This run's id: unique, and sortable by time.
-    pub run_id: String,
+    /// Where what does not fit into memory waits.
+    pub temporary_folder: PathBuf,
     /// The operator's wish to stop.
     pub interrupt: Interrupt,
-    /// Where the jitter of retries starts.
-    pub jitter_seed: u64,
+}
+
+impl RunOptions {
+    /// Everything as usual.
+    pub(crate) const fn of(run_id: String) -> Self {
+        Self {
+            run_id,
+            jitter_seed: None,
+            full_refresh: false,
+            retry_rejects: false,
+            backfill: None,
+            wait: None,
+            start: None,
+            asks_for_everything: false,
+        }
+    }
+
+    /// The same run where nothing goes to a table, and what concerns tables plays no part.
+    pub(crate) fn without_tables(&self, start: Option<Start>) -> Self {
+        Self { jitter_seed: self.jitter_seed, start, ..Self::of(self.run_id.clone()) }
+    }
+
+    /// Runs that begin at the same time do not wait the same times (FNV-1a).
+    fn jitter_seed(&self) -> u64 {
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        self.jitter_seed.unwrap_or_else(|| self.run_id.bytes().fold(0xCBF2_9CE4_8422_2325, mix))
+    }
 }
 
 /// One resource and everything that its run needs.
@@ -108,7 +143,7 @@ impl<'a> ResourceRun<'a> {
 }
 
 /// The client of a pipeline's API.
-pub(crate) fn client(spec: &PipelineSpec, components: &Components) -> Client {
+pub(crate) fn client(spec: &PipelineSpec, options: &RunOptions, components: &Components) -> Client {
     Client::new(
         &spec.client,
         &spec.limits,
@@ -116,7 +151,7 @@ pub(crate) fn client(spec: &PipelineSpec, components: &Components) -> Client {
             transport: Arc::clone(&components.transport),
             clock: Arc::clone(&components.clock),
             observer: Arc::clone(&components.observer),
-            jitter_seed: components.jitter_seed,
+            jitter_seed: options.jitter_seed(),
         },
     )
 }

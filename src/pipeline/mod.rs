@@ -1,7 +1,7 @@
 //! From a validated pipeline to commits: the only module that knows every stage.
 //!
-//! The stages do not know each other; they hand on values. What happened is told as [`RunEvent`](crate::event::RunEvent)s, so nothing here
-//! prints, logs or counts.
+//! The stages do not know each other; they hand on values. What happened is told as
+//! [`RunEvent`](crate::event::RunEvent)s, so nothing here prints, logs or counts.
 
 mod context;
 mod read;
@@ -22,17 +22,19 @@ use run::{Family, Stage, ends_the_run, refuse_idle_backfill, refuse_parents_with
 pub(crate) use context::{Components, RunOptions, Start};
 pub(crate) use run::{ReadStream, choose, read_batches};
 #[cfg(feature = "cli")]
-pub(crate) use run::{Sample, infer_schema};
+pub(crate) use run::{Sample, infer_schema, refuse_unplannable};
 pub(crate) use write::ReadItem;
 
 /// Runs `resources` into `lake`, one after the other, in the order of the file.
 ///
-/// A resource that fails leaves its table as it was and does not keep the others from running, unless the operator
-/// stopped the run.
+/// A resource that fails leaves its table as it was and does not keep the others from running,
+/// unless the operator stopped the run.
 ///
 /// # Errors
-/// The worst error of the resources that failed, see [`ErrorKind::WORST_FIRST`](crate::error::ErrorKind::WORST_FIRST), and of equally bad
-/// ones the first; the observer has heard of all. [`ErrorKind::Defect`](crate::error::ErrorKind::Defect) when lakefeed panicked.
+/// The worst error of the resources that failed, see
+/// [`ErrorKind::WORST_FIRST`](crate::error::ErrorKind::WORST_FIRST), and of equally bad ones the
+/// first; the observer has heard of all. [`ErrorKind::Defect`](crate::error::ErrorKind::Defect)
+/// when lakefeed panicked.
 pub(crate) async fn run(
     spec: &PipelineSpec,
     resources: &[&ResourceSpec],
@@ -42,7 +44,7 @@ pub(crate) async fn run(
 ) -> Result<()> {
     refuse_idle_backfill(resources, options)?;
     refuse_parents_without_children(spec, resources, options)?;
-    let client = Arc::new(client(spec, components));
+    let client = Arc::new(client(spec, options, components));
     // One clock for all: what the run and its tables say of times can be compared.
     let lake = &lake.clone().with_clock(Arc::clone(&components.clock));
     let stage = Stage { spec, chosen: resources, options, lake, client: &client, components };

@@ -83,7 +83,8 @@ pub(crate) fn stored_records(stored: &RecordSchema) -> Vec<Column> {
     columns
 }
 
-/// The schema of records with what the pipeline file says of single columns, whose key must have a value.
+/// The schema of records with what the pipeline file says of single columns, whose key must have a
+/// value.
 ///
 /// # Errors
 /// When there is no such schema, or the records lack their key.

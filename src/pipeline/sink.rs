@@ -1,7 +1,8 @@
-//! What a pass writes to, as far as typing needs to know it: a lake's tables, a stream of batches, or nothing at all.
+//! What a pass writes to, as far as typing needs to know it: a lake's tables, a stream of batches,
+//! or nothing at all.
 //!
-//! A sink is told everything in the order in which it came. How it ends (a commit of several tables, a last item) is no part of
-//! this: who made the sink ends it.
+//! A sink is told everything in the order in which it came. How it ends (a commit of several
+//! tables, a last item) is no part of this: who made the sink ends it.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use async_trait::async_trait;
 use crate::reject::Reject;
 use crate::schema::RecordSchema;
 
-/// What a pass writes to. Each method waits while the sink is behind, and says whether it still takes anything; when it does
-/// not, whoever ends it has its error.
+/// What a pass writes to. Each method waits while the sink is behind, and says whether it still
+/// takes anything; when it does not, whoever ends it has its error.
 #[async_trait]
 pub(crate) trait Sink: Debug + Send {
     /// Takes rows of the schema that was announced last.
@@ -28,8 +29,8 @@ pub(crate) trait Sink: Debug + Send {
     /// Announces that the rows that follow are of the table schema `schema`.
     async fn evolve(&mut self, schema: Arc<RecordSchema>) -> bool;
 
-    /// Returns whether the values of all rows so far fit the table schema `schema`, a wider one; `None` when the sink takes nothing
-    /// any more.
+    /// Returns whether the values of all rows so far fit the table schema `schema`, a wider one;
+    /// `None` when the sink takes nothing any more.
     async fn fits(&mut self, schema: Arc<RecordSchema>) -> Option<bool>;
 }
 

@@ -1,4 +1,5 @@
-//! An API of answers that are written down, and pipelines that read it; for the tests of this module.
+//! An API of answers that are written down, and pipelines that read it; for the tests of this
+//! module.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -10,9 +11,10 @@ use serde_json::{Value, json};
 use crate::client::{SendLimits, Transport, TransportError};
 use crate::clock::ManualClock;
 use crate::config::{self, Format, Sources};
+use crate::environment::Environment;
 use crate::event::{Observer, RunEvent};
 use crate::interrupt::Interrupt;
-use crate::pipeline::Components;
+use crate::pipeline::{Components, RunOptions};
 use crate::spec::PipelineSpec;
 
 /// The body of an answer, by path and query; `None` for a page that is not there (404).
@@ -95,7 +97,8 @@ impl Sources for NoFiles {
     }
 }
 
-/// A pipeline of these resources; of one without an endpoint, all of its listing is at its name. `limits` bound it.
+/// A pipeline of these resources; of one without an endpoint, all of its listing is at its name.
+/// `limits` bound it.
 pub(crate) fn pipeline(resources: &Value, limits: &Value) -> PipelineSpec {
     let mut document = json!({"client": {"base_url": "https://api.example", "retry": {"max_retries": 0}}});
     document["limits"] = limits.clone();
@@ -124,6 +127,11 @@ fn merge(into: &mut Value, more: Value) {
     }
 }
 
+/// A run as usual.
+pub(crate) fn options() -> RunOptions {
+    RunOptions { jitter_seed: Some(1), ..RunOptions::of("run".to_owned()) }
+}
+
 /// What touches the world in a test: `api`, and a clock that stands still.
 pub(crate) fn components(api: &Arc<Api>) -> (Components, Arc<Heard>) {
     let heard = Arc::new(Heard::default());
@@ -131,9 +139,8 @@ pub(crate) fn components(api: &Arc<Api>) -> (Components, Arc<Heard>) {
         clock: Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap())),
         transport: Arc::<Api>::clone(api),
         observer: Arc::<Heard>::clone(&heard),
-        run_id: "run".to_owned(),
+        temporary_folder: Environment::empty().temporary_folder(),
         interrupt: Interrupt::never(),
-        jitter_seed: 1,
     };
     (components, heard)
 }

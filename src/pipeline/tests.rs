@@ -1,16 +1,20 @@
 //! Readings without a table, from the API to the last item.
 
+mod families;
+mod slices;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde_json::{Value, json};
 
-use super::testing::{Api, components, pipeline, resource};
-use super::{ReadItem, RunOptions, Start, read_batches, run};
+use super::testing::{Api, components, options, pipeline, resource};
+use super::{Components, ReadItem, RunOptions, Start, read_batches, run};
 use crate::checkpoint::{Backfill, Checkpoint};
 use crate::error::ErrorKind;
 use crate::event::RunEvent;
@@ -24,13 +28,7 @@ fn told(item: &ReadItem) -> Vec<String> {
             let fields = schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type()));
             vec![fields.collect::<Vec<_>>().join(", ")]
         }
-        ReadItem::Rows(rows) => {
-            let options = FormatOptions::default().with_null("null");
-            let columns = rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap());
-            let columns: Vec<_> = columns.collect();
-            let cells = |row| columns.iter().map(move |column| column.value(row).to_string()).collect::<Vec<_>>();
-            (0..rows.num_rows()).map(|row| format!("{:?}", cells(row)).replace('"', "")).collect()
-        }
+        ReadItem::Rows(rows) => rows_as_text(rows),
         ReadItem::Rejects(rejects) => {
             rejects.iter().map(|reject| format!("{:?} {}", reject.code, reject.path)).collect()
         }
@@ -38,9 +36,23 @@ fn told(item: &ReadItem) -> Vec<String> {
     }
 }
 
+/// Each row as `[a, b]`.
+fn rows_as_text(rows: &RecordBatch) -> Vec<String> {
+    let options = FormatOptions::default().with_null("null");
+    let columns = rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap());
+    let columns: Vec<_> = columns.collect();
+    let cells = |row| columns.iter().map(move |column| column.value(row).to_string()).collect::<Vec<_>>();
+    (0..rows.num_rows()).map(|row| format!("{:?}", cells(row)).replace('"', "")).collect()
+}
+
 /// All items of a reading as text, and its checkpoint.
-async fn read_all(spec: &PipelineSpec, name: &str, options: RunOptions, api: &Arc<Api>) -> (Vec<String>, Checkpoint) {
-    let mut stream = read_batches(Arc::new(spec.clone()), name, options, components(api).0).unwrap();
+async fn read_all(
+    spec: &PipelineSpec,
+    name: &str,
+    options: RunOptions,
+    components: Components,
+) -> (Vec<String>, Checkpoint) {
+    let mut stream = read_batches(Arc::new(spec.clone()), name, options, components).unwrap();
     let mut items = Vec::new();
     while let Some(item) = stream.next().await {
         items.extend(told(&item.unwrap()));
@@ -78,7 +90,7 @@ async fn a_schema_comes_before_the_rows_that_it_is_of() {
         bodies.truncate(exact);
         bodies.push(more.clone());
         let spec = pipeline(&json!([paged(json!({}))]), &json!({"batch_rows": 1000}));
-        let (items, checkpoint) = read_all(&spec, "e", RunOptions::default(), &pages(&bodies)).await;
+        let (items, checkpoint) = read_all(&spec, "e", options(), components(&pages(&bodies)).0).await;
         let told: Vec<&String> = items.iter().filter(|item| item.starts_with("id ")).collect();
         assert_eq!(told, schemas, "{more}");
         assert_eq!(items.first(), Some(&"id Int64".to_owned()));
@@ -95,7 +107,7 @@ async fn an_integer_that_no_double_is_keeps_its_column_from_becoming_one() {
         bodies.push(json!([{"n": {"list": [1, integer]}}]));
         bodies.push(json!([{"n": {"list": [0.5]}}]));
         let spec = pipeline(&json!([paged(json!({}))]), &json!({"batch_rows": 1}));
-        let (items, _) = read_all(&spec, "e", RunOptions::default(), &pages(&bodies)).await;
+        let (items, _) = read_all(&spec, "e", options(), components(&pages(&bodies)).0).await;
         assert_eq!(items.iter().any(|item| item.contains("Float64")), expected, "{integer}");
         let kept = items.iter().any(|item| item.contains(&format!("[1, {integer}]")));
         assert!(kept, "{integer}: {:?}", items.last());
@@ -108,7 +120,7 @@ async fn what_does_not_fit_is_an_item_too() {
         resource("e", json!({"columns": {"n": {"data_type": "bigint", "nullable": true, "x-on-error": "null"}}}));
     let spec = pipeline(&json!([columns]), &json!({}));
     let api = Api::of(&[("/e", json!([{"n": 1}, 7, {"n": "x"}]))]);
-    let (items, _) = read_all(&spec, "e", RunOptions::default(), &api).await;
+    let (items, _) = read_all(&spec, "e", options(), components(&api).0).await;
     assert_eq!(items, ["n Int64", "NotAnObject $", "null at $.n", "[1]", "[null]"]);
 }
 
@@ -124,7 +136,7 @@ async fn records_of_the_parents_come_first_and_are_no_rows() {
         ("/p/2/c", json!([])),
         ("/p/3/c", json!([{"x": "b"}, {"x": "c"}])),
     ]);
-    let (items, checkpoint) = read_all(&spec, "c", RunOptions::default(), &api).await;
+    let (items, checkpoint) = read_all(&spec, "c", options(), components(&api).0).await;
     assert_eq!(items, ["x Utf8, _p_id Int64", "[a, 1]", "[b, 3]", "[c, 3]"]);
     assert_eq!(checkpoint, Checkpoint::full_listing("c"));
 }
@@ -147,7 +159,7 @@ async fn steps_see_fields_of_the_parent_which_count_more_than_those_of_the_recor
             ("/p/1/c", json!([{"x": "a"}])),
             ("/p/3/c", json!([{"x": "b", "_p_id": 7}, {"x": "c", "_p_id": null}])),
         ]);
-        let (items, _) = read_all(&spec, "c", RunOptions::default(), &api).await;
+        let (items, _) = read_all(&spec, "c", options(), components(&api).0).await;
         assert_eq!(items, expected, "{steps}");
     }
 }
@@ -169,14 +181,15 @@ async fn a_reading_goes_on_from_its_checkpoint() {
         &[],
     ] {
         let start = Start { now: "2026-11-23T00:00:00Z".parse().unwrap(), checkpoints: checkpoints.clone() };
-        let options = RunOptions { start: Some(start), ..RunOptions::default() };
-        let (items, checkpoint) = read_all(&spec, "e", options, &api).await;
+        let options = RunOptions { start: Some(start), ..options() };
+        let (items, checkpoint) = read_all(&spec, "e", options, components(&api).0).await;
         assert_eq!(items, expected);
         checkpoints.insert("e".to_owned(), checkpoint);
     }
 }
 
-/// A day a window: the stream is one, whatever the windows are, and its checkpoint is the end of the last one.
+/// A day a window: the stream is one, whatever the windows are, and its checkpoint is the end of
+/// the last one.
 #[tokio::test]
 async fn windows_are_one_stream() {
     let incremental = json!({"cursor_path": "at", "initial_value": "2026-11-20", "step": "1d"});
@@ -184,7 +197,7 @@ async fn windows_are_one_stream() {
     let events = json!({"endpoint": {"params": params, "incremental": incremental}});
     let spec = pipeline(&json!([resource("e", events)]), &json!({}));
     let api = Api::new(|asked| Some(json!([{"at": asked.split_once("from=")?.1.split_once('&')?.0}]).to_string()));
-    let (items, checkpoint) = read_all(&spec, "e", RunOptions::default(), &api).await;
+    let (items, checkpoint) = read_all(&spec, "e", options(), components(&api).0).await;
     assert_eq!(items, ["at Date32", "[2026-11-20]", "[2026-11-21]", "[2026-11-22]"]);
     assert_eq!(checkpoint.cursor_state().unwrap().last_value.as_str(), "2026-11-23");
 }
@@ -198,7 +211,7 @@ async fn a_failure_ends_the_stream_and_there_is_no_checkpoint() {
         _ => None,
     });
     let (components, heard) = components(&api);
-    let mut stream = read_batches(spec, "e", RunOptions::default(), components).unwrap();
+    let mut stream = read_batches(spec, "e", options(), components).unwrap();
     let error = loop {
         if let Err(error) = stream.next().await.unwrap() {
             break error;
@@ -218,7 +231,7 @@ async fn nothing_is_asked_for_that_nobody_takes() {
         &json!({"batch_rows": 1}),
     ));
     let api = Api::new(|asked| Some(format!("[{{\"id\":{}}}]", asked.split_once("page=")?.1)));
-    let mut stream = read_batches(spec, "e", RunOptions::default(), components(&api).0).unwrap();
+    let mut stream = read_batches(spec, "e", options(), components(&api).0).unwrap();
     for _ in 0..5 {
         stream.next().await.unwrap().unwrap();
     }
@@ -238,10 +251,8 @@ async fn nothing_is_asked_for_that_nobody_takes() {
 async fn what_cannot_be_read_is_refused_at_once() {
     let spec = Arc::new(pipeline(&json!([resource("e", json!({}))]), &json!({})));
     let api = Api::of(&[]);
-    let ranged = RunOptions { backfill: Some(Backfill::default()), ..RunOptions::default() };
-    for (name, options, expected) in
-        [("x", RunOptions::default(), "has no resource \"x\""), ("e", ranged, "have no cursor")]
-    {
+    let ranged = RunOptions { backfill: Some(Backfill::default()), ..options() };
+    for (name, options, expected) in [("x", options(), "has no resource \"x\""), ("e", ranged, "have no cursor")] {
         let error = read_batches(Arc::clone(&spec), name, options, components(&api).0).unwrap_err();
         assert!(error.message().contains(expected), "{error}");
         assert_eq!(error.kind(), ErrorKind::Config);
@@ -251,7 +262,7 @@ async fn what_cannot_be_read_is_refused_at_once() {
 #[test]
 fn outside_of_a_runtime_a_reading_is_an_error_and_no_panic() {
     let spec = Arc::new(pipeline(&json!([resource("e", json!({}))]), &json!({})));
-    let error = read_batches(spec, "e", RunOptions::default(), components(&Api::of(&[])).0).unwrap_err();
+    let error = read_batches(spec, "e", options(), components(&Api::of(&[])).0).unwrap_err();
     assert!(error.message().contains("Tokio runtime"), "{error}");
 }
 
@@ -264,7 +275,7 @@ async fn a_panic_fails_its_resource_and_is_reported() {
     let lake = Lake::with_store(Arc::new(InMemory::new()), Path::default(), "memory:///".to_owned());
     let (components, heard) = components(&api());
     let all: Vec<_> = spec.resources.iter().collect();
-    let error = run(&spec, &all, &RunOptions::default(), &lake, &components).await.unwrap_err();
+    let error = run(&spec, &all, &options(), &lake, &components).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Defect, "lakefeed panicked: of the test"));
     let committed = heard.events().into_iter().filter_map(|event| match event {
         RunEvent::Committed { resource, rows, .. } => Some((resource, rows.inserted)),
@@ -272,7 +283,7 @@ async fn a_panic_fails_its_resource_and_is_reported() {
     });
     assert_eq!(committed.collect::<Vec<_>>(), [("b".to_owned(), 1)]);
 
-    let mut stream = read_batches(Arc::new(spec), "a", RunOptions::default(), self::components(&api()).0).unwrap();
+    let mut stream = read_batches(Arc::new(spec), "a", options(), self::components(&api()).0).unwrap();
     let error = stream.next().await.unwrap().unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Defect, "lakefeed panicked: of the test"));
     assert!(stream.next().await.is_none() && stream.checkpoint().is_none());

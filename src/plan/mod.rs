@@ -1,9 +1,11 @@
-//! In which slices a resource is read: spec, checkpoint and time become a list of slices, one made after the other. Pure.
+//! In which slices a resource is read: spec, checkpoint and time become a list of slices, one made
+//! after the other. Pure.
 //!
-//! A slice is what can be read on its own: the whole listing, one time window, or the listing of one record of the parent. It says all
-//! that is to be known to ask for it, and what came of it is a [`SliceOutcome`]; both can be stored, and read elsewhere. Outcomes in
-//! the order of their slices are one outcome ([`SliceOutcome::and`]), whose [`PositionDelta`](crate::checkpoint::PositionDelta) moves the
-//! checkpoint.
+//! A slice is what can be read on its own: the whole listing, one time window, or the listing of
+//! one record of the parent. It says all that is to be known to ask for it, and what came of it is
+//! a [`SliceOutcome`]; both can be stored, and read elsewhere. Outcomes in the order of their
+//! slices are one outcome ([`SliceOutcome::and`]), whose
+//! [`PositionDelta`](crate::checkpoint::PositionDelta) moves the checkpoint.
 
 mod outcome;
 mod slice;
@@ -20,7 +22,8 @@ use crate::spec::{Incremental, ResourceSpec};
 pub(crate) use outcome::{SliceCounts, SliceOutcome};
 pub(crate) use slice::{Part, Slice};
 
-/// Windows of a plan at most. Each takes a request at least, so more of them are a mistake in the step.
+/// Windows of a plan at most. Each takes a request at least, so more of them are a mistake in the
+/// step.
 pub(crate) const WINDOWS_MAX: u64 = 10_000_000;
 
 /// How a resource is read. Takes the same memory for one slice as for millions.
@@ -44,8 +47,8 @@ enum Parts {
 }
 
 impl Plan {
-    /// Plans to read a resource whole, from where `checkpoint` is, or over `range` instead: one slice, or one for each record
-    /// of its parent.
+    /// Plans to read a resource whole, from where `checkpoint` is, or over `range` instead: one
+    /// slice, or one for each record of its parent.
     ///
     /// # Errors
     /// When the start of the run cannot be told, since the lag does not fit the last value.
@@ -66,8 +69,8 @@ impl Plan {
         Ok(Self { resource: resource.name.clone(), cursor, bindings, parts })
     }
 
-    /// Plans to read window by window until `now`, where the resource has a step. For resources that stand alone: what others depend
-    /// on is read whole.
+    /// Plans to read window by window until `now`, where the resource has a step. For resources
+    /// that stand alone: what others depend on is read whole.
     ///
     /// # Errors
     /// When the start is unknown or no instant, or there are more than [`WINDOWS_MAX`] windows.
@@ -89,12 +92,14 @@ impl Plan {
         Ok(Self { parts: Parts::Windows(windows), ..self })
     }
 
-    /// Returns the run over the cursor, for all slices together; `None` where the resource has no cursor.
+    /// Returns the run over the cursor, for all slices together; `None` where the resource has no
+    /// cursor.
     pub(crate) fn cursor(&self) -> Option<&CursorRun> {
         self.cursor.as_ref()
     }
 
-    /// Returns the run over the cursor for one slice that is committed on its own, after those before it.
+    /// Returns the run over the cursor for one slice that is committed on its own, after those
+    /// before it.
     pub(crate) fn cursor_of(&self, slice: &Slice) -> Option<CursorRun> {
         let cursor = self.cursor.as_ref()?;
         Some(match &slice.part {
@@ -108,7 +113,8 @@ impl Plan {
         matches!(self.parts, Parts::Windows(_))
     }
 
-    /// Returns the slices, the first one first. Those of a resource with a parent are made of its records, by [`Self::slice_of`].
+    /// Returns the slices, the first one first. Those of a resource with a parent are made of its
+    /// records, by [`Self::slice_of`].
     pub(crate) fn slices(&self) -> Slices {
         Slices { plan: self.clone(), number: 0 }
     }

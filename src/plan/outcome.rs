@@ -104,10 +104,12 @@ impl SliceOutcome {
     /// The version that this program writes.
     pub(crate) const VERSION: u32 = 1;
 
-    /// Returns this and what came of the slices that follow, as one. It is proven whole where each of them is.
+    /// Returns this and what came of the slices that follow, as one. It is proven whole where each
+    /// of them is.
     ///
     /// # Errors
-    /// When they do not follow each other: the cursor of `next` does not go on from where this one ends.
+    /// When they do not follow each other: the cursor of `next` does not go on from where this one
+    /// ends.
     pub(crate) fn and(mut self, next: Self) -> Result<Self, DeltaError> {
         let slices = self.slices + next.slices;
         self.counts.add(next.counts);

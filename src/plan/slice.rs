@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{CursorBindings, Window};
 use crate::extract::ParentRow;
 
-/// A part of a resource that can be read on its own. With the pipeline file, it says all that is to be known to do so.
+/// A part of a resource that can be read on its own. With the pipeline file, it says all that is to
+/// be known to do so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Slice {
@@ -15,7 +16,8 @@ pub(crate) struct Slice {
     pub version: u32,
     /// The resource that it belongs to.
     pub resource: String,
-    /// Its place among the slices of its plan, from 0. Rows are in the order of slices, then of pages, then of records.
+    /// Its place among the slices of its plan, from 0. Rows are in the order of slices, then of
+    /// pages, then of records.
     pub number: u64,
     /// Which part it is.
     pub part: Part,

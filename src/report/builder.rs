@@ -29,7 +29,8 @@ pub(crate) struct ReportBuilder {
 #[derive(Debug)]
 struct Resource {
     report: ResourceReport,
-    /// What became of the rows of its commits; those of the listing under way, such as that of a next window, come on top.
+    /// What became of the rows of its commits; those of the listing under way, such as that of a
+    /// next window, come on top.
     settled: RowCounts,
     is_finished: bool,
 }

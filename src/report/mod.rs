@@ -1,4 +1,5 @@
-//! The run report: a fold of events. Part of the command-line contract; its JSON Schema is committed.
+//! The run report: a fold of events. Part of the command-line contract; its JSON Schema is
+//! committed.
 
 mod builder;
 mod text;
@@ -86,7 +87,8 @@ pub struct ResourceReport {
     /// The refused records, by the reason's code.
     #[serde(default)]
     pub rejected_by_reason: BTreeMap<RejectCode, u64>,
-    /// Values that did not fit their columns and are null, as `schema_contract.data_type: discard_value` says.
+    /// Values that did not fit their columns and are null, as
+    /// `schema_contract.data_type: discard_value` says.
     #[serde(default)]
     pub values_discarded: u64,
     /// What became of the rejects of earlier runs, where they were tried again.
@@ -105,7 +107,8 @@ pub struct ResourceReport {
     /// The commit of a killed run that this one finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovered_commit: Option<u64>,
-    /// Pages that a stopped run had read already; all but the first and the last of them were not asked for again.
+    /// Pages that a stopped run had read already; all but the first and the last of them were not
+    /// asked for again.
     pub resumed_pages: u64,
     /// Data files that came, changed or went.
     pub files: Vec<FileChange>,
@@ -127,7 +130,8 @@ pub struct Bytes {
 }
 
 impl RunReport {
-    /// Returns what ended the run, if it did not end well: the worst error where several resources failed.
+    /// Returns what ended the run, if it did not end well: the worst error where several resources
+    /// failed.
     pub fn error(&self) -> Option<&ErrorFacts> {
         self.error.as_ref()
     }

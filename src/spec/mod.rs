@@ -1,7 +1,7 @@
 //! What was agreed: the validated pipeline.
 //!
-//! These types are built by `config::validate` only, so a value of them is always consistent. They hold no I/O and no
-//! defaults that depend on the environment.
+//! These types are built by `config::validate` only, so a value of them is always consistent. They
+//! hold no I/O and no defaults that depend on the environment.
 
 mod contract;
 mod deletes;

@@ -15,13 +15,16 @@ pub(crate) struct ResourceSpec {
     pub table_name: String,
     /// What to ask for.
     pub endpoint: EndpointSpec,
-    /// The shape of a record, from the schema file; `None` when it is to be inferred from the first pages.
+    /// The shape of a record, from the schema file; `None` when it is to be inferred from the first
+    /// pages.
     pub schema: Option<Arc<RecordSchema>>,
-    /// What the pipeline file says about single columns; in `schema` already, and to be said of an inferred one.
+    /// What the pipeline file says about single columns; in `schema` already, and to be said of an
+    /// inferred one.
     pub column_hints: Vec<ColumnHint>,
     /// How single fields are read.
     pub field_rules: FieldRules,
-    /// The columns that identify a record; not empty for `merge`, but for what [`Self::merge`] does without.
+    /// The columns that identify a record; not empty for `merge`, but for what [`Self::merge`] does
+    /// without.
     pub primary_key: Vec<String>,
     /// What a run does with the rows that are already there.
     pub write_disposition: WriteDisposition,
@@ -37,9 +40,11 @@ pub(crate) struct ResourceSpec {
     pub selected: bool,
     /// What may become of the table's schema.
     pub schema_contract: SchemaContract,
-    /// Levels of objects and lists that stay native; deeper ones are JSON text. All of them when `None`.
+    /// Levels of objects and lists that stay native; deeper ones are JSON text. All of them when
+    /// `None`.
     pub nested_levels: Option<u32>,
-    /// How the columns of the table come of the fields of the records. Names of columns here are those of the table.
+    /// How the columns of the table come of the fields of the records. Names of columns here are
+    /// those of the table.
     pub shape: TableShape,
     /// Whether rows say which run they came with, and when.
     pub load_metadata: bool,

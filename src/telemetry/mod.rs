@@ -1,4 +1,5 @@
-//! Log lines: a rendering of events for pipes, files and schedulers. One line per fact, `key=value`.
+//! Log lines: a rendering of events for pipes, files and schedulers. One line per fact,
+//! `key=value`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

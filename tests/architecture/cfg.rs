@@ -3,7 +3,8 @@
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token};
 
-/// Returns whether attributes leave something out of what ships: `#[cfg(test)]`, also within `all(…)`, or `#[test]`.
+/// Returns whether attributes leave something out of what ships: `#[cfg(test)]`, also within
+/// `all(…)`, or `#[test]`.
 pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::List(list) if list.path.is_ident("cfg") => {
@@ -15,7 +16,8 @@ pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Returns whether a condition holds where tests are not compiled; `None` when that depends on something else.
+/// Returns whether a condition holds where tests are not compiled; `None` when that depends on
+/// something else.
 fn holds_without_tests(condition: &Meta) -> Option<bool> {
     let parts = |list: &syn::MetaList| -> Vec<Option<bool>> {
         let parts = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);

@@ -1,6 +1,7 @@
-//! What stands below us, held by a test: licences, sources, versions that may exist once, known advisories and the oldest
-//! compiler, for everything that the lock file has on this platform. `deny.toml` says what is allowed, `advisories.toml` what is
-//! known; nothing is asked of a network.
+//! What stands below us, held by a test: licences, sources, versions that may exist once, known
+//! advisories and the oldest compiler, for everything that the lock file has on this platform.
+//! `deny.toml` says what is allowed, `advisories.toml` what is known; nothing is asked of a
+//! network.
 
 #![expect(clippy::unwrap_used, reason = "tests panic to fail")]
 #![expect(clippy::disallowed_methods, reason = "this is no part of lakefeed: it reads the tree")]
@@ -180,7 +181,8 @@ fn every_licence_is_allowed() {
     assert_none(&wrong.map(|package| package.name.clone()).collect::<Vec<_>>());
 }
 
-/// Whether an SPDX expression can be fulfilled by what is allowed. Older packages write `/` for `OR`.
+/// Whether an SPDX expression can be fulfilled by what is allowed. Older packages write `/` for
+/// `OR`.
 fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ").replace(" WITH ", "+WITH+");
     let mut words = spaced.split_whitespace().peekable();
@@ -332,7 +334,8 @@ fn our_oldest_compiler_is_the_oldest_that_compiles_what_we_stand_on() {
     }
 }
 
-/// `make test` compiles none of the dependencies again that `make demo` has compiled, and `make demo` compiles no polars.
+/// `make test` compiles none of the dependencies again that `make demo` has compiled, and
+/// `make demo` compiles no polars.
 #[test]
 fn a_build_without_sql_has_the_features_of_one_with_it() {
     let without = metadata(&["--no-default-features", "--features", "cli,demo"]);
@@ -343,7 +346,8 @@ fn a_build_without_sql_has_the_features_of_one_with_it() {
     let (without, with) = (features(&without), features(&WHOLE));
     let polars = |features: &BTreeMap<String, BTreeSet<String>>| features.keys().any(|id| id.contains("#polars"));
     assert!(polars(&with) && !polars(&without));
-    // `cargo metadata` counts features of other platforms and of build scripts in; these two no compiler sees here.
+    // `cargo metadata` counts features of other platforms and of build scripts in; these two no
+    // compiler sees here.
     let is_counted_only = |id: &str, feature: &str| {
         [("#ahash@", "default"), ("#uuid@", "js")]
             .iter()

@@ -51,7 +51,8 @@ impl<T: Ord + Clone> Graph<T> {
         rings
     }
 
-    /// Returns the nodes in groups of those that lead to each other; a node without a ring is a group of its own.
+    /// Returns the nodes in groups of those that lead to each other; a node without a ring is a
+    /// group of its own.
     fn groups(&self) -> Vec<BTreeSet<T>> {
         let reached: BTreeMap<&T, BTreeSet<T>> = self.nodes().map(|node| (node, self.reachable(node))).collect();
         let mut groups: Vec<BTreeSet<T>> = Vec::new();
@@ -65,7 +66,8 @@ impl<T: Ord + Clone> Graph<T> {
         groups
     }
 
-    /// Returns the number of floors: nodes on the longest way along the arrows that do not run against `order`.
+    /// Returns the number of floors: nodes on the longest way along the arrows that do not run
+    /// against `order`.
     pub(crate) fn floors(&self, order: &[T]) -> usize {
         let mut floors: BTreeMap<&T, usize> = BTreeMap::new();
         for node in order.iter().chain(self.nodes().filter(|node| !order.contains(node))) {
@@ -75,7 +77,8 @@ impl<T: Ord + Clone> Graph<T> {
         floors.values().max().copied().unwrap_or_default()
     }
 
-    /// Returns the nodes in an order against which few arrows run: what is named stands before what names it.
+    /// Returns the nodes in an order against which few arrows run: what is named stands before what
+    /// names it.
     pub(crate) fn order(&self) -> Vec<T> {
         let mut left: BTreeSet<&T> = self.nodes().collect();
         let mut order = Vec::new();

@@ -1,5 +1,5 @@
-//! Counts lines. A line of code is one on which a token stands, doc comments and what is there for tests apart; so neither blank
-//! lines nor the width of comments counts.
+//! Counts lines. A line of code is one on which a token stands, doc comments and what is there for
+//! tests apart; so neither blank lines nor the width of comments counts.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,8 @@ impl std::ops::AddAssign for Lines {
     }
 }
 
-/// Counts the lines of a file, given its text as tokens too, and the first and last line of each part for tests.
+/// Counts the lines of a file, given its text as tokens too, and the first and last line of each
+/// part for tests.
 pub(crate) fn lines_of(text: &str, tokens: TokenStream, tests: &[(usize, usize)]) -> Lines {
     let mut code = BTreeSet::new();
     token_lines(tokens, &mut code);
@@ -53,7 +54,8 @@ fn token_lines(tokens: TokenStream, lines: &mut BTreeSet<usize>) {
     }
 }
 
-/// Returns how many tokens a doc comment takes at the start of `tokens`: it is read as `#[doc = "…"]`.
+/// Returns how many tokens a doc comment takes at the start of `tokens`: it is read as
+/// `#[doc = "…"]`.
 fn doc_comment(tokens: &[TokenTree]) -> usize {
     let is = |at: usize, character: char| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == character);
     let skipped = if is(1, '!') { 2 } else { 1 };

@@ -1,8 +1,10 @@
-//! The shape of the source, held by a test: which package and which room may name which, where the world outside is touched,
-//! and how long a file may grow. What is allowed is one table, `rooms.toml`; this program reads the source as the compiler
-//! does, follows every name to where it is defined, and compares.
+//! The shape of the source, held by a test: which package and which room may name which, where the
+//! world outside is touched, and how long a file may grow. What is allowed is one table,
+//! `rooms.toml`; this program reads the source as the compiler does, follows every name to where it
+//! is defined, and compares.
 //!
-//! `LAKEFEED_TREE` is the folder that is judged, this workspace by default. Such a folder may be an old checkout, without a table.
+//! `LAKEFEED_TREE` is the folder that is judged, this workspace by default. Such a folder may be an
+//! old checkout, without a table.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests panic to fail")]
 #![expect(clippy::disallowed_methods, reason = "this is no part of lakefeed: it reads the tree and writes figures")]
@@ -29,6 +31,9 @@ use face::Face;
 use source::{Texts, read_folder};
 use survey::Survey;
 use table::Table;
+
+/// How wide a comment may be.
+const COMMENT_COLUMNS: usize = 100;
 
 /// What is judged, with its table. It is read once for all tests.
 static JUDGED: LazyLock<Judged> = LazyLock::new(|| {
@@ -91,6 +96,25 @@ fn files_stay_readable_in_one_sitting() {
     assert_none(&long.collect::<Vec<_>>());
 }
 
+/// Prose is read in columns of 100. Rows of tables, examples and links cannot be cut.
+#[test]
+fn comments_are_not_wider_than_prose_is_read() {
+    let mut wide = Vec::new();
+    for (path, text) in JUDGED.texts.iter().filter(|(path, _)| source::is_rust(path)) {
+        let mut is_example = false;
+        for (number, line) in text.lines().enumerate() {
+            let comment = line.trim_start().trim_start_matches(['/', '!']).trim_start();
+            let is_comment = line.trim_start().starts_with("//");
+            is_example = is_comment && (is_example != comment.starts_with("```"));
+            let is_whole = is_example || comment.starts_with('|') || !comment.contains(' ');
+            if is_comment && !is_whole && line.chars().count() > COMMENT_COLUMNS {
+                wide.push(format!("{path}:{} has more than {COMMENT_COLUMNS} columns: {comment}", number + 1));
+            }
+        }
+    }
+    assert_none(&wide);
+}
+
 #[test]
 fn nothing_is_left_unfinished() {
     let words = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["todo", "!("].concat(), ["#[", "ignore"].concat()];
@@ -101,7 +125,8 @@ fn nothing_is_left_unfinished() {
     }
 }
 
-/// A change of what programs see is a change of `docs/public-api.txt`, so that nobody makes it unknowingly.
+/// A change of what programs see is a change of `docs/public-api.txt`, so that nobody makes it
+/// unknowingly.
 #[test]
 fn the_public_face_is_the_one_that_is_committed() {
     let face = Face::of(&JUDGED.texts, "lakefeed");

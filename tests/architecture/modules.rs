@@ -81,7 +81,8 @@ pub(crate) struct ImportPath {
     /// Whether it begins with `::`.
     pub(crate) is_global: bool,
     pub(crate) segments: Vec<String>,
-    /// Whether it is the `self` of a group, which is a module or a type, never a function of the same name.
+    /// Whether it is the `self` of a group, which is a module or a type, never a function of the
+    /// same name.
     pub(crate) is_self: bool,
 }
 
@@ -322,7 +323,8 @@ fn defined(item: &Item) -> Option<(String, Namespaces)> {
     Some((ident(name), namespaces))
 }
 
-/// Returns the names that stand below a doc comment or an attribute in what is given to a macro: those that it defines.
+/// Returns the names that stand below a doc comment or an attribute in what is given to a macro:
+/// those that it defines.
 fn documented(tokens: &TokenStream) -> Vec<String> {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let name = |window: &[TokenTree]| match window {

@@ -324,7 +324,8 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     }
 
     fn visit_expr_path(&mut self, path: &'ast syn::ExprPath) {
-        // A lone lower-case name is a variable as a rule; a function that is imported has its arrow by the import.
+        // A lone lower-case name is a variable as a rule; a function that is imported has its arrow
+        // by the import.
         if let Some(own) = &path.qself {
             self.visit_qself(own);
         }

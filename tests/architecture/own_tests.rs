@@ -9,7 +9,8 @@ use super::source::Texts;
 use super::survey::{Inside, Survey};
 use super::table::Table;
 
-/// A tree of the files that are given, below a package `root` with a module `b` that defines things in three files, and an empty `a`.
+/// A tree of the files that are given, below a package `root` with a module `b` that defines things
+/// in three files, and an empty `a`.
 fn tree(files: &[(&str, &str)]) -> Texts {
     let base = [
         ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\n[package]\nname = \"root\"\n[dependencies]\nlow = {}\n"),
@@ -326,8 +327,8 @@ fn lines_are_counted_without_tests_comments_and_blanks() {
     }
 }
 
-/// The fault that the guard before this one had: it read each file up to the first test module, and in four files that
-/// stands before the imports.
+/// The fault that the guard before this one had: it read each file up to the first test module, and
+/// in four files that stands before the imports.
 #[test]
 fn a_face_that_declares_its_tests_first_is_read_to_its_end() {
     let face =

@@ -1,4 +1,5 @@
-//! Follows a path to where the item that it names is defined, through imports, renames, globs and re-exports.
+//! Follows a path to where the item that it names is defined, through imports, renames, globs and
+//! re-exports.
 
 use std::collections::HashSet;
 
@@ -29,7 +30,8 @@ pub(crate) enum Kind {
 type Seen = HashSet<(ModuleId, String, Kind)>;
 
 impl Tree {
-    /// Resolves a path that stands in `module`. Empty when it is a local name, a type parameter, or a name of the prelude.
+    /// Resolves a path that stands in `module`. Empty when it is a local name, a type parameter, or
+    /// a name of the prelude.
     pub(crate) fn resolve(&self, module: ModuleId, path: &ImportPath, kind: Kind) -> Vec<Target> {
         let found = self.resolve_seen(module, path, kind, &mut Seen::new());
         if kind == Kind::Any || found.iter().any(|target| !matches!(target, Target::Unknown(..))) {

@@ -71,7 +71,8 @@ struct Workspace {
     members: Vec<String>,
 }
 
-/// Finds the packages of the workspace: the root's, and its members. Those without `src/` are passed over.
+/// Finds the packages of the workspace: the root's, and its members. Those without `src/` are
+/// passed over.
 pub(crate) fn packages(texts: &Texts) -> Vec<Package> {
     let root = manifest(texts, "").expect("a Cargo.toml at the root");
     let members = root.workspace.as_ref().map(|workspace| workspace.members.clone()).unwrap_or_default();

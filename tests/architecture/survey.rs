@@ -57,8 +57,9 @@ impl Survey {
         &self.tree.files[file].path
     }
 
-    /// Returns the arrows between files: each leads to where the item that is named is defined. A re-export of what lies
-    /// below is no arrow, so that the face of a module is in no ring with what it shows; one of anything else is.
+    /// Returns the arrows between files: each leads to where the item that is named is defined. A
+    /// re-export of what lies below is no arrow, so that the face of a module is in no ring with
+    /// what it shows; one of anything else is.
     pub(crate) fn file_arrows(&self) -> Arrows {
         let mut arrows = Arrows::new();
         for from in self.files() {
@@ -164,7 +165,8 @@ impl Inside {
         inside
     }
 
-    /// Returns the largest ring of files, but for those within a module of `others`, which is measured by itself.
+    /// Returns the largest ring of files, but for those within a module of `others`, which is
+    /// measured by itself.
     pub(crate) fn ring_of_files(&self, at: &str, others: &[&str]) -> BTreeSet<String> {
         let within = |ring: &BTreeSet<String>, other: &str| ring.iter().all(|file| room_of(file, other).is_some());
         let inner: Vec<&str> =
@@ -173,7 +175,8 @@ impl Inside {
         rings.find(|ring| !inner.iter().any(|other| within(ring, other))).unwrap_or_default()
     }
 
-    /// Returns whether a room is the module's own file, which only shows what lies below: nobody names what is in it, and it names nobody.
+    /// Returns whether a room is the module's own file, which only shows what lies below: nobody
+    /// names what is in it, and it names nobody.
     pub(crate) fn is_idle_face(&self, room: &str) -> bool {
         is_face(room) && !self.rooms.arrows().any(|(from, to)| from == room || to == room)
     }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Ran, Stage, lake_files, output_of, python};
 
-/// Runs the changed pipeline over a lake that has data, expects the exit code and every one of the words, and compares the lake.
+/// Runs the changed pipeline over a lake that has data, expects the exit code and every one of the
+/// words, and compares the lake.
 async fn check(stage: &Stage, edit: impl FnOnce(String) -> String, code: i32, words: &[&str]) -> Ran {
     let pipeline = stage.pipeline_with(edit);
     let before = lake_files(&stage.lake());
@@ -56,6 +57,37 @@ async fn every_problem_of_a_pipeline_file_is_named_at_once() {
             .replace("primary_key: event_id", "primary_key: evnt_id")
     };
     check(&stage, broken, 2, &["data_selectr", "data_selector", "many", "evnt_id", "./resources[0]/endpoint"]).await;
+}
+
+/// What a test changes in the text of a pipeline.
+type Edit<'e> = &'e dyn Fn(String) -> String;
+
+/// What a run refuses before it asks for anything, `check` refuses in the same words.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_finds_what_a_run_would_refuse_without_a_network() {
+    let stage = Stage::with_events(1).await;
+    let on = |destination: &'static str| {
+        move |text: String| text.split("destination:").next().unwrap().to_owned() + "destination: " + destination + "\n"
+    };
+    let windows = |text: String| {
+        let incremental = "incremental: {cursor_path: start_time, initial_value: '2020-01-01', step: 1s}";
+        text.replace("      data_selector:", &format!("      {incremental}\n      data_selector:"))
+    };
+    let cases: [(Edit<'_>, &str, bool); 4] = [
+        (&on("{url: 's3://b/lake', endpoint: 'http://store.example', region: x}"), "is plain http", false),
+        (&on("{url: 's3://b/lake', region: x}"), "no credentials for destination", false),
+        (&on("{url: 'gs://b/lake'}"), "gs://", true),
+        (&windows, "time windows until", true),
+    ];
+    for (edit, expected, also_without_secrets) in cases {
+        let pipeline = stage.pipeline_with(edit);
+        let pipeline = pipeline.to_str().unwrap();
+        let without = stage.lakefeed(&["check", pipeline, "--no-secrets"]).await;
+        assert_eq!(without.code, if also_without_secrets { 2 } else { 0 }, "{expected}: {without:?}");
+        assert_refused(&stage, &stage.lakefeed(&["check", pipeline]).await, 2, &[expected]);
+        assert!(!stage.lake().exists(), "check has made a folder");
+        assert_refused(&stage, &stage.lakefeed(&["run", pipeline]).await, 2, &[expected]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +168,8 @@ async fn a_disk_that_fills_up_leaves_the_lake_as_it_was() {
     stage.api.advance();
     let pipeline = stage.pipeline();
     let before = lake_files(&stage.lake());
-    // A file may have 2 KiB at most; SIGXFSZ is ignored, so that write() fails with an error as on a full disk.
+    // A file may have 2 KiB at most; SIGXFSZ is ignored, so that write() fails with an error as on
+    // a full disk.
     let script = "import os, resource, signal, sys\n\
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n\
         resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))\n\

@@ -72,7 +72,8 @@ async fn a_recorded_run_gives_the_same_bytes_without_network_and_secrets() {
     }
 }
 
-/// Scenarios as they were recorded once: each folder of `tests/cassettes` has a pipeline, its tape, and what its report must say.
+/// Scenarios as they were recorded once: each folder of `tests/cassettes` has a pipeline, its tape,
+/// and what its report must say.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_recorded_scenario_plays() {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cassettes");

@@ -1,4 +1,5 @@
-//! Lists of records as tables of their own: random histories against an oracle, with kills between any two changes, and whole runs read back.
+//! Lists of records as tables of their own: random histories against an oracle, with kills between
+//! any two changes, and whole runs read back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -211,8 +212,8 @@ impl History {
         self.table(table).snapshot().await.unwrap().version
     }
 
-    /// A run over these pages that dies at its change number `fatal`, and what the API has come to after it. Whether it died, and between the commit of the items
-    /// and that of the records.
+    /// A run over these pages that dies at its change number `fatal`, and what the API has come to
+    /// after it. Whether it died, and between the commit of the items and that of the records.
     async fn run_to_death(&mut self, pages: Vec<Vec<Value>>, full_refresh: bool, fatal: u64) -> (bool, bool) {
         *self.api.0.lock().unwrap() = pages;
         let fuse = Fuse::new(fatal, Death::AfterEffect);

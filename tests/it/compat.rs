@@ -1,4 +1,5 @@
-//! Lakes that earlier versions wrote (`tests/compat`): they load, are verified and recovered, and a run of today goes on from them.
+//! Lakes that earlier versions wrote (`tests/compat`): they load, are verified and recovered, and a
+//! run of today goes on from them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

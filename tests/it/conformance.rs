@@ -1,7 +1,9 @@
-//! Black-box cases of what a declarative REST source must do, as data: `tests/conformance/cases.json`.
+//! Black-box cases of what a declarative REST source must do, as data:
+//! `tests/conformance/cases.json`.
 //!
-//! Each case has a scripted server, a pipeline in dlt's vocabulary, and the requests, rows, planned waits or error to expect. Where lakefeed does
-//! better than dlt on purpose, `docs/dlt-differences.md` has a row and the case here states lakefeed's behaviour.
+//! Each case has a scripted server, a pipeline in dlt's vocabulary, and the requests, rows, planned
+//! waits or error to expect. Where lakefeed does better than dlt on purpose,
+//! `docs/dlt-differences.md` has a row and the case here states lakefeed's behaviour.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,7 +1,8 @@
-//! `kill -9` before and after every change that a run makes to its store, and of the command at any instant, then again: the lake must equal the
-//! lake of a run that was never killed.
+//! `kill -9` before and after every change that a run makes to its store, and of the command at any
+//! instant, then again: the lake must equal the lake of a run that was never killed.
 //!
-//! Where the kill is to be exact, the killed run is this test binary, started again with only [`killed_run`] to do.
+//! Where the kill is to be exact, the killed run is this test binary, started again with only
+//! [`killed_run`] to do.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
@@ -80,7 +81,8 @@ async fn run_apart(
     Some(count.unwrap_or_else(|| panic!("no count in {stdout}")))
 }
 
-/// Kills a run of `stage` at every change, each time on a fresh copy of `base`, and runs it again. Returns how often.
+/// Kills a run of `stage` at every change, each time on a fresh copy of `base`, and runs it again.
+/// Returns how often.
 async fn walk(
     stage: &Stage,
     pipeline: &Path,
@@ -165,7 +167,8 @@ async fn assert_ended_as(table: &Path, place: &str, truth: &BTreeMap<String, Row
     assert_same(&format!("{place}, by the manifest"), &rows, truth);
 }
 
-/// The command itself, on a real disk, killed at instants that nobody has chosen. `make soak` kills it more often: `LAKEFEED_KILLS`.
+/// The command itself, on a real disk, killed at instants that nobody has chosen. `make soak` kills
+/// it more often: `LAKEFEED_KILLS`.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_survives_kills_at_any_instant() {
     let wanted = std::env::var("LAKEFEED_KILLS").map_or(40, |count| count.parse().unwrap());
@@ -194,7 +197,8 @@ async fn the_command_survives_kills_at_any_instant() {
         copy_folder(&base, &lake);
         let started_at = std::time::Instant::now();
         let mut run = start();
-        // Spread evenly over a run, in an order that looks like none; every second time over the few milliseconds after its commit.
+        // Spread evenly over a run, in an order that looks like none; every second time over the
+        // few milliseconds after its commit.
         let instant = f64::from(attempts * 61 % 97) / 97.0;
         if attempts.is_multiple_of(2) {
             while !committed(&table) && started_at.elapsed() < 5 * usual {
@@ -253,7 +257,8 @@ async fn a_merge_with_deletes_survives_a_kill_at_every_step() {
     walk(&stage, &pipeline, &base, &before, &truth).await;
 }
 
-/// Rows that are appended have no key to be merged by: the cursor must have moved with them, or not at all.
+/// Rows that are appended have no key to be merged by: the cursor must have moved with them, or not
+/// at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_with_a_cursor_survives_a_kill_at_every_step() {
     let stage = Stage::with_events(EVENTS).await;
@@ -277,7 +282,8 @@ async fn on_s3_a_merge_survives_a_kill_at_every_step() {
     let stage = Stage::with_events(EVENTS / 2).await;
     let pipeline = stage.pipeline();
     let lake = |name: &str| format!("s3://lake/{name}");
-    // Each kill gets a prefix of its own, loaded with the first listing; the API then moves on once for all of them.
+    // Each kill gets a prefix of its own, loaded with the first listing; the API then moves on once
+    // for all of them.
     run_apart(&stage, &pipeline, &lake("counting"), (0, true), &environment).await.unwrap();
     let base_changes = run_apart(&stage, &pipeline, &lake("base"), (0, true), &environment).await.unwrap();
     let fatals: Vec<(u64, bool)> = (1..=base_changes).flat_map(|fatal| [(fatal, true), (fatal, false)]).collect();

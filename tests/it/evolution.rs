@@ -1,4 +1,5 @@
-//! Schemas that evolve from page to page and from run to run, what a contract says of it, and readers of old and new files together.
+//! Schemas that evolve from page to page and from run to run, what a contract says of it, and
+//! readers of old and new files together.
 
 use std::path::Path;
 use std::process::Command;
@@ -41,7 +42,7 @@ pub(crate) async fn read_as_one(table: &Path) -> Value {
     duckdb
 }
 
-const KEYED: [&str; 2] =
+pub(crate) const KEYED: [&str; 2] =
     ["primary_key: id\n    write_disposition: append", "primary_key: id\n    write_disposition: merge"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +102,8 @@ async fn a_later_run_evolves_the_table_and_old_files_read_with_new_ones() {
         assert!(history.stdout.contains("column n is float64 now"), "{history:?}");
         let sound = api.lakefeed(&["table", "verify", "lake", "events"]).await;
         assert_eq!(sound.code, 0, "{sound:?}");
-        // An integer that is no double cannot come into a table of doubles, nor a string into numbers: both are put aside.
+        // An integer that is no double cannot come into a table of doubles, nor a string into
+        // numbers: both are put aside.
         api.set_pages(vec![json!([{"id": 5, "n": "many"}, {"id": 6, "n": 1}])]);
         let report = run(&api, resource).await.resource();
         assert_eq!(report["rejected_by_reason"], json!({"bad_format": 1}), "{report}");
@@ -109,7 +111,8 @@ async fn a_later_run_evolves_the_table_and_old_files_read_with_new_ones() {
     }
 }
 
-/// What a mode of the contract makes of `second`, after a first run of `{"id": 1, "n": 1}`: the exit code, and the rows with the ids from 2 on.
+/// What a mode of the contract makes of `second`, after a first run of `{"id": 1, "n": 1}`: the
+/// exit code, and the rows with the ids from 2 on.
 async fn contracted(contract: &str, second: Value) -> (i32, Vec<Value>, Ran) {
     let api = Api::new(vec![json!([{"id": 1, "n": 1}])]).await;
     let resource = format!("primary_key: id\n    schema_contract: {contract}");
@@ -237,14 +240,15 @@ async fn a_value_of_another_kind_goes_to_a_column_beside_its_own() {
 }
 
 /// The first integer that no double is.
-const NO_DOUBLE: i64 = 9_007_199_254_740_993;
+pub(crate) const NO_DOUBLE: i64 = 9_007_199_254_740_993;
 
 /// A record with `n` at its top, in an object, in a list and in a list's objects.
 fn deep(id: i64, n: &Value) -> Value {
     json!({"id": id, "n": n, "o": {"n": n}, "l": [n, null], "lo": [{"n": n}]})
 }
 
-/// The same as readers see it, where no list has variants, and objects in lists have those in `more`.
+/// The same as readers see it, where no list has variants, and objects in lists have those in
+/// `more`.
 fn with(id: i64, n: &Value, l: &Value, more: &Value) -> Value {
     let mut object = json!({"n": n});
     object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -297,7 +301,8 @@ async fn a_fraction_among_whole_numbers_that_no_double_is_goes_where_the_contrac
             ],
         ),
     ] {
-        // Of variants, the first value on a page decides: then the integer goes beside doubles, as below.
+        // Of variants, the first value on a page decides: then the integer goes beside doubles, as
+        // below.
         for (history, runs) in
             histories.iter().filter(|(history, _)| (conflicts, *history) != ("variant", "same page, later"))
         {
@@ -394,7 +399,8 @@ async fn a_contract_says_whether_a_table_may_come_to_be() {
     }
 }
 
-/// With a schema file, nothing evolves unless the contract says so; then the file says what the columns are at least.
+/// With a schema file, nothing evolves unless the contract says so; then the file says what the
+/// columns are at least.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_file_with_a_contract_evolves_beyond_the_file() {
     const SCHEMA: &str = r#"{"properties": {"id": {"type": "integer"}, "n": {"type": "integer"}}}"#;
@@ -414,7 +420,8 @@ async fn a_schema_file_with_a_contract_evolves_beyond_the_file() {
     }
 }
 
-/// A reject whose field or type the contract lets evolve now makes the schema grow when it is tried again.
+/// A reject whose field or type the contract lets evolve now makes the schema grow when it is tried
+/// again.
 #[tokio::test(flavor = "multi_thread")]
 async fn rejects_that_are_tried_again_make_the_schema_grow() {
     let api = Api::new(vec![json!([{"id": 1, "n": 1}])]).await;
@@ -521,112 +528,6 @@ async fn rows_say_which_run_they_came_with_and_are_not_changed_by_it() {
     let clash = Api::new(vec![json!([{"id": 1, "_lakefeed_run_id": "x"}])]).await;
     let ran = clash.run("load_metadata: true", "", &[], &[]).await;
     assert!(ran.code == 6 && ran.stderr.contains("load_metadata adds"), "{ran:?}");
-}
-
-/// The ids of the top-level fields of every data file, and the versions of their schemas.
-fn ids_and_versions(table: &Path) -> Vec<(Vec<(String, i32)>, String)> {
-    use parquet::file::reader::{FileReader as _, SerializedFileReader};
-    let of_file = |bytes: Vec<u8>| {
-        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
-        let metadata = reader.metadata().file_metadata();
-        let fields = metadata.schema().get_fields().iter().map(|field| {
-            let info = field.get_basic_info();
-            (info.name().to_owned(), if info.has_id() { info.id() } else { 0 })
-        });
-        let entries = metadata.key_value_metadata().unwrap();
-        let version = entries.iter().find(|entry| entry.key == "lakefeed.schema_version").unwrap();
-        (fields.collect(), version.value.clone().unwrap())
-    };
-    crate::support::data_files(table).into_values().map(of_file).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_renamed_column_keeps_its_values_and_its_id_and_files_say_what_they_are() {
-    const FIRST: &str = r#"{"properties": {"id": {"type": "integer"}, "name": {"type": "string", "description": "what it is called"}}}"#;
-    const SECOND: &str = r#"{"properties": {"title": {"type": "string", "x-aliases": ["name"]}, "id": {"type": "integer"}, "n": {"type": "integer"}}}"#;
-    for resource in KEYED {
-        let resource = format!("schema: schema.json\n    {resource}");
-        let api = Api::new(vec![json!([{"id": 1, "name": "one"}])]).await;
-        let ran = api.run(&resource, "", &[("schema.json", FIRST)], &[]).await;
-        assert_eq!(ran.code, 0, "{ran:?}");
-        let field = |name: &str, id: i32| (name.to_owned(), id);
-        assert_eq!(ids_and_versions(&api.table()), [(vec![field("id", 1), field("name", 2)], "1".to_owned())]);
-        api.set_pages(vec![json!([{"id": 2, "title": "two", "n": 7}])]);
-        let ran = api.run(&resource, "", &[("schema.json", SECOND)], &[]).await;
-        assert_eq!(
-            ran.resource()["schema_changes"],
-            json!(["column title is called so now, was name", "added column n: int64"]),
-            "{ran:?}"
-        );
-        let rows = read_as_one(&api.table()).await;
-        assert_eq!(rows, json!([{"title": "one", "id": 1, "n": null}, {"title": "two", "id": 2, "n": 7}]));
-        for file in ids_and_versions(&api.table()) {
-            assert_eq!(file, (vec![field("title", 2), field("id", 1), field("n", 3)], "2".to_owned()));
-        }
-        let ran = api.run(&resource, "", &[("schema.json", SECOND)], &[]).await;
-        assert_eq!((ran.code, &ran.resource()["schema_changes"]), (0, &json!([])), "{ran:?}");
-        let snapshot = api.lakefeed(&["schema", "show", "lake", "events", "--output", "json"]).await;
-        let shown: Value = serde_json::from_str(&snapshot.stdout).unwrap();
-        assert_eq!(shown["properties"]["title"]["description"], "what it is called", "{shown}");
-    }
-}
-
-/// A column that is renamed is none that the table got by evolving, and may grow in the same run.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_column_is_renamed_also_where_the_contract_lets_the_table_evolve() {
-    const FIRST: &str = r#"{"properties": {"id": {"type": "integer"}, "old": {"type": "integer"}}}"#;
-    const SECOND: &str =
-        r#"{"properties": {"id": {"type": "integer"}, "new": {"type": "integer", "x-aliases": ["older", "old"]}}}"#;
-    for (conflicts, value, changes, rows) in [
-        (
-            "reject",
-            5,
-            json!(["column new is called so now, was old", "column new is float64 now, was int64"]),
-            json!([{"id": 1, "new": 5.0, "late": 1}, {"id": 2, "new": 1.5, "late": null}]),
-        ),
-        (
-            "reject",
-            NO_DOUBLE,
-            json!(["column new is called so now, was old"]),
-            json!([{"id": 1, "new": NO_DOUBLE, "late": 1}]),
-        ),
-        (
-            "json",
-            NO_DOUBLE,
-            json!(["column new is called so now, was old", "column new is json now, was int64"]),
-            json!([{"id": 1, "new": "9007199254740993", "late": 1}, {"id": 2, "new": "1.5", "late": null}]),
-        ),
-        (
-            "variant",
-            NO_DOUBLE,
-            json!(["column new is called so now, was old", "added column new__v_double: float64"]),
-            json!([
-                {"id": 1, "new": NO_DOUBLE, "late": 1, "new__v_double": null},
-                {"id": 2, "new": null, "late": null, "new__v_double": 1.5},
-            ]),
-        ),
-    ] {
-        for resource in KEYED {
-            let resource = format!(
-                "schema: schema.json\n    {resource}\n    schema_contract: {{columns: evolve, data_type: evolve, conflicts: {conflicts}}}"
-            );
-            let api = Api::new(vec![json!([{"id": 1, "old": value, "late": 1}])]).await;
-            let ran = api.run(&resource, "", &[("schema.json", FIRST)], &[]).await;
-            assert_eq!(ran.code, 0, "{ran:?}");
-            // The row that is there has no newer version, so nothing but the fraction makes a difference.
-            api.set_pages(vec![json!([{"id": 2, "new": 1.5}]), json!([{"id": 3, "new": 3}])]);
-            let ran = api.run(&resource, "", &[("schema.json", SECOND)], &[]).await;
-            let found = ran.resource()["schema_changes"].clone();
-            let (mut found, mut changes): (Vec<Value>, Vec<Value>) =
-                (serde_json::from_value(found).unwrap(), serde_json::from_value(changes.clone()).unwrap());
-            found.sort_by_key(ToString::to_string);
-            changes.sort_by_key(ToString::to_string);
-            assert_eq!((ran.code, found), (0, changes), "{conflicts}, {value}: {ran:?}");
-            let mut seen: Vec<Value> = serde_json::from_value(read_as_one(&api.table()).await).unwrap();
-            assert_eq!(seen.pop().map(|row| row["id"].clone()), Some(json!(3)));
-            assert_eq!(json!(seen), rows, "{conflicts}, {value}, {resource}");
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
-//! The pipelines of `examples/` for public APIs. `tests/examples/<name>.json` has a server that answers as the API's documentation says and nothing
-//! else, what `examples/<name>.yaml` must ask it, and the rows that must be in the lake: a new example is a new pair of files.
+//! The pipelines of `examples/` for public APIs. `tests/examples/<name>.json` has a server that
+//! answers as the API's documentation says and nothing else, what `examples/<name>.yaml` must ask
+//! it, and the rows that must be in the lake: a new example is a new pair of files.
 
 use std::path::{Path, PathBuf};
 
@@ -37,8 +38,8 @@ fn every_example_has_a_server_to_run_against() {
     assert_eq!(yaml, names());
 }
 
-/// Another reader of JSON Schemas finds that the committed one is one, that it accepts every example, and that it refuses
-/// a key that nobody knows.
+/// Another reader of JSON Schemas finds that the committed one is one, that it accepts every
+/// example, and that it refuses a key that nobody knows.
 #[tokio::test]
 async fn the_json_schema_of_pipeline_files_is_one_for_other_readers() {
     let mut documents = Vec::new();
@@ -80,7 +81,8 @@ fn names() -> Vec<String> {
     names
 }
 
-/// Runs an example twice against its server: the first run reads everything, the second finds nothing new.
+/// Runs an example twice against its server: the first run reads everything, the second finds
+/// nothing new.
 async fn hold(name: &str) -> Result<(), String> {
     let case = std::fs::read_to_string(root().join(format!("tests/examples/{name}.json"))).unwrap();
     let case: Value = serde_json::from_str(&case).unwrap();

@@ -1,5 +1,6 @@
-//! The body of the fuzz target `decode_page` over pages that are changed at random, from a seed. `LAKEFEED_FUZZ_SECONDS=3600` goes on for an hour,
-//! `LAKEFEED_FUZZ_SEED=17` begins elsewhere. A run with coverage is `cargo +nightly fuzz run decode_page`.
+//! The body of the fuzz target `decode_page` over pages that are changed at random, from a seed.
+//! `LAKEFEED_FUZZ_SECONDS=3600` goes on for an hour, `LAKEFEED_FUZZ_SEED=17` begins elsewhere. A
+//! run with coverage is `cargo +nightly fuzz run decode_page`.
 
 #[path = "../../fuzz/body/decode_page.rs"]
 mod body;
@@ -13,8 +14,8 @@ use serde_json::Value;
 const PAGES: u64 = 3_000;
 const SPECIAL: &[u8] = b"{}[]\",:\\0123e.-+tfnu \n\xEF";
 const BYTES_MAX: usize = 16 * 1_024;
-/// Hundredths of a second of the processor's time: no page of this size may take more, even in a build that is not optimised, and whatever else the
-/// machine does.
+/// Hundredths of a second of the processor's time: no page of this size may take more, even in a
+/// build that is not optimised, and whatever else the machine does.
 const SLOWEST: u64 = 500;
 
 /// Random numbers (`SplitMix64`).
@@ -54,7 +55,8 @@ fn what_must_hold_of_any_page_holds() {
     println!("{pages} pages in {:?}", started.elapsed());
 }
 
-/// What this thread has had of the processor, in hundredths of a second. Always 0 where the system has no `/proc`.
+/// What this thread has had of the processor, in hundredths of a second. Always 0 where the system
+/// has no `/proc`.
 fn processor_time() -> u64 {
     let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
     let after_name = stat.rsplit(") ").next().unwrap_or_default();

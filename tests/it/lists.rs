@@ -1,4 +1,5 @@
-//! Lists of records as tables of their own by the command line: readers that join them, contracts, rejects, and what is refused.
+//! Lists of records as tables of their own by the command line: readers that join them, contracts,
+//! rejects, and what is refused.
 
 use std::path::Path;
 use std::process::Command;
@@ -31,7 +32,8 @@ fn column(api: &Api, table: &str, name: &str) -> Vec<Value> {
     rows.into_iter().map(|row| row[name].clone()).collect()
 }
 
-/// Records with the places and the values of one column of their items, as DuckDB, pyarrow, Polars and `table query` join them.
+/// Records with the places and the values of one column of their items, as DuckDB, pyarrow, Polars
+/// and `table query` join them.
 async fn joined(api: &Api, child: &str, name: &str) -> Value {
     let lake = api.folder.path().join("lake");
     let mut command = Command::new(python());

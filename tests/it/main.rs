@@ -1,4 +1,5 @@
-//! The integration tests: whole runs against real servers and real readers. One binary, so that it links once.
+//! The integration tests: whole runs against real servers and real readers. One binary, so that it
+//! links once.
 
 #![expect(unreachable_pub, reason = "what the support modules offer is public to the tests")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests panic to fail, and their names say what they hold")]
@@ -20,6 +21,7 @@ mod main_job; // the calendar API into a lake, read back by DuckDB, pyarrow and 
 mod merging; // strategies of merging: partitions, tombstones, counts, proofs
 mod oauth; // tokens of a real OAuth2 server: how a client proves itself, expiry, rotation
 mod rejects; // records that are refused: bounded, shown, tried again after a fix
+mod renames; // columns that have another name now, their ids and what files say of them
 mod resume; // a long listing that is stopped, and gone on with
 mod scale; // many pages, bounded memory
 mod shapes; // columns with other names than their fields, and fields of objects as columns

@@ -1,5 +1,5 @@
-//! Strategies of merging through the whole pipeline: partitions, tombstones that carry only their key, counts, and what proves that a key
-//! is gone.
+//! Strategies of merging through the whole pipeline: partitions, tombstones that carry only their
+//! key, counts, and what proves that a key is gone.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! Tokens of a real OAuth2 server (Authlib): how a client proves itself, expiry in the middle of a listing, rotation.
+//! Tokens of a real OAuth2 server (Authlib): how a client proves itself, expiry in the middle of a
+//! listing, rotation.
 
 use std::collections::BTreeSet;
 
@@ -25,8 +26,8 @@ impl Setting {
         Self { server: PythonServer::start("oauth_server.py"), folder: tempfile::tempdir().unwrap() }
     }
 
-    /// Runs a pipeline that authenticates by `auth`, with `secret`. The rate makes a listing of `EVENTS` last four seconds, longer than
-    /// some of the server's tokens live.
+    /// Runs a pipeline that authenticates by `auth`, with `secret`. The rate makes a listing of
+    /// `EVENTS` last four seconds, longer than some of the server's tokens live.
     async fn run_with(&self, auth: &str, secret: &str) -> Ran {
         self.run_by(&["run", "pipeline.yaml", "--output", "json"], auth, secret).await
     }

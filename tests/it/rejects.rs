@@ -89,7 +89,8 @@ async fn rejects_are_tried_again_after_a_fix_and_only_once() {
     }
 }
 
-/// A listing in which nothing is new makes no commit; what it refuses is tried again all the same, and the newest version of it wins.
+/// A listing in which nothing is new makes no commit; what it refuses is tried again all the same,
+/// and the newest version of it wins.
 #[tokio::test(flavor = "multi_thread")]
 async fn rejects_of_a_run_that_changed_nothing_are_tried_again() {
     let api = Api::new(vec![json!([{"id": 2, "at": null}])]).await;

@@ -49,7 +49,8 @@ async fn next_run(stage: &Stage) -> Ran {
     ran
 }
 
-/// The run went on: it asked for what was missing, and for the first and the last page that were kept.
+/// The run went on: it asked for what was missing, and for the first and the last page that were
+/// kept.
 fn assert_went_on(ran: &Ran) {
     let report = ran.resource();
     let resumed = report["resumed_pages"].as_u64().unwrap();

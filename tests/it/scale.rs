@@ -11,9 +11,10 @@ use crate::support::Stage;
 async fn a_quarter_million_events_pass_in_bounded_memory() {
     let small = peak_kib_of(2_500).await;
     let large = peak_kib_of(250_000).await;
-    // The key index of a merge is what grows: 250,000 keys at 56 bytes, twice that while its table doubles. Beside it come the
-    // buffers of 32 connections, about half a MiB each, which the small run hardly fills, and the pages that are
-    // kept for a run to go on from: a MiB that is gathered, one that is compressed and one that is written.
+    // The key index of a merge is what grows: 250,000 keys at 56 bytes, twice that while its table
+    // doubles. Beside it come the buffers of 32 connections, about half a MiB each, which the small
+    // run hardly fills, and the pages that are kept for a run to go on from: a MiB that is
+    // gathered, one that is compressed and one that is written.
     let allowed = small + 112.0 * 1024.0;
     assert!(large < allowed, "peak {large} KiB for 250,000 events, {small} KiB for 2,500");
 }
@@ -28,13 +29,15 @@ async fn peak_kib_of(events: usize) -> f64 {
     peak
 }
 
-/// Rows a second that dlt 1.31 reads of 20,000 events in pages of 100 that take 20 ms each; we promise 20 times as many.
+/// Rows a second that dlt 1.31 reads of 20,000 events in pages of 100 that take 20 ms each; we
+/// promise 20 times as many.
 const ROWS_PER_SECOND_OF_DLT: f64 = 3_900.0;
 
 /// 200 pages that each take 20 ms: one after the other that would be four seconds of waiting.
 ///
-/// The best of some runs counts. Where the machine is busy with other things, the clock on the wall only says how busy; there, the time of the processors must fit into
-/// what was promised of two, which is what dlt was measured on, and the waiting must have gone on side by side.
+/// The best of some runs counts. Where the machine is busy with other things, the clock on the wall
+/// only says how busy; there, the time of the processors must fit into what was promised of two,
+/// which is what dlt was measured on, and the waiting must have gone on side by side.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_take_their_time_are_fetched_side_by_side() {
     let stage = Stage::with_events(20_000).await;

@@ -1,4 +1,5 @@
-//! Tables whose columns have other names than the fields of the records, or that have fields of objects as columns: whole runs, read back.
+//! Tables whose columns have other names than the fields of the records, or that have fields of
+//! objects as columns: whole runs, read back.
 
 use serde_json::{Value, json};
 

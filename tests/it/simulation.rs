@@ -1,9 +1,11 @@
-//! Whole runs over random histories of an API, with faults of network and store, kills at any change, and one or two writers. Each history comes
-//! from a seed: `LAKEFEED_SIMULATION_SEEDS=17..18` plays the seventeenth again, `make soak` plays ten thousand
+//! Whole runs over random histories of an API, with faults of network and store, kills at any
+//! change, and one or two writers. Each history comes from a seed:
+//! `LAKEFEED_SIMULATION_SEEDS=17..18` plays the seventeenth again, `make soak` plays ten thousand
 //! (`LAKEFEED_S3_SIMULATION_SEEDS` for those on a server that speaks S3).
 //!
-//! What must hold: a reader who globs never sees a row of a run that was not committed, no row is there twice once a run has succeeded, and
-//! after a run without faults the table is what the API has, and has had.
+//! What must hold: a reader who globs never sees a row of a run that was not committed, no row is
+//! there twice once a run has succeeded, and after a run without faults the table is what the API
+//! has, and has had.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -154,7 +156,8 @@ fn pipeline(resumes: bool, merge_index_bytes: u32) -> Pipeline {
 struct History {
     luck: Luck,
     seed: u64,
-    /// Runs go on from the pages of stopped ones: then a row may be as old as the run that was stopped, until the next run.
+    /// Runs go on from the pages of stopped ones: then a row may be as old as the run that was
+    /// stopped, until the next run.
     resumes: bool,
     pipeline: Pipeline,
     api: Arc<Api>,
@@ -344,8 +347,9 @@ fn random_histories_with_faults_and_kills_end_with_the_tables_of_the_oracle() {
     }
 }
 
-/// A seed says all, otherwise a failure could not be played again. But for those on a disk, or with pages that are kept: threads of the runtime write
-/// files and compress pages, in an order that the system chooses.
+/// A seed says all, otherwise a failure could not be played again. But for those on a disk, or with
+/// pages that are kept: threads of the runtime write files and compress pages, in an order that the
+/// system chooses.
 #[test]
 fn a_history_does_the_same_each_time_it_is_played() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -361,7 +365,8 @@ fn a_history_does_the_same_each_time_it_is_played() {
     assert!(effects > 1_000, "only {effects} effects");
 }
 
-/// The same histories against a server that speaks S3, over sockets: moto, or the one that `make test-ceph` starts.
+/// The same histories against a server that speaks S3, over sockets: moto, or the one that
+/// `make test-ceph` starts.
 #[test]
 fn on_s3_random_histories_end_with_the_tables_of_the_oracle() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,4 +1,5 @@
-//! The REST source by the command line: what is refused, what ends early, and what the report says of it.
+//! The REST source by the command line: what is refused, what ends early, and what the report says
+//! of it.
 
 use std::collections::BTreeMap;
 
@@ -181,7 +182,8 @@ fn assert_has_every_field(report: &Value) {
     }
 }
 
-/// How the resources of a run end: exit code and, where they fail, whether trying again can help and the status of the last answer.
+/// How the resources of a run end: exit code and, where they fail, whether trying again can help
+/// and the status of the last answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_of_several_errors_is_that_of_the_run() {
     let setting = Setting::new(&json!([

@@ -1,5 +1,6 @@
-//! The values of `tests/types/*.json` through whole runs: one table per column. What is refused is kept beside the table with its code and its path;
-//! DuckDB, pyarrow and Polars see the others as the file says.
+//! The values of `tests/types/*.json` through whole runs: one table per column. What is refused is
+//! kept beside the table with its code and its path; DuckDB, pyarrow and Polars see the others as
+//! the file says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -72,7 +73,8 @@ async fn three_readers_see_the_values_that_the_table_of_types_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What is wrong about `table show` and `table query`: every row must be there, null where the value is, and both must say the same.
+/// What is wrong about `table show` and `table query`: every row must be there, null where the
+/// value is, and both must say the same.
 async fn shown(columns: &[Value], folder: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     for column in columns {
@@ -100,7 +102,8 @@ async fn shown(columns: &[Value], folder: &Path) -> Vec<String> {
     wrong
 }
 
-/// What SQL, which has another reader and fewer types, makes of a table of which the first rows were `shown`.
+/// What SQL, which has another reader and fewer types, makes of a table of which the first rows
+/// were `shown`.
 #[cfg(feature = "query")]
 async fn queried(name: &str, folder: &Path, shown: &crate::support::Ran) -> Option<String> {
     let sql = format!("SELECT * FROM \"{name}\" ORDER BY id");
@@ -237,6 +240,7 @@ fn through_a_lake(schema: &Arc<RecordSchema>, batch: RecordBatch) -> Vec<BTreeMa
         load_metadata: false,
         conflicts: Conflicts::Reject,
         limits: Limits::default(),
+        temporary_folder: folder.path().to_owned(),
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let mut writer = table.begin(write).await.unwrap();

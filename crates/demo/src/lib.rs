@@ -1,4 +1,5 @@
-//! A small calendar API on loopback, with OAuth2 and fault switches: for `lakefeed demo`, the examples, the tests and the benches.
+//! A small calendar API on loopback, with OAuth2 and fault switches: for `lakefeed demo`, the
+//! examples, the tests and the benches.
 //!
 //! It shares no code with the client side, so that neither can hide a fault of the other.
 //!

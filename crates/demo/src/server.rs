@@ -48,7 +48,8 @@ pub struct DemoOptions {
     pub faults: Faults,
     /// How long every page takes, besides what it costs to make it.
     pub latency: Duration,
-    /// Whether a page that was made is kept until the calendar changes, so that a benchmark does not measure how it is made.
+    /// Whether a page that was made is kept until the calendar changes, so that a benchmark does
+    /// not measure how it is made.
     pub keeps_pages: bool,
     /// Whether pages are compressed with gzip for clients that take it.
     pub compresses: bool,

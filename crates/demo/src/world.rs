@@ -1,10 +1,12 @@
-//! The events of the demo's calendar, and how they change from one run to the next. The same seed gives the same events.
+//! The events of the demo's calendar, and how they change from one run to the next. The same seed
+//! gives the same events.
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, FixedOffset};
 
-/// The first second of the calendar: 2026-11-01T00:00:00Z. Fixed, so that a demo looks the same on every day.
+/// The first second of the calendar: 2026-11-01T00:00:00Z. Fixed, so that a demo looks the same on
+/// every day.
 const BEGINNING: i64 = 1_793_491_200;
 
 const TOPICS: &[&str] = &[
@@ -93,14 +95,16 @@ impl World {
         &self.events
     }
 
-    /// Lets time pass: one event in fifty is new, one in forty is moved to another day, one in a hundred is called off, one in
-    /// fifty gets a new title. Each event changes in one way at most, and each way occurs at least once if there are events enough.
+    /// Lets time pass: one event in fifty is new, one in forty is moved to another day, one in a
+    /// hundred is called off, one in fifty gets a new title. Each event changes in one way at most,
+    /// and each way occurs at least once if there are events enough.
     pub fn advance(&mut self) -> Changes {
         let mut changes = Changes::default();
         let count = self.events.len();
         let step = self.random.below(count.max(1) as u64);
         for turn in 0..count {
-            // A stride that is prime to the number of events visits each of them once, all over the calendar.
+            // A stride that is prime to the number of events visits each of them once, all over the
+            // calendar.
             let stride = if count.is_multiple_of(7_919) { 7_907 } else { 7_919 };
             let event_number = (turn * stride + usize::try_from(step).unwrap_or(0)) % count;
             let way = turn % 200;

@@ -63,6 +63,17 @@ impl Lake {
         }
     }
 
+    /// Refuses what [`Self::open`] would refuse, and makes no folder.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn check(destination: &DestinationSpec, environment: &Environment) -> Result<()> {
+        match destination.location()? {
+            Location::Folder(_) => Ok(()),
+            Location::Bucket { name, .. } => s3_builder(environment, destination, &name).map(drop),
+        }
+    }
+
     /// Opens a lake to read it: like [`Self::open`], but a local folder that is not there is an
     /// error and is not made.
     ///
@@ -220,7 +231,8 @@ fn s3_settings(environment: &Environment) -> AmazonS3Builder {
     known.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value))
 }
 
-/// Names the proxy of `environment`, or that there is none: the store's client would read the variables of the process.
+/// Names the proxy of `environment`, or that there is none: the store's client would read the
+/// variables of the process.
 fn with_proxy(builder: AmazonS3Builder, environment: &Environment) -> AmazonS3Builder {
     let is_named = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::ProxyUrl)).is_some();
     if is_named || environment.trusts_machine() {

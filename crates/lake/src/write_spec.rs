@@ -1,6 +1,7 @@
 //! What a run is going to write, and whether that is consistent.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::evolve::reconcile::Wanted;
@@ -36,6 +37,8 @@ pub struct WriteSpec {
     pub conflicts: Conflicts,
     /// The bounds of the run.
     pub limits: Limits,
+    /// The folder in which keys wait that do not fit into memory.
+    pub temporary_folder: PathBuf,
 }
 
 impl WriteSpec {

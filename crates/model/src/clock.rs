@@ -1,4 +1,5 @@
-//! Time as a component: production uses [`SystemClock`], tests and simulations a clock that they move by hand.
+//! Time as a component: production uses [`SystemClock`], tests and simulations a clock that they
+//! move by hand.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Variables, and files that a pipeline names: all that the library takes from its surroundings without being asked by a setting.
+/// Variables, and files that a pipeline names: all that the library takes from its surroundings
+/// without being asked by a setting.
 ///
-/// Nothing else of the process's variables is read, but for three: keys that do not fit into memory wait where the system has its temporary
-/// files (`TMPDIR`), TLS to an S3 store looks up the machine's roots (`SSL_CERT_FILE`), and merging asks how many threads it may have
-/// (`RAYON_NUM_THREADS`). No home directory is looked for. An embedding program passes [`Self::of_process`] where it
-/// wants them, or names each one:
+/// Nothing else of the process's variables is read, but for two that other libraries look up: TLS
+/// to an S3 store the machine's roots (`SSL_CERT_FILE`), and merging how many threads it may have
+/// (`RAYON_NUM_THREADS`). No home directory is looked for. An embedding program passes
+/// [`Self::of_process`] where it wants them, or names each one:
 ///
 /// ```
 /// # use lakefeed_model::environment::Environment;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 /// | any | `${env:NAME}` in a pipeline file |
 /// | `AWS_…` | credentials, region and endpoint of an S3 store |
 /// | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies to the API and to an S3 store |
-/// | `TMPDIR` | the folder for temporary files of a program that asks [`Self::temporary_folder`] |
+/// | `TMPDIR` | the folder for temporary files, in which waits what does not fit into memory |
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
@@ -39,7 +40,8 @@ impl Environment {
 
     /// Holds the variables of this process as they are now. Values that are not UTF-8 are left out.
     ///
-    /// With this one alone, TLS also trusts the roots that the machine has, beside Mozilla's, which are built in: variables say where they are.
+    /// With this one alone, TLS also trusts the roots that the machine has, beside Mozilla's, which
+    /// are built in: variables say where they are.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {

@@ -1,7 +1,8 @@
 //! What went wrong and what the operator must do about it.
 //!
-//! Inside a module, precise private enums describe a failure near its cause. Across modules there is one [`Error`]
-//! whose [`ErrorKind`] is prescriptive: it decides the exit code and the next step, nothing else.
+//! Inside a module, precise private enums describe a failure near its cause. Across modules there
+//! is one [`Error`] whose [`ErrorKind`] is prescriptive: it decides the exit code and the next
+//! step, nothing else.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -28,8 +29,8 @@ pub enum ErrorKind {
     Config,
     /// Mend the credentials: the API or its token endpoint refused them.
     Auth,
-    /// The API failed after all retries (5xx, time-outs, TLS, the network, what `retry.statuses` names): try later. Or it answered what cannot be
-    /// read: mend the endpoint.
+    /// The API failed after all retries (5xx, time-outs, TLS, the network, what `retry.statuses`
+    /// names): try later. Or it answered what cannot be read: mend the endpoint.
     Source,
     /// The listing ended before everything was read; nothing was committed.
     Incomplete,
@@ -39,7 +40,8 @@ pub enum ErrorKind {
     Storage,
     /// Another run holds the table, or committed first; try again when it is done.
     Conflict,
-    /// The API refuses for good (4xx), or leads where requests must not go: mend the pipeline, or get the grant.
+    /// The API refuses for good (4xx), or leads where requests must not go: mend the pipeline, or
+    /// get the grant.
     Refused,
     /// The table is damaged: restore it. `lakefeed table verify` names what does not fit.
     Damaged,
@@ -50,9 +52,11 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// All kinds, the worst first: the order in which one of several failed resources decides the exit code of a run.
+    /// All kinds, the worst first: the order in which one of several failed resources decides the
+    /// exit code of a run.
     ///
-    /// First what wants a report or a backup, then what the operator must mend, then what may pass by itself, last his own wish to stop.
+    /// First what wants a report or a backup, then what the operator must mend, then what may pass
+    /// by itself, last his own wish to stop.
     pub const WORST_FIRST: &'static [Self] = &[
         Self::Defect,
         Self::Damaged,
@@ -121,7 +125,8 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// A failure: its kind, a message that names the thing and the place, hints that name the next step, and its cause.
+/// A failure: its kind, a message that names the thing and the place, hints that name the next
+/// step, and its cause.
 ///
 /// Messages are lower-case and end without a full stop. They never hold a secret.
 pub struct Error(Box<Inner>);
@@ -159,7 +164,8 @@ impl Error {
         Self::new(ErrorKind::Source, message)
     }
 
-    /// An [`ErrorKind::Source`] error of an API that answered what cannot be read, or not as the pipeline says; it will do so again.
+    /// An [`ErrorKind::Source`] error of an API that answered what cannot be read, or not as the
+    /// pipeline says; it will do so again.
     pub fn source_unreadable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Source, message).with_retryable(false)
     }
@@ -213,7 +219,8 @@ impl Error {
         self
     }
 
-    /// Gives the error the kind of another one that it is a consequence of, and its chance when tried again.
+    /// Gives the error the kind of another one that it is a consequence of, and its chance when
+    /// tried again.
     #[must_use]
     pub fn because_of(mut self, cause: &Self) -> Self {
         (self.0.kind, self.0.retryable) = (cause.0.kind, cause.0.retryable);
@@ -275,14 +282,15 @@ impl Error {
         self.0.http.as_ref()
     }
 
-    /// Whether this one decides the exit code of a run that failed with `other`, too: it is of a worse kind, or of the same and no retry heals it.
+    /// Whether this one decides the exit code of a run that failed with `other`, too: it is of a
+    /// worse kind, or of the same and no retry heals it.
     pub fn is_worse_than(&self, other: &Self) -> bool {
         let rank = |error: &Self| (error.kind().severity(), !error.is_retryable());
         rank(self) > rank(other)
     }
 
-    /// The messages of the causes, nearest first, each one once. None where the message has the words of the last one already: the steps that lead to
-    /// it say no more then.
+    /// The messages of the causes, nearest first, each one once. None where the message has the
+    /// words of the last one already: the steps that lead to it say no more then.
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = Vec::new();
         let mut next = self.source();

@@ -1,4 +1,5 @@
-//! What happened, as facts in the past tense. Progress, logs and the report are renderings of these events.
+//! What happened, as facts in the past tense. Progress, logs and the report are renderings of these
+//! events.
 
 mod error_facts;
 
@@ -244,10 +245,12 @@ pub struct RowCounts {
     pub unchanged: u64,
     /// Rows that left the table without a newer version, or that were marked as deleted or closed.
     pub deleted: u64,
-    /// Those of the deleted rows that were closed because their key is absent from a complete listing.
+    /// Those of the deleted rows that were closed because their key is absent from a complete
+    /// listing.
     #[serde(default)]
     pub retired: u64,
-    /// Rows that came and were left out, since the table's own stays: known keys where rows are only inserted, and older versions.
+    /// Rows that came and were left out, since the table's own stays: known keys where rows are
+    /// only inserted, and older versions.
     #[serde(default)]
     pub kept: u64,
     /// Deletes of keys that the table did not have.
@@ -255,7 +258,8 @@ pub struct RowCounts {
     pub missed: u64,
     /// Records that were refused and kept beside the table.
     pub rejected: u64,
-    /// Values that did not fit and that null stands for, by the rule of their field; they are kept beside the table.
+    /// Values that did not fit and that null stands for, by the rule of their field; they are kept
+    /// beside the table.
     #[serde(default)]
     pub nulled: u64,
     /// Rows whose key came again in the same run, and which did not win.

@@ -1,8 +1,10 @@
-//! The words that every stage of lakefeed speaks: errors, time, secrets, schemas, checkpoints, events.
+//! The words that every stage of lakefeed speaks: errors, time, secrets, schemas, checkpoints,
+//! events.
 //!
 //! Unstable, for lakefeed's own crates: programs use `lakefeed`.
 //!
-//! Nothing here touches the world but [`clock::SystemClock`] and [`environment::Environment::of_process`].
+//! Nothing here touches the world but [`clock::SystemClock`] and
+//! [`environment::Environment::of_process`].
 
 pub mod checkpoint;
 pub mod clock;

@@ -44,7 +44,8 @@ impl RejectCode {
     }
 }
 
-/// A refused record. It is counted, reported and kept beside the table; it never fails the page that it came in.
+/// A refused record. It is counted, reported and kept beside the table; it never fails the page
+/// that it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
     /// The page of the listing that held the record, from 0.

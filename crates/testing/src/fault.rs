@@ -1,4 +1,5 @@
-//! A store that dies: from its k-th change on, every request fails, as if the process had been killed there.
+//! A store that dies: from its k-th change on, every request fails, as if the process had been
+//! killed there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

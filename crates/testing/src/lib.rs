@@ -1,5 +1,5 @@
-//! Doubles of the world for tests: an API that answers as a test says, stores that die or lie, a clock that is moved by hand, random numbers that
-//! repeat, an observer that keeps what it hears.
+//! Doubles of the world for tests: an API that answers as a test says, stores that die or lie, a
+//! clock that is moved by hand, random numbers that repeat, an observer that keeps what it hears.
 //!
 //! Programs that embed `lakefeed` reach them as `lakefeed::testing`, with its feature `testing`.
 

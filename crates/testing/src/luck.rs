@@ -1,6 +1,7 @@
 //! Random numbers from a seed.
 
-/// A generator whose numbers follow from its seed alone, the same everywhere: a failure is repeated by its seed.
+/// A generator whose numbers follow from its seed alone, the same everywhere: a failure is repeated
+/// by its seed.
 ///
 /// ```
 /// use lakefeed_testing::Luck;
@@ -19,7 +20,8 @@ impl Luck {
         Self(seed)
     }
 
-    /// Draws a number below `sides`, which is at least 1. (A linear congruential generator: Knuth's MMIX.)
+    /// Draws a number below `sides`, which is at least 1. (A linear congruential generator: Knuth's
+    /// MMIX.)
     pub const fn draw(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides

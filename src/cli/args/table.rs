@@ -139,7 +139,8 @@ pub(in crate::cli) struct QueryArguments {
     pub(in crate::cli) lake: String,
     /// One statement that reads, in polars' SQL; its tables are those of the lake
     pub(in crate::cli) sql: String,
-    /// A table for people (text), one JSON object per row (json), or comma-separated values with headings (csv)
+    /// A table for people (text), one JSON object per row (json), or comma-separated values with
+    /// headings (csv)
     #[arg(long, value_enum, default_value_t = QueryOutput::Text)]
     pub(in crate::cli) output: QueryOutput,
 }

@@ -21,7 +21,8 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Takes the rows of polars over. Parquet is the form that both it and Arrow read, without unsafe code between them.
+    /// Takes the rows of polars over. Parquet is the form that both it and Arrow read, without
+    /// unsafe code between them.
     pub(super) fn of(mut rows: DataFrame) -> Result<Self> {
         let mut bytes = Vec::new();
         let writer = ParquetWriter::new(&mut bytes)
@@ -44,7 +45,8 @@ impl Frame {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
-    /// A line of headings and a line per row (RFC 4180, but that lines end with a line feed). Null is an empty field, an empty text is `""`.
+    /// A line of headings and a line per row (RFC 4180, but that lines end with a line feed). Null
+    /// is an empty field, an empty text is `""`.
     pub(super) fn csv(&self) -> Result<String> {
         let mut text = String::new();
         push_line(&mut text, self.schema.fields().iter().map(|field| csv_field(Some(field.name().clone()))));

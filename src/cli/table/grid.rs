@@ -1,4 +1,5 @@
-//! Plain text in columns, so that `awk` and `cut` can take it too: no frame, two spaces between columns.
+//! Plain text in columns, so that `awk` and `cut` can take it too: no frame, two spaces between
+//! columns.
 
 /// Characters of a value that a line for people shows.
 const SHOWN_CHARACTERS_MAX: usize = 60;

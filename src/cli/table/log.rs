@@ -7,20 +7,19 @@ use super::super::printer::Printer;
 use super::grid::Side::{Left, Right};
 use super::grid::grid;
 use super::open::{instant, missing, open};
-use crate::checkpoint::{Checkpoint, Position};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::FileChangeKind;
 use crate::facade::{Lake, Table};
 use crate::lake::{Change, CommitSummary, Manifest, Operation, Snapshot};
-use crate::spec::CursorValue;
 
 /// Lines, each with its line feed.
 fn text_of(lines: &[String]) -> String {
     if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" }
 }
 
-/// Lists the tables of a lake. A table whose log cannot be read is listed too, and makes the command fail at its end.
+/// Lists the tables of a lake. A table whose log cannot be read is listed too, and makes the
+/// command fail at its end.
 pub(super) async fn ls(arguments: LsArguments, printer: Printer) -> Result<()> {
     let lake = Lake::open_with(&arguments.lake, &Environment::of_process())?;
     let mut rows = Vec::new();
@@ -120,7 +119,7 @@ fn history_text(commits: &[CommitSummary]) -> String {
             files(FileChangeKind::Added),
             files(FileChangeKind::Replaced),
             files(FileChangeKind::Removed),
-            checkpoint_text(&commit.checkpoint),
+            commit.checkpoint.position.to_string(),
         ]
     });
     let headings = [
@@ -140,16 +139,8 @@ fn history_text(commits: &[CommitSummary]) -> String {
     grid(headings, &rows.collect::<Vec<_>>())
 }
 
-fn checkpoint_text(checkpoint: &Checkpoint) -> String {
-    match &checkpoint.position {
-        Position::FullListing => "full listing".to_owned(),
-        Position::Cursor(state) => match &state.last_value {
-            CursorValue::Number(value) | CursorValue::Text(value) => format!("up to {value}"),
-        },
-    }
-}
-
-/// Names the files of a commit. Whatever keeps the list from being the whole commit is said on standard error.
+/// Names the files of a commit. Whatever keeps the list from being the whole commit is said on
+/// standard error.
 pub(super) async fn manifest(arguments: ManifestArguments, printer: Printer) -> Result<()> {
     let table = open(&arguments.lake, &arguments.table)?;
     let manifest = match table.manifest(arguments.commit).await {

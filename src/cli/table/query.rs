@@ -1,7 +1,8 @@
 //! `lakefeed table query`: SQL over the tables of a lake, by polars.
 //!
-//! What is read are the exact files of the last commit of each table that the query names. Data files keep their names when they are rewritten, so a query
-//! whose tables were committed to in the meantime is run again, whatever came out of it.
+//! What is read are the exact files of the last commit of each table that the query names. Data
+//! files keep their names when they are rewritten, so a query whose tables were committed to in the
+//! meantime is run again, whatever came out of it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -85,7 +86,8 @@ struct Source {
 /// What the query names.
 struct Sources {
     known: Vec<Source>,
-    /// For messages: the columns of these tables, and the lake's tables where it has not what the query names.
+    /// For messages: the columns of these tables, and the lake's tables where it has not what the
+    /// query names.
     hints: Vec<String>,
 }
 

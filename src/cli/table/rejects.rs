@@ -10,9 +10,10 @@ use super::grid::Side::{Left, Right};
 use super::grid::{grid, shortened};
 use super::open::{missing, open};
 use crate::error::{Error, Result};
-use crate::lake::{KeptReject, RejectState};
+use crate::lake::KeptReject;
 
-/// Shows the rejects of a table, the newest run first, and says on standard error how many there are of which reason.
+/// Shows the rejects of a table, the newest run first, and says on standard error how many there
+/// are of which reason.
 pub(super) async fn rejects(arguments: RejectsArguments, printer: Printer) -> Result<()> {
     let table = open(&arguments.lake, &arguments.table)?;
     let rejects = table.rejects().await?;
@@ -66,7 +67,7 @@ fn text(rejects: &[KeptReject]) -> String {
             reject.run_id.clone(),
             reject.page.to_string(),
             reject.position.to_string(),
-            state(reject.state),
+            reject.state.to_string(),
             reject.code.clone(),
             shortened(&reject.path),
             shortened(&reject.reason),
@@ -84,13 +85,4 @@ fn text(rejects: &[KeptReject]) -> String {
         ("raw", Left),
     ];
     grid(headings, &rows.collect::<Vec<_>>())
-}
-
-fn state(state: RejectState) -> String {
-    match state {
-        RejectState::Open => "open".to_owned(),
-        RejectState::NotCommitted => "not committed".to_owned(),
-        RejectState::Settled { settled_in } => format!("settled in {settled_in}"),
-        RejectState::Obsolete { obsolete_since } => format!("obsolete since {obsolete_since}"),
-    }
 }

@@ -30,7 +30,8 @@ pub(super) fn json_lines(batches: &[RecordBatch]) -> Result<String> {
     Ok(text)
 }
 
-/// A frame around the rows, whose headings are the columns of `schema` and their types. Long values are shortened.
+/// A frame around the rows, whose headings are the columns of `schema` and their types. Long values
+/// are shortened.
 pub(super) fn framed(schema: &RecordSchema, batches: &[RecordBatch]) -> Result<String> {
     let mut columns = Vec::with_capacity(schema.columns().len());
     for (place, column) in schema.columns().iter().enumerate() {

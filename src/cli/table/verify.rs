@@ -8,7 +8,7 @@ use super::grid::Side::Left;
 use super::grid::grid;
 use super::open::{missing, open};
 use crate::error::{Error, Result};
-use crate::lake::{Finding, FindingCode, Level, VerifyReport};
+use crate::lake::{Finding, Level, VerifyReport};
 
 /// Prints every finding; fails when one of them is a problem.
 pub(super) async fn verify(arguments: VerifyArguments, printer: Printer) -> Result<()> {
@@ -29,7 +29,7 @@ pub(super) async fn verify(arguments: VerifyArguments, printer: Printer) -> Resu
         return Ok(());
     }
     let count = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
-    let mut hints: Vec<&str> = problems.iter().map(|finding| remedy(finding.code)).collect();
+    let mut hints: Vec<&str> = problems.iter().map(|finding| finding.code.remedy()).collect();
     hints.sort_unstable();
     hints.dedup();
     let error = Error::damaged(format!("table {} is not sound: {count}", table.url()));
@@ -62,32 +62,4 @@ fn json(url: &str, report: &VerifyReport) -> serde_json::Value {
         "sound": report.is_sound(),
         "findings": report.findings,
     })
-}
-
-fn remedy(code: FindingCode) -> &'static str {
-    match code {
-        FindingCode::CommitMissing
-        | FindingCode::CommitUnreadable
-        | FindingCode::CommitContradictory
-        | FindingCode::CheckpointForeign
-        | FindingCode::MarkerAhead
-        | FindingCode::MarkerContradictory => "commits are written once and never changed: restore the log from a copy",
-        FindingCode::Unpublished => "the next run of the pipeline finishes publishing before anything else",
-        FindingCode::SnapshotFileUnusable | FindingCode::SnapshotFileContradictory => {
-            "delete the snapshot files that do not fit: they are derived from the log, and will be written again"
-        }
-        FindingCode::StrayFile => "move stray files out of the table's folder: readers who glob take them for rows",
-        FindingCode::FileMissing
-        | FindingCode::FileSize
-        | FindingCode::FileUnreadable
-        | FindingCode::FileRows
-        | FindingCode::FileSchema
-        | FindingCode::KeyRange
-        | FindingCode::KeyRepeated
-        | FindingCode::WrongPartition
-        | FindingCode::RejectsSize
-        | FindingCode::StagingLeft => {
-            "restore damaged data files from a copy, or build the table anew: lakefeed run PIPELINE --full-refresh"
-        }
-    }
 }

@@ -12,7 +12,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
-/// Writes the rows of a data file in a shape that polars reads. `None` when it reads the file itself.
+/// Writes the rows of a data file in a shape that polars reads. `None` when it reads the file
+/// itself.
 pub(super) fn widened<W: Write + Send>(file: impl ChunkReader + 'static, to: W) -> Result<Option<W>, ParquetError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let schema = Arc::clone(builder.schema());

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::containers::{OneOrMore, Pairs};
 use super::read::{mapping, tagged, words};
-use super::values::{File, Json, JsonMap, OneOf, OneOrMore, Pairs, Path, Seconds, Secret, Text, Url};
+use super::values::{File, Json, JsonMap, OneOf, Path, Seconds, Secret, Text, Url};
 use crate::spec::{ApiKeyLocation, ClientAuthentication, JwtAlgorithm};
 
 const HOUR: Duration = Duration::from_secs(3_600);

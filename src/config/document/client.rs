@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use super::auth::AuthDocument;
+use super::containers::{List, OneOrMore, Pairs};
 use super::paginator::PaginatorDocument;
 use super::read::mapping;
-use super::values::{
-    Boolean, Count, Integer, List, Number, OneOrMore, Pairs, Positive, PositiveSeconds, Seconds, Share, Text, Url,
-};
+use super::values::{Boolean, Count, Integer, Number, Positive, PositiveSeconds, Seconds, Share, Text, Url};
 
 mapping! {
     /// How to talk to the API.
     ClientDocument "client" {
         /// The URL that relative paths are joined to, with exactly one `/` between. http or https,
-        /// without credentials in it. May be empty where every `path` is a whole URL; the origins of
-        /// these are then the API's.
+        /// without credentials in it. May be empty where every `path` is a whole URL; the origins
+        /// of these are then the API's.
         base_url: Url [required] like "https://api.example.com/v2",
-        /// Headers of every request, by name. A header of an endpoint wins over one of the same name.
+        /// Headers of every request, by name. A header of an endpoint wins over one of the same
+        /// name.
         headers: Pairs [list] like r#"{"X-Api-Version": "2026-01"}"#,
         /// How requests are authenticated: [auth](#auth).
         auth: AuthDocument [none],
@@ -68,8 +68,8 @@ mapping! {
 mapping! {
     /// How fast requests may follow each other.
     RateLimitDocument "rate_limit" {
-        /// The average; a burst may have as many requests as one second allows. Budgets that the API
-        /// states (`RateLimit-*`, `X-RateLimit-*`) are kept without being asked for.
+        /// The average; a burst may have as many requests as one second allows. Budgets that the
+        /// API states (`RateLimit-*`, `X-RateLimit-*`) are kept without being asked for.
         requests_per_second: Positive [none] like "10",
     }
 }

@@ -62,11 +62,11 @@ mapping! {
         nullable: Boolean [usually "`true`"],
         /// What becomes of a value that does not fit, as in a schema file.
         x_on_error "x-on-error": OneOf<OnError> [usually "`reject`"],
-        /// Which version of a key wins within a run: the one with the greatest value (`desc`) or the
-        /// least (`asc`). Null loses; of equal ones the last arrival wins. One column at most.
+        /// Which version of a key wins within a run: the one with the greatest value (`desc`) or
+        /// the least (`asc`). Null loses; of equal ones the last arrival wins. One column at most.
         dedup_sort: OneOf<SortOrder> [usually "last arrival"],
-        /// The record deletes the row of its key when this field is `true`, or anything but `null` and
-        /// `false`. One column at most.
+        /// The record deletes the row of its key when this field is `true`, or anything but `null`
+        /// and `false`. One column at most.
         hard_delete: Boolean [false],
         // They are for stores that lakefeed does not have.
         ignored [

@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::auth::AuthDocument;
+use super::containers::{List, MapOf, Nullable, Pairs, Texts, scalar};
 use super::incremental::IncrementalDocument;
 use super::kind::{Holds, Kind};
 use super::paginator::PaginatorDocument;
 use super::read::{At, Read, mapping, tagged, words};
-use super::values::{Integer, Json, List, MapOf, Nullable, OneOf, Pairs, Path, Template, Text, Texts, scalar};
+use super::values::{Integer, Json, OneOf, Path, Template, Text};
 use crate::spec::{Action, Method, RecordFormat};
 
 words! {
@@ -33,8 +34,8 @@ mapping! {
         /// The JSON body. Its strings may have placeholders; one that is nothing but a placeholder
         /// takes the type of the value.
         json: Json [none],
-        /// Instead of `json`: a form as a mapping or a list of `[name, value]` pairs, or a text that is
-        /// sent as it is. May have placeholders.
+        /// Instead of `json`: a form as a mapping or a list of `[name, value]` pairs, or a text
+        /// that is sent as it is. May have placeholders.
         data: DataDocument [none],
         /// Headers beside those of the client. May have placeholders.
         headers: Pairs [list],
@@ -42,14 +43,14 @@ mapping! {
         auth: Nullable<AuthDocument> [usually "the client's"],
         /// The path to the records of a page. Without it, the first list (in the order of the page)
         /// under `data`, `items`, `results`, `entries`, `records`, `rows`, `entities`, `payload`,
-        /// `content`, `objects` or `values`, at most three keys deep, else the shallowest list, else
-        /// the whole body as one record.
+        /// `content`, `objects` or `values`, at most three keys deep, else the shallowest list,
+        /// else the whole body as one record.
         data_selector: Path [usually "looked for"] like "data.items",
         /// How a page has its records. `json`: one document, with the records at the selector.
         /// `ndjson`: one record a line. `csv`, `csv_semicolon`, `tsv`: separated values
-        /// ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)) below a line of column names; a cell is
-        /// text where its column is, else a number, `true` or `false` where it looks like one; an empty
-        /// cell is null.
+        /// ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)) below a line of column names; a
+        /// cell is text where its column is, else a number, `true` or `false` where it looks like
+        /// one; an empty cell is null.
         record_format: OneOf<RecordFormat> [usually "by content type"],
         /// How the listing is cut into pages: [paginators](#paginators).
         paginator: PaginatorDocument [usually "the client's, else `auto`"],
@@ -73,15 +74,16 @@ impl EndpointDocument {
 }
 
 mapping! {
-    /// What to do about certain answers. It needs a condition; an answer must fit both where both are
-    /// given.
+    /// What to do about certain answers. It needs a condition; an answer must fit both where both
+    /// are given.
     ActionDocument "response_action" {
         /// The answer's status.
         status_code: Integer<100, 599> [usually "any"],
         /// A text within the answer's body.
         content: Text [usually "any"],
-        /// `ignore` ends the listing (of this parent's record, or window) without this answer, `fail`
-        /// fails the run, `retry` sends the request again within the bounds of `client.retry`.
+        /// `ignore` ends the listing (of this parent's record, or window) without this answer,
+        /// `fail` fails the run, `retry` sends the request again within the bounds of
+        /// `client.retry`.
         action: OneOf<Action> [required],
     }
 }

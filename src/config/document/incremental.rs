@@ -1,7 +1,8 @@
 //! `endpoint.incremental` of a pipeline file as its user wrote it.
 
+use super::containers::OneOrMore;
 use super::read::{mapping, words};
-use super::values::{Column, CursorValue, Number, OneOf, OneOrMore, Path, Span, Text};
+use super::values::{Column, CursorValue, Number, OneOf, Path, Span, Text};
 use crate::spec::{CursorFormat, LagUnit, LastValue, OnMissing, RangeBound, RowOrder};
 
 words! {
@@ -37,19 +38,19 @@ mapping! {
         /// days for dates, `units` for numbers. A unit of time makes a number a time since 1970, in
         /// seconds or, from 100,000,000,000 on, in milliseconds.
         lag_unit: OneOf<LagUnit> [usually "by the value"],
-        /// The order in which the API is certain to give records by the cursor. Then paging stops at
-        /// the first page past the range.
+        /// The order in which the API is certain to give records by the cursor. Then paging stops
+        /// at the first page past the range.
         row_order: OneOf<RowOrder> [usually "not known"],
-        /// Records without a value: `raise` fails the run, `include` keeps them, `exclude` leaves them
-        /// out.
+        /// Records without a value: `raise` fails the run, `include` keeps them, `exclude` leaves
+        /// them out.
         on_cursor_value_missing: OneOf<OnMissing> [OnMissing::Raise],
-        /// Whether records at the start belong to the range. With `closed`, those that were committed
-        /// before are not appended again.
+        /// Whether records at the start belong to the range. With `closed`, those that were
+        /// committed before are not appended again.
         range_start: OneOf<RangeBound> [RangeBound::Closed],
         /// Whether records at the end belong to the range.
         range_end: OneOf<RangeBound> [RangeBound::Open],
-        /// The fields that tell records at one value apart; the whole record where there is no key. An
-        /// empty list: none are told apart, and all at the start are read again.
+        /// The fields that tell records at one value apart; the whole record where there is no key.
+        /// An empty list: none are told apart, and all at the start are read again.
         primary_key: OneOrMore<Column> [usually "that of the resource"],
         /// How values are written in requests: seconds or milliseconds since 1970,
         /// `2026-11-23T08:00:00Z` or `2026-11-23`, in UTC.

@@ -93,7 +93,8 @@ pub(crate) enum Entry {
     All(&'static Form),
     /// A key of dlt's vocabulary that changes nothing here.
     Ignored(&'static str),
-    /// A key of dlt's vocabulary that this version does not do, and that would change what is loaded.
+    /// A key of dlt's vocabulary that this version does not do, and that would change what is
+    /// loaded.
     Refused(&'static str),
 }
 

@@ -1,11 +1,12 @@
 //! The pipeline file as its user wrote it: one type for each mapping, with what its keys mean.
 //!
-//! Reading checks the form only: known keys, right kinds. Whether the values make sense together, and
-//! whether a string holds what it should, is the business of `validate`.
+//! Reading checks the form only: known keys, right kinds. Whether the values make sense together,
+//! and whether a string holds what it should, is the business of `validate`.
 
 pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod columns;
+mod containers;
 pub(crate) mod endpoint;
 pub(crate) mod incremental;
 pub(crate) mod json_schema;
@@ -20,11 +21,12 @@ pub(crate) mod values;
 use serde_json::Value;
 
 use client::ClientDocument;
+use containers::NonEmpty;
 use problems::Problems;
 pub(crate) use read::Mapping;
 use read::{At, Read, mapping};
 use resource::{Defaults, ResourceDocument, merge_all};
-use values::{Boolean, Bytes, Count, Integer, NonEmpty, PositiveSeconds, Rejects, Seconds, Text, Url};
+use values::{Boolean, Bytes, Count, Integer, PositiveSeconds, Rejects, Seconds, Text, Url};
 
 use crate::spec::Limits;
 
@@ -39,7 +41,8 @@ mapping! {
         client: ClientDocument [required],
         /// A [resource](#resources) whose keys hold for every resource that does not have them.
         resource_defaults: Defaults [none],
-        /// What to read, at least one: [resources](#resources). A string is a resource of that name.
+        /// What to read, at least one: [resources](#resources). A string is a resource of that
+        /// name.
         resources: NonEmpty<ResourceDocument> [required],
         /// Where the lake is: [destination](#destination), or its URL alone.
         destination: DestinationDocument [usually "`run --destination`"],
@@ -75,13 +78,14 @@ mapping! {
         page_bytes_max: Bytes [Limits::default().page_bytes_max],
         /// The most pages of one listing.
         pages_max: Count [Limits::default().pages_max],
-        /// The longest time for one listing; each record of a parent, and each window, has a listing of
-        /// its own.
+        /// The longest time for one listing; each record of a parent, and each window, has a
+        /// listing of its own.
         run_time_max_seconds: PositiveSeconds [Limits::default().run_time_max],
         /// The deepest nesting of a page's JSON; more than 512 counts as 512.
         nesting_depth_max: Count [u64::from(Limits::default().nesting_depth_max)],
         /// How old the pages of a stopped run may be for the next one to go on from them
-        /// ([decision 7](decisions/0007-a-stopped-run-is-gone-on-with-by-its-answers.md)); 0 keeps none.
+        /// ([decision 7](decisions/0007-a-stopped-run-is-gone-on-with-by-its-answers.md)); 0 keeps
+        /// none.
         resume_age_max_seconds: Seconds [Limits::default().resume_age_max],
         /// Rows of a batch between decoder and writer.
         batch_rows: Count [Limits::default().batch_rows as u64],
@@ -89,30 +93,32 @@ mapping! {
         batch_bytes: Bytes [Limits::default().batch_bytes as u64],
         /// Bytes that all open Parquet writers may buffer together.
         writer_buffer_bytes: Bytes [Limits::default().writer_buffer_bytes as u64],
-        /// Bytes that the keys of a merging run may take in memory; with more keys than fit, about 480,000,
-        /// they go to temporary files (`TMPDIR`). Not where versions compete by a column (`dedup_sort`, a
-        /// guard), or `delete-insert` has no primary key.
+        /// Bytes that the keys of a merging run may take in memory; with more keys than fit, about
+        /// 480,000, they go to temporary files (`TMPDIR`). Not where versions compete by a column
+        /// (`dedup_sort`, a guard), or `delete-insert` has no primary key.
         merge_index_bytes: Bytes [Limits::default().merge_index_bytes as u64],
         /// A data file is closed when it has about this many bytes.
         file_bytes_target: Bytes [Limits::default().file_bytes_target],
         /// Rows of a Parquet row group.
         row_group_rows: Count [Limits::default().row_group_rows as u64],
         /// Records of one pass over a resource that may be
-        /// [refused](schemas.md#records-that-are-refused): a count (0 for none), or a share such as `"1%"`
-        /// of those that were read. With more of them the run fails with exit code 6.
+        /// [refused](schemas.md#records-that-are-refused): a count (0 for none), or a share such as
+        /// `"1%"` of those that were read. With more of them the run fails with exit code 6.
         rejects_max: Rejects [none] like "1%",
     }
 }
 
 impl Document {
-    /// Reads a document, the defaults merged into its resources; `None` when it is no mapping at all.
+    /// Reads a document, the defaults merged into its resources; `None` when it is no mapping at
+    /// all.
     pub(crate) fn of(mut value: Value, problems: &Problems) -> Option<Self> {
         let at = At::root(problems);
         if value.is_null() {
             at.add("is empty; a pipeline has at least 'client' and 'resources'");
             return None;
         }
-        // What is wrong with the defaults is said once, where it is, and not with each resource again.
+        // What is wrong with the defaults is said once, where it is, and not with each resource
+        // again.
         let defaults = value.get_mut("resource_defaults").map(Value::take).filter(|defaults| !defaults.is_null());
         let before = problems.count();
         let read = defaults.as_ref().and_then(|defaults| Defaults::read(defaults, &at.key("resource_defaults")));

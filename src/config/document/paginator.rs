@@ -22,12 +22,12 @@ tagged! {
 mapping! {
     /// What ends a listing.
     EndingDocument "ending" {
-        /// Whether a page without records ends the listing. Where the page states a total that is not
-        /// reached, it goes on all the same.
+        /// Whether a page without records ends the listing. Where the page states a total that is
+        /// not reached, it goes on all the same.
         stop_after_empty_page: Boolean [usually "`true`; `false` for tokens and links"],
         /// Where a page says whether there is another: a boolean, or a string such as `"true"`,
-        /// `"no"` or `"1"`. False ends the listing; true never prolongs it. It must be there on every
-        /// page with records.
+        /// `"no"` or `"1"`. False ends the listing; true never prolongs it. It must be there on
+        /// every page with records.
         has_more_path: Path [none] like "meta.has_more",
     }
 }
@@ -47,8 +47,8 @@ mapping! {
         offset_body_path: Path [none],
         /// The place of the limit in the body, instead.
         limit_body_path: Path [none],
-        /// Where a page states the number of records. It must be there on every page. `null` (in TOML,
-        /// `false`) when the API does not say.
+        /// Where a page states the number of records. It must be there on every page. `null` (in
+        /// TOML, `false`) when the API does not say.
         total_path: TotalPath [TotalPath::Given("total".to_owned())] like "meta.count",
         /// The offset at which to stop, exclusive.
         maximum_offset: Whole [none],
@@ -67,8 +67,8 @@ mapping! {
         page_param: Text [usually "`page`"],
         /// The place of the number in the body, instead.
         page_body_path: Path [none],
-        /// Where a page states the number of *pages*. It must be there on every page. `null` (in TOML,
-        /// `false`) when the API does not say.
+        /// Where a page states the number of *pages*. It must be there on every page. `null` (in
+        /// TOML, `false`) when the API does not say.
         total_path: TotalPath [TotalPath::Given("total".to_owned())] like "meta.pages",
         /// The number at which to stop, exclusive.
         maximum_page: Whole [none],

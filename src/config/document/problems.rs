@@ -23,8 +23,8 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    /// Notes a problem of meaning at a place such as `./resources[0]/endpoint`. Nothing is wrong with a
-    /// value that is not known yet.
+    /// Notes a problem of meaning at a place such as `./resources[0]/endpoint`. Nothing is wrong
+    /// with a value that is not known yet.
     pub(crate) fn add(&self, place: &str, what: impl AsRef<str>) {
         if !self.is_unknown(place) {
             self.add_form(place, None, what);
@@ -37,8 +37,8 @@ impl Problems {
         self.add(place, said.join("; "));
     }
 
-    /// Notes a problem of form at a place, or with a key of the mapping there. It holds whatever an unknown
-    /// value turns out to be.
+    /// Notes a problem of form at a place, or with a key of the mapping there. It holds whatever an
+    /// unknown value turns out to be.
     pub(crate) fn add_form(&self, place: &str, key: Option<&str>, what: impl AsRef<str>) {
         let (place, key) = (place.to_owned(), key.map(str::to_owned));
         self.found.borrow_mut().push(Problem { place, key, what: what.as_ref().to_owned() });
@@ -57,9 +57,9 @@ impl Problems {
         names
     }
 
-    /// Whether the value at a place, or an element of the list there, is only known when the pipeline
-    /// runs; or the string that stands for the mapping around it. What a resource does not say stands in
-    /// the defaults.
+    /// Whether the value at a place, or an element of the list there, is only known when the
+    /// pipeline runs; or the string that stands for the mapping around it. What a resource does not
+    /// say stands in the defaults.
     fn is_unknown(&self, place: &str) -> bool {
         let default = place.strip_prefix("./resources[").and_then(|rest| rest.split_once(']'));
         let default = default.map(|(_, rest)| format!("./resource_defaults{rest}"));
@@ -81,8 +81,8 @@ impl Problems {
         self.found.borrow().len()
     }
 
-    /// All problems as one error, in the order of the file. `origin` is the file, `point_of` the line and
-    /// column of a place, or of a key of the mapping there.
+    /// All problems as one error, in the order of the file. `origin` is the file, `point_of` the
+    /// line and column of a place, or of a key of the mapping there.
     pub(crate) fn into_error(self, origin: &str, point_of: impl Fn(&str, Option<&str>) -> Option<(u64, u64)>) -> Error {
         let located = |problem: Problem| (point_of(&problem.place, problem.key.as_deref()), problem);
         let mut found: Vec<_> = self.found.into_inner().into_iter().map(located).collect();

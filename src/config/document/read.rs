@@ -1,13 +1,14 @@
 //! Reads a value by its kind, and notes what is missing, unknown or of another type. The macros
-//! [`mapping`], [`tagged`] and [`words`] make a type, its reading and its description of one text, so
-//! that no key can be read that is not described.
+//! [`mapping`], [`tagged`] and [`words`] make a type, its reading and its description of one text,
+//! so that no key can be read that is not described.
 
 use serde_json::{Map, Value};
 
 use super::kind::{Entry, Form, Holds, Key, Kind, Need, Union, Variant};
 use super::problems::{Problems, accepted, has_stand_in};
 
-/// Words in a place's name that make its value a secret: it is not shown, whatever is wrong with it.
+/// Words in a place's name that make its value a secret: it is not shown, whatever is wrong with
+/// it.
 const SECRET_PLACES: &[&str] = &["auth", "headers"];
 
 /// A place of the document, such as `./resources[0]/endpoint`, and where problems go.
@@ -376,7 +377,8 @@ impl Mapping for Nothing {
     }
 }
 
-/// Makes a mapping whose keys depend on a word: `"word" | "another word for it" => Variant(Mapping)`.
+/// Makes a mapping whose keys depend on a word:
+/// `"word" | "another word for it" => Variant(Mapping)`.
 macro_rules! tagged {
     (
         $(#[doc = $about:literal])+

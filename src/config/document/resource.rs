@@ -3,11 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::columns::{Hints, SchemaSource};
+use super::containers::{List, MapOf, OneOrMore};
 use super::endpoint::EndpointDocument;
 use super::kind::Kind;
 use super::merge::{DeletesDocument, Disposition, DispositionDocument};
 use super::read::{At, Fields, Mapping as _, Read, mapping, words};
-use super::values::{Boolean, Column, Expression, Integer, List, MapOf, OneOf, OneOrMore, Path, Text, Whole};
+use super::values::{Boolean, Column, Expression, Integer, OneOf, Path, Text, Whole};
 use crate::schema::{Conflicts, Naming};
 use crate::spec::ContractMode;
 
@@ -16,8 +17,8 @@ mapping! {
     ResourceDocument "resource" or "name" {
         /// The resource's name, unique in the file.
         name: Text [required] like "orders",
-        /// The table's folder below the destination: at most 200 bytes, not starting with `.` or `_`,
-        /// without `/` and the like.
+        /// The table's folder below the destination: at most 200 bytes, not starting with `.` or
+        /// `_`, without `/` and the like.
         table_name: Text [usually "the name, with `_` for `/` and the like"],
         /// What to ask for: [endpoint](#endpoint), or its path alone.
         endpoint: EndpointDocument [empty usually "the name as the path"],
@@ -43,16 +44,16 @@ mapping! {
         /// What may become of the table's schema: [schema contract](#schema-contract), or one mode
         /// for `tables`, `columns` and `data_type`.
         schema_contract: ContractDocument [list],
-        /// Objects and lists: `native` keeps them as structs and lists, `flatten` makes columns `a__b` of
-        /// the fields of objects, `child_tables` does so too and makes tables of lists, `json` keeps them
-        /// as JSON text; a number keeps so many levels native, and what lies deeper as JSON text:
-        /// [names and nesting](#names-and-nesting).
+        /// Objects and lists: `native` keeps them as structs and lists, `flatten` makes columns
+        /// `a__b` of the fields of objects, `child_tables` does so too and makes tables of lists,
+        /// `json` keeps them as JSON text; a number keeps so many levels native, and what lies
+        /// deeper as JSON text: [names and nesting](#names-and-nesting).
         nested: NestedDocument [list],
         /// What columns are called: as the keys of the records, or by `snake_case`:
         /// [names and nesting](#names-and-nesting).
         naming: OneOf<Naming> [Naming::AsIs],
-        /// Whether each row says which run it came with (`_lakefeed_run_id`) and when that began to write
-        /// (`_lakefeed_loaded_at`, UTC). A row that is as it was keeps what it says.
+        /// Whether each row says which run it came with (`_lakefeed_run_id`) and when that began to
+        /// write (`_lakefeed_loaded_at`, UTC). A row that is as it was keeps what it says.
         load_metadata: Boolean [false],
         /// What is done with each record before it is typed: [processing steps](#processing-steps).
         processing_steps: List<StepDocument> [list],
@@ -80,14 +81,14 @@ mapping! {
     PartitionDocument "partition" or "column" {
         /// A column of the schema.
         column: Column [required],
-        /// What is taken of the column's value, in UTC. Timestamps take all but `truncate` (and `bucket`
-        /// only in microseconds), dates all but that and `hour`; texts and 64-bit integers `identity`,
-        /// `bucket` and `truncate`; decimals and times in microseconds `identity` and `bucket`; booleans,
-        /// other integers and dictionary-encoded texts `identity`; floats, bytes, durations, structs,
-        /// lists, maps and JSON none.
+        /// What is taken of the column's value, in UTC. Timestamps take all but `truncate` (and
+        /// `bucket` only in microseconds), dates all but that and `hour`; texts and 64-bit integers
+        /// `identity`, `bucket` and `truncate`; decimals and times in microseconds `identity` and
+        /// `bucket`; booleans, other integers and dictionary-encoded texts `identity`; floats,
+        /// bytes, durations, structs, lists, maps and JSON none.
         transform: OneOf<TransformName> [TransformName::Identity],
-        /// How many buckets there are. The bucket is that of Iceberg's `bucket[N]`: a hash that any engine
-        /// can compute.
+        /// How many buckets there are. The bucket is that of Iceberg's `bucket[N]`: a hash that any
+        /// engine can compute.
         buckets: Integer<1, 4_294_967_295> [usually "required by `bucket`"],
         /// How many characters of a text are kept; a number is rounded down to a multiple of it.
         width: Integer<1, 4_294_967_295> [usually "required by `truncate`"],
@@ -134,13 +135,13 @@ mapping! {
         tables: OneOf<ContractMode> [usually "`evolve`"],
         /// Fields that the table does not have. A null is not a new field.
         columns: OneOf<ContractMode> [usually "`evolve`; `discard_value` with a `schema`"],
-        /// Values that do not fit their column. `evolve` widens it where nothing is lost; `discard_value`
-        /// makes the value null.
+        /// Values that do not fit their column. `evolve` widens it where nothing is lost;
+        /// `discard_value` makes the value null.
         data_type: OneOf<ContractMode> [usually "`evolve`; `discard_row` with a `schema`"],
-        /// With `data_type: evolve`, a column whose values no type holds without loss: `reject` puts the
-        /// records aside, `text` makes a column of dates or times text when other texts come, `json` makes
-        /// any column JSON text, `variant` keeps the column and puts the values into another one beside
-        /// it, as dlt does (`n__v_text`; [names](schemas.md#variants)).
+        /// With `data_type: evolve`, a column whose values no type holds without loss: `reject`
+        /// puts the records aside, `text` makes a column of dates or times text when other texts
+        /// come, `json` makes any column JSON text, `variant` keeps the column and puts the values
+        /// into another one beside it, as dlt does (`n__v_text`; [names](schemas.md#variants)).
         conflicts: OneOf<Conflicts> [usually "`reject`"],
     }
 }
@@ -208,8 +209,8 @@ mapping! {
     NestedParts "nested" {
         /// What becomes of objects and lists.
         mode: OneOf<NestedMode> [NestedMode::Native],
-        /// Levels of objects and lists, those of the record's own fields being the first, that are not
-        /// JSON text.
+        /// Levels of objects and lists, those of the record's own fields being the first, that are
+        /// not JSON text.
         levels: Whole [usually "all"],
     }
 }
@@ -274,9 +275,9 @@ pub(crate) fn merge_all(document: &mut Value, defaults: &Map<String, Value>) {
     }
 }
 
-/// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge key by
-/// key, and so do `columns`. An explicit null of the resource wins over a default. Name and path are a
-/// resource's own: a default for them means nothing.
+/// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge
+/// key by key, and so do `columns`. An explicit null of the resource wins over a default. Name and
+/// path are a resource's own: a default for them means nothing.
 fn merge_defaults(defaults: &Map<String, Value>, resource: Map<String, Value>) -> Map<String, Value> {
     let mut merged = defaults.clone();
     merged.remove("name");

@@ -1,4 +1,5 @@
-//! `columns` and `schema`: what they make of the columns of a table, and what is said about those that are wrong.
+//! `columns` and `schema`: what they make of the columns of a table, and what is said about those
+//! that are wrong.
 
 use serde_json::{Value, json};
 

@@ -118,7 +118,8 @@ fn versions_and_deletes_are_read() {
     assert!(merge.deletes.is_some() && merge.precedence.is_some(), "hints of defaults and resource come together");
 }
 
-/// Where only what is new is read, an absent key is no news: neither in the resource nor below an incremental parent.
+/// Where only what is new is read, an absent key is no news: neither in the resource nor below an
+/// incremental parent.
 #[test]
 fn absent_keys_stay_open_where_the_listing_is_never_whole() {
     let incremental = json!({"cursor_path": "start_time"});

@@ -1,4 +1,5 @@
-//! `docs/pipeline-file.md` is the reference of the pipeline file: its examples are read, and it names whatever the file may say.
+//! `docs/pipeline-file.md` is the reference of the pipeline file: its examples are read, and it
+//! names whatever the file may say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -37,7 +38,8 @@ impl Sources for Anything {
     }
 }
 
-/// The YAML examples as whole pipelines. One that is not whole says in its fence what it is a part of.
+/// The YAML examples as whole pipelines. One that is not whole says in its fence what it is a part
+/// of.
 pub(super) fn examples() -> Vec<Value> {
     let mut examples = Vec::new();
     let mut rest = REFERENCE;

@@ -74,7 +74,8 @@ fn problems_of_form(document: &Value) -> Vec<String> {
     found.lines().skip(1).filter(|line| !is_out_of_range(line)).map(str::to_owned).collect()
 }
 
-/// Whether a problem is the range of a number that is written as a string, which a schema does not see.
+/// Whether a problem is the range of a number that is written as a string, which a schema does not
+/// see.
 fn is_out_of_range(problem: &str) -> bool {
     let Some((expected, found)) = problem.split_once(", found '") else { return false };
     let digits = found.trim_end_matches('\'').trim();
@@ -97,7 +98,8 @@ fn agree(validator: &Validator, document: &Value, origin: &str) -> bool {
     found.is_ok()
 }
 
-/// Every pipeline file of the repository: examples, those of the documents, of tests and conformance cases.
+/// Every pipeline file of the repository: examples, those of the documents, of tests and
+/// conformance cases.
 fn pipelines() -> Vec<(String, Value)> {
     let mut found: Vec<(String, Value)> =
         reference::examples().into_iter().map(|value| ("docs/pipeline-file.md".to_owned(), value)).collect();

@@ -1,5 +1,5 @@
-//! A validator of what the JSON Schema of pipeline files uses of draft 2020-12. A keyword that it does
-//! not know is a failure. `tests/it/examples.rs` holds the schema against another validator.
+//! A validator of what the JSON Schema of pipeline files uses of draft 2020-12. A keyword that it
+//! does not know is a failure. `tests/it/examples.rs` holds the schema against another validator.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -7,7 +7,8 @@ use crate::config::document::resource::ResourceDocument;
 use crate::schema::{Parts, RecordSchema, SEPARATOR, TableShape, member_path};
 use crate::spec::{MergeSpec, StrategyName};
 
-/// Notes what a resource says that its child tables cannot follow. `whole` is the shape of its table with the lists, where it is known.
+/// Notes what a resource says that its child tables cannot follow. `whole` is the shape of its
+/// table with the lists, where it is known.
 pub(crate) fn check_child_tables(
     resource: &ResourceDocument,
     shape: TableShape,
@@ -55,7 +56,8 @@ pub(crate) fn check_child_tables(
     }
 }
 
-/// Child tables are called after the table of their records, so no other table may be called as if it were one.
+/// Child tables are called after the table of their records, so no other table may be called as if
+/// it were one.
 pub(crate) fn refuse_names_of_child_tables(resources: &[ResourceDocument], problems: &Problems) {
     for parent in resources.iter().filter(|resource| resource.nested.has_child_tables) {
         let start = table_name(parent) + SEPARATOR;

@@ -1,4 +1,5 @@
-//! An endpoint of the document becomes the endpoint of a resource: its places are bound, its parent is found.
+//! An endpoint of the document becomes the endpoint of a resource: its places are bound, its parent
+//! is found.
 
 use std::sync::Arc;
 
@@ -24,7 +25,8 @@ use crate::spec::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Client<'a> {
     pub(crate) base_url: Option<&'a Url>,
-    /// Whether relative paths may be joined to `base_url`; otherwise it only says whose the credentials are.
+    /// Whether relative paths may be joined to `base_url`; otherwise it only says whose the
+    /// credentials are.
     pub(crate) has_base: bool,
     pub(crate) paginator: Option<&'a PaginatorDocument>,
     pub(crate) allow_http: bool,

@@ -1,4 +1,5 @@
-//! Which resource depends on which: every parent must be there, and nobody may be their own ancestor.
+//! Which resource depends on which: every parent must be there, and nobody may be their own
+//! ancestor.
 
 use crate::config::document::Mapping as _;
 use crate::config::document::problems::{Problems, accepted};

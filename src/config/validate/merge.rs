@@ -18,7 +18,8 @@ use crate::spec::{
 /// The columns of a history unless the file names others.
 const VALIDITY_COLUMNS: [&str; 2] = ["valid_from", "valid_to"];
 
-/// Validates how a resource merges, and which of its records delete; `schema` is that of its schema file.
+/// Validates how a resource merges, and which of its records delete; `schema` is that of its schema
+/// file.
 pub(crate) fn validate_merge(
     resource: &ResourceDocument,
     hints: &[Hint<'_>],
@@ -264,8 +265,8 @@ fn deletes(
     Some((spec, DeleteEffect::Remove))
 }
 
-/// Absent keys are gone only where everything is read: not where only what is new is asked for, by the resource itself or by one
-/// that it depends on.
+/// Absent keys are gone only where everything is read: not where only what is new is asked for, by
+/// the resource itself or by one that it depends on.
 pub(crate) fn spare_incremental(resources: &mut [ResourceSpec]) {
     let find = |resources: &[ResourceSpec], name: &str| resources.iter().position(|resource| resource.name == name);
     for position in 0..resources.len() {

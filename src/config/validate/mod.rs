@@ -1,4 +1,5 @@
-//! From what the user wrote to what was agreed. Does no I/O: texts are interpolated and schema files are read by then.
+//! From what the user wrote to what was agreed. Does no I/O: texts are interpolated and schema
+//! files are read by then.
 
 mod auth;
 mod child_tables;

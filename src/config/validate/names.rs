@@ -1,4 +1,5 @@
-//! Names of columns in a pipeline file. A field of the records may be called by its key or by the name of its column; from here on it is the column.
+//! Names of columns in a pipeline file. A field of the records may be called by its key or by the
+//! name of its column; from here on it is the column.
 
 use super::schemas::Schemas;
 use super::table::shape_of;

@@ -36,8 +36,8 @@ impl Places {
         }
     }
 
-    /// Notes the places of a path. Each must have a value in the first run already, where other texts may be
-    /// left out.
+    /// Notes the places of a path. Each must have a value in the first run already, where other
+    /// texts may be left out.
     pub(crate) fn note_path(
         &mut self,
         path: &Template,

@@ -7,7 +7,8 @@ use crate::config::document::columns::SchemaSource;
 use crate::config::document::resource::ResourceDocument;
 use crate::schema::SchemaFile;
 
-/// The schemas that the document names; `None` for one that is not usable, which is a problem already.
+/// The schemas that the document names; `None` for one that is not usable, which is a problem
+/// already.
 #[derive(Debug, Default)]
 pub(crate) struct Schemas(HashMap<SchemaSource, Option<Arc<SchemaFile>>>);
 

@@ -4,7 +4,8 @@ use crate::config::document::problems::{Problems, nearest};
 use crate::config::document::resource::{NestedDocument, ResourceDocument};
 use crate::schema::{ColumnType, RecordSchema, TableShape, is_folder_name, is_for_folders};
 
-/// The name of a resource's table: its own, or the resource's with `_` for what no folder may have (`users/list`).
+/// The name of a resource's table: its own, or the resource's with `_` for what no folder may have
+/// (`users/list`).
 pub(crate) fn table_name(resource: &ResourceDocument) -> String {
     let own =
         |name: &str| name.chars().map(|character| if is_for_folders(character) { character } else { '_' }).collect();

@@ -1,7 +1,8 @@
 //! Whether records moved between the pages of a listing that is read by position.
 //!
-//! When a record comes before those that were read already, the next page begins with what the last one ended with. A merge sees that by its keys; for the
-//! other dispositions, two pages between which the stated total rose are compared, record by record.
+//! When a record comes before those that were read already, the next page begins with what the last
+//! one ended with. A merge sees that by its keys; for the other dispositions, two pages between
+//! which the stated total rose are compared, record by record.
 
 use std::collections::HashSet;
 
@@ -24,7 +25,8 @@ pub(crate) struct Drift {
 }
 
 impl Drift {
-    /// A watch over the pages of `resource`, where they are read by position and nobody else would notice.
+    /// A watch over the pages of `resource`, where they are read by position and nobody else would
+    /// notice.
     pub(crate) fn of(resource: &ResourceSpec, depth_max: u32) -> Option<Self> {
         // Rows without a key of their own are not told apart by a merge.
         let counts_repeats = resource.write_disposition == WriteDisposition::Merge

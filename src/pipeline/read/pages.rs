@@ -1,7 +1,8 @@
-//! The pages of a pass over a resource, slice after slice: one listing, one per parent's record, or one per time window.
+//! The pages of a pass over a resource, slice after slice: one listing, one per parent's record, or
+//! one per time window.
 //!
-//! The first pages of the slices that follow are fetched ahead; they are handed out in the order of the slices, so that the result does not
-//! depend on how many are under way.
+//! The first pages of the slices that follow are fetched ahead; they are handed out in the order of
+//! the slices, so that the result does not depend on how many are under way.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,7 +36,8 @@ pub(crate) struct SlicedPage {
 pub(crate) enum Acceptance {
     /// It is yet to be told.
     Pending,
-    /// It was, when the page was sampled; then it knew how many records there are, where the page states it.
+    /// It was, when the page was sampled; then it knew how many records there are, where the page
+    /// states it.
     Sampled { total: Option<u64> },
 }
 

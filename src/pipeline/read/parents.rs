@@ -1,8 +1,10 @@
-//! The fields of a parent's records that its children are asked with, kept until the children's turn.
+//! The fields of a parent's records that its children are asked with, kept until the children's
+//! turn.
 
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 
-use tempfile::SpooledTempFile;
+use tempfile::{SpooledTempFile, spooled_tempfile_in};
 
 use crate::decode::RawRecord;
 use crate::error::{Error, Result};
@@ -17,13 +19,19 @@ const MEMORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) struct ParentRows {
     parent: String,
     fields: Vec<JsonPath>,
+    temporary_folder: PathBuf,
     spool: BufReader<SpooledTempFile>,
     rows: u64,
 }
 
 impl ParentRows {
     /// Nothing yet, of the fields that `children` want of `parent`.
-    pub(crate) fn new<'c>(parent: &str, children: impl Iterator<Item = &'c ResourceSpec>) -> Self {
+    /// What does not fit into memory waits in `temporary_folder`.
+    pub(crate) fn new<'c>(
+        parent: &str,
+        children: impl Iterator<Item = &'c ResourceSpec>,
+        temporary_folder: &Path,
+    ) -> Self {
         let mut fields: Vec<JsonPath> = Vec::new();
         for child in children.filter_map(|child| child.parent.as_ref()) {
             for field in child.fields.iter().chain(child.include.iter().map(|(path, _)| path)) {
@@ -32,14 +40,17 @@ impl ParentRows {
                 }
             }
         }
-        let spool = BufReader::new(SpooledTempFile::new(MEMORY_BYTES_MAX));
-        Self { parent: parent.to_owned(), fields, spool, rows: 0 }
+        Self::of(parent.to_owned(), fields, temporary_folder.to_owned())
     }
 
     /// Nothing yet, of the same fields.
     pub(crate) fn emptied(&self) -> Self {
-        let spool = BufReader::new(SpooledTempFile::new(MEMORY_BYTES_MAX));
-        Self { parent: self.parent.clone(), fields: self.fields.clone(), spool, rows: 0 }
+        Self::of(self.parent.clone(), self.fields.clone(), self.temporary_folder.clone())
+    }
+
+    fn of(parent: String, fields: Vec<JsonPath>, temporary_folder: PathBuf) -> Self {
+        let spool = BufReader::new(spooled_tempfile_in(MEMORY_BYTES_MAX, &temporary_folder));
+        Self { parent, fields, temporary_folder, spool, rows: 0 }
     }
 
     /// Whether any child wants anything.
@@ -115,9 +126,10 @@ fn lost(error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::Environment;
 
     fn rows(fields: &[&str]) -> ParentRows {
-        let mut rows = ParentRows::new("posts", std::iter::empty());
+        let mut rows = ParentRows::new("posts", std::iter::empty(), &Environment::empty().temporary_folder());
         rows.fields = fields.iter().map(|field| JsonPath::parse(field).unwrap()).collect();
         rows
     }

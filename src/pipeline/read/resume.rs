@@ -39,25 +39,26 @@ impl JournalStore for Store {
     }
 }
 
-/// The journal of a pass; `None` where nothing is kept. With `adopts`, it goes on from what dead runs have kept.
+/// The journal of a pass; `None` where nothing is kept. With `adopts`, it goes on from what dead
+/// runs have kept.
 pub(crate) async fn journal(
     run: &ResourceRun<'_>,
     table: &Table,
     cursor: Option<&CursorRun>,
     adopts: bool,
 ) -> Result<Option<Arc<Journal>>> {
-    // A run that is recorded asks for everything, so that its cassette is whole.
-    if run.options.start.is_some() || run.limits.resume_age_max.is_zero() {
+    if run.options.asks_for_everything || run.limits.resume_age_max.is_zero() {
         return Ok(None);
     }
-    let store = Store { table: table.response_cache(&run.components.run_id), age_max: run.limits.resume_age_max };
+    let store = Store { table: table.response_cache(&run.options.run_id), age_max: run.limits.resume_age_max };
     let adopts = adopts && !run.options.full_refresh && may_be_pieced_together(run, cursor);
     let clock = Arc::clone(&run.components.clock);
     Journal::open(Arc::new(store), clock, adopts).await.map(Some).map(|journal| journal.map(Arc::new))
 }
 
-/// Whether a listing may be read in two pieces. Records that change in between lie beyond the cursor of the second piece; a merge stops the cursor
-/// at the first piece and reads them again, which would append others twice. In ascending order, they come last anyway.
+/// Whether a listing may be read in two pieces. Records that change in between lie beyond the
+/// cursor of the second piece; a merge stops the cursor at the first piece and reads them again,
+/// which would append others twice. In ascending order, they come last anyway.
 fn may_be_pieced_together(run: &ResourceRun<'_>, cursor: Option<&CursorRun>) -> bool {
     let is_ascending = run
         .resource
@@ -66,4 +67,64 @@ fn may_be_pieced_together(run: &ResourceRun<'_>, cursor: Option<&CursorRun>) -> 
         .as_ref()
         .is_some_and(|Incremental::Cursor(spec)| spec.row_order == Some(RowOrder::Ascending));
     cursor.is_none() || is_ascending || run.resource.write_disposition == WriteDisposition::Merge
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::lake::Lake;
+    use crate::pipeline::context;
+    use crate::pipeline::testing::{Api, components, options, pipeline, resource};
+
+    /// Whether a run that `edit` says more of keeps pages, and whether it may go on in the middle.
+    async fn keeps_and_goes_on(more: Value, limits: Value, edit: impl Fn(&mut context::RunOptions)) -> (bool, bool) {
+        let spec = pipeline(&json!([resource("e", more)]), &limits);
+        let (components, _) = components(&Api::of(&[]));
+        let mut options = options();
+        edit(&mut options);
+        let client = Arc::new(context::client(&spec, &options, &components));
+        let store = Arc::new(object_store::memory::InMemory::new());
+        let lake = Lake::with_store(store, object_store::path::Path::default(), "memory:///".to_owned());
+        let run = ResourceRun {
+            resource: &spec.resources[0],
+            has_table: true,
+            limits: &spec.limits,
+            options: &options,
+            lake: Some(&lake),
+            client: &client,
+            components: &components,
+        };
+        let cursor = crate::plan::Plan::of(run.resource, None, None).unwrap();
+        let cursor = cursor.cursor();
+        let keeps = journal(&run, &lake.table("e"), cursor, true).await.unwrap().is_some();
+        (keeps, may_be_pieced_together(&run, cursor))
+    }
+
+    #[tokio::test]
+    async fn a_listing_is_read_in_two_pieces_only_where_no_record_can_fall_between_them() {
+        let cursor = |row_order: Value, disposition: &str| {
+            let incremental = json!({"cursor_path": "at", "row_order": row_order});
+            let merged = if disposition == "merge" { json!("id") } else { Value::Null };
+            json!({"write_disposition": disposition, "primary_key": merged, "endpoint": {"incremental": incremental}})
+        };
+        for (more, goes_on) in [
+            (json!({}), true),
+            (cursor(Value::Null, "merge"), true),
+            (cursor(json!("asc"), "append"), true),
+            (cursor(Value::Null, "append"), false),
+            (cursor(json!("desc"), "append"), false),
+        ] {
+            assert_eq!(keeps_and_goes_on(more.clone(), json!({}), |_| ()).await, (true, goes_on), "{more}");
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_are_not_kept_where_nobody_wants_them() {
+        let never = json!({"resume_age_max_seconds": 0});
+        assert_eq!(keeps_and_goes_on(json!({}), never, |_| ()).await, (false, true));
+        let recorded = |options: &mut context::RunOptions| options.asks_for_everything = true;
+        assert_eq!(keeps_and_goes_on(json!({}), json!({}), recorded).await, (false, true));
+    }
 }

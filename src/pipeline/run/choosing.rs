@@ -31,7 +31,8 @@ pub(crate) fn refuse_idle_backfill(resources: &[&ResourceSpec], options: &RunOpt
     }
 }
 
-/// A cursor that moves while resources that depend on its records are left out would pass over those for good.
+/// A cursor that moves while resources that depend on its records are left out would pass over
+/// those for good.
 pub(crate) fn refuse_parents_without_children(
     spec: &PipelineSpec,
     resources: &[&ResourceSpec],
@@ -54,6 +55,13 @@ pub(crate) fn refuse_parents_without_children(
         }
     }
     Ok(())
+}
+
+/// Refuses resources whose first run could not be planned.
+#[cfg(feature = "cli")]
+pub(crate) fn refuse_unplannable(spec: &PipelineSpec, now: chrono::DateTime<chrono::Utc>) -> Result<()> {
+    let mut alone = spec.resources.iter().filter(|resource| resource.parent.is_none());
+    alone.try_for_each(|resource| crate::plan::Plan::of(resource, None, None)?.in_windows(now).map(drop))
 }
 
 /// The resources of `names` in the order of the file; all of them when there are no names.

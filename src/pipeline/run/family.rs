@@ -1,7 +1,8 @@
 //! A resource and those that depend on it, staged parents first and committed children first.
 //!
-//! The order of the commits is what makes a crash harmless: a parent's checkpoint only moves when the rows of all of its children are in their
-//! tables. Until then the next run reads the parent's records, and with them the children's, once more.
+//! The order of the commits is what makes a crash harmless: a parent's checkpoint only moves when
+//! the rows of all of its children are in their tables. Until then the next run reads the parent's
+//! records, and with them the children's, once more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +54,8 @@ struct Member<'f, 'a> {
 }
 
 impl<'a> Family<'a> {
-    /// The family of `root`, as far as anybody in it has a table in this run; `None` when nobody has.
+    /// The family of `root`, as far as anybody in it has a table in this run; `None` when nobody
+    /// has.
     pub(crate) fn of(root: &'a ResourceSpec, stage: &Stage<'a>) -> Option<Self> {
         let run = stage.run_of(root);
         let is_child =
@@ -92,12 +94,13 @@ impl<'a> Family<'a> {
         }
     }
 
-    /// Stages this resource, over the records of its parent if it has one, then its children, each over the records of this one.
+    /// Stages this resource, over the records of its parent if it has one, then its children, each
+    /// over the records of this one.
     async fn stage<'f>(&'f self, parents: Option<&mut ParentRows>, members: &mut Vec<Member<'f, 'a>>) -> Result<()> {
         let started = self.run.components.clock.monotonic();
         resource_started(&self.run);
         let specs = self.children.iter().map(|child| child.run.resource);
-        let keys = ParentRows::new(&self.run.resource.name, specs);
+        let keys = ParentRows::new(&self.run.resource.name, specs, &self.run.components.temporary_folder);
         let children = keys.is_wanted().then_some(keys);
         let staged = match slices(&self.run, parents).await {
             Ok(slices) => Box::pin(stage(&self.run, Pass { slices, children })).await,
@@ -120,13 +123,15 @@ impl<'a> Family<'a> {
         Ok(())
     }
 
-    /// Reads and commits one window after the other. A table that is replaced is committed once, with all of them.
+    /// Reads and commits one window after the other. A table that is replaced is committed once,
+    /// with all of them.
     async fn run_windows(&self, plan: Plan) -> Result<()> {
         let run = &self.run;
         let started = run.components.clock.monotonic();
         resource_started(run);
-        // A group that comes in two windows of a run comes once: its rows of the first one must not leave with the second.
-        // What a killed run has left of an appended list is known by its run, which commits once then.
+        // A group that comes in two windows of a run comes once: its rows of the first one must not
+        // leave with the second. What a killed run has left of an appended list is known by its
+        // run, which commits once then.
         let is_one_commit = run.options.full_refresh
             || (run.resource.shape.has_child_tables && run.resource.write_disposition == WriteDisposition::Append)
             || run.resource.write_disposition == WriteDisposition::Replace

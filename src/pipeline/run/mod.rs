@@ -12,6 +12,8 @@ mod reprocess_rejects;
 mod sampling;
 
 pub(crate) use choosing::choose;
+#[cfg(feature = "cli")]
+pub(crate) use choosing::refuse_unplannable;
 pub(crate) use choosing::{refuse_idle_backfill, refuse_parents_without_children};
 pub(crate) use family::{Family, Stage, ends_the_run};
 pub(crate) use reader::{ReadStream, read_batches};

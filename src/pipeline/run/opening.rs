@@ -1,4 +1,5 @@
-//! Opening a pass: where its cursor is, by which schema its table is taken, and whether that may come to be.
+//! Opening a pass: where its cursor is, by which schema its table is taken, and whether that may
+//! come to be.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,8 +57,8 @@ pub(super) async fn plan_in_windows(run: &ResourceRun<'_>) -> Result<Option<Plan
     Ok(plan.is_in_windows().then_some(plan))
 }
 
-/// Returns the schema of the records of a pass and of their rows, by what the table has so far; `None` where there is not a single
-/// column. Without a schema file, pages are read for it.
+/// Returns the schema of the records of a pass and of their rows, by what the table has so far;
+/// `None` where there is not a single column. Without a schema file, pages are read for it.
 pub(super) async fn schemas(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
@@ -75,8 +76,9 @@ pub(super) async fn schemas(
     Ok(Some((rules, Shapes::of(run.resource, schema)?)))
 }
 
-/// Takes the table of a pass, by its schema; `None` where its rows go to none. With a schema file the table is taken before the
-/// first request, so that a table that is held or cannot be written costs the API nothing.
+/// Takes the table of a pass, by its schema; `None` where its rows go to none. With a schema file
+/// the table is taken before the first request, so that a table that is held or cannot be written
+/// costs the API nothing.
 pub(super) async fn open(
     run: &ResourceRun<'_>,
     table: &Table,
@@ -100,7 +102,7 @@ pub(super) async fn open(
     }
     let Some((rules, shapes)) = schemas(run, pages, cursor, stored.as_deref()).await? else { return Ok(None) };
     let write = WriteSpec {
-        run_id: run.components.run_id.clone(),
+        run_id: run.options.run_id.clone(),
         resource: run.name(),
         disposition: run.resource.write_disposition,
         merge: run.resource.merge.clone(),
@@ -111,6 +113,7 @@ pub(super) async fn open(
         load_metadata: run.resource.load_metadata,
         conflicts: contract.conflicts,
         limits: *run.limits,
+        temporary_folder: run.components.temporary_folder.clone(),
     };
     let mut writers = Box::pin(TableSet::begin(run, (lake, table), write, known)).await?;
     match writers.agreed(run, &shapes) {

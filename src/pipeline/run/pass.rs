@@ -1,7 +1,8 @@
 //! One pass over a resource, from its first request to its commit, as a straight story.
 //!
-//! A pass is staged first and committed later: the resources of a family are committed together, children before their parents, so that a parent's
-//! checkpoint never runs ahead of its children's rows.
+//! A pass is staged first and committed later: the resources of a family are committed together,
+//! children before their parents, so that a parent's checkpoint never runs ahead of its children's
+//! rows.
 
 use std::sync::Arc;
 
@@ -69,7 +70,8 @@ pub(super) async fn stage(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Stage
     }
 }
 
-/// Reads a pass to its end whose records are no rows: for its children, or because there is not a single column.
+/// Reads a pass to its end whose records are no rows: for its children, or because there is not a
+/// single column.
 pub(super) async fn walk(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Staged> {
     let Pass { slices, children } = pass;
     let cursor = slices.cursor();
@@ -187,7 +189,8 @@ async fn read_pass(
     }
 }
 
-/// Another run may have committed between the look at the checkpoint and the moment when the table became this run's.
+/// Another run may have committed between the look at the checkpoint and the moment when the table
+/// became this run's.
 fn overtaken(run: &ResourceRun<'_>, cursor: Option<&CursorRun>, writer: &TableWriter) -> Option<Error> {
     let now = writer.last_checkpoint().and_then(Checkpoint::cursor_state);
     let follows = cursor.is_none_or(|cursor| cursor.follows(now));

@@ -25,7 +25,8 @@ use crate::pipeline::typing::{Records, Typing};
 use crate::pipeline::write::{BatchSink, ReadItem};
 use crate::spec::PipelineSpec;
 
-/// What comes of reading a resource, item by item. It ends after the last row, or with an error. Dropping it stops the reading.
+/// What comes of reading a resource, item by item. It ends after the last row, or with an error.
+/// Dropping it stops the reading.
 #[derive(Debug)]
 pub(crate) struct ReadStream {
     items: mpsc::Receiver<ReadItem>,
@@ -35,7 +36,8 @@ pub(crate) struct ReadStream {
 }
 
 impl ReadStream {
-    /// How far the resource has got, once the stream has ended without an error; where the next reading goes on from.
+    /// How far the resource has got, once the stream has ended without an error; where the next
+    /// reading goes on from.
     pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
     }
@@ -70,15 +72,16 @@ impl Drop for ReadStream {
     }
 }
 
-/// Reads a resource into a stream of schemas, batches and rejects, without a table: what [`run`](crate::pipeline::run()) does up to the
-/// writing. Where the resource depends on others, their records are read first. At most two items wait to be taken.
+/// Reads a resource into a stream of schemas, batches and rejects, without a table: what
+/// [`run`](crate::pipeline::run()) does up to the writing. Where the resource depends on others,
+/// their records are read first. At most two items wait to be taken.
 ///
-/// It goes on from the checkpoint that `options` have for it, or reads everything. Of `options`, resources, destination, and what
-/// concerns tables play no part.
+/// It goes on from the checkpoint that `options` have for it, or reads everything. Of `options`,
+/// resources, destination, and what concerns tables play no part.
 ///
 /// # Errors
-/// When there is no such resource, a range was given and it has no cursor, or this is called outside of a Tokio runtime.
-/// The stream has those of the reading.
+/// When there is no such resource, a range was given and it has no cursor, or this is called
+/// outside of a Tokio runtime. The stream has those of the reading.
 pub(crate) fn read_batches(
     spec: Arc<PipelineSpec>,
     resource: &str,
@@ -103,7 +106,7 @@ async fn read_into(
     components: &Components,
     items: mpsc::Sender<ReadItem>,
 ) -> Result<Checkpoint> {
-    let client: Arc<Client> = Arc::new(client(spec, components));
+    let client: Arc<Client> = Arc::new(client(spec, options, components));
     let run_of = |resource| {
         let limits = &spec.limits;
         ResourceRun { resource, has_table: false, limits, options, lake: None, client: &client, components }
@@ -114,7 +117,8 @@ async fn read_into(
     let mut parents: Option<ParentRows> = None;
     let mut lineage = lineage(spec, wanted).into_iter().peekable();
     while let Some(ancestor) = lineage.next_if(|ancestor| ancestor.name != name) {
-        let children = ParentRows::new(&ancestor.name, lineage.peek().copied().into_iter());
+        let next = lineage.peek().copied().into_iter();
+        let children = ParentRows::new(&ancestor.name, next, &components.temporary_folder);
         let run = run_of(ancestor);
         parents = timed(&run, Box::pin(walk_for_children(&run, parents.as_mut(), children))).await?;
     }

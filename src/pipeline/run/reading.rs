@@ -14,8 +14,9 @@ use crate::plan::{SliceCounts, SliceOutcome};
 use crate::reject::{Reject, RejectCode};
 use crate::spec::{RejectsMax, WriteDisposition};
 
-/// Reads every page and hands its rows on; returns what came of it once the listing is proven complete, `None` when the sink takes no
-/// more. `drift` watches for records that move between pages.
+/// Reads every page and hands its rows on; returns what came of it once the listing is proven
+/// complete, `None` when the sink takes no more. `drift` watches for records that move between
+/// pages.
 pub(super) async fn extract(
     run: &ResourceRun<'_>,
     mut pages: Pages<'_>,
@@ -42,7 +43,8 @@ pub(super) async fn extract(
     Ok(Some(SliceOutcome { counts, schema: records.schema(), ..outcome }))
 }
 
-/// Reads the records of a page, and lets the listing decide what follows. `false` when the sink takes no more.
+/// Reads the records of a page, and lets the listing decide what follows. `false` when the sink
+/// takes no more.
 async fn read_page(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
@@ -94,7 +96,8 @@ async fn read_page(
     Ok(true)
 }
 
-/// Whether more records were refused than the pipeline bears. A share of them is known at the end only.
+/// Whether more records were refused than the pipeline bears. A share of them is known at the end
+/// only.
 pub(super) fn refuse_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, at_the_end: bool) -> Result<()> {
     let Some(bound) = run.limits.rejects_max else { return Ok(()) };
     let (records, rejected) = (counts.records, counts.rejected());
@@ -112,11 +115,12 @@ pub(super) fn refuse_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, at_the
     }
     let (url, table) = (run.table_url(), &run.resource.table_name);
     let lake = url.strip_suffix(table).unwrap_or(&url).trim_end_matches('/');
-    let run_id = &run.components.run_id;
+    let run_id = &run.options.run_id;
     Err(error.with_hint(format!("`lakefeed table rejects {lake} {table} --run {run_id}` shows them; {mend}")))
 }
 
-/// Records that move between the pages of an offset listing come twice, and push others past the reader.
+/// Records that move between the pages of an offset listing come twice, and push others past the
+/// reader.
 pub(super) fn refuse_drift(run: &ResourceRun<'_>, writer: &mut TableWriter, outcome: &SliceOutcome) -> Result<()> {
     if !is_by_position(run.resource) || !outcome.total_moved {
         return Ok(());
@@ -127,8 +131,8 @@ pub(super) fn refuse_drift(run: &ResourceRun<'_>, writer: &mut TableWriter, outc
     }
 }
 
-/// Tells the writer that absent keys are gone, where the strategy closes them and the listing proves it. A record that was
-/// refused is there all the same, so nothing is proven then.
+/// Tells the writer that absent keys are gone, where the strategy closes them and the listing
+/// proves it. A record that was refused is there all the same, so nothing is proven then.
 pub(super) fn retire_absent(run: &ResourceRun<'_>, outcome: &mut SliceOutcome, writer: &mut TableWriter) {
     let merges = run.resource.write_disposition == WriteDisposition::Merge;
     let retires = merges && run.resource.merge.history().is_some_and(|history| history.retires_absent);

@@ -1,6 +1,7 @@
 //! Trying rejects of earlier runs again, as if they came with this one, before its own records.
 //!
-//! A reject that becomes a row is settled by the commit of that row. One that is refused again stays as it is kept, with its first reason.
+//! A reject that becomes a row is settled by the commit of that row. One that is refused again
+//! stays as it is kept, with its first reason.
 
 use std::sync::Arc;
 
@@ -32,8 +33,8 @@ struct Retry<'r, 'a> {
     undoubled: Places,
 }
 
-/// Tries the open rejects of the table again, by the writer's schema, which grows for them where the contract lets it. A table that is built anew has
-/// none.
+/// Tries the open rejects of the table again, by the writer's schema, which grows for them where
+/// the contract lets it. A table that is built anew has none.
 ///
 /// Returns what the schemas have grown to.
 pub(super) async fn reprocess_rejects(
@@ -76,7 +77,8 @@ impl Retry<'_, '_> {
         loop {
             let rows = self.decoder.pages.rows();
             let transform = self.transform.is_needed().then_some(&mut self.transform as &mut dyn RecordGate);
-            // In brackets, so that it is one record whatever it is. One that was cut when it was kept is no JSON any more.
+            // In brackets, so that it is one record whatever it is. One that was cut when it was
+            // kept is no JSON any more.
             let body = format!("[{}]", reject.raw);
             let page = PageInput::json(0, body.as_bytes());
             let decoded = self.decoder.pages.decode(&page, self.rules.at_last(), transform);
@@ -114,7 +116,8 @@ impl Retry<'_, '_> {
         }
     }
 
-    /// Whether integers that are doubles in `grown` are so in all rows so far, and in the table's. Notes where they are not.
+    /// Whether integers that are doubles in `grown` are so in all rows so far, and in the table's.
+    /// Notes where they are not.
     async fn may_be_doubles(&mut self, grown: &Shapes) -> Result<bool> {
         let before = self.undoubled.len();
         for place in new_doubles(self.decoder.shapes.records.columns(), grown.records.columns()) {

@@ -26,8 +26,9 @@ pub(crate) struct Sample {
     pub pages: usize,
 }
 
-/// Reads `pages_max` pages of a resource at most and proposes a schema of its records. Where it depends on another one, as many pages of that one are read
-/// first, and so on. Commits nothing, and asks for nothing that a run would not.
+/// Reads `pages_max` pages of a resource at most and proposes a schema of its records. Where it
+/// depends on another one, as many pages of that one are read first, and so on. Commits nothing,
+/// and asks for nothing that a run would not.
 ///
 /// # Errors
 /// When the API fails, or there are no records, or none with fields.
@@ -35,16 +36,16 @@ pub(crate) async fn infer_schema(
     spec: &PipelineSpec,
     resource: &ResourceSpec,
     pages_max: usize,
+    options: &RunOptions,
     components: &Components,
 ) -> Result<Sample> {
-    let client = Arc::new(client(spec, components));
-    let options = RunOptions::default();
+    let client = Arc::new(client(spec, options, components));
     let bounds = SampleBounds { pages: pages_max, bytes: SAMPLE_BYTES_MAX };
     let run_of = |resource| ResourceRun {
         resource,
         has_table: false,
         limits: &spec.limits,
-        options: &options,
+        options,
         lake: None,
         client: &client,
         components,
@@ -52,7 +53,8 @@ pub(crate) async fn infer_schema(
     let mut parents: Option<ParentRows> = None;
     let mut lineage = lineage(spec, resource).into_iter().peekable();
     while let Some(ancestor) = lineage.next_if(|ancestor| ancestor.name != resource.name) {
-        let children = ParentRows::new(&ancestor.name, lineage.peek().copied().into_iter());
+        let next = lineage.peek().copied().into_iter();
+        let children = ParentRows::new(&ancestor.name, next, &components.temporary_folder);
         let (_, _, rows) = look(&run_of(ancestor), parents.as_mut(), Some(children), bounds).await?;
         let rows = rows.filter(|rows| rows.len() > 0);
         parents = Some(rows.ok_or_else(|| without_records(ancestor))?);
@@ -65,8 +67,8 @@ pub(crate) async fn infer_schema(
     Ok(Sample { schema, always_null, records, pages })
 }
 
-/// Looks at pages of a resource, one listing for each of `parents` where it depends on them, and collects for `children`. Returns how many pages they were,
-/// too.
+/// Looks at pages of a resource, one listing for each of `parents` where it depends on them, and
+/// collects for `children`. Returns how many pages they were, too.
 async fn look(
     run: &ResourceRun<'_>,
     parents: Option<&mut ParentRows>,

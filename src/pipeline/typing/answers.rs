@@ -1,12 +1,13 @@
-//! A page on its way, and what a transform said of its records, so that it can be gone through again.
+//! A page on its way, and what a transform said of its records, so that it can be gone through
+//! again.
 
 use crate::decode::{Admission, PageInput, RawRecord, RecordGate};
 use crate::error::Result;
 use crate::extract::Page;
 use crate::pipeline::read::{RecordTransform, input};
 
-/// How often a page is gone through at most: as it came, for the shape of its records, for the variants that these need,
-/// and for its rows.
+/// How often a page is gone through at most: as it came, for the shape of its records, for the
+/// variants that these need, and for its rows.
 const WALKS_MAX: usize = 4;
 
 /// A page whose records a transform is asked about once.

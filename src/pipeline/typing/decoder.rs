@@ -35,7 +35,8 @@ impl<'r> ShapedDecoder<'r> {
         Ok(Self { resource, pages, shapes, reshaper })
     }
 
-    /// Goes on with records and a table of `shapes`. Rows that are buffered are lost: [`Self::flush`] them first.
+    /// Goes on with records and a table of `shapes`. Rows that are buffered are lost:
+    /// [`Self::flush`] them first.
     pub(crate) fn set_shapes(&mut self, shapes: Shapes) -> Result<()> {
         self.reshaper = reshaper(self.resource, &shapes)?;
         with_target(self.resource, &shapes, |target| self.pages.set_target(&target));
@@ -70,7 +71,8 @@ fn with_target<T>(resource: &ResourceSpec, shapes: &Shapes, take: impl FnOnce(Ro
     })
 }
 
-/// What a list or an object that holds nothing says of its field: where lists are tables, it adds none.
+/// What a list or an object that holds nothing says of its field: where lists are tables, it adds
+/// none.
 pub(crate) fn empty_containers(resource: &ResourceSpec) -> EmptyContainers {
     if resource.shape.has_child_tables { EmptyContainers::AreNull } else { EmptyContainers::AreValues }
 }

@@ -1,4 +1,5 @@
-//! A schema for a resource that has no schema file: inferred from its first pages, on top of what the table has.
+//! A schema for a resource that has no schema file: inferred from its first pages, on top of what
+//! the table has.
 
 use std::sync::Arc;
 
@@ -26,8 +27,9 @@ pub(crate) struct SampleBounds {
     pub(crate) bytes: usize,
 }
 
-/// Reads pages ahead, infers the shape of their records and adds it to the table's own schema, which wins where both know a
-/// column. The schema is that of records, whatever shape the table has. The pages stay in `pages.sampled`; `gate` is one of its own, since the records come again.
+/// Reads pages ahead, infers the shape of their records and adds it to the table's own schema,
+/// which wins where both know a column. The schema is that of records, whatever shape the table
+/// has. The pages stay in `pages.sampled`; `gate` is one of its own, since the records come again.
 ///
 /// Returns `None` when neither the pages nor the table know any column.
 pub(crate) async fn sample(
@@ -41,7 +43,8 @@ pub(crate) async fn sample(
     union(run, stored, finish(run.resource, inferrer)?)
 }
 
-/// Reads as many pages ahead as `bounds` has, or as many as make its bytes. They stay in `pages.sampled`.
+/// Reads as many pages ahead as `bounds` has, or as many as make its bytes. They stay in
+/// `pages.sampled`.
 pub(crate) async fn look(
     run: &ResourceRun<'_>,
     pages: &mut Pages<'_>,
@@ -108,9 +111,11 @@ pub(super) fn infer_options(resource: &ResourceSpec, limits: &Limits) -> InferOp
     InferOptions { depth_max: limits.nesting_depth_max, empty_containers: empty_containers(resource), mixed_kinds }
 }
 
-/// Returns the schema that was inferred, whose key must have a value; `None` when there were no records.
+/// Returns the schema that was inferred, whose key must have a value; `None` when there were no
+/// records.
 pub(crate) fn finish(resource: &ResourceSpec, inferrer: Inferrer) -> Result<Option<RecordSchema>> {
-    // Where columns have names of their own, which field is the key is known when there is a schema.
+    // Where columns have names of their own, which field is the key is known when there is a
+    // schema.
     let key = if resource.shape.is_plain() { resource.primary_key.as_slice() } else { &[] };
     inferrer.finish(key).map_err(|error| error.at(format_args!("resource {}", resource.name)))
 }

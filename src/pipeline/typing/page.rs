@@ -1,8 +1,10 @@
 //! Typing the records of pages, and following the schema contract when they bring something new.
 //!
-//! A page is decoded by the schema that the run has got so far. Where it holds something that the contract lets evolve, nothing of it is taken: the decoder
-//! says all that does not fit, the shape of its records is inferred, the schema grows once by both, the rows before it go to the sink, and the page is
-//! decoded again. The transform is asked once: its answers are repeated. So records keep their order, and nothing is asked of the API again.
+//! A page is decoded by the schema that the run has got so far. Where it holds something that the
+//! contract lets evolve, nothing of it is taken: the decoder says all that does not fit, the shape
+//! of its records is inferred, the schema grows once by both, the rows before it go to the sink,
+//! and the page is decoded again. The transform is asked once: its answers are repeated. So records
+//! keep their order, and nothing is asked of the API again.
 
 use std::sync::Arc;
 
@@ -72,7 +74,8 @@ impl<'r, 'a> Typing<'r, 'a> {
         Ok(Some(Decoded { meta, ..last }))
     }
 
-    /// Types the records of a page by which the schema has grown. `None` when the sink takes no more.
+    /// Types the records of a page by which the schema has grown. `None` when the sink takes no
+    /// more.
     async fn decode_at_last(&mut self, page: &mut Recorded<'_>, sink: &mut dyn Sink) -> Result<Option<Decoded>> {
         let at_last = self.rules.at_last();
         if at_last.type_mismatches != TypeMismatches::Variant {
@@ -104,7 +107,8 @@ impl<'r, 'a> Typing<'r, 'a> {
         decoded.map_err(|error| error.into_error(&came.place, came.content_type.as_deref()))
     }
 
-    /// Lets the schema grow by what a page shows, as far as the contract lets it. `false` when the sink takes no more.
+    /// Lets the schema grow by what a page shows, as far as the contract lets it. `false` when the
+    /// sink takes no more.
     async fn grow(&mut self, page: &mut Recorded<'_>, mismatches: Vec<Mismatch>, sink: &mut dyn Sink) -> Result<bool> {
         let Some((seen, inexact)) = self.shape_of(page) else { return Ok(true) };
         let shape = PageShape::new(self.run.resource, seen, mismatches);
@@ -122,7 +126,8 @@ impl<'r, 'a> Typing<'r, 'a> {
         }
     }
 
-    /// The shape that holds all records of a page, and the places of integers that no double is; `None` where they show no field.
+    /// The shape that holds all records of a page, and the places of integers that no double is;
+    /// `None` where they show no field.
     fn shape_of(&self, page: &mut Recorded<'_>) -> Option<(RecordSchema, Places)> {
         let selector = self.decoder.pages.selector().cloned();
         let mut inferrer = Inferrer::new(selector, infer_options(self.run.resource, self.run.limits));
@@ -145,8 +150,8 @@ impl<'r, 'a> Typing<'r, 'a> {
         Ok(taken)
     }
 
-    /// Whether the integers at `places` are doubles in all rows so far, which go to the sink, and in the table's. Notes where they are not. `None`
-    /// when the sink takes no more.
+    /// Whether the integers at `places` are doubles in all rows so far, which go to the sink, and
+    /// in the table's. Notes where they are not. `None` when the sink takes no more.
     pub(super) async fn may_be_doubles(&mut self, places: &Places, sink: &mut dyn Sink) -> Result<Option<bool>> {
         if !self.hand_on(sink).await? {
             return Ok(None);
@@ -163,7 +168,8 @@ impl<'r, 'a> Typing<'r, 'a> {
         Ok(Some(self.undoubled.len() == before))
     }
 
-    /// Goes on with a schema that has grown; the rows before go to the sink. `false` when that takes no more.
+    /// Goes on with a schema that has grown; the rows before go to the sink. `false` when that
+    /// takes no more.
     async fn set_schema(&mut self, grown: Arc<RecordSchema>, sink: &mut dyn Sink) -> Result<bool> {
         let grown = Shapes::of(self.run.resource, grown)?;
         if !self.hand_on(sink).await? || !sink.evolve(Arc::clone(&grown.table)).await {
@@ -181,7 +187,8 @@ pub(crate) fn doubled(resource: &ResourceSpec, shapes: &Shapes, place: &str) -> 
     Shapes::of(resource, Arc::new(records))
 }
 
-/// The schema of records that also holds one that was refused for what is at `path`, as far as the contract lets it, where it differs.
+/// The schema of records that also holds one that was refused for what is at `path`, as far as the
+/// contract lets it, where it differs.
 pub(crate) fn grown_for(
     resource: &ResourceSpec,
     limits: &Limits,

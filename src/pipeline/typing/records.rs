@@ -1,4 +1,5 @@
-//! What is made of the records of a pass: rows of a table, or nothing but what its children want of them.
+//! What is made of the records of a pass: rows of a table, or nothing but what its children want of
+//! them.
 
 use std::sync::Arc;
 
@@ -53,7 +54,8 @@ impl Records<'_, '_> {
         Ok(Some(Decoded::nothing_of(meta)))
     }
 
-    /// Hands on the rows that are buffered, where they are as many as go together. `false` when the sink takes no more.
+    /// Hands on the rows that are buffered, where they are as many as go together. `false` when the
+    /// sink takes no more.
     pub(crate) async fn hand_on_full(&mut self, run: &ResourceRun<'_>, sink: &mut dyn Sink) -> Result<bool> {
         match self {
             Self::Typed(typing) if typing.decoder.is_full(run.limits) => typing.hand_on(sink).await,

@@ -1,4 +1,5 @@
-//! What the schema contract means for a pass: what may grow, and what becomes of what does not fit. Pure.
+//! What the schema contract means for a pass: what may grow, and what becomes of what does not fit.
+//! Pure.
 
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// A table that has no columns yet, and no schema file, takes the shape of its first run whatever the contract says.
+    /// A table that has no columns yet, and no schema file, takes the shape of its first run
+    /// whatever the contract says.
     pub(crate) fn new(resource: &ResourceSpec, is_new: bool) -> Self {
         let contract = resource.schema_contract;
         let is_free = is_new && resource.schema.is_none();
@@ -30,7 +32,8 @@ impl Rules {
         Self { contract, shape, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
     }
 
-    /// What a schema file and the table are together. Columns that the table got by evolving belong to the run, too.
+    /// What a schema file and the table are together. Columns that the table got by evolving belong
+    /// to the run, too.
     pub(crate) fn file_and_table(
         self,
         file: &Arc<RecordSchema>,
@@ -97,7 +100,8 @@ impl Rules {
         changed(schema, columns)
     }
 
-    /// Returns the schema of records that holds one of the shape `seen`, where it differs. Its value at `path` does not fit.
+    /// Returns the schema of records that holds one of the shape `seen`, where it differs. Its
+    /// value at `path` does not fit.
     pub(crate) fn grown_by_record(
         self,
         resource: &ResourceSpec,

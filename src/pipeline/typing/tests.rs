@@ -1,5 +1,5 @@
-//! A page that brings something new, gone through a few times, becomes what it became when it was gone through once for
-//! each field that it brings.
+//! A page that brings something new, gone through a few times, becomes what it became when it was
+//! gone through once for each field that it brings.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::pipeline::context::{self, ResourceRun};
 use crate::pipeline::read::{RecordTransform, input};
 use crate::pipeline::shapes::{Shapes, shaped};
 use crate::pipeline::sink::Sink;
-use crate::pipeline::testing::{Api, components, pipeline, resource};
+use crate::pipeline::testing::{Api, components, options, pipeline, resource};
 use crate::pipeline::{Components, RunOptions};
 use crate::reject::Reject;
 use crate::schema::{Column, RecordSchema, grow, new_doubles};
@@ -69,8 +69,9 @@ impl World {
     fn new(more: Value) -> Self {
         let spec = pipeline(&json!([resource("e", more)]), &json!({}));
         let (components, _) = components(&Api::of(&[]));
-        let client = Arc::new(context::client(&spec, &components));
-        Self { spec, options: RunOptions::default(), client, components }
+        let options = options();
+        let client = Arc::new(context::client(&spec, &options, &components));
+        Self { spec, options, client, components }
     }
 
     fn run(&self) -> ResourceRun<'_> {
@@ -122,7 +123,8 @@ fn alone(run: &ResourceRun<'_>, record: &str) -> Vec<Column> {
     seen.map(|seen| shaped(run.resource, seen).columns().to_vec()).unwrap_or_default()
 }
 
-/// The way before: of each record one field that does not fit is known, the schema grows by these, and the page is decoded again.
+/// The way before: of each record one field that does not fit is known, the schema grows by these,
+/// and the page is decoded again.
 fn one_by_one(typing: &mut Typing<'_, '_>, page: &Page, sink: &mut Fits) -> Result<Decoded, String> {
     let (run, rules) = (typing.run, typing.rules);
     let refusing = |policy: MismatchPolicy| MismatchPolicy {
@@ -249,7 +251,8 @@ fn contract() -> impl Strategy<Value = Value> {
     let nested = proptest::sample::select(vec!["native", "flatten", "child_tables", "json"]);
     (mode(), mode(), conflicts, nested).prop_map(|(columns, data_type, conflicts, nested)| {
         let data_type = if conflicts == "variant" { "evolve" } else { data_type };
-        // A record that is refused for a field in an object is not looked at again when another makes the object JSON.
+        // A record that is refused for a field in an object is not looked at again when another
+        // makes the object JSON.
         let columns = if (columns, conflicts) == ("discard_row", "json") { "discard_value" } else { columns };
         let contract = json!({"columns": columns, "data_type": data_type, "conflicts": conflicts});
         json!({"schema_contract": contract, "nested": nested, "primary_key": "a"})

@@ -1,4 +1,5 @@
-//! A sink that hands out what it gets: a bounded stream of Arrow batches, for readers that want no table.
+//! A sink that hands out what it gets: a bounded stream of Arrow batches, for readers that want no
+//! table.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,17 +16,20 @@ use crate::reject::Reject;
 use crate::schema::{Places, RecordSchema, member_path, new_doubles};
 use crate::spec::ResourceSpec;
 
-/// Items that may wait between reading and whoever takes them; with `limits.batch_bytes` this bounds the memory between them.
+/// Items that may wait between reading and whoever takes them; with `limits.batch_bytes` this
+/// bounds the memory between them.
 const ITEMS_IN_FLIGHT_MAX: usize = 2;
 
 /// Something that came of reading a resource.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub(crate) enum ReadItem {
-    /// The schema of the rows that follow: the first item, where there are rows at all, and again when the schema has grown. A
-    /// column keeps its name; a wider type holds every value that came before.
+    /// The schema of the rows that follow: the first item, where there are rows at all, and again
+    /// when the schema has grown. A column keeps its name; a wider type holds every value that came
+    /// before.
     Schema(SchemaRef),
-    /// Rows, in the order in which the API gave their records, each version of a record that came more than once.
+    /// Rows, in the order in which the API gave their records, each version of a record that came
+    /// more than once.
     Rows(RecordBatch),
     /// Records that were refused.
     Rejects(Vec<Reject>),
@@ -91,7 +95,8 @@ impl Sink for BatchSink<'_> {
     }
 }
 
-/// Adds the places of a column at which integers are that no double is. Elements of a list are at the place of the list.
+/// Adds the places of a column at which integers are that no double is. Elements of a list are at
+/// the place of the list.
 fn note_inexact(parent: &str, field: &Field, column: &dyn Array, places: &mut BTreeSet<String>) {
     let place = member_path(parent, field.name());
     note_inexact_at(place, column, places);

@@ -1,9 +1,12 @@
-//! The tables of the lists of records: which are there, how they are written, and when they are committed.
+//! The tables of the lists of records: which are there, how they are written, and when they are
+//! committed.
 //!
-//! A child table follows that of the records. In a merge it is merged by groups: the items of a record that came are a group, which the run brings as a whole, also
-//! where the list is empty. What it cannot tell of records it is spared: a record that comes again in the run takes back what its earlier version had
-//! ([`ItemHistory`]). Child tables are committed before the records' own table, for the reason that families have (`family.rs`); one that the
-//! records' table does not know of yet is what such a run has left, and is built anew.
+//! A child table follows that of the records. In a merge it is merged by groups: the items of a
+//! record that came are a group, which the run brings as a whole, also where the list is empty.
+//! What it cannot tell of records it is spared: a record that comes again in the run takes back
+//! what its earlier version had ([`ItemHistory`]). Child tables are committed before the records'
+//! own table, for the reason that families have (`family.rs`); one that the records' table does not
+//! know of yet is what such a run has left, and is built anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -143,7 +146,8 @@ impl ChildTables {
         Ok(())
     }
 
-    /// From the next batch on, records are of the shape `whole`. Returns the shape of the rows of their own table.
+    /// From the next batch on, records are of the shape `whole`. Returns the shape of the rows of
+    /// their own table.
     pub(crate) async fn evolve(&mut self, whole: &RecordSchema) -> Result<Arc<RecordSchema>> {
         self.take_apart(whole)?;
         for writer in self.writers.iter_mut().filter(|writer| writer.stated.is_some()) {
@@ -160,7 +164,8 @@ impl ChildTables {
         Ok(Arc::clone(&self.parts.own))
     }
 
-    /// The shape of the rows of the records' own table, if those of the others fit records of the shape `whole`.
+    /// The shape of the rows of the records' own table, if those of the others fit records of the
+    /// shape `whole`.
     pub(crate) async fn fits(&mut self, whole: &RecordSchema) -> Result<Option<Arc<RecordSchema>>> {
         let Opener { table, write, .. } = &self.opener;
         let unusable = |error| Error::schema(format!("resource {}: {error}", write.resource));
@@ -265,7 +270,8 @@ impl Opener {
         let write = WriteSpec {
             resource: child.name.clone(),
             merge: if merges { merge } else { MergeSpec::default() },
-            // A table that the records' table does not know of is what a run has left that never came to its end.
+            // A table that the records' table does not know of is what a run has left that never
+            // came to its end.
             full_refresh: self.write.full_refresh || known.is_none(),
             primary_key: child.primary_key(),
             partition_by: Vec::new(),
@@ -286,7 +292,8 @@ impl Opener {
         Ok(Some(ChildWriter { name, url, writer, stated: Some(Arc::clone(&child.schema)), history, items: 0 }))
     }
 
-    /// Whether a run may have committed to a child table and not to that of the records, in a way that this one would have to know of.
+    /// Whether a run may have committed to a child table and not to that of the records, in a way
+    /// that this one would have to know of.
     fn may_have_orphans(&self, child: &Snapshot) -> bool {
         match self.write.disposition {
             _ if self.starts_anew() => false,
@@ -296,7 +303,8 @@ impl Opener {
         }
     }
 
-    /// Takes a table of which nothing stays, since the records have no such list any more; `None` where nothing is in it.
+    /// Takes a table of which nothing stays, since the records have no such list any more; `None`
+    /// where nothing is in it.
     async fn empty(&self, name: &str) -> Result<Option<ChildWriter>> {
         let Some(snapshot) =
             self.known.0.get(name).filter(|snapshot| !snapshot.files.is_empty() || !snapshot.published)

@@ -1,4 +1,5 @@
-//! The bounded channel between decoding and writing, so that the network does not wait for the disk.
+//! The bounded channel between decoding and writing, so that the network does not wait for the
+//! disk.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::pipeline::sink::Sink;
 use crate::reject::Reject;
 use crate::schema::RecordSchema;
 
-/// Batches that may wait between decoder and writer; with `limits.batch_bytes` this bounds the memory between them.
+/// Batches that may wait between decoder and writer; with `limits.batch_bytes` this bounds the
+/// memory between them.
 const BATCHES_IN_FLIGHT_MAX: usize = 2;
 
 /// The tables of a resource, in a task of their own that is fed through a bounded channel.
@@ -56,7 +58,8 @@ impl LakeSink {
         Self { sender, task }
     }
 
-    /// Waits until everything is written. The writer comes back with the result, so that it can be committed or aborted.
+    /// Waits until everything is written. The writer comes back with the result, so that it can be
+    /// committed or aborted.
     pub(crate) async fn finish(self) -> Result<(TableSet, Result<()>)> {
         drop(self.sender);
         self.task

@@ -17,12 +17,13 @@ struct Told {
 
 impl LockWaitListener for Told {
     fn waiting(&self, wait: &LockWaitStatus) {
-        let LockWaitStatus { reason, waited, limit } = wait.clone();
+        let LockWaitStatus { reason, waited, limit, .. } = wait.clone();
         self.observer.observe(&RunEvent::TableAwaited { resource: self.resource.clone(), reason, waited, limit });
     }
 }
 
-/// The resource's table, which is waited for as the operator wants; `None` where its rows go to no table.
+/// The resource's table, which is waited for as the operator wants; `None` where its rows go to no
+/// table.
 pub(crate) fn table(run: &ResourceRun<'_>) -> Option<Table> {
     let table = run.lake_of_table()?.table(&run.resource.table_name);
     Some(match lock_wait(run) {
@@ -39,13 +40,13 @@ pub(crate) fn lock_wait(run: &ResourceRun<'_>) -> Option<LockWait> {
     Some(LockWait { limit, listener })
 }
 
-/// Waits until no other run holds the table, where the operator wants that. The cursor is read after this, since it moves with the other run's commit.
+/// Waits until no other run holds the table, where the operator wants that. The cursor is read
+/// after this, since it moves with the other run's commit.
 pub(crate) async fn wait_for_table(run: &ResourceRun<'_>) -> Result<()> {
     let waits = run.options.wait.is_some_and(|limit| limit > Duration::ZERO);
     let Some(table) = table(run).filter(|_| waits) else { return Ok(()) };
-    let components = run.components;
     tokio::select! {
-        () = components.interrupt.raised() => Err(Error::interrupted()),
-        free = table.wait_until_free(&components.run_id) => free,
+        () = run.components.interrupt.raised() => Err(Error::interrupted()),
+        free = table.wait_until_free(&run.options.run_id) => free,
     }
 }

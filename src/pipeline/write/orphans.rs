@@ -1,7 +1,9 @@
 //! What a run has left in a child table that was killed before it committed the records.
 //!
-//! The next run reads these records again, and their items with them. A merge brings the same rows to the same places, and so does a replace. What an append has left must
-//! go in the commit that brings it again; and what a run has left that built the tables anew, another one must build anew: items of records that it did not come to are gone.
+//! The next run reads these records again, and their items with them. A merge brings the same rows
+//! to the same places, and so does a replace. What an append has left must go in the commit that
+//! brings it again; and what a run has left that built the tables anew, another one must build
+//! anew: items of records that it did not come to are gone.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +16,12 @@ use crate::lake::{CommitSummary, Operation, Table};
 /// Commits that are looked at first; only after a kill there is more to look at.
 const LOOK_FIRST: u64 = 4;
 
-/// The data files that came to `child` with runs of which `own`, the table of the records, has no commit. A run commits to each of them once.
+/// The data files that came to `child` with runs of which `own`, the table of the records, has no
+/// commit. A run commits to each of them once.
 ///
 /// # Errors
-/// When such a run built the tables anew, or its files were put together with others since; when the commits cannot be read.
+/// When such a run built the tables anew, or its files were put together with others since; when
+/// the commits cannot be read.
 pub(crate) async fn orphaned_files(child: &Table, own: &Table) -> Result<Vec<String>> {
     let mut look = LOOK_FIRST;
     loop {
@@ -35,7 +39,8 @@ pub(crate) async fn orphaned_files(child: &Table, own: &Table) -> Result<Vec<Str
     }
 }
 
-/// The files that came with these commits, the newest first, none of which belongs to a run that came to its end. The records were built anew at `anew`.
+/// The files that came with these commits, the newest first, none of which belongs to a run that
+/// came to its end. The records were built anew at `anew`.
 fn left_by(commits: &[CommitSummary], anew: Option<DateTime<Utc>>, child: &Table) -> Result<Vec<String>> {
     let mut files = Vec::new();
     let mut is_compacted = false;

@@ -1,6 +1,8 @@
-//! Which items of its lists a record has had in this run: of a record that comes again, only the last version keeps its items. Pure.
+//! Which items of its lists a record has had in this run: of a record that comes again, only the
+//! last version keeps its items. Pure.
 //!
-//! It takes about 40 bytes per record with items and list, and 4 bytes per item and level, as long as the run lasts.
+//! It takes about 40 bytes per record with items and list, and 4 bytes per item and level, as long
+//! as the run lasts.
 
 use std::collections::{HashMap, HashSet};
 
@@ -47,8 +49,9 @@ pub(crate) struct SupersededItems {
 }
 
 impl ItemHistory {
-    /// Takes note of a batch of `records`, no two of which are the same, and of their items. Returns the items that an earlier version of them had in this run and
-    /// that they do not have any more.
+    /// Takes note of a batch of `records`, no two of which are the same, and of their items.
+    /// Returns the items that an earlier version of them had in this run and that they do not have
+    /// any more.
     pub(crate) fn turn(&mut self, records: &[u128], items: &Items) -> SupersededItems {
         let levels = items.indexes.len();
         let mut gone = SupersededItems { records: Vec::new(), indexes: vec![Vec::new(); levels] };

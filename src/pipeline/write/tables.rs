@@ -23,7 +23,8 @@ pub(crate) struct TableSet {
 }
 
 impl TableSet {
-    /// Takes the table of a resource, and those of the lists of its records. `write` speaks of whole records.
+    /// Takes the table of a resource, and those of the lists of its records. `write` speaks of
+    /// whole records.
     pub(crate) async fn begin(
         run: &ResourceRun<'_>,
         (lake, table): (&Lake, &Table),
@@ -74,7 +75,8 @@ impl TableSet {
         self.own.evolve(own).await
     }
 
-    /// Whether the values of all rows so far, and of the tables', fit records of the shape `schema`.
+    /// Whether the values of all rows so far, and of the tables', fit records of the shape
+    /// `schema`.
     pub(crate) async fn fits(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
         match &mut self.children {
             Some(children) => match children.fits(schema).await? {
@@ -85,7 +87,8 @@ impl TableSet {
         }
     }
 
-    /// Gives every table back as it was, because of `error`, which is what the operator needs to see.
+    /// Gives every table back as it was, because of `error`, which is what the operator needs to
+    /// see.
     pub(crate) async fn abort(self, error: Error) -> Error {
         let Self { own, children } = self;
         let children = children.map(|children| children.into_writers()).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! A small API whose pages a test says, a pipeline over it, and a lake: for what concerns records and not requests.
+//! A small API whose pages a test says, a pipeline over it, and a lake: for what concerns records
+//! and not requests.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -52,7 +53,8 @@ impl Api {
         }
     }
 
-    /// Runs a pipeline of the one resource `events` with the further keys `resource`, beside `files` and with further `top` keys and `arguments`.
+    /// Runs a pipeline of the one resource `events` with the further keys `resource`, beside
+    /// `files` and with further `top` keys and `arguments`.
     pub async fn run(&self, resource: &str, top: &str, files: &[(&str, &str)], arguments: &[&str]) -> Ran {
         self.write(files);
         let pipeline = format!(

@@ -1,4 +1,5 @@
-//! What the integration tests share: a stage with an API and a lake, the command, the readers, the truth.
+//! What the integration tests share: a stage with an API and a lake, the command, the readers, the
+//! truth.
 
 pub mod api;
 pub mod expectations;
@@ -163,7 +164,8 @@ pub fn python() -> PathBuf {
     python
 }
 
-/// What DuckDB, pyarrow and Polars see in a table: per engine its rows by key, and the types of its columns.
+/// What DuckDB, pyarrow and Polars see in a table: per engine its rows by key, and the types of its
+/// columns.
 pub struct Readings {
     pub rows: Vec<(String, BTreeMap<String, Row>)>,
     pub columns: BTreeMap<String, Value>,
@@ -268,8 +270,8 @@ fn instant(value: &Value) -> Option<i64> {
     value.as_str().map(|text| chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros())
 }
 
-/// Every file of a lake with its content, to compare it before and after. The lock file says who held a table last, and is not a
-/// part of it.
+/// Every file of a lake with its content, to compare it before and after. The lock file says who
+/// held a table last, and is not a part of it.
 pub fn lake_files(lake: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files_below(lake).into_iter().filter(|(path, _)| !path.ends_with("_lakefeed/lock")).collect()
 }
@@ -316,8 +318,9 @@ pub fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// The rows of the files that the last commit names, however many others are in the folder; with the number of that commit. `None` where it has not
-/// put all of them in place yet, or another one has come meanwhile.
+/// The rows of the files that the last commit names, however many others are in the folder; with
+/// the number of that commit. `None` where it has not put all of them in place yet, or another one
+/// has come meanwhile.
 pub async fn rows_of_commit(table: &Path) -> Option<(u64, BTreeMap<String, Row>)> {
     let lake = Lake::open(table.parent().unwrap().to_str().unwrap()).unwrap();
     let table = lake.table(table.file_name().unwrap().to_str().unwrap());

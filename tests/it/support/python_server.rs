@@ -16,7 +16,8 @@ impl PythonServer {
     /// Starts a script of `tests/readers`, and waits until it says where it listens.
     pub fn start(script: &str) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers").join(script);
-        // The server ends when its standard input closes, so it cannot outlive a test that is killed.
+        // The server ends when its standard input closes, so it cannot outlive a test that is
+        // killed.
         let mut child = Command::new(python())
             .arg(&script)
             .stdin(Stdio::piped())

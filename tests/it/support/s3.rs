@@ -46,8 +46,8 @@ pub fn environment_of(endpoint: &str) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// A proxy before an S3-protocol server that forgets the condition of every request: the fault that stores such as garage have, on
-/// demand. Returns its URL; it lives as long as the test's runtime.
+/// A proxy before an S3-protocol server that forgets the condition of every request: the fault that
+/// stores such as garage have, on demand. Returns its URL; it lives as long as the test's runtime.
 pub async fn forgetful_proxy(endpoint: &str) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -82,7 +82,8 @@ async fn forward(
     response.body(axum::body::Body::from(answer.bytes().await.unwrap())).unwrap()
 }
 
-/// A server that answers every request with this body. Returns its URL; it lives as long as the test's runtime.
+/// A server that answers every request with this body. Returns its URL; it lives as long as the
+/// test's runtime.
 pub async fn answering(body: axum::body::Bytes) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

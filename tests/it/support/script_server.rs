@@ -1,4 +1,5 @@
-//! A server that answers from a script: rules in order, the first that fits answers. It can wait (`delay_ms`), close early or cut a body short.
+//! A server that answers from a script: rules in order, the first that fits answers. It can wait
+//! (`delay_ms`), close early or cut a body short.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};

@@ -30,6 +30,7 @@ pub trait LockWaitListener: std::fmt::Debug + Send + Sync {
 
 /// A wait for a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LockWaitStatus {
     /// Who holds the table, and since when, in words.
     pub reason: String,

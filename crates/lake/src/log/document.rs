@@ -187,6 +187,7 @@ pub enum KeyBound {
 /// How a table was merged, as its commits say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct StoredMerge {
     /// What happened to rows that were there.
     pub strategy: StrategyName,
@@ -204,6 +205,7 @@ pub struct StoredMerge {
 /// How a table keeps history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct StoredHistory {
     /// The column that says from when on a version holds.
     pub valid_from: String,

@@ -19,6 +19,7 @@ use lakefeed_model::spec::WriteDisposition;
 /// A table as its last commit left it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// The last commit's number; 0 for a table without commits.
     pub version: u64,

@@ -65,6 +65,7 @@ pub struct Garbage {
 /// The kinds of objects that no commit needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum GarbageKind {
     /// A staged file of a run that is gone.
     Staged,

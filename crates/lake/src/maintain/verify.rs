@@ -39,6 +39,7 @@ const LOOKS_MAX: usize = 3;
 
 /// What a table was found to be.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct VerifyReport {
     /// The table as its last commit left it, as far as the log could be read.
     pub snapshot: Snapshot,

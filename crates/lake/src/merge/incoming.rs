@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
+use std::path::PathBuf;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::error::ArrowError;
@@ -17,6 +18,7 @@ use crate::merge::precedence::{Version, Versions};
 use crate::merge::spill::SpilledKeys;
 use crate::parquet::row_set::{RowLocation, RowSet};
 use crate::staging::area::key_range;
+use crate::write_spec::WriteSpec;
 use lakefeed_model::error::{Error, Result};
 
 /// Groups of rows, by their fingerprints.
@@ -34,6 +36,8 @@ pub(crate) struct IncomingKeys {
     pub(crate) index: KeyIndex,
     /// How many keys `index` may hold before they are spilled; no bound where they cannot be.
     keys_max: usize,
+    /// Where they are spilled to.
+    temporary_folder: PathBuf,
     pub(crate) spilled: Option<SpilledKeys>,
     pub(crate) versions: Versions,
     pub(crate) groups: Groups,
@@ -54,12 +58,13 @@ pub(crate) struct Fingerprints {
 }
 
 impl IncomingKeys {
-    /// Returns the keys of a run before its first row. They take `index_bytes` of memory at most,
-    /// if rows can be told apart by keys alone.
-    pub(crate) fn new(identity: RowIdentity, key_column: Option<usize>, compares: bool, index_bytes: usize) -> Self {
+    /// Returns the keys of a run before its first row. They take as much memory as `write` allows
+    /// at most, if rows can be told apart by keys alone.
+    pub(crate) fn new(identity: RowIdentity, key_column: Option<usize>, compares: bool, write: &WriteSpec) -> Self {
         let can_spill = identity.by != IdentifiedBy::Occurrence && identity.precedence.is_none();
         Self {
-            keys_max: if can_spill { KeyIndex::entries_in(index_bytes) } else { usize::MAX },
+            keys_max: if can_spill { KeyIndex::entries_in(write.limits.merge_index_bytes) } else { usize::MAX },
+            temporary_folder: write.temporary_folder.clone(),
             spilled: None,
             identity,
             compares,
@@ -200,7 +205,7 @@ impl IncomingKeys {
     fn spill(&mut self) -> Result<()> {
         let spilled = match &mut self.spilled {
             Some(spilled) => spilled,
-            None => self.spilled.insert(SpilledKeys::new()?),
+            None => self.spilled.insert(SpilledKeys::new(&self.temporary_folder)?),
         };
         spilled.take(&mut self.index)
     }

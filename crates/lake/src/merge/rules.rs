@@ -61,8 +61,8 @@ impl TableRules {
         Ok(Self { stored, table_schema, time })
     }
 
-    /// Returns a column that the merge adds to rows of the run, so many; `None` for any other column,
-    /// and for one that is null in new rows.
+    /// Returns a column that the merge adds to rows of the run, so many; `None` for any other
+    /// column, and for one that is null in new rows.
     pub(crate) fn fill(&self, write: &WriteSpec, column: &str, rows: usize) -> Option<ArrayRef> {
         if write.disposition != WriteDisposition::Merge {
             return None;

@@ -37,7 +37,7 @@ pub(crate) async fn judge_spilled(
 ) -> Result<()> {
     let files = files.collect::<Vec<_>>();
     let search = Arc::clone(judge.search);
-    let sink = Sink { search, filter: keys.filter()?, buckets: Mutex::new(Buckets::new()?) };
+    let sink = Sink { search, filter: keys.filter()?, buckets: Mutex::new(keys.buckets_beside()?) };
     let sink = Arc::new(sink);
     let passes = (0_u32..).zip(&files).map(|(number, (path, bytes))| {
         let (sink, bytes, path) = (Arc::clone(&sink), *bytes, (*path).to_owned());

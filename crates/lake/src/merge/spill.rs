@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use crate::fingerprint::Fingerprint;
 use crate::merge::decide::{KeyState, Op};
@@ -63,6 +64,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct SpilledKeys {
     buckets: Buckets,
+    folder: PathBuf,
     /// Whether each key is there once, with its winner.
     is_settled: bool,
     puts: u64,
@@ -70,8 +72,9 @@ pub(crate) struct SpilledKeys {
 }
 
 impl Buckets {
-    pub(crate) fn new() -> Result<Self> {
-        let file = || Ok(BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile()?));
+    /// Returns empty ones, as unnamed files in `folder`.
+    pub(crate) fn new(folder: &Path) -> Result<Self> {
+        let file = || Ok(BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile_in(folder)?));
         let files = (0..BUCKETS).map(|_| file()).collect::<io::Result<_>>().map_err(lost)?;
         Ok(Self { files, records: 0 })
     }
@@ -174,8 +177,14 @@ impl Kind {
 }
 
 impl SpilledKeys {
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self { buckets: Buckets::new()?, is_settled: true, puts: 0, deletes: 0 })
+    pub(crate) fn new(folder: &Path) -> Result<Self> {
+        let buckets = Buckets::new(folder)?;
+        Ok(Self { buckets, folder: folder.to_owned(), is_settled: true, puts: 0, deletes: 0 })
+    }
+
+    /// Returns empty buckets in the same folder.
+    pub(crate) fn buckets_beside(&self) -> Result<Buckets> {
+        Buckets::new(&self.folder)
     }
 
     /// Takes all keys of an index, which is empty then; they are newer than those before.
@@ -304,6 +313,7 @@ fn lost(error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use lakefeed_model::environment::Environment;
     use proptest::prelude::*;
 
     use super::*;
@@ -330,7 +340,7 @@ mod tests {
             generations in prop::collection::vec(prop::collection::vec((0..40_u64, prop::bool::weighted(0.2)), 0..30), 1..6),
         ) {
             let (mut model, mut dropped_by_model) = (KeyIndex::default(), HashMap::<u32, RowSet>::new());
-            let (mut spilled, mut dropped) = (SpilledKeys::new().unwrap(), HashMap::<u32, RowSet>::new());
+            let (mut spilled, mut dropped) = (SpilledKeys::new(&Environment::empty().temporary_folder()).unwrap(), HashMap::<u32, RowSet>::new());
             let (mut row, mut replaced, mut replaced_by_model) = (0, 0, 0);
             for (round, generation) in generations.into_iter().enumerate() {
                 let mut index = KeyIndex::default();
@@ -370,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_written_anew_is_found_where_it_is_now_unless_another_one_has_won() {
-        let mut spilled = SpilledKeys::new().unwrap();
+        let mut spilled = SpilledKeys::new(&Environment::empty().temporary_folder()).unwrap();
         let mut index = KeyIndex::default();
         let (first, second) = (RowLocation { file: 0, row: 0 }, RowLocation { file: 0, row: 1 });
         index.insert(hash(1), Entry::put(1, first));

@@ -291,8 +291,8 @@ impl AsyncFileReader for ObjectReader {
     }
 }
 
-/// Wraps an error of giving the rows of a file another shape: values that do not fit are a matter of
-/// the schema, anything else is damage.
+/// Wraps an error of giving the rows of a file another shape: values that do not fit are a matter
+/// of the schema, anything else is damage.
 pub(crate) fn conform_error(storage: &Storage, action: &str, path: &Path, error: ArrowError) -> Error {
     match error {
         ArrowError::CastError(what) => Error::schema(format!("{}: {what}", storage.show(path)))

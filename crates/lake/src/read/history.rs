@@ -16,6 +16,7 @@ use lakefeed_model::spec::WriteDisposition;
 
 /// One commit of a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct CommitSummary {
     /// Its number, from 1.
     pub commit: u64,

@@ -15,6 +15,7 @@ use lakefeed_model::error::{Error, Result};
 /// content under a name, or removed it. Such files are in [`Self::gone`]: what they held can no
 /// longer be read.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Manifest {
     /// The table as that commit left it.
     pub snapshot: Snapshot,
@@ -26,6 +27,7 @@ pub struct Manifest {
 
 /// A data file to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ManifestFile {
     /// Where it is: an absolute path on local disk, a URL elsewhere.
     pub location: String,
@@ -41,6 +43,7 @@ pub struct ManifestFile {
 
 /// A data file of an older snapshot that cannot be read any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct GoneFile {
     /// Relative to the table's folder.
     pub path: String,

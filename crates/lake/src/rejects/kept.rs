@@ -2,6 +2,7 @@
 //! commits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, AsArray as _, Int64Array, RecordBatch, StringArray};
@@ -29,6 +30,7 @@ pub struct KeptRejects {
 
 /// The rejects of one pass of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeptRejectsFile {
     /// The file, relative to the table's folder.
     pub path: String,
@@ -45,6 +47,7 @@ pub struct KeptRejectsFile {
 
 /// A reject as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct KeptReject {
     /// The run that refused it.
     pub run_id: String,
@@ -73,6 +76,7 @@ pub struct KeptReject {
 /// What has become of a reject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RejectState {
     /// Nothing; `run --retry-rejects` tries it again.
     Open,
@@ -88,6 +92,17 @@ pub enum RejectState {
         /// By this commit.
         obsolete_since: u64,
     },
+}
+
+impl fmt::Display for RejectState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("open"),
+            Self::NotCommitted => f.write_str("not committed"),
+            Self::Settled { settled_in } => write!(f, "settled in {settled_in}"),
+            Self::Obsolete { obsolete_since } => write!(f, "obsolete since {obsolete_since}"),
+        }
+    }
 }
 
 /// Which reject it is: a row of a file.

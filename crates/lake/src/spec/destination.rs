@@ -43,7 +43,8 @@ impl DestinationSpec {
     /// Reads what the URL names, and looks at nothing else.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when it names no folder and no bucket.
+    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when it names no folder and no
+    /// bucket.
     pub fn location(&self) -> Result<Location> {
         let written = self.url.as_str();
         if written.is_empty() {
@@ -77,8 +78,8 @@ impl DestinationSpec {
     /// Reads the endpoint of a bucket: `self.endpoint`, or one that the environment names.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when it is no http or https URL, or the
-    /// bucket is to be part of a host name that cannot have it.
+    /// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when it is no http or https URL, or
+    /// the bucket is to be part of a host name that cannot have it.
     pub fn endpoint_url(&self, written: &str, bucket: &str) -> Result<Url> {
         let mut endpoint = Url::parse(written).map_err(|error| {
             Error::config(format!("endpoint {written:?} of destination {} is not a URL", self.url))

@@ -138,4 +138,39 @@ mod tests {
             ErrorKind::Damaged
         );
     }
+
+    /// The kind for a writer, whether another try helps, the kind for who reads what was committed,
+    /// and a word of the hint.
+    #[test]
+    fn each_answer_of_a_store_says_what_the_operator_must_do() {
+        use ErrorKind::{Damaged, Storage};
+        use object_store::Error as Answer;
+        fn generic(text: &str) -> Answer {
+            Answer::Generic { store: "S3", source: text.into() }
+        }
+        type Case = (fn(String) -> Answer, bool, ErrorKind, &'static str);
+        let cases: [Case; 11] = [
+            (|_| generic("500 Internal Server Error"), true, Storage, ""),
+            (|_| generic("error sending request for url"), true, Storage, "cannot be reached"),
+            (|_| generic("404: NoSuchBucket"), false, Storage, "create the bucket"),
+            (|_| of_store(io::Error::from_raw_os_error(28)), true, Storage, "disk is full"),
+            (|_| of_store(io::ErrorKind::ReadOnlyFilesystem.into()), false, Storage, "not writable"),
+            (|_| of_store(io::ErrorKind::TimedOut.into()), true, Storage, ""),
+            (|path| Answer::NotFound { path, source: "404".into() }, false, Damaged, "not there"),
+            (|path| Answer::PermissionDenied { path, source: "403".into() }, false, Storage, "lack a right"),
+            (|path| Answer::Unauthenticated { path, source: "401".into() }, false, Storage, "refused the credentials"),
+            (|path| Answer::Precondition { path, source: "412".into() }, true, Storage, ""),
+            (|path| Answer::AlreadyExists { path, source: "409".into() }, true, Storage, ""),
+        ];
+        for (answer, helps, of_reader, hint) in cases {
+            let answer = || answer("lake/events/x".to_owned());
+            let told = answer().to_string();
+            let error = failed("write", "x", answer());
+            assert_eq!((error.kind(), error.is_retryable()), (Storage, helps), "{told}");
+            assert_eq!(error.hints().len(), usize::from(!hint.is_empty()), "{told}: {error:?}");
+            assert!(error.hints().iter().all(|given| given.contains(hint)), "{told}: {error:?}");
+            assert!(error.causes().iter().any(|cause| told.contains(cause.as_str())), "{told}: {error:?}");
+            assert_eq!(unreadable("read", "x", answer()).kind(), of_reader, "{told}");
+        }
+    }
 }

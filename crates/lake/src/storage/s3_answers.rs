@@ -1,8 +1,9 @@
 //! What an S3 store answers in XML, looked through before the parser of `object_store` sees it.
 //!
-//! That parser, quick-xml before 0.41, compares each attribute of a tag with all before it (RUSTSEC-2026-0194) and keeps every
-//! namespace that a tag declares (RUSTSEC-2026-0195), so a hostile or broken store could occupy a processor for minutes with
-//! a megabyte. Both need long tags. The tags of S3 are short.
+//! That parser, quick-xml before 0.41, compares each attribute of a tag with all before it
+//! (RUSTSEC-2026-0194) and keeps every namespace that a tag declares (RUSTSEC-2026-0195), so a
+//! hostile or broken store could occupy a processor for minutes with a megabyte. Both need long
+//! tags. The tags of S3 are short.
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
@@ -16,7 +17,8 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a tag, at most.
 const TAG_BYTES_MAX: usize = 1024;
 
-/// Connects to a store as `object_store` itself does, and refuses answers in XML that abuse its parser.
+/// Connects to a store as `object_store` itself does, and refuses answers in XML that abuse its
+/// parser.
 #[derive(Debug)]
 pub(crate) struct CheckedConnector;
 

@@ -17,6 +17,7 @@ use crate::storage::durability::Durability;
 use crate::{CommitOutcome, Lake, Table, TableWriter, WriteSpec};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::clock::ManualClock;
+use lakefeed_model::environment::Environment;
 use lakefeed_model::error::Result;
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
 use lakefeed_model::spec::{Limits, WriteDisposition};
@@ -125,6 +126,7 @@ impl World {
             load_metadata: false,
             conflicts: lakefeed_model::schema::Conflicts::Reject,
             limits: self.limits,
+            temporary_folder: Environment::empty().temporary_folder(),
         }
     }
 

@@ -83,7 +83,7 @@ impl StagedRows {
         let incoming_keys = match write.disposition {
             WriteDisposition::Merge => {
                 let identity = RowIdentity::new(write, &agreed.schema)?;
-                Some(IncomingKeys::new(identity, area.key_column, compares, write.limits.merge_index_bytes))
+                Some(IncomingKeys::new(identity, area.key_column, compares, write))
             }
             WriteDisposition::Append | WriteDisposition::Replace => None,
         };

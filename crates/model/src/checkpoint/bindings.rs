@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::value::{self, ValueError};
 use crate::spec::{CursorFormat, CursorValue, IncrementalValue};
 
-/// What the requests of one slice can be asked with of its cursor: `{incremental.…}`. It says all that is to be known to ask for
-/// the slice, wherever that is done.
+/// What the requests of one slice can be asked with of its cursor: `{incremental.…}`. It says all
+/// that is to be known to ask for the slice, wherever that is done.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CursorBindings {

@@ -1,7 +1,9 @@
-//! How a resource is read from where the last run ended: which records are new, and what to remember of them. Pure.
+//! How a resource is read from where the last run ended: which records are new, and what to
+//! remember of them. Pure.
 //!
-//! dlt's rules: a run starts at the last value less the lag, or at the initial value; records before it are dropped, and those at it
-//! that were committed before, by the hash of their key. With an end value the range is `[initial, end)`, and nothing is remembered.
+//! dlt's rules: a run starts at the last value less the lag, or at the initial value; records
+//! before it are dropped, and those at it that were committed before, by the hash of their key.
+//! With an end value the range is `[initial, end)`, and nothing is remembered.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -25,7 +27,8 @@ pub const BOUNDARY_MAX: usize = 65_536;
 pub struct CursorState {
     /// The last value that was committed.
     pub last_value: CursorValue,
-    /// The hashes of the keys of the records at the last value, so that they are not appended twice; hexadecimal, sorted.
+    /// The hashes of the keys of the records at the last value, so that they are not appended
+    /// twice; hexadecimal, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub boundary: Vec<String>,
 }
@@ -206,7 +209,8 @@ impl CursorRun {
         Ok(Admitted::Keep)
     }
 
-    /// Whether the run goes on from what its table says now. It does not when another run has committed since this one began.
+    /// Whether the run goes on from what its table says now. It does not when another run has
+    /// committed since this one began.
     pub fn follows(&self, now: Option<&CursorState>) -> bool {
         self.memory == Memory::None || now == self.begun_from.as_ref()
     }
@@ -223,7 +227,8 @@ impl CursorRun {
         self.is_window = true;
     }
 
-    /// Returns the run over one window alone, which goes on from the commit of the window before it, if there is one.
+    /// Returns the run over one window alone, which goes on from the commit of the window before
+    /// it, if there is one.
     #[must_use]
     pub fn over(&self, window: &Window, is_first: bool) -> Self {
         let mut alone = self.clone();
@@ -234,21 +239,24 @@ impl CursorRun {
         alone
     }
 
-    /// Freezes the cursor where it is, unless records come in its order: the pages that follow are younger than those before, which may have changed
-    /// since, and what has changed must still lie ahead of the cursor.
+    /// Freezes the cursor where it is, unless records come in its order: the pages that follow are
+    /// younger than those before, which may have changed since, and what has changed must still lie
+    /// ahead of the cursor.
     pub fn freeze_cursor(&mut self) {
         if self.memory == Memory::Moves && self.spec.row_order != Some(RowOrder::Ascending) {
             self.memory = Memory::Frozen;
         }
     }
 
-    /// Whether a record was past the range, in the order in which the API gives them; the pages that follow hold nothing new.
+    /// Whether a record was past the range, in the order in which the API gives them; the pages
+    /// that follow hold nothing new.
     pub fn is_past_range(&self) -> bool {
         self.is_past_range
     }
 
-    /// What to remember once everything is committed; `None` when there is nothing, or the run is over a range of its own.
-    /// Keys at the last value are only worth remembering where rows are not merged.
+    /// What to remember once everything is committed; `None` when there is nothing, or the run is
+    /// over a range of its own. Keys at the last value are only worth remembering where rows are
+    /// not merged.
     ///
     /// # Errors
     /// When too many records share the last value.
@@ -271,7 +279,8 @@ impl CursorRun {
         Ok(Some(CursorState { last_value, boundary }))
     }
 
-    /// How far this run moves the cursor, once everything is committed; `None` when there is nothing to remember.
+    /// How far this run moves the cursor, once everything is committed; `None` when there is
+    /// nothing to remember.
     ///
     /// # Errors
     /// As [`Self::state`].
@@ -305,7 +314,8 @@ impl CursorRun {
 }
 
 impl CursorSpec {
-    /// Where a run starts that follows `last_value`: the lag or look-back before it, but never before the initial value.
+    /// Where a run starts that follows `last_value`: the lag or look-back before it, but never
+    /// before the initial value.
     fn start_after(&self, last_value: &CursorValue) -> Result<CursorValue, ValueError> {
         let lookback = self
             .lookback
@@ -334,4 +344,4 @@ fn parse_hashes(texts: &[String]) -> HashSet<u128> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -15,7 +15,8 @@
 //! | 5 | (none, 9] | overlap |
 //! | 5, keys x | (5, keys y; 9] | overlap: another run has read records at 5 |
 //!
-//! So deltas that were applied in their order are applied once each, and a position never passes over what nobody has read.
+//! So deltas that were applied in their order are applied once each, and a position never passes
+//! over what nobody has read.
 
 use std::cmp::Ordering;
 

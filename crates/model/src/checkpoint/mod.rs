@@ -1,6 +1,7 @@
 //! How far a resource has got. Pure.
 //!
-//! The checkpoint is written in the same commit as the data that it speaks of, so the two move together or not at all.
+//! The checkpoint is written in the same commit as the data that it speaks of, so the two move
+//! together or not at all.
 
 mod bindings;
 mod cursor;
@@ -8,7 +9,11 @@ mod delta;
 mod value;
 mod window;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+use crate::spec::CursorValue;
 
 pub use bindings::CursorBindings;
 pub use cursor::{Admitted, BOUNDARY_MAX, Backfill, CursorError, CursorRun, CursorState};
@@ -33,6 +38,7 @@ pub struct Checkpoint {
 /// What has been read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Position {
     /// The whole listing, from its first page to its last.
     FullListing,
@@ -57,6 +63,17 @@ impl Checkpoint {
     /// The cursor, where there is one.
     pub fn cursor_state(&self) -> Option<&CursorState> {
         self.position.cursor_state()
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FullListing => f.write_str("full listing"),
+            Self::Cursor(state) => match &state.last_value {
+                CursorValue::Number(value) | CursorValue::Text(value) => write!(f, "up to {value}"),
+            },
+        }
     }
 }
 

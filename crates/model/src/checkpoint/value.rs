@@ -6,7 +6,8 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDel
 
 use crate::spec::{CursorFormat, CursorValue, Lag, LagUnit};
 
-/// Numbers from this on are milliseconds since 1970, smaller ones seconds: seconds until the year 5138, milliseconds from 1973 on.
+/// Numbers from this on are milliseconds since 1970, smaller ones seconds: seconds until the year
+/// 5138, milliseconds from 1973 on.
 const MILLISECONDS_MIN: u64 = 100_000_000_000;
 
 /// Why two values have no order, or a value has no such form.
@@ -36,7 +37,8 @@ pub enum ValueError {
     },
 }
 
-/// The order of two values: numbers by size, exactly; date-times as instants; other strings by their characters.
+/// The order of two values: numbers by size, exactly; date-times as instants; other strings by
+/// their characters.
 ///
 /// # Errors
 /// When one is a number and the other a string.
@@ -100,7 +102,8 @@ fn seconds_of(unit: LagUnit) -> Option<f64> {
     }
 }
 
-/// How much one `unit` is in what `number` counts. A unit of time says that it counts seconds or milliseconds since 1970.
+/// How much one `unit` is in what `number` counts. A unit of time says that it counts seconds or
+/// milliseconds since 1970.
 fn counted_in(unit: LagUnit, number: &str) -> f64 {
     let whole = number.split('.').next().unwrap_or(number);
     let is_milliseconds = whole.parse::<i64>().is_ok_and(|whole| whole.unsigned_abs() >= MILLISECONDS_MIN);
@@ -320,7 +323,8 @@ mod tests {
         ] {
             assert_eq!(before(&value, lag(amount)), Ok(expected));
         }
-        // A unit of time makes a number a time since 1970, in seconds or in milliseconds; a look-back is such a lag.
+        // A unit of time makes a number a time since 1970, in seconds or in milliseconds; a
+        // look-back is such a lag.
         for (unit, value, expected) in [
             (LagUnit::Seconds, "1795392000", "1795391998"),
             (LagUnit::Days, "1795392000", "1795219200"),

@@ -18,7 +18,8 @@ pub struct Window {
     pub to: CursorValue,
 }
 
-/// The windows of a range, one after the other without a gap. Takes the same memory for a window as for a million.
+/// The windows of a range, one after the other without a gap. Takes the same memory for a window as
+/// for a million.
 #[derive(Debug, Clone)]
 pub struct Windows {
     next: DateTime<Utc>,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A request to the API or to a token endpoint that failed, after its last try. Nothing in it is a secret.
+/// A request to the API or to a token endpoint that failed, after its last try. Nothing in it is a
+/// secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct HttpFailure {
@@ -16,7 +17,8 @@ pub struct HttpFailure {
     /// The status of the last answer; absent when none came, or not all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What the last answer said: the first 500 bytes or so of a body of text, on one line, with `***` for what may be secret.
+    /// What the last answer said: the first 500 bytes or so of a body of text, on one line, with
+    /// `***` for what may be secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_excerpt: Option<String>,
     /// How often the request was sent.

@@ -1,4 +1,5 @@
-//! Panics as errors: a defect of lakefeed ends like any other failure, with a report and an exit code.
+//! Panics as errors: a defect of lakefeed ends like any other failure, with a report and an exit
+//! code.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,8 +8,9 @@ use std::task::Poll;
 
 use super::{Error, Result};
 
-/// Does `work`; a panic in it becomes an [`ErrorKind::Defect`](super::ErrorKind::Defect). What `work` holds is
-/// dropped then, as on any other way out of it, so locks are given back and nothing half done is committed.
+/// Does `work`; a panic in it becomes an [`ErrorKind::Defect`](super::ErrorKind::Defect). What
+/// `work` holds is dropped then, as on any other way out of it, so locks are given back and nothing
+/// half done is committed.
 ///
 /// For lakefeed's own crates.
 #[doc(hidden)]

@@ -1,7 +1,8 @@
 //! What columns mean: the shape of a record and its Arrow form. Pure.
 //!
-//! A [`RecordSchema`] comes from a JSON Schema file ([`SchemaFile::parse`]), or from records themselves (`decode` infers it). It is stored
-//! with the table, so it is a serialisable, versionless value; order of columns is the order of the file.
+//! A [`RecordSchema`] comes from a JSON Schema file ([`SchemaFile::parse`]), or from records
+//! themselves (`decode` infers it). It is stored with the table, so it is a serialisable,
+//! versionless value; order of columns is the order of the file.
 
 mod batch;
 mod evolve;

@@ -60,7 +60,8 @@ pub fn scalar() -> impl Strategy<Value = ColumnType> {
     ]
 }
 
-/// Every type, those with parts made of those that `scalars` gives; names are of `names`, a regular expression.
+/// Every type, those with parts made of those that `scalars` gives; names are of `names`, a regular
+/// expression.
 pub fn nested(
     scalars: impl Strategy<Value = ColumnType> + 'static,
     names: &'static str,

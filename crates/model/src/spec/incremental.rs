@@ -9,8 +9,8 @@ use super::JsonPath;
 
 /// How a resource is read from where the last run ended.
 ///
-/// Whoever reads one says what it means for each kind, so that a new kind (a token that the API gives, and nobody else understands)
-/// shows every place that it concerns.
+/// Whoever reads one says what it means for each kind, so that a new kind (a token that the API
+/// gives, and nobody else understands) shows every place that it concerns.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incremental {
     /// By a value that each record has.
@@ -30,15 +30,18 @@ pub struct CursorSpec {
     pub last_value: LastValue,
     /// How far before the last value a run starts.
     pub lag: Option<Lag>,
-    /// In which order the API gives records, where that is certain; then paging stops at the first page past the range.
+    /// In which order the API gives records, where that is certain; then paging stops at the first
+    /// page past the range.
     pub row_order: Option<RowOrder>,
     /// What becomes of records without a cursor value.
     pub on_missing: OnMissing,
-    /// Whether records at the start value are wanted; those that were committed before are dropped by their key.
+    /// Whether records at the start value are wanted; those that were committed before are dropped
+    /// by their key.
     pub range_start: RangeBound,
     /// Whether records at the end value are wanted.
     pub range_end: RangeBound,
-    /// The fields that tell records at one value apart; the primary key, or the whole record, unless given.
+    /// The fields that tell records at one value apart; the primary key, or the whole record,
+    /// unless given.
     pub key: Option<Vec<String>>,
     /// How values are written in requests; as they came unless given.
     pub format: Option<CursorFormat>,
@@ -73,8 +76,8 @@ pub enum LastValue {
 pub struct Lag {
     /// How many units; not negative.
     pub amount: f64,
-    /// The unit; seconds for date-times, days for dates and what they count for numbers unless given. A unit of time makes a number a time
-    /// since 1970.
+    /// The unit; seconds for date-times, days for dates and what they count for numbers unless
+    /// given. A unit of time makes a number a time since 1970.
     pub unit: Option<LagUnit>,
 }
 

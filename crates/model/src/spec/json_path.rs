@@ -1,6 +1,7 @@
 //! Paths into a JSON document: the subset of JSONPath (RFC 9535) that names places.
 //!
-//! `items`, `data.items`, `$`, `$.data[0].items`, `items[-1].id`, `['@odata.value']`, `data['a.b']`, `pages[*].items`.
+//! `items`, `data.items`, `$`, `$.data[0].items`, `items[-1].id`, `['@odata.value']`,
+//! `data['a.b']`, `pages[*].items`.
 
 use std::fmt;
 

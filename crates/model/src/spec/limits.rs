@@ -9,9 +9,11 @@ pub struct Limits {
     pub page_bytes_max: u64,
     /// The most pages of one listing. Reaching it with more to come fails the run as incomplete.
     pub pages_max: u64,
-    /// The longest time for one listing; each record of a parent, and each window, has one of its own.
+    /// The longest time for one listing; each record of a parent, and each window, has one of its
+    /// own.
     pub run_time_max: Duration,
-    /// How old the pages of a stopped run may be for the next one to go on from them; zero keeps none.
+    /// How old the pages of a stopped run may be for the next one to go on from them; zero keeps
+    /// none.
     pub resume_age_max: Duration,
     /// The deepest nesting of a page's JSON.
     pub nesting_depth_max: u32,
@@ -19,15 +21,18 @@ pub struct Limits {
     pub batch_rows: usize,
     /// Bytes of a batch between decoder and writer; whichever bound comes first.
     pub batch_bytes: usize,
-    /// Bytes that all open Parquet writers of a run may buffer together; the largest is flushed first.
+    /// Bytes that all open Parquet writers of a run may buffer together; the largest is flushed
+    /// first.
     pub writer_buffer_bytes: usize,
-    /// Bytes that a merge's index of its keys may take in memory; what does not fit goes to temporary files.
+    /// Bytes that a merge's index of its keys may take in memory; what does not fit goes to
+    /// temporary files.
     pub merge_index_bytes: usize,
     /// A data file is closed when it has about this many bytes.
     pub file_bytes_target: u64,
     /// Rows of a Parquet row group.
     pub row_group_rows: usize,
-    /// Records of one pass over a resource that may be refused; with more of them it fails and commits nothing. No bound when `None`.
+    /// Records of one pass over a resource that may be refused; with more of them it fails and
+    /// commits nothing. No bound when `None`.
     pub rejects_max: Option<RejectsMax>,
 }
 
@@ -41,7 +46,8 @@ pub enum RejectsMax {
 }
 
 impl RejectsMax {
-    /// The bound that a string means: a count, or a share such as `1%` with up to four digits after the point.
+    /// The bound that a string means: a count, or a share such as `1%` with up to four digits after
+    /// the point.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let Some(share) = text.strip_suffix('%') else { return text.parse().ok().map(Self::Count) };

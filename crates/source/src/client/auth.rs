@@ -83,8 +83,8 @@ impl Authenticator {
         }
     }
 
-    /// Authenticates one request. Returns which token it carries, when it carries one; `refused` is a token that the API did not
-    /// accept.
+    /// Authenticates one request. Returns which token it carries, when it carries one; `refused` is
+    /// a token that the API did not accept.
     pub(super) async fn apply(
         &self,
         url: &mut Url,

@@ -4,21 +4,25 @@ use std::time::Duration;
 
 use crate::spec::RetrySpec;
 
-/// The planned wait before retry `retry` (from 1), without jitter: `backoff_factor · 2^(retry-1)` seconds, capped.
+/// The planned wait before retry `retry` (from 1), without jitter: `backoff_factor · 2^(retry-1)`
+/// seconds, capped.
 pub(super) fn planned_wait(spec: &RetrySpec, retry: u32) -> Duration {
-    // 2^1023 is the largest power of two of a double; an infinite one would turn a factor of 0 into nonsense.
+    // 2^1023 is the largest power of two of a double; an infinite one would turn a factor of 0 into
+    // nonsense.
     let exponent = i32::try_from(retry.saturating_sub(1)).unwrap_or(i32::MAX).min(1_023);
     let seconds = spec.backoff_factor * 2_f64.powi(exponent);
     Duration::try_from_secs_f64(seconds).unwrap_or(spec.max_wait).min(spec.max_wait)
 }
 
-/// `wait` and a random share of it, `spec.jitter` at most; `random` is in `0.0..1.0`. The cap holds for the sum.
+/// `wait` and a random share of it, `spec.jitter` at most; `random` is in `0.0..1.0`. The cap holds
+/// for the sum.
 pub(super) fn with_jitter(spec: &RetrySpec, wait: Duration, random: f64) -> Duration {
     let share = wait.as_secs_f64() * (spec.jitter * random).clamp(0.0, 1.0);
     wait.saturating_add(Duration::try_from_secs_f64(share).unwrap_or(Duration::MAX)).min(spec.max_wait)
 }
 
-/// A small seeded source of randomness (`SplitMix64`): enough to keep clients out of step, and it replays.
+/// A small seeded source of randomness (`SplitMix64`): enough to keep clients out of step, and it
+/// replays.
 #[derive(Debug)]
 pub(super) struct Jitter {
     state: u64,

@@ -1,4 +1,5 @@
-//! What an API said about a failure, as it may be shown: the start of its text, on one line, without secrets.
+//! What an API said about a failure, as it may be shown: the start of its text, on one line,
+//! without secrets.
 //!
 //! Secrets are hidden by value, in every encoding in which an API may send back what it was sent,
 //! and by name: what stands behind `password:`, `token=` and the like is nobody's business.
@@ -10,7 +11,8 @@ use super::redact::is_secret_name;
 
 /// Bytes of text that are shown.
 const SHOWN_BYTES_MAX: usize = 500;
-/// Bytes of text that are looked through for what is shown: secrets are shorter when they are hidden.
+/// Bytes of text that are looked through for what is shown: secrets are shorter when they are
+/// hidden.
 const WINDOW_BYTES: usize = 8 * 1024;
 /// A larger body is not taken apart as JSON.
 const JSON_BYTES_MAX: usize = 64 * 1024;
@@ -26,8 +28,8 @@ const SCHEMES: [&str; 4] = ["basic", "bearer", "digest", "token"];
 /// A word behind a scheme that is shorter is a word.
 const CREDENTIAL_BYTES_MIN: usize = 8;
 
-/// Returns the start of a body of text; `None` when there is nothing to read in it. Of the answer of a
-/// token endpoint, only what is known to be harmless is shown where it is JSON.
+/// Returns the start of a body of text; `None` when there is nothing to read in it. Of the answer
+/// of a token endpoint, only what is known to be harmless is shown where it is JSON.
 pub(super) fn of_body(body: &[u8], secrets: &[String], of_token_endpoint: bool) -> Option<String> {
     if body.len() <= JSON_BYTES_MAX
         && let Ok(mut value) = serde_json::from_slice::<Value>(body)
@@ -110,8 +112,8 @@ fn names_a_secret(name: &str) -> bool {
     is_secret_name(name) && !HARMLESS_NAMES.contains(&lower.as_str()) && !lower.starts_with("invalid")
 }
 
-/// How secrets may be written in an answer: plain, form-encoded, percent-encoded, as in JSON (with and
-/// without escapes for what is not ASCII), and as in HTML.
+/// How secrets may be written in an answer: plain, form-encoded, percent-encoded, as in JSON (with
+/// and without escapes for what is not ASCII), and as in HTML.
 fn forms_of(secrets: &[String]) -> Vec<Vec<u8>> {
     let mut forms: Vec<Vec<u8>> = Vec::new();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
@@ -159,8 +161,8 @@ fn longest(forms: &[Vec<u8>]) -> usize {
     forms.iter().map(Vec::len).max().unwrap_or(0)
 }
 
-/// Text up to the end of the window, with [`MARK`] for each stretch that belongs to a secret. A secret that
-/// the end of the window cuts in two is found.
+/// Text up to the end of the window, with [`MARK`] for each stretch that belongs to a secret. A
+/// secret that the end of the window cuts in two is found.
 fn without_secrets(text: &str, forms: &[Vec<u8>]) -> String {
     let bytes = text.as_bytes();
     let bytes = bytes.get(..WINDOW_BYTES + longest(forms)).unwrap_or(bytes);
@@ -193,7 +195,8 @@ fn hide(hidden: &mut [bool], start: usize, end: usize) {
     }
 }
 
-/// Hides what stands behind the name of a secret or behind the scheme of an `Authorization`, and JWTs.
+/// Hides what stands behind the name of a secret or behind the scheme of an `Authorization`, and
+/// JWTs.
 fn hide_named(bytes: &[u8], hidden: &mut [bool]) {
     let mut at = 0;
     while at < bytes.len() {
@@ -222,7 +225,8 @@ fn hide_named(bytes: &[u8], hidden: &mut [bool]) {
     }
 }
 
-/// Where the value is that belongs to a name which ends at `end`: behind `:`, `=` or the `>` of a tag, in quotes or not.
+/// Where the value is that belongs to a name which ends at `end`: behind `:`, `=` or the `>` of a
+/// tag, in quotes or not.
 fn value_behind(bytes: &[u8], end: usize) -> Option<(usize, usize)> {
     let separator = end_of(bytes, end, |byte| !matches!(byte, b'"' | b'\'' | b'\\' | b' '));
     let kind = *bytes.get(separator).filter(|byte| matches!(byte, b':' | b'=' | b'>'))?;
@@ -371,7 +375,8 @@ mod tests {
     }
 
     proptest! {
-        /// Ways 2 and 4 escape what nobody escapes; they are for JSON, which is read before it is shown, and for the words around.
+        /// Ways 2 and 4 escape what nobody escapes; they are for JSON, which is read before it is
+        /// shown, and for the words around.
         #[test]
         fn no_secret_comes_out(
             secrets in prop::collection::vec("[ -)+-~äß€😀\n]{1,40}", 1..4),

@@ -18,7 +18,8 @@ use lakefeed_model::secret::Secret;
 /// Signs a JWT that is issued at `now`, in seconds since 1970.
 ///
 /// # Errors
-/// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when the key is not one for the algorithm.
+/// [`ErrorKind::Config`](lakefeed_model::error::ErrorKind) when the key is not one for the
+/// algorithm.
 pub(super) fn sign(spec: &JwtSpec, now: i64) -> Result<Secret> {
     use_ring();
     let (algorithm, key) = key_of(spec)?;
@@ -62,7 +63,8 @@ fn of_pem(spec: &JwtSpec, of_der: fn(&[u8]) -> EncodingKey) -> Option<EncodingKe
     Some(of_der(key.secret_der()))
 }
 
-/// Has the process sign JWTs with `ring`. Who embeds lakefeed may have installed another provider before; then that one signs.
+/// Has the process sign JWTs with `ring`. Who embeds lakefeed may have installed another provider
+/// before; then that one signs.
 fn use_ring() {
     static RING: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| Ok(Box::new(RingSigner::new(*algorithm, key)?)),

@@ -1,7 +1,8 @@
 //! One API, politely: authenticate, wait for a turn, send, try again.
 //!
-//! [`Client::fetch`] is the one loop. What it decides by is pure (`retry`, `backoff`, `rate_limit`), what it sends through is one trait
-//! ([`Transport`]). Credentials are attached only to requests to the origin of `base_url`.
+//! [`Client::fetch`] is the one loop. What it decides by is pure (`retry`, `backoff`,
+//! `rate_limit`), what it sends through is one trait ([`Transport`]). Credentials are attached only
+//! to requests to the origin of `base_url`.
 
 mod auth;
 mod backoff;
@@ -70,7 +71,8 @@ pub struct Components {
 pub struct Client {
     spec: ClientSpec,
     auth: Arc<Auth>,
-    /// The authenticators of the client and of endpoints with their own, each by what it was made of.
+    /// The authenticators of the client and of endpoints with their own, each by what it was made
+    /// of.
     authenticators: Mutex<Vec<(Arc<Auth>, Arc<Authenticator>)>>,
     sender: Sender,
     secret_parameters: Vec<String>,
@@ -138,14 +140,16 @@ impl Client {
     /// A 401 to a request with a token fetches one new token and sends the request once more.
     ///
     /// # Errors
-    /// `Auth` for 401, 403 and a token endpoint that refuses; `Source` for what may pass (5xx, 429, the network, what
-    /// `retry.statuses` names) and did not; `Refused` for every other 4xx and for links and redirects that lead elsewhere.
+    /// `Auth` for 401, 403 and a token endpoint that refuses; `Source` for what may pass (5xx, 429,
+    /// the network, what `retry.statuses` names) and did not; `Refused` for every other 4xx and for
+    /// links and redirects that lead elsewhere.
     pub async fn fetch(&self, resource: &str, request: &ApiRequest) -> Result<Fetched> {
         let mut tries = RetryState::default();
         let mut refused = None;
         let host = request.url.host_str().unwrap_or_default().to_owned();
         loop {
-            // The turn comes first: a token that was taken before a long wait could be stale after it.
+            // The turn comes first: a token that was taken before a long wait could be stale after
+            // it.
             let turn = self.sender.wait_for_turn(&host).await;
             let (request_now, token) = self.prepare(resource, request, refused).await?;
             match self.sender.attempt(turn, resource, request_now, &request.actions, &mut tries).await {

@@ -1,6 +1,7 @@
 //! Tokens by the grants of OAuth2 (RFC 6749 §4.4, §6).
 //!
-//! The `oauth2` crate writes the request and reads the answer; the exchange goes over our own transport, with our own retries and limits.
+//! The `oauth2` crate writes the request and reads the answer; the exchange goes over our own
+//! transport, with our own retries and limits.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -38,7 +39,8 @@ pub(super) enum Grant {
     RefreshToken(Secret),
 }
 
-/// The rotated token of this run, that of the file, or the one to begin with; a new one is kept in the file.
+/// The rotated token of this run, that of the file, or the one to begin with; a new one is kept in
+/// the file.
 pub(super) async fn fetch_by_refresh_token(
     spec: &RefreshTokenSpec,
     rotated: Option<&Secret>,
@@ -195,8 +197,8 @@ impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
     }
 }
 
-/// Whether a final failure is the server's word on the client (RFC 6749 §5.2), which is worth reading. A status that is tried again
-/// (429) speaks of the server instead.
+/// Whether a final failure is the server's word on the client (RFC 6749 §5.2), which is worth
+/// reading. A status that is tried again (429) speaks of the server instead.
 fn is_refusal(failure: &Failure, retried: &[StatusCode]) -> bool {
     match &failure.cause {
         Cause::Status(response) => {
@@ -209,7 +211,8 @@ fn is_refusal(failure: &Failure, retried: &[StatusCode]) -> bool {
     }
 }
 
-/// The crate takes 200 and JSON content types only; servers also give tokens with 201 or as text. What the body holds decides.
+/// The crate takes 200 and JSON content types only; servers also give tokens with 201 or as text.
+/// What the body holds decides.
 fn as_the_crate_wants_it(response: http::Response<Bytes>) -> HttpResponse {
     let mut response = response.map(|body| body.to_vec());
     *response.status_mut() = StatusCode::OK;
@@ -233,8 +236,8 @@ impl ClassifyText for serde_json::Error {
     }
 }
 
-/// A form in which the last value of a name replaces the ones before, so that `access_token_request_data` may override any field, as dlt
-/// lets it.
+/// A form in which the last value of a name replaces the ones before, so that
+/// `access_token_request_data` may override any field, as dlt lets it.
 fn last_of_each_name(form: &[u8]) -> String {
     let fields: Vec<(String, String)> = url::form_urlencoded::parse(form).into_owned().collect();
     let mut seen = HashSet::new();

@@ -1,8 +1,9 @@
 //! How many requests may be under way, and when none may start. Pure; time comes in as a number.
 //!
-//! Additive increase, multiplicative decrease: a 429 halves what may be under way, a success adds a share of one, up to
-//! `client.concurrency`. A 429, a `Retry-After` and a budget that an answer says is used up make everybody wait, not only the request
-//! that was told. Where one request after the other is sent, that wait is its own, and nothing is added to it.
+//! Additive increase, multiplicative decrease: a 429 halves what may be under way, a success adds a
+//! share of one, up to `client.concurrency`. A 429, a `Retry-After` and a budget that an answer
+//! says is used up make everybody wait, not only the request that was told. Where one request after
+//! the other is sent, that wait is its own, and nothing is added to it.
 
 use std::time::Duration;
 
@@ -67,8 +68,9 @@ impl Pace {
     }
 }
 
-/// How long an answer says that its budget is used up: no request remains until the reset. Understands `RateLimit-Remaining` and
-/// `-Reset`, `X-RateLimit-Remaining` and `-Reset` (seconds from now, or since 1970), and `RateLimit` in its written forms
+/// How long an answer says that its budget is used up: no request remains until the reset.
+/// Understands `RateLimit-Remaining` and `-Reset`, `X-RateLimit-Remaining` and `-Reset` (seconds
+/// from now, or since 1970), and `RateLimit` in its written forms
 /// (draft-ietf-httpapi-ratelimit-headers: `limit=…, remaining=…, reset=…`, and `"name";r=…;t=…`).
 pub(super) fn exhausted_for(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
@@ -148,7 +150,8 @@ mod tests {
     }
 
     proptest! {
-        /// Never more under way than allowed, never stuck: with nothing under way and no pause, one may always start.
+        /// Never more under way than allowed, never stuck: with nothing under way and no pause, one
+        /// may always start.
         #[test]
         fn the_bound_holds_and_somebody_may_always_start(
             concurrency in 0_usize..50, steps in prop::collection::vec((0_u8..4, 0_u64..5), 0..300)

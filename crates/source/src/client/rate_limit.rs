@@ -50,7 +50,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whoever waits as told never sends more than the rate and one bucket, and always gets a permit after one wait.
+        /// Whoever waits as told never sends more than the rate and one bucket, and always gets a
+        /// permit after one wait.
         #[test]
         fn no_more_than_the_rate_passes(rate in 0.1_f64..200.0, pauses in prop::collection::vec(0_u64..2_000, 1..100)) {
             let mut limiter = RateLimiter::new(RateLimitSpec { requests_per_second: rate }, Duration::ZERO);

@@ -4,7 +4,8 @@ use std::fmt;
 
 use url::Url;
 
-/// Names of query parameters and headers whose values are secrets; written without case, `-`, `_` and `.`.
+/// Names of query parameters and headers whose values are secrets; written without case, `-`, `_`
+/// and `.`.
 const SECRET_NAMES: &[&str] = &[
     "apikey",
     "auth",
@@ -47,7 +48,8 @@ pub fn is_secret_name(name: &str) -> bool {
     SECRET_NAMES.contains(&plain.as_str()) || SECRET_ENDS.iter().any(|end| plain.ends_with(end))
 }
 
-/// Shows a URL without its user info, and with `***` for the values of parameters that may be secrets.
+/// Shows a URL without its user info, and with `***` for the values of parameters that may be
+/// secrets.
 pub(crate) struct SafeUrl<'a> {
     url: &'a Url,
     more_secrets: &'a [String],

@@ -27,7 +27,8 @@ pub struct ApiRequest {
     pub body: RequestBody,
     /// What to do about answers of a certain kind, first match first.
     pub actions: Arc<[ResponseAction]>,
-    /// How it is authenticated, instead of the client's way. Requests that share it share its tokens.
+    /// How it is authenticated, instead of the client's way. Requests that share it share its
+    /// tokens.
     pub auth: Option<Arc<Auth>>,
 }
 
@@ -60,8 +61,8 @@ impl ApiRequest {
         url
     }
 
-    /// The client's headers with the request's own on top. Without `with_credentials`, those of the client's that usually carry
-    /// credentials stay at home.
+    /// The client's headers with the request's own on top. Without `with_credentials`, those of the
+    /// client's that usually carry credentials stay at home.
     pub(super) fn headers(&self, client: &[Header], with_credentials: bool) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -114,7 +115,8 @@ impl fmt::Debug for RequestBody {
 }
 
 impl fmt::Debug for ApiRequest {
-    /// Shows what may be shown: parameters and headers may be secrets, and so may anything in a body.
+    /// Shows what may be shown: parameters and headers may be secrets, and so may anything in a
+    /// body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = SafeUrl::new(&self.full_url(), &[]).to_string();
         f.debug_struct("ApiRequest")

@@ -1,4 +1,5 @@
-//! Whether a failure is worth another try, and when. Pure: one [`RetryState`] per request, fed with the outcome of each try.
+//! Whether a failure is worth another try, and when. Pure: one [`RetryState`] per request, fed with
+//! the outcome of each try.
 
 use std::time::{Duration, SystemTime};
 
@@ -73,7 +74,8 @@ impl RetryState {
         self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 
-    /// Takes the last failure back: it was the token's, and the request goes out again with another one.
+    /// Takes the last failure back: it was the token's, and the request goes out again with another
+    /// one.
     pub(super) fn forgive(&mut self) {
         self.failures = self.failures.saturating_sub(1);
     }
@@ -124,7 +126,8 @@ pub(super) fn is_passing(kind: TransportErrorKind) -> bool {
     }
 }
 
-/// The wait that the server asks for: whole seconds or an HTTP date (RFC 9110 §10.2.3). A date in the past asks for nothing.
+/// The wait that the server asks for: whole seconds or an HTTP date (RFC 9110 §10.2.3). A date in
+/// the past asks for nothing.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {

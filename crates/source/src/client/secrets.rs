@@ -1,4 +1,5 @@
-//! The secrets that a client knows: what its authentication was made of, and what it was given since.
+//! The secrets that a client knows: what its authentication was made of, and what it was given
+//! since.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -92,7 +93,8 @@ pub fn is_harmless_header(name: &HeaderName) -> bool {
     HARMLESS_HEADERS.contains(name) || name.as_str().ends_with("version")
 }
 
-/// Headers as they go out: each value that may be secret, and what stands behind a scheme or in a cookie alone.
+/// Headers as they go out: each value that may be secret, and what stands behind a scheme or in a
+/// cookie alone.
 fn of_headers(headers: &HeaderMap, secrets: &mut Vec<String>) {
     for (name, value) in headers.iter().filter(|(name, _)| !is_harmless_header(name)) {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -128,7 +130,8 @@ fn of_request_body(body: &[u8], is_secret: fn(&str) -> bool, secrets: &mut Vec<S
     }
 }
 
-/// Replaces the strings that are secret by the name of their field or by their value, and tells of each.
+/// Replaces the strings that are secret by the name of their field or by their value, and tells of
+/// each.
 pub fn hide(value: &mut Value, is_secret: &dyn Fn(Option<&str>, &str) -> bool, tell: &mut dyn FnMut(&str)) {
     fn walk(
         value: &mut Value,

@@ -119,7 +119,8 @@ impl Sender {
         self.observer.observe(event);
     }
 
-    /// Sends the same request for a token until it is answered with a success, or there is no more hope.
+    /// Sends the same request for a token until it is answered with a success, or there is no more
+    /// hope.
     pub(super) async fn send(
         &self,
         resource: &str,
@@ -138,7 +139,8 @@ impl Sender {
         }
     }
 
-    /// One try, in a turn that [`Self::wait_for_turn`] gave. Waits for the back-off after it when another one is worth it.
+    /// One try, in a turn that [`Self::wait_for_turn`] gave. Waits for the back-off after it when
+    /// another one is worth it.
     pub(super) async fn attempt(
         &self,
         turn: Option<Turn<'_>>,
@@ -223,8 +225,8 @@ impl Sender {
         Some(turn)
     }
 
-    /// Learns from an answer: a success lets more requests be under way, a budget that is used up lets none start before its
-    /// reset.
+    /// Learns from an answer: a success lets more requests be under way, a budget that is used up
+    /// lets none start before its reset.
     fn keep_budget(&self, host: &str, response: &http::Response<Bytes>) {
         let mut paces = self.paces();
         let pace = paces.of(host);
@@ -253,7 +255,8 @@ impl Sender {
     }
 }
 
-/// The first action that an answer fits, as in dlt: by status, by a string within the body, or by both.
+/// The first action that an answer fits, as in dlt: by status, by a string within the body, or by
+/// both.
 fn action_on(response: &http::Response<Bytes>, actions: &[ResponseAction]) -> Option<Action> {
     let fits = |action: &&ResponseAction| {
         action.status.is_none_or(|status| status == response.status())

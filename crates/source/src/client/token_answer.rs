@@ -24,11 +24,13 @@ pub(super) fn no_token(place: &str, what: &str) -> Error {
         .with_hint("check the URL in client.auth")
 }
 
-/// A token answer as APIs really give it: `token_type` may be missing, `expires_in` may be a string.
+/// A token answer as APIs really give it: `token_type` may be missing, `expires_in` may be a
+/// string.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct LenientToken {
     access_token: AccessToken,
-    /// Always bearer: that is how it is sent, and how servers mean it when they leave the field out or call it something else.
+    /// Always bearer: that is how it is sent, and how servers mean it when they leave the field out
+    /// or call it something else.
     #[serde(skip, default = "bearer")]
     token_type: BasicTokenType,
     #[serde(default, deserialize_with = "seconds", skip_serializing)]

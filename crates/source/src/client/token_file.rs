@@ -17,7 +17,8 @@ pub(super) fn read(file: &Path) -> Result<Option<Secret>> {
     }
 }
 
-/// Checks that a rotated refresh token could be kept, before it is asked for: the answer makes the old one void.
+/// Checks that a rotated refresh token could be kept, before it is asked for: the answer makes the
+/// old one void.
 pub(super) fn check(file: &Path) -> Result<()> {
     tempfile::NamedTempFile::new_in(folder_of(file)).map(drop).map_err(|error| {
         Error::auth(format!("a rotated refresh token could not be kept in {}, so none was asked for", file.display()))
@@ -30,7 +31,8 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-/// Keeps a rotated refresh token: the old one may be void from now on, so the file is replaced as a whole or not at all.
+/// Keeps a rotated refresh token: the old one may be void from now on, so the file is replaced as a
+/// whole or not at all.
 pub(super) fn keep(file: &Path, token: &Secret) -> Result<()> {
     let replace = || {
         // A temporary file is for its owner only.

@@ -1,7 +1,8 @@
 //! The only socket: one request, one whole answer.
 //!
-//! An answer is returned when all of its body has arrived, decompressed and within its bound, or not at all. Redirects are followed only within the
-//! origin of the request, so that credentials do not leave it.
+//! An answer is returned when all of its body has arrived, decompressed and within its bound, or
+//! not at all. Redirects are followed only within the origin of the request, so that credentials do
+//! not leave it.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -40,8 +41,10 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
-/// What a request is for; an extension of requests, for transports that keep what goes through them. Requests without one are for data.
+/// What a request is for; an extension of requests, for transports that keep what goes through
+/// them. Requests without one are for data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Purpose {
     /// A token: request and answer are made of secrets.
     Credentials,
@@ -71,6 +74,7 @@ pub struct TransportError {
 /// What kind of failure an exchange ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum TransportErrorKind {
     /// No connection.
     Connect,
@@ -120,18 +124,20 @@ impl StdError for TransportError {
 pub struct ReqwestTransport {
     proxies: Vec<reqwest::Proxy>,
     trusts_machine: bool,
-    /// One client per pair of connect and read timeout, with TLS and without, since those are fixed when a client is built.
+    /// One client per pair of connect and read timeout, with TLS and without, since those are fixed
+    /// when a client is built.
     clients: Mutex<HashMap<(u128, u128, bool), reqwest::Client>>,
 }
 
 impl ReqwestTransport {
-    /// Makes a transport that uses the proxies that `environment` names and trusts Mozilla's roots, which are built in; those of the machine, too, where
-    /// it is the environment of the process.
+    /// Makes a transport that uses the proxies that `environment` names and trusts Mozilla's roots,
+    /// which are built in; those of the machine, too, where it is the environment of the process.
     pub fn new(environment: &Environment) -> Self {
         Self { proxies: proxies(environment), trusts_machine: environment.trusts_machine(), clients: Mutex::default() }
     }
 
-    /// The client for addresses with or without TLS. The roots of trust are read when the first address wants them: that takes milliseconds.
+    /// The client for addresses with or without TLS. The roots of trust are read when the first
+    /// address wants them: that takes milliseconds.
     fn client(&self, timeouts: Timeouts, with_tls: bool) -> Result<reqwest::Client, TransportError> {
         let key = (timeouts.connect.as_nanos(), timeouts.read.as_nanos(), with_tls);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);

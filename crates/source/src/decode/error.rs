@@ -7,7 +7,8 @@ use arrow::error::ArrowError;
 use lakefeed_model::error::Error;
 use lakefeed_model::spec::JsonPath;
 
-/// The result of everything that can fail a whole page. Boxed, so that the happy path moves one word.
+/// The result of everything that can fail a whole page. Boxed, so that the happy path moves one
+/// word.
 pub(super) type PageResult<T> = Result<T, Box<DecodeError>>;
 
 /// A place in a page.

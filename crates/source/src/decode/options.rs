@@ -16,7 +16,8 @@ pub struct PageInput<'p> {
     pub format: RecordFormat,
     /// What the paginator wants to know of it.
     pub questions: &'p Questions,
-    /// An object, as JSON text, whose members every record of the page has behind its own; empty for none.
+    /// An object, as JSON text, whose members every record of the page has behind its own; empty
+    /// for none.
     pub members: &'p str,
 }
 
@@ -29,8 +30,8 @@ pub struct RowTarget<'t> {
     pub rules: Option<&'t FieldRules>,
     /// The paths of fields, such as `$.id`, whose values never move to columns of variants.
     pub fixed_fields: &'t [String],
-    /// The columns that a deleting record must have; `None` where no record deletes. Where one may, batches are those of
-    /// [`RecordSchema::to_arrow_with_deletes`].
+    /// The columns that a deleting record must have; `None` where no record deletes. Where one may,
+    /// batches are those of [`RecordSchema::to_arrow_with_deletes`].
     pub delete_key: Option<&'t [String]>,
 }
 
@@ -70,7 +71,8 @@ pub enum UnknownFields {
     Reject,
     /// The page fails, unless its value is null.
     Fail,
-    /// The page is not taken, unless its value is null, and says what it lacks: [`Decoded::mismatches`](super::Decoded::mismatches).
+    /// The page is not taken, unless its value is null, and says what it lacks:
+    /// [`Decoded::mismatches`](super::Decoded::mismatches).
     Collect,
 }
 
@@ -81,12 +83,14 @@ pub enum TypeMismatches {
     Reject,
     /// It is null, where its column may be null; else its record is refused.
     Null,
-    /// It goes to the column beside its own for values of its kind ([`Variant`](lakefeed_model::schema::Variant)). Where there
-    /// is none, it is treated as a field that the schema does not have, and the page says that it wants one.
+    /// It goes to the column beside its own for values of its kind
+    /// ([`Variant`](lakefeed_model::schema::Variant)). Where there is none, it is treated as a
+    /// field that the schema does not have, and the page says that it wants one.
     Variant,
     /// The page fails.
     Fail,
-    /// The page is not taken, and says what does not fit: [`Decoded::mismatches`](super::Decoded::mismatches).
+    /// The page is not taken, and says what does not fit:
+    /// [`Decoded::mismatches`](super::Decoded::mismatches).
     Collect,
 }
 

@@ -29,8 +29,8 @@ pub(super) enum Style {
     LinkHeader,
 }
 
-/// An API with `count` records in pages of `size`, whose answers fail as a seed says, and come in another order than they were
-/// asked for.
+/// An API with `count` records in pages of `size`, whose answers fail as a seed says, and come in
+/// another order than they were asked for.
 #[derive(Debug)]
 pub(super) struct Api {
     style: Style,

@@ -72,7 +72,8 @@ pub struct ListingOutcome {
 }
 
 impl Listing {
-    /// A listing at its first page, with the request that [`render`](super::render) made of its endpoint. Nothing is sent yet.
+    /// A listing at its first page, with the request that [`render`](super::render) made of its
+    /// endpoint. Nothing is sent yet.
     pub fn new(
         asked: Asked<'_>,
         slice: ApiRequest,
@@ -124,7 +125,8 @@ impl Listing {
         self.paginator.stated_total(meta)
     }
 
-    /// Fetches the next page; `None` when the listing has ended. After each page, [`Self::accept`] must be called before the next one.
+    /// Fetches the next page; `None` when the listing has ended. After each page, [`Self::accept`]
+    /// must be called before the next one.
     ///
     /// # Errors
     /// Those of [`Client::fetch`], and `Incomplete` when a limit is reached with more to come.
@@ -191,7 +193,8 @@ impl Listing {
     /// Takes note of what the last page held, and decides what follows. Exactly once per page.
     ///
     /// # Errors
-    /// `Source` when the page lacks what the paginator was told to look for; `Incomplete` when the listing goes in a circle.
+    /// `Source` when the page lacks what the paginator was told to look for; `Incomplete` when the
+    /// listing goes in a circle.
     pub fn accept(&mut self, meta: &PageMeta) -> Result<()> {
         if self.repetition.is_stuck(meta) {
             return Err(Error::incomplete(format!(
@@ -225,7 +228,8 @@ impl Listing {
         }
     }
 
-    /// Ends the listing at the page that was accepted last: what follows is past the range that is wanted.
+    /// Ends the listing at the page that was accepted last: what follows is past the range that is
+    /// wanted.
     pub fn stop_at_range(&mut self) {
         self.next = None;
         self.prefetch = Prefetch::default();

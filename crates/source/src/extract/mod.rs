@@ -1,7 +1,8 @@
-//! Drives one listing: asks the paginator, sends through the client, holds the limits, and proves the listing complete.
+//! Drives one listing: asks the paginator, sends through the client, holds the limits, and proves
+//! the listing complete.
 //!
-//! Decoding is the caller's: it takes each [`Page`], and tells what it held with [`Listing::accept`]. So a page that cannot be decoded never moves
-//! the paginator.
+//! Decoding is the caller's: it takes each [`Page`], and tells what it held with
+//! [`Listing::accept`]. So a page that cannot be decoded never moves the paginator.
 
 mod complete;
 mod fetcher;

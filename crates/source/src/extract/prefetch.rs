@@ -1,4 +1,5 @@
-//! Pages that are fetched before their turn. What they are is a prediction; only what the paginator then asks for is handed out.
+//! Pages that are fetched before their turn. What they are is a prediction; only what the paginator
+//! then asks for is handed out.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,7 +12,8 @@ use crate::client::ApiRequest;
 use crate::paginate::PageRequest;
 use lakefeed_model::error::{Error, Result};
 
-/// Pages that must be left of a listing before it is worth to fetch ahead; a handful is asked for one after the other.
+/// Pages that must be left of a listing before it is worth to fetch ahead; a handful is asked for
+/// one after the other.
 pub(super) const WORTH_IT_PAGES: u64 = 6;
 
 /// Bytes of pages that may wait for their turn, as far as the size of the last page tells.
@@ -46,8 +48,8 @@ impl Prefetch {
         self.flying.push_back(Flight { page, task });
     }
 
-    /// The answer for `page`, when it is the next one on its way. Otherwise the prediction was wrong, and all that is on its way is
-    /// dropped.
+    /// The answer for `page`, when it is the next one on its way. Otherwise the prediction was
+    /// wrong, and all that is on its way is dropped.
     pub(super) async fn take(&mut self, page: &PageRequest) -> Option<Result<Got>> {
         let mut flight = self.flying.pop_front()?;
         if flight.page != *page {

@@ -1,4 +1,5 @@
-//! What tests of listings share: an endpoint of an API on no network, and a client that talks to a double of it.
+//! What tests of listings share: an endpoint of an API on no network, and a client that talks to a
+//! double of it.
 
 use std::sync::Arc;
 use std::time::Duration;

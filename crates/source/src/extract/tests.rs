@@ -163,7 +163,8 @@ async fn a_listing_that_was_not_read_whole_is_incomplete() {
             "the total moved from 4 to 3",
             "run again",
         ),
-        // A record went away before the reader, which pulled another one past it; the count alone would look right.
+        // A record went away before the reader, which pulled another one past it; the count alone
+        // would look right.
         (
             offset(2),
             |offset| (if offset == 0 { 0..2 } else { 3..4 }, json!({"total": if offset == 0 { 4 } else { 3 }})),

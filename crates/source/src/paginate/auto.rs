@@ -1,8 +1,8 @@
 //! How an API pages, when nobody says: dlt's rules, by what the first page looks like.
 //!
-//! In this order: a `Link` header with the relation `next`; a link under a key that starts with `next`; a number of pages; any
-//! other value under a key that starts with `next`, which is a token for the parameter `cursor`; else there is one page. An offset
-//! is never detected.
+//! In this order: a `Link` header with the relation `next`; a link under a key that starts with
+//! `next`; a number of pages; any other value under a key that starts with `next`, which is a token
+//! for the parameter `cursor`; else there is one page. An offset is never detected.
 
 use super::follow::Follow;
 use super::page_meta::{Lookup, PageMeta, PagingHints, Scalar};

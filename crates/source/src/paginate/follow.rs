@@ -1,13 +1,15 @@
-//! Pages that lead to the next one: by a token in the body or a header, by a link, or by their last record.
+//! Pages that lead to the next one: by a token in the body or a header, by a link, or by their last
+//! record.
 //!
 //! Per accepted page, in this order:
 //!
 //! 1. A page without records ends the listing if `stop_after_empty_page`.
-//! 2. With `has_more_path`, the value must be there and be a boolean; false ends the listing. True is a promise: a
-//!    page that says that there is more and does not say how to go on is an error.
-//! 3. A token or link that is missing, null, empty, false or 0 ends the listing. (A last record without a value is an
-//!    error: the listing cannot go on after it.)
-//! 4. A token or link that came before is a loop, which is an error. Brent's cycle detection finds it in constant memory.
+//! 2. With `has_more_path`, the value must be there and be a boolean; false ends the listing. True
+//!    is a promise: a page that says that there is more and does not say how to go on is an error.
+//! 3. A token or link that is missing, null, empty, false or 0 ends the listing. (A last record
+//!    without a value is an error: the listing cannot go on after it.)
+//! 4. A token or link that came before is a loop, which is an error. Brent's cycle detection finds
+//!    it in constant memory.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +24,8 @@ pub struct Follow {
     spec: FollowSpec,
     /// What the next request is asked with; none for the first.
     next: Option<Scalar>,
-    /// A token that came before, kept while `since` doubles: what comes after it is compared with it.
+    /// A token that came before, kept while `since` doubles: what comes after it is compared with
+    /// it.
     landmark: Option<Scalar>,
     /// Tokens since the landmark, and how many until it is moved.
     since: u64,
@@ -118,8 +121,9 @@ impl Follow {
         })
     }
 
-    /// Compares a token with one that came before. Brent (1980): the landmark moves whenever as many tokens came as before it,
-    /// so that any circle is found after at most three times its length.
+    /// Compares a token with one that came before. Brent (1980): the landmark moves whenever as
+    /// many tokens came as before it, so that any circle is found after at most three times its
+    /// length.
     fn note(&mut self, next: &Scalar) -> Result<(), PaginationError> {
         if self.landmark.as_ref() == Some(next) || self.next.as_ref() == Some(next) {
             return Err(PaginationError::Loop { token: next.describe() });

@@ -2,8 +2,9 @@
 
 /// The target of the first link of `header` with the relation `relation`, as it is written.
 ///
-/// `<https://api.example/events?page=2>; rel="next", <…>; rel="last"`. A `rel` may hold several relations, in any case; parameters come in
-/// any order; commas and semicolons may stand inside `<…>` and quotes. What is not a link is passed over.
+/// `<https://api.example/events?page=2>; rel="next", <…>; rel="last"`. A `rel` may hold several
+/// relations, in any case; parameters come in any order; commas and semicolons may stand inside
+/// `<…>` and quotes. What is not a link is passed over.
 pub fn link_target(header: &str, relation: &str) -> Option<String> {
     let mut rest = header;
     loop {
@@ -17,7 +18,8 @@ pub fn link_target(header: &str, relation: &str) -> Option<String> {
     }
 }
 
-/// Reads the parameters of one link: whether one of its relations is `relation`, and what follows the link.
+/// Reads the parameters of one link: whether one of its relations is `relation`, and what follows
+/// the link.
 fn read_parameters<'a>(parameters: &'a str, relation: &str) -> (bool, &'a str) {
     let mut rest = parameters;
     let mut found = false;

@@ -1,7 +1,8 @@
 //! Which page comes next. Pure, serialisable state machines: no socket, no clock, no task.
 //!
-//! [`Paginator::next`] runs once per *accepted* page, so retries cannot move it. It ends with a named [`StopReason`].
-//! Its state is data: serialise it to stop, deserialise it and call [`Paginator::first`] to go on.
+//! [`Paginator::next`] runs once per *accepted* page, so retries cannot move it. It ends with a
+//! named [`StopReason`]. Its state is data: serialise it to stop, deserialise it and call
+//! [`Paginator::first`] to go on.
 
 mod auto;
 mod follow;

@@ -2,11 +2,13 @@
 //!
 //! Per accepted page, in this order:
 //!
-//! 1. A page without records ends the listing if `stop_after_empty_page`, unless the page itself states a total that
-//!    is not reached yet: then the server filters its pages, and the listing goes on.
+//! 1. A page without records ends the listing if `stop_after_empty_page`, unless the page itself
+//!    states a total that is not reached yet: then the server filters its pages, and the listing
+//!    goes on.
 //! 2. With `total_path`, the total must be there and be an integer; it is read anew on every page.
 //! 3. With `has_more_path`, the value must be there and be a boolean.
-//! 4. The offset grows by `limit`. The listing ends when it reaches the total or `maximum_offset` (exclusive).
+//! 4. The offset grows by `limit`. The listing ends when it reaches the total or `maximum_offset`
+//!    (exclusive).
 //! 5. A false `has_more_path` ends the listing; a true one never prolongs it past rule 4.
 //!
 //! A short page never ends a listing.

@@ -33,7 +33,8 @@ pub struct PageMeta {
     pub content: Option<Content>,
 }
 
-/// The records of a page, as far as it takes to know them again. What stands beside them, such as a token, plays no part.
+/// The records of a page, as far as it takes to know them again. What stands beside them, such as a
+/// token, plays no part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Content {
     /// A hash of their text, and of the commas and the whitespace between them.
@@ -115,7 +116,8 @@ impl Scalar {
         whole.map_or(text, |(whole, _)| whole).parse().ok()
     }
 
-    /// The value as a boolean; the strings that dlt takes for one count, in any case: `true`, `yes`, `t`, `y`, `1` and their opposites.
+    /// The value as a boolean; the strings that dlt takes for one count, in any case: `true`,
+    /// `yes`, `t`, `y`, `1` and their opposites.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
@@ -137,7 +139,8 @@ impl Scalar {
         }
     }
 
-    /// Whether the value says that there is no next page: null, false, 0 or an empty text, as in dlt.
+    /// Whether the value says that there is no next page: null, false, 0 or an empty text, as in
+    /// dlt.
     pub fn is_nothing(&self) -> bool {
         match self {
             Self::Null | Self::Bool(false) => true,

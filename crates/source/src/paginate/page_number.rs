@@ -1,10 +1,11 @@
 //! Numbered pages, with dlt's options and its order of rules.
 //!
-//! The rules are those of the offset paginator; the total is a number of *pages*, so the listing ends when the next number would
-//! be `base_page + total`. `maximum_page` is exclusive.
+//! The rules are those of the offset paginator; the total is a number of *pages*, so the listing
+//! ends when the next number would be `base_page + total`. `maximum_page` is exclusive.
 //!
-//! Where the paginator was detected and the page did not say its own number, it is open whether the API counts from 0 or from 1. The first
-//! page is then 0; when page 1 turns out to be the first page again, the API counts from 1, and the listing goes on with page 2.
+//! Where the paginator was detected and the page did not say its own number, it is open whether the
+//! API counts from 0 or from 1. The first page is then 0; when page 1 turns out to be the first
+//! page again, the API counts from 1, and the listing goes on with page 2.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +64,8 @@ impl PageNumber {
         page.values.get(usize::from(self.spec.total_path.is_some()))?.found()?.as_bool()
     }
 
-    /// The request to go on with when the last page turned out to be the one before it once more, where that only means that
-    /// the API counts from 1.
+    /// The request to go on with when the last page turned out to be the one before it once more,
+    /// where that only means that the API counts from 1.
     pub(super) fn count_from_one(&mut self) -> Option<PageRequest> {
         if !self.base_is_guessed || self.next_page != self.spec.base_page + 1 {
             return None;

@@ -60,7 +60,8 @@ impl Paginator {
         Questions { lookups, wants_hints: *self == Self::Auto }
     }
 
-    /// What [`Self::next`] wants to know of a page's headers, in the order of [`PageMeta::headers`].
+    /// What [`Self::next`] wants to know of a page's headers, in the order of
+    /// [`PageMeta::headers`].
     pub fn header_lookups(&self) -> Vec<HeaderLookup> {
         match self {
             Self::SinglePage | Self::Offset(_) | Self::PageNumber(_) => Vec::new(),
@@ -90,7 +91,8 @@ impl Paginator {
         }
     }
 
-    /// The request to go on with when the last page is the one before it once more, where that has a harmless meaning.
+    /// The request to go on with when the last page is the one before it once more, where that has
+    /// a harmless meaning.
     pub fn after_repetition(&mut self) -> Option<PageRequest> {
         match self {
             Self::PageNumber(pages) => pages.count_from_one(),
@@ -98,8 +100,8 @@ impl Paginator {
         }
     }
 
-    /// The request `ahead` pages after the next one, where the last page states a total that makes it certain. What
-    /// [`Self::next`] says when it comes to that page is what counts.
+    /// The request `ahead` pages after the next one, where the last page states a total that makes
+    /// it certain. What [`Self::next`] says when it comes to that page is what counts.
     pub fn ahead(&self, ahead: u64, page: &PageMeta) -> Option<PageRequest> {
         match self {
             Self::SinglePage | Self::Auto | Self::Follow(_) => None,
@@ -108,10 +110,12 @@ impl Paginator {
         }
     }
 
-    /// How many records the page says that the whole listing has, counted from the listing's first record.
+    /// How many records the page says that the whole listing has, counted from the listing's first
+    /// record.
     pub fn stated_total(&self, page: &PageMeta) -> Option<u64> {
         match self {
-            // One page is all that was found; where it speaks of more records, there are other pages.
+            // One page is all that was found; where it speaks of more records, there are other
+            // pages.
             Self::Auto => {
                 let in_header = page.headers.get(1).and_then(Lookup::found).and_then(Scalar::as_u64);
                 let in_body = || page.hints.as_ref()?.total.as_ref()?.as_u64();

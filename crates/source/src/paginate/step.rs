@@ -1,4 +1,5 @@
-//! What follows an accepted page: another request, the end with its reason, or why neither can be told.
+//! What follows an accepted page: another request, the end with its reason, or why neither can be
+//! told.
 
 use std::fmt;
 

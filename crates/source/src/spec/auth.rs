@@ -100,11 +100,13 @@ pub struct OAuth2Spec {
     pub client_secret: Secret,
     /// How the client proves itself to the token endpoint.
     pub client_authentication: ClientAuthentication,
-    /// Further form fields of the token request (`scope`, `audience`, …). A field named like one of ours replaces it.
+    /// Further form fields of the token request (`scope`, `audience`, …). A field named like one of
+    /// ours replaces it.
     pub request_data: Vec<(String, Secret)>,
     /// How long a token lives whose answer has no `expires_in`.
     pub default_token_expiration: Duration,
-    /// How long before its expiry a token is refreshed; at most half of the token's life is spent on it.
+    /// How long before its expiry a token is refreshed; at most half of the token's life is spent
+    /// on it.
     pub expiry_leeway: Duration,
 }
 

@@ -25,14 +25,16 @@ pub struct ClientSpec {
     pub timeouts: Timeouts,
     /// Requests that may be under way at the same time; at least 1.
     pub concurrency: usize,
-    /// Hosts beside that of `base_url` that links may lead to and that get the credentials, as `host` or `host:port`.
+    /// Hosts beside that of `base_url` that links may lead to and that get the credentials, as
+    /// `host` or `host:port`.
     pub allowed_hosts: Vec<String>,
     /// Whether plain http may be spoken to hosts that are not on loopback.
     pub allow_http: bool,
 }
 
 impl ClientSpec {
-    /// Whether credentials may go to `url`, and links may lead there: to the origin of `base_url` and to `allowed_hosts`.
+    /// Whether credentials may go to `url`, and links may lead there: to the origin of `base_url`
+    /// and to `allowed_hosts`.
     pub fn trusts(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         let with_port = url.port().map(|port| format!("{host}:{port}"));
@@ -78,7 +80,8 @@ pub struct RetrySpec {
     pub backoff_factor: f64,
     /// No wait is longer than this, `Retry-After` included.
     pub max_wait: Duration,
-    /// Up to this share of a wait is added at random, so that clients do not march in step; 0 for none.
+    /// Up to this share of a wait is added at random, so that clients do not march in step; 0 for
+    /// none.
     pub jitter: f64,
 }
 

@@ -29,8 +29,8 @@ pub enum Placement {
     Body(JsonPath),
 }
 
-/// dlt's offset paginator, option for option. At least one of `total_path`, `maximum_offset`, `has_more_path` and
-/// `stop_after_empty_page` is set: a listing must be able to end.
+/// dlt's offset paginator, option for option. At least one of `total_path`, `maximum_offset`,
+/// `has_more_path` and `stop_after_empty_page` is set: a listing must be able to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetSpec {
     /// Records asked for per page, and the step of the offset; at least 1.
@@ -70,8 +70,8 @@ pub struct PageNumberSpec {
     pub has_more_path: Option<JsonPath>,
 }
 
-/// A paginator in which each page leads to the next one: dlt's `cursor`, `header_cursor`, `json_link` and `header_link`,
-/// and `keyset`, which goes on after the last record.
+/// A paginator in which each page leads to the next one: dlt's `cursor`, `header_cursor`,
+/// `json_link` and `header_link`, and `keyset`, which goes on after the last record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowSpec {
     /// Where a page says how to go on.
@@ -80,7 +80,8 @@ pub struct FollowSpec {
     pub to: FollowTo,
     /// Whether a page without records ends the listing.
     pub stop_after_empty_page: bool,
-    /// Where the page says whether there is another; apart from the token, and only able to end a listing.
+    /// Where the page says whether there is another; apart from the token, and only able to end a
+    /// listing.
     pub has_more_path: Option<JsonPath>,
 }
 
@@ -104,6 +105,7 @@ pub enum FollowFrom {
 pub enum FollowTo {
     /// It goes into the next request.
     Value(Placement),
-    /// It is the next request's URL, perhaps relative to the last one; the endpoint's parameters are not added again.
+    /// It is the next request's URL, perhaps relative to the last one; the endpoint's parameters
+    /// are not added again.
     Url,
 }

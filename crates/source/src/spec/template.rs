@@ -1,7 +1,9 @@
-//! Texts of a request with places that a run fills in: `{resources.posts.id}`, `{incremental.start_value}`.
+//! Texts of a request with places that a run fills in: `{resources.posts.id}`,
+//! `{incremental.start_value}`.
 //!
-//! `{{name}}` stands for a literal `{name}`. Other braces are literal, so that a GraphQL query needs no escapes; only a lone
-//! `{name}` is a [`Placeholder::Name`], which a path binds to the parameter of that name.
+//! `{{name}}` stands for a literal `{name}`. Other braces are literal, so that a GraphQL query
+//! needs no escapes; only a lone `{name}` is a [`Placeholder::Name`], which a path binds to the
+//! parameter of that name.
 
 use std::fmt;
 
@@ -142,8 +144,8 @@ impl Template {
         }
     }
 
-    /// Whether a path with this text leads to a single entity: its last segment has a place, as in `posts/{id}`, `posts/{id}.json` or
-    /// `posts/{id}/`.
+    /// Whether a path with this text leads to a single entity: its last segment has a place, as in
+    /// `posts/{id}`, `posts/{id}.json` or `posts/{id}/`.
     pub fn leads_to_single_entity(&self) -> bool {
         let mut has_place = false;
         let mut is_after_slash = false;

@@ -33,7 +33,8 @@ impl CursorRange {
     }
 }
 
-/// Where the key of a record is. None where it is not known: then all of a record tells it from others.
+/// Where the key of a record is. None where it is not known: then all of a record tells it from
+/// others.
 fn key_paths(spec: &CursorSpec, resource: &ResourceSpec, shapes: Option<&Shapes>) -> Vec<JsonPath> {
     match (&spec.key, shapes) {
         (Some(own), _) => own.iter().map(|name| JsonPath::keys([name.clone()])).collect(),

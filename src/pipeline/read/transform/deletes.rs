@@ -23,7 +23,8 @@ impl DeleteRule {
     pub(super) fn of(resource: &ResourceSpec, shapes: Option<&Shapes>) -> Option<Self> {
         let merges = resource.write_disposition == WriteDisposition::Merge;
         let deletes = resource.deletes.as_ref().filter(|_| merges)?;
-        // Keys of records that delete are no deeper; without a schema, nothing is made of the records yet.
+        // Keys of records that delete are no deeper; without a schema, nothing is made of the
+        // records yet.
         let key = |name: &String| match shapes {
             Some(shapes) => shapes.path_of(name).into_iter().next().unwrap_or_default(),
             None => name.clone(),

@@ -1,4 +1,5 @@
-//! What is decided about each record before it is typed: fields of the parent, the cursor's range, keys for the children.
+//! What is decided about each record before it is typed: fields of the parent, the cursor's range,
+//! keys for the children.
 
 mod cursor;
 mod deletes;
@@ -23,7 +24,8 @@ pub(crate) use parent::SliceContext;
 /// The transform of one pass over a resource.
 #[derive(Debug)]
 pub(crate) struct RecordTransform {
-    /// The members that every record of the present slice has behind its own, as an object; empty for none.
+    /// The members that every record of the present slice has behind its own, as an object; empty
+    /// for none.
     from_parent: Arc<str>,
     cursor: Option<CursorRange>,
     steps: Vec<ProcessingStep>,
@@ -45,7 +47,8 @@ impl RecordTransform {
         Self { from_parent: Arc::default(), cursor, steps: resource.processing_steps.clone(), deletes, children }
     }
 
-    /// A transform that only applies the processing steps: what was decided about a record before it was refused is not decided again.
+    /// A transform that only applies the processing steps: what was decided about a record before
+    /// it was refused is not decided again.
     pub(crate) fn of_steps(resource: &ResourceSpec, shapes: Option<&Shapes>) -> Self {
         let deletes = DeleteRule::of(resource, shapes);
         Self {
@@ -73,7 +76,8 @@ impl RecordTransform {
         }
     }
 
-    /// The members that every record of the present slice has behind its own, as an object; empty for none.
+    /// The members that every record of the present slice has behind its own, as an object; empty
+    /// for none.
     pub(crate) fn members(&self) -> Arc<str> {
         Arc::clone(&self.from_parent)
     }
@@ -83,7 +87,8 @@ impl RecordTransform {
         self.cursor.as_ref().map(|cursor| &cursor.run)
     }
 
-    /// The pages that follow were not there when the listing was begun: see [`CursorRun::freeze_cursor`].
+    /// The pages that follow were not there when the listing was begun: see
+    /// [`CursorRun::freeze_cursor`].
     pub(crate) fn freeze_cursor(&mut self) {
         if let Some(cursor) = &mut self.cursor {
             cursor.run.freeze_cursor();

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// Something that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
 pub struct Finding {
     /// How bad it is.
     pub level: Level,
@@ -28,6 +29,7 @@ pub enum Level {
 /// The kinds of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FindingCode {
     /// A commit is missing between others.
     CommitMissing,
@@ -69,6 +71,37 @@ pub enum FindingCode {
     RejectsSize,
     /// A run has left something in staging.
     StagingLeft,
+}
+
+impl FindingCode {
+    /// Returns what can be done about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::CommitMissing
+            | Self::CommitUnreadable
+            | Self::CommitContradictory
+            | Self::CheckpointForeign
+            | Self::MarkerAhead
+            | Self::MarkerContradictory => "commits are written once and never changed: restore the log from a copy",
+            Self::Unpublished => "the next run of the pipeline finishes publishing before anything else",
+            Self::SnapshotFileUnusable | Self::SnapshotFileContradictory => {
+                "delete the snapshot files that do not fit: they are derived from the log, and will be written again"
+            }
+            Self::StrayFile => "move stray files out of the table's folder: readers who glob take them for rows",
+            Self::FileMissing
+            | Self::FileSize
+            | Self::FileUnreadable
+            | Self::FileRows
+            | Self::FileSchema
+            | Self::KeyRange
+            | Self::KeyRepeated
+            | Self::WrongPartition
+            | Self::RejectsSize
+            | Self::StagingLeft => {
+                "restore damaged data files from a copy, or build the table anew: lakefeed run PIPELINE --full-refresh"
+            }
+        }
+    }
 }
 
 impl Finding {

@@ -180,7 +180,8 @@ async fn check_markers(storage: &Storage, log: &mut Log, last: u64, findings: &m
         if number != log.snapshot.version {
             continue;
         }
-        // A run that has published the next commit sweeps it; then there is another state to look at.
+        // A run that has published the next commit sweeps it; then there is another state to look
+        // at.
         let Some(bytes) = storage.get_if_present(&marker.location).await? else { continue };
         log.snapshot.published = true;
         let marker: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::spec::{IncrementalValue, JsonPath, Lag};
 
-fn spec() -> CursorSpec {
+/// A cursor at `n`, which grows.
+pub(in crate::checkpoint) fn spec() -> CursorSpec {
     CursorSpec {
         cursor_path: JsonPath::keys(["n"]),
         initial_value: None,
@@ -27,7 +28,8 @@ fn number(value: u64) -> CursorValue {
     CursorValue::Number(value.to_string())
 }
 
-/// One run over records `(cursor value, key)`; returns the keys that were kept, and what is remembered.
+/// One run over records `(cursor value, key)`; returns the keys that were kept, and what is
+/// remembered.
 fn run(spec: &CursorSpec, state: Option<&CursorState>, records: &[(u64, u128)]) -> (Vec<u128>, Option<CursorState>) {
     let mut run = CursorRun::begin(spec, state, None).unwrap();
     let kept = records
@@ -156,7 +158,8 @@ fn a_missing_value_raises_is_kept_or_is_left_out() {
 }
 
 proptest! {
-    /// However the API's records are cut into runs, each that is at or after the last value is appended exactly once.
+    /// However the API's records are cut into runs, each that is at or after the last value is
+    /// appended exactly once.
     #[test]
     fn runs_that_follow_each_other_take_every_record_once(
         mut values in prop::collection::vec(0_u64..20, 1..60), cuts in prop::collection::vec(0_usize..60, 0..5)

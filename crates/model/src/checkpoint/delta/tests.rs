@@ -5,8 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::checkpoint::CursorRun;
-use crate::spec::{CursorSpec, JsonPath, Lag, OnMissing, RangeBound};
+use crate::checkpoint::{CursorRun, cursor};
+use crate::spec::{CursorSpec, Lag};
 
 fn state(value: i64) -> CursorState {
     CursorState { last_value: CursorValue::Number(value.to_string()), boundary: Vec::new() }
@@ -69,21 +69,8 @@ fn values_of_two_kinds_have_no_order() {
 }
 
 fn spec(lag: Option<u32>, order: LastValue) -> CursorSpec {
-    CursorSpec {
-        cursor_path: JsonPath::keys(["n"]),
-        initial_value: None,
-        end_value: None,
-        last_value: order,
-        lag: lag.map(|amount| Lag { amount: amount.into(), unit: None }),
-        row_order: None,
-        on_missing: OnMissing::Raise,
-        range_start: RangeBound::Closed,
-        range_end: RangeBound::Open,
-        key: None,
-        format: None,
-        step: None,
-        lookback: None,
-    }
+    let lag = lag.map(|amount| Lag { amount: amount.into(), unit: None });
+    CursorSpec { last_value: order, lag, ..cursor::tests::spec() }
 }
 
 /// What runs over these records remember, run by run, and the deltas that they say.
@@ -139,7 +126,8 @@ proptest! {
         prop_assert!(!changes || left_out + 1 == deltas.len() || position.as_ref() == deltas.last().map(|last| &last.to));
     }
 
-    /// Each window is a slice of its own: after all of them the cursor is where one run over the range leaves it.
+    /// Each window is a slice of its own: after all of them the cursor is where one run over the
+    /// range leaves it.
     #[test]
     fn the_deltas_of_windows_follow_each_other(days in 1_u64..20, step in 1_u64..7, before in prop::option::of(0_u64..10)) {
         let day = |day: u64| CursorValue::Number((day * 86_400).to_string());
@@ -157,7 +145,8 @@ proptest! {
             prop_assert!(alone.follows(position.as_ref()));
             let delta = alone.delta(false).unwrap().unwrap();
             let skipped = windows.get(number + 1).map(|next| run.over(next, false).delta(false).unwrap().unwrap());
-            // A look-back begins before what was read: its first windows are there already, and may be left out.
+            // A look-back begins before what was read: its first windows are there already, and may
+            // be left out.
             let is_ahead = |skipped: &CursorDelta| match (&position, &skipped.from) {
                 (Some(position), Some(from)) => later(&position.last_value, &from.last_value, LastValue::Max) == Ok(Ordering::Less),
                 _ => true,

@@ -29,7 +29,8 @@ struct Unfolded {
 }
 
 impl Parts {
-    /// The rows of the records' own table. The column that says which of them delete stays, where there is one.
+    /// The rows of the records' own table. The column that says which of them delete stays, where
+    /// there is one.
     ///
     /// # Errors
     /// When the batch is not of the whole.
@@ -40,7 +41,8 @@ impl Parts {
         batch.project(&kept)
     }
 
-    /// The items of every list of the records of a batch, in the order of [`Parts::children`]. A list that is null has none.
+    /// The items of every list of the records of a batch, in the order of [`Parts::children`]. A
+    /// list that is null has none.
     ///
     /// # Errors
     /// When the batch is not of the whole.
@@ -77,7 +79,8 @@ fn unfold(child: &ChildTable, batch: &RecordBatch, around: Option<&Unfolded>) ->
     Ok(Unfolded { records, indexes, values })
 }
 
-/// The items of lists: the row of each, its place in the list of that row, and the items themselves.
+/// The items of lists: the row of each, its place in the list of that row, and the items
+/// themselves.
 fn items_of(lists: &ListArray) -> Result<(Vec<u32>, Vec<i64>, ArrayRef), ArrowError> {
     let count = lists.offsets().last().zip(lists.offsets().first()).map_or(0, |(last, first)| last - first);
     let room = usize::try_from(count).unwrap_or(0);

@@ -20,7 +20,8 @@ pub struct Reshaper {
 }
 
 impl Reshaper {
-    /// A maker of batches of `target`, the Arrow form of `table`, out of those of `records`. Either may have the column that says which rows delete.
+    /// A maker of batches of `target`, the Arrow form of `table`, out of those of `records`. Either
+    /// may have the column that says which rows delete.
     ///
     /// # Errors
     /// When the records lack what a column is made of.
@@ -68,7 +69,8 @@ fn taken(batch: &RecordBatch, place: &[usize]) -> Result<ArrayRef, ArrowError> {
     within(batch.columns().get(*first).ok_or_else(foreign)?, rest)
 }
 
-/// What is at `place` within objects, null where an object around it is; the array itself where it is nowhere within.
+/// What is at `place` within objects, null where an object around it is; the array itself where it
+/// is nowhere within.
 pub(crate) fn within(array: &ArrayRef, place: &[usize]) -> Result<ArrayRef, ArrowError> {
     let foreign = || ArrowError::SchemaError("a batch does not have the shape of its records".to_owned());
     let mut array = Arc::clone(array);

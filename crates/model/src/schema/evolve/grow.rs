@@ -13,14 +13,16 @@ pub struct Growth<'a> {
     pub columns: bool,
     /// What becomes of columns whose values do not fit; `None` when types stay.
     pub types: Option<Conflicts>,
-    /// The places of fields whose type stays whatever comes: those of the key and of the partitioning.
+    /// The places of fields whose type stays whatever comes: those of the key and of the
+    /// partitioning.
     pub fixed: &'a [String],
     /// The places with integers that no double is: they do not become doubles.
     pub undoubled: &'a Places,
 }
 
-/// The columns that hold what `known` holds and what was `seen`. A type only changes at the paths of `misfits` (`$.a.b`, without the indexes of
-/// lists), since what was seen of a page says little about a column that fits: strings that happen to look like dates are strings still.
+/// The columns that hold what `known` holds and what was `seen`. A type only changes at the paths
+/// of `misfits` (`$.a.b`, without the indexes of lists), since what was seen of a page says little
+/// about a column that fits: strings that happen to look like dates are strings still.
 pub fn grow(known: &[Column], seen: &[Column], growth: Growth<'_>, misfits: &Places) -> Vec<Column> {
     grow_level("$", known, seen, growth, misfits)
 }
@@ -66,8 +68,9 @@ fn grow_type(place: &str, known: &ColumnType, seen: &ColumnType, growth: Growth<
     }
 }
 
-/// Whether integers and doubles meet of which one does not hold the other: a double that is no column's type yet would lose digits of numbers that
-/// are there, and an integer that does not fit a column of doubles is none.
+/// Whether integers and doubles meet of which one does not hold the other: a double that is no
+/// column's type yet would lose digits of numbers that are there, and an integer that does not fit
+/// a column of doubles is none.
 fn is_beyond_doubles(place: &str, known: &ColumnType, seen: &ColumnType, growth: Growth<'_>) -> bool {
     match (known, seen) {
         (whole, ColumnType::Float64) if is_whole(whole) => growth.undoubled.contains(place),

@@ -6,12 +6,12 @@ use crate::schema::types::path::{Places, member_path};
 use crate::schema::types::record::{Column, ColumnType};
 use crate::schema::types::widen::holds;
 
-/// Returns the columns that hold what `known` holds and what a page shows: its records have the shape `seen`, and `known`
-/// does not take those of `mismatches`.
+/// Returns the columns that hold what `known` holds and what a page shows: its records have the
+/// shape `seen`, and `known` does not take those of `mismatches`.
 ///
-/// A type becomes wide enough for all records of the page together, where one type is; otherwise for one record after
-/// the other, where it can. A field counts when those before it in its record have found a place: a record that is
-/// refused anyway widens nothing for what comes behind.
+/// A type becomes wide enough for all records of the page together, where one type is; otherwise
+/// for one record after the other, where it can. A field counts when those before it in its record
+/// have found a place: a record that is refused anyway widens nothing for what comes behind.
 pub fn grow_by_page(known: &[Column], seen: &[Column], mismatches: &[Mismatch], growth: Growth<'_>) -> Vec<Column> {
     let mut columns = grow(known, seen, growth, &Places::new());
     for record in mismatches.iter().filter(|record| record.counts()) {
@@ -50,8 +50,8 @@ pub fn grow_by_page(known: &[Column], seen: &[Column], mismatches: &[Mismatch], 
     columns
 }
 
-/// Whether `columns`, which have grown from `known`, take a field that `known` did not take, of a record that has the columns
-/// `alone` by itself.
+/// Whether `columns`, which have grown from `known`, take a field that `known` did not take, of a
+/// record that has the columns `alone` by itself.
 fn takes(known: &[Column], columns: &[Column], field: &MismatchedField, alone: &[Column]) -> bool {
     let Some(now) = type_at("$", columns, &field.path) else { return false };
     let has_changed = type_at("$", known, &field.path) != Some(now);
@@ -63,8 +63,8 @@ fn takes(known: &[Column], columns: &[Column], field: &MismatchedField, alone: &
     has_changed && holds
 }
 
-/// Returns the type of the field at the path `wanted`, which is among `columns`, the members of what is at `place`; JSON
-/// where something around it is JSON.
+/// Returns the type of the field at the path `wanted`, which is among `columns`, the members of
+/// what is at `place`; JSON where something around it is JSON.
 fn type_at<'c>(place: &str, columns: &'c [Column], wanted: &str) -> Option<&'c ColumnType> {
     columns.iter().find_map(|column| {
         let place = member_path(place, &column.name);
@@ -131,7 +131,8 @@ mod tests {
                 vec![record(&[column("o", both())], &["$.o.y"]), record(&[column("o", Boolean)], &["$.o"])],
                 [Int64, Int64, both()],
             ),
-            // No type holds both, so what is behind does not count; another record may widen it all the same.
+            // No type holds both, so what is behind does not count; another record may widen it all
+            // the same.
             (
                 Conflicts::Reject,
                 vec![record(&[a(Boolean), b(Float64)], &["$.a", "$.b"]), record(&[a(Float64)], &["$.a"])],

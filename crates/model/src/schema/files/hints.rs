@@ -19,7 +19,8 @@ pub struct ColumnHint {
 }
 
 impl RecordSchema {
-    /// The schema as `hints` want it. A hint of a column that is not there adds it, at the end, when it says the type.
+    /// The schema as `hints` want it. A hint of a column that is not there adds it, at the end,
+    /// when it says the type.
     ///
     /// # Errors
     /// When a type of a hint is none that Arrow has.

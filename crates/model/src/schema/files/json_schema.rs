@@ -1,9 +1,12 @@
-//! JSON Schema (draft 2020-12) of one record, or a component of an `OpenAPI` document (3.0, 3.1), → [`SchemaFile`].
+//! JSON Schema (draft 2020-12) of one record, or a component of an `OpenAPI` document (3.0, 3.1), →
+//! [`SchemaFile`].
 //!
-//! What is read of a schema: `type`, `format`, `properties`, `items`, `additionalProperties`, `enum`, `const`, `contentEncoding`, `anyOf`, `oneOf`
-//! and `allOf`, `$ref` within the file, and words of our own: `x-arrow` for an exact type, `x-nested: json` to keep an object or an array as its
-//! JSON text, `x-on-error` for what becomes of a value that does not fit. Constraints on values (`minLength`, `pattern`, …) and annotations change
-//! nothing, but their form is checked; a word that is nearly one of JSON Schema is taken for a slip.
+//! What is read of a schema: `type`, `format`, `properties`, `items`, `additionalProperties`,
+//! `enum`, `const`, `contentEncoding`, `anyOf`, `oneOf` and `allOf`, `$ref` within the file, and
+//! words of our own: `x-arrow` for an exact type, `x-nested: json` to keep an object or an array as
+//! its JSON text, `x-on-error` for what becomes of a value that does not fit. Constraints on values
+//! (`minLength`, `pattern`, …) and annotations change nothing, but their form is checked; a word
+//! that is nearly one of JSON Schema is taken for a slip.
 //!
 //! Every column is nullable; the primary key of a resource makes its columns required.
 
@@ -204,7 +207,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The one type beside null. A schema without `type` says it by its other words, or means anything.
+    /// The one type beside null. A schema without `type` says it by its other words, or means
+    /// anything.
     fn kind(&mut self, path: &str, schema: &'a Map<String, Value>) -> Option<&'a str> {
         match schema.get("type") {
             Some(Value::String(kind)) if kind == "null" => Some("any"),
@@ -294,7 +298,8 @@ impl<'a> Reader<'a> {
         element
     }
 
-    /// The parts of `allOf`, `anyOf` or `oneOf` that say something about the shape, with their places; none when there are none.
+    /// The parts of `allOf`, `anyOf` or `oneOf` that say something about the shape, with their
+    /// places; none when there are none.
     #[expect(clippy::option_option, reason = "the outer one is a problem, as everywhere here")]
     fn parts(
         &mut self,

@@ -1,4 +1,5 @@
-//! The words of JSON Schema (draft 2020-12) and of `OpenAPI`'s schema objects: which there are, and what each one's value must be.
+//! The words of JSON Schema (draft 2020-12) and of `OpenAPI`'s schema objects: which there are, and
+//! what each one's value must be.
 
 use serde_json::{Map, Value};
 
@@ -116,7 +117,8 @@ const SHAPING: &[&str] = &[
     "nested",
 ];
 
-/// Whether a schema says anything about the shape of a value, and not only about which values are valid.
+/// Whether a schema says anything about the shape of a value, and not only about which values are
+/// valid.
 pub(crate) fn has_shape(schema: &Value) -> bool {
     match schema {
         Value::Object(schema) => SHAPING.iter().any(|word| schema.contains_key(*word)),

@@ -1,4 +1,5 @@
-//! Reads what a schema file says of fields beside their types: descriptions, and names that they had before. Pure.
+//! Reads what a schema file says of fields beside their types: descriptions, and names that they
+//! had before. Pure.
 
 use serde_json::Value;
 
@@ -10,9 +11,11 @@ use crate::schema::types::record::{Column, ColumnType};
 /// References may be nested this deep; a cycle ends here.
 const DEPTH_MAX: usize = 64;
 
-/// The notes of the schema of a record, which is at `pointer` of the document `root` and was read as `columns`, and what is wrong with them.
+/// The notes of the schema of a record, which is at `pointer` of the document `root` and was read
+/// as `columns`, and what is wrong with them.
 ///
-/// Only what has become a column or a field is looked at: the schema of what is kept as JSON may be of any size, and go in circles.
+/// Only what has become a column or a field is looked at: the schema of what is kept as JSON may be
+/// of any size, and go in circles.
 pub(crate) fn read_notes(
     pointer: &str,
     schema: &Value,

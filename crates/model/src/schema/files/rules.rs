@@ -1,4 +1,5 @@
-//! How single fields are read. What is said here is about the API, not about the table, so it is not stored with it.
+//! How single fields are read. What is said here is about the API, not about the table, so it is
+//! not stored with it.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,8 @@ pub enum RuleStep {
 pub struct FieldRule {
     /// What becomes of a value that does not fit.
     pub on_error: OnError,
-    /// What a number counts, where a date and time (from 1970-01-01T00:00:00Z) or a length of time is written as one.
+    /// What a number counts, where a date and time (from 1970-01-01T00:00:00Z) or a length of time
+    /// is written as one.
     pub counts: Option<TimeUnit>,
 }
 
@@ -72,7 +74,8 @@ impl FieldRules {
         self.rules.retain(|known, _| !known.starts_with(place));
     }
 
-    /// Whether a field does something else about a value that does not fit than to refuse its record.
+    /// Whether a field does something else about a value that does not fit than to refuse its
+    /// record.
     pub fn has_on_error(&self) -> bool {
         self.rules.values().any(|rule| rule.on_error != OnError::Reject)
     }

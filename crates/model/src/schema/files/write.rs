@@ -1,4 +1,5 @@
-//! [`RecordSchema`] → JSON Schema (draft 2020-12), for people to edit and for [`SchemaFile::parse`](crate::schema::SchemaFile::parse) to read back. Pure.
+//! [`RecordSchema`] → JSON Schema (draft 2020-12), for people to edit and for
+//! [`SchemaFile::parse`](crate::schema::SchemaFile::parse) to read back. Pure.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +7,8 @@ use crate::schema::types::path::member_path;
 use crate::schema::types::record::{Column, ColumnType, RecordSchema};
 
 impl RecordSchema {
-    /// The JSON Schema document of a record. Columns that may be null say so; the others are `required`.
+    /// The JSON Schema document of a record. Columns that may be null say so; the others are
+    /// `required`.
     pub fn to_json_schema(&self, title: &str) -> Value {
         let schema = self;
         let mut document = Map::new();

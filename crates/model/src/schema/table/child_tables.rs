@@ -1,8 +1,10 @@
 //! Lists of records as tables of their own: which tables there are, and of which columns. Pure.
 //!
-//! A table of the shape `child_tables` is made in two steps. [`TableShape::table_of`](crate::schema::TableShape::table_of) names and flattens; what it makes still has
-//! the lists, and is called the *whole*. [`Parts::of`] takes the lists out of it. What became of them stands in the notes of the table ([`Note::child`]), so that a
-//! later run can put the whole together again ([`RecordSchema::nested_with`]).
+//! A table of the shape `child_tables` is made in two steps.
+//! [`TableShape::table_of`](crate::schema::TableShape::table_of) names and flattens; what it makes
+//! still has the lists, and is called the *whole*. [`Parts::of`] takes the lists out of it. What
+//! became of them stands in the notes of the table ([`Note::child`]), so that a later run can put
+//! the whole together again ([`RecordSchema::nested_with`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +21,8 @@ const ITEM: &str = "value";
 const LIST: &str = "list";
 /// What the names of columns begin with that hold the key of the record.
 pub(crate) const PARENT_START: &str = "_lakefeed_parent_";
-/// The place of an item in its list, from 0; with `_1`, `_2` … the places in the lists around it, the outermost first.
+/// The place of an item in its list, from 0; with `_1`, `_2` … the places in the lists around it,
+/// the outermost first.
 pub(crate) const INDEX: &str = "_lakefeed_list_index";
 
 /// The table of records, and those of their lists.
@@ -62,10 +65,12 @@ impl ChildTable {
 }
 
 impl Parts {
-    /// The parts of the table `table`, whose records have the shape `whole` and the key `primary_key`.
+    /// The parts of the table `table`, whose records have the shape `whole` and the key
+    /// `primary_key`.
     ///
     /// # Errors
-    /// When two lists would be one table, two fields of items one column, or a list has a name that no table can have.
+    /// When two lists would be one table, two fields of items one column, or a list has a name that
+    /// no table can have.
     pub fn of(table: &str, whole: &RecordSchema, primary_key: &[String]) -> Result<Self, SchemaError> {
         let key: Vec<Column> = primary_key.iter().filter_map(|name| whole.column(name).cloned()).collect();
         let mut splitter = Splitter { whole, key, children: Vec::new(), places: BTreeMap::new() };

@@ -1,4 +1,5 @@
-//! The columns of a table whose names or nesting are not those of its records. Names only: holds no data.
+//! The columns of a table whose names or nesting are not those of its records. Names only: holds no
+//! data.
 
 pub(crate) mod child_tables;
 pub(crate) mod deletes;

@@ -8,7 +8,8 @@ use crate::schema::types::path::member_path;
 use crate::schema::types::record::{ColumnType, RecordSchema};
 
 impl RecordSchema {
-    /// Returns the fields of the records that are other columns of this table than of `wanted`, as sentences.
+    /// Returns the fields of the records that are other columns of this table than of `wanted`, as
+    /// sentences.
     pub fn moved_fields(&self, wanted: &Self) -> Vec<String> {
         let stored = self;
         let has_sources = |schema: &Self| schema.notes().values().any(|note| note.source.is_some());

@@ -26,11 +26,14 @@ impl Naming {
     }
 }
 
-/// A key as dlt's naming convention `snake_case` has it: words in lower case with one `_` between, of letters, digits and `_` alone.
+/// A key as dlt's naming convention `snake_case` has it: words in lower case with one `_` between,
+/// of letters, digits and `_` alone.
 ///
-/// A word begins with an upper-case letter behind a lower-case one or a digit, and with the last of several upper-case letters before a lower-case one
-/// (`HTTPServer` is `http_server`). `+` and `*` become `x`, `@` becomes `a`, `|` becomes `l`; other signs become `_`. Each `_` at the end becomes `x`, and a
-/// name that begins with a digit gets a `_` before it. Unlike dlt, it keeps letters and digits of every script. What has such a name stays as it is.
+/// A word begins with an upper-case letter behind a lower-case one or a digit, and with the last of
+/// several upper-case letters before a lower-case one (`HTTPServer` is `http_server`). `+` and `*`
+/// become `x`, `@` becomes `a`, `|` becomes `l`; other signs become `_`. Each `_` at the end
+/// becomes `x`, and a name that begins with a digit gets a `_` before it. Unlike dlt, it keeps
+/// letters and digits of every script. What has such a name stays as it is.
 fn snake_case(key: &str) -> String {
     let characters: Vec<char> = reduced(key.trim()).chars().collect();
     let is_upper = |character: &char| character.to_lowercase().next() != Some(*character);

@@ -10,7 +10,8 @@ use crate::schema::types::path::member_path;
 use crate::schema::types::record::{Column, ColumnType, RecordSchema, SchemaError};
 
 impl RecordSchema {
-    /// Returns this table with the lists of its records, as far as `find` knows their tables; they are called as in the records.
+    /// Returns this table with the lists of its records, as far as `find` knows their tables; they
+    /// are called as in the records.
     ///
     /// # Errors
     /// When the tables contradict each other.
@@ -26,13 +27,15 @@ impl RecordSchema {
         Ok(Self::new(columns)?.with_notes(notes))
     }
 
-    /// Whether the items of this child table and of `other` are of one kind: objects, lists, or plain values.
+    /// Whether the items of this child table and of `other` are of one kind: objects, lists, or
+    /// plain values.
     pub fn has_items_like(&self, other: &Self) -> bool {
         kind_of(self) == kind_of(other)
     }
 }
 
-/// What the items were of which a child table was made, with the keys of the records. `None` where nobody knows.
+/// What the items were of which a child table was made, with the keys of the records. `None` where
+/// nobody knows.
 fn items_of(child: &RecordSchema, find: &dyn Fn(&str) -> Option<Arc<RecordSchema>>) -> Option<ColumnType> {
     let mut members = Vec::new();
     for column in item_columns(child) {

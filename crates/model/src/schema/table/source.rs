@@ -1,4 +1,5 @@
-//! Where the columns of a table come from: the keys of the records, by the notes of the table. Pure.
+//! Where the columns of a table come from: the keys of the records, by the notes of the table.
+//! Pure.
 
 use crate::schema::types::note::{Note, Notes};
 use crate::schema::types::path::member_path;
@@ -13,12 +14,14 @@ impl RecordSchema {
         source_path(self.notes(), &member_path("$", name), name)
     }
 
-    /// Returns the lists of this table's records that are tables: the keys that lead to each, and its table.
+    /// Returns the lists of this table's records that are tables: the keys that lead to each, and
+    /// its table.
     pub fn child_tables(&self) -> impl Iterator<Item = (&[String], &str)> {
         self.notes().values().filter_map(|note| Some((note.source.as_deref()?, note.child.as_deref()?)))
     }
 
-    /// Adds to the `columns` of records what the `column` of this table was made of, unless they have something else in its place.
+    /// Adds to the `columns` of records what the `column` of this table was made of, unless they
+    /// have something else in its place.
     pub fn add_source(&self, columns: &mut Vec<Column>, column: &Column) {
         let place = member_path("$", &column.name);
         let path = source_path(self.notes(), &place, &column.name);
@@ -26,7 +29,8 @@ impl RecordSchema {
         put(columns, &path, column_type, column.nullable);
     }
 
-    /// Returns the schema of the records of which this table was made, with what is known of their fields: what a schema file of the table says.
+    /// Returns the schema of the records of which this table was made, with what is known of their
+    /// fields: what a schema file of the table says.
     ///
     /// # Errors
     /// When the notes of the table contradict each other.
@@ -41,7 +45,8 @@ impl RecordSchema {
         Ok(Self::new(self.record_columns())?.with_notes(notes))
     }
 
-    /// Returns the schema of the records of which this table was made, whose fields may be missing as those of `known` may, with the notes of `known`.
+    /// Returns the schema of the records of which this table was made, whose fields may be missing
+    /// as those of `known` may, with the notes of `known`.
     ///
     /// # Errors
     /// When the notes of the table contradict each other.

@@ -1,7 +1,8 @@
 //! The columns of a table whose names or nesting are not those of its records. Pure.
 //!
-//! Records are decoded by their own schema. What the table has of it is said here, and where each of its columns comes from is kept in the notes of the
-//! table ([`Note::source`]), so that a later run knows the keys that belong to its columns.
+//! Records are decoded by their own schema. What the table has of it is said here, and where each
+//! of its columns comes from is kept in the notes of the table ([`Note::source`]), so that a later
+//! run knows the keys that belong to its columns.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ pub struct TableShape {
     pub naming: Naming,
     /// Whether fields of objects are columns of their own: `a__b`.
     pub flattens: bool,
-    /// Whether lists are tables of their own ([`Parts`](crate::schema::Parts)); then it flattens, too.
+    /// Whether lists are tables of their own ([`Parts`](crate::schema::Parts)); then it flattens,
+    /// too.
     pub has_child_tables: bool,
 }
 
@@ -28,7 +30,8 @@ impl TableShape {
         self == Self::default()
     }
 
-    /// The column that is meant by a name of the pipeline file, which is a key of the records or a column.
+    /// The column that is meant by a name of the pipeline file, which is a key of the records or a
+    /// column.
     pub fn column_name(self, written: &str, records: Option<&RecordSchema>) -> String {
         let is_key = records.is_some_and(|records| records.column(written).is_some());
         if is_key || !self.flattens {
@@ -38,7 +41,8 @@ impl TableShape {
         parts.join(SEPARATOR)
     }
 
-    /// The keys that lead to the field of `records` that is meant by a name of the pipeline file; the name itself where there is none.
+    /// The keys that lead to the field of `records` that is meant by a name of the pipeline file;
+    /// the name itself where there is none.
     pub fn path_of(self, written: &str, records: &RecordSchema) -> Vec<String> {
         if self.is_plain() || records.column(written).is_some() {
             return vec![written.to_owned()];

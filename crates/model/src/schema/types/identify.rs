@@ -5,14 +5,16 @@ use crate::schema::types::path::member_path;
 use crate::schema::types::record::{Column, ColumnType, RecordSchema};
 
 impl RecordSchema {
-    /// Returns the schema with a note of every field: its id as in `known`, where the field was there (or one that has its alias), else a new
-    /// one; its own description, else that of `known`.
+    /// Returns the schema with a note of every field: its id as in `known`, where the field was
+    /// there (or one that has its alias), else a new one; its own description, else that of
+    /// `known`.
     #[must_use]
     pub fn identified(self, known: Option<&Self>) -> Self {
         let schema = &self;
         let empty = Notes::new();
         let known = known.map_or(&empty, Self::notes);
-        // A run of a plain shape says nothing of where its fields come from: they are called as they are.
+        // A run of a plain shape says nothing of where its fields come from: they are called as
+        // they are.
         let is_shaped = schema.notes().values().any(|note| note.source.is_some());
         let mut next = known.values().filter_map(|note| note.id).max().unwrap_or(0);
         let mut notes = Notes::new();
@@ -37,7 +39,8 @@ impl RecordSchema {
             name(&place, was);
             within(&place, &column.column_type, &mut |place| name(place, None));
         }
-        // Fields that are not in the schema any more say where they came from all the same, and so do lists that are tables.
+        // Fields that are not in the schema any more say where they came from all the same, and so
+        // do lists that are tables.
         for (place, note) in schema.notes().iter().chain(known).filter(|(_, note)| is_shaped && note.source.is_some()) {
             let source = || Note { source: note.source.clone(), child: note.child.clone(), ..Note::default() };
             notes.entry(place.clone()).or_insert_with(source);

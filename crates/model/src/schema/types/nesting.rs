@@ -3,7 +3,8 @@
 use crate::schema::types::record::{Column, ColumnType, RecordSchema};
 
 impl RecordSchema {
-    /// Returns the schema with objects and lists of `levels` levels at most: what lies deeper is JSON text. 0 keeps every object and list as JSON.
+    /// Returns the schema with objects and lists of `levels` levels at most: what lies deeper is
+    /// JSON text. 0 keeps every object and list as JSON.
     #[must_use]
     pub fn nested_to(self, levels: u32) -> Self {
         let columns = nested_to(self.columns(), levels);

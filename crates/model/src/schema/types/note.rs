@@ -17,8 +17,8 @@ pub struct Note {
     /// Names that the column had before; of columns, not of fields within.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// The keys that lead to its value, from the record for a column, from the object for a field within; where its table has a shape of its own
-    /// ([`TableShape`](crate::schema::TableShape)).
+    /// The keys that lead to its value, from the record for a column, from the object for a field
+    /// within; where its table has a shape of its own ([`TableShape`](crate::schema::TableShape)).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Vec<String>>,
     /// The table that the field became: it is a list, and no column.

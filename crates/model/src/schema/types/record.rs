@@ -46,7 +46,8 @@ pub enum ColumnType {
     Float64,
     /// An IEEE 754 float of 32 bits.
     Float32,
-    /// A decimal number of `precision` digits (at most 38), `scale` of them after the point; read exactly from its text.
+    /// A decimal number of `precision` digits (at most 38), `scale` of them after the point; read
+    /// exactly from its text.
     Decimal128 {
         /// Digits in all.
         precision: u8,
@@ -62,7 +63,8 @@ pub enum ColumnType {
     },
     /// Text.
     Utf8,
-    /// Text of few different values, each kept once (Arrow's dictionary of 32-bit numbers and strings).
+    /// Text of few different values, each kept once (Arrow's dictionary of 32-bit numbers and
+    /// strings).
     Dictionary,
     /// Bytes; base64 in JSON.
     Binary,
@@ -74,7 +76,8 @@ pub enum ColumnType {
     Timestamp {
         /// What it counts.
         unit: OtherUnit,
-        /// Whether it is an instant, as [`Self::TimestampUtc`]; without a zone otherwise, as [`Self::TimestampNaive`].
+        /// Whether it is an instant, as [`Self::TimestampUtc`]; without a zone otherwise, as
+        /// [`Self::TimestampNaive`].
         utc: bool,
     },
     /// A calendar date.
@@ -148,6 +151,7 @@ pub enum OtherUnit {
 
 /// Why a list of columns is not a schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SchemaError {
     /// A schema needs at least one column.
     #[error("{place} has no fields")]
@@ -343,7 +347,8 @@ impl From<OtherUnit> for TimeUnit {
 }
 
 impl OtherUnit {
-    /// The unit in which Parquet can keep it: it knows no seconds, and readers would see bare numbers.
+    /// The unit in which Parquet can keep it: it knows no seconds, and readers would see bare
+    /// numbers.
     const fn in_parquet(self) -> ArrowUnit {
         match self {
             Self::Second | Self::Millisecond => ArrowUnit::Millisecond,

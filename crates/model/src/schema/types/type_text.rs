@@ -1,4 +1,5 @@
-//! Types as text: what `x-arrow` takes, and what messages show. Each is the other's inverse, but for objects with known fields.
+//! Types as text: what `x-arrow` takes, and what messages show. Each is the other's inverse, but
+//! for objects with known fields.
 
 use std::fmt;
 
@@ -13,7 +14,8 @@ pub(crate) const ACCEPTED: &str = "bool, int8, int16, int32, int64, uint8, uint1
 const DEPTH_MAX: usize = 16;
 
 impl ColumnType {
-    /// Reads the text of a type, as `Display` writes it; spaces and case do not matter. An object with known fields has no such text.
+    /// Reads the text of a type, as `Display` writes it; spaces and case do not matter. An object
+    /// with known fields has no such text.
     pub fn parse(text: &str) -> Option<Self> {
         let compact: String = text.to_lowercase().chars().filter(|character| !character.is_whitespace()).collect();
         let parsed = parse(&compact, 0)?;

@@ -1,6 +1,7 @@
 //! Columns beside others, for values that do not fit those. Pure.
 //!
-//! The names are dlt's: `n__v_text` has what came for `n` and is text. A column may have one for each kind of value.
+//! The names are dlt's: `n__v_text` has what came for `n` and is text. A column may have one for
+//! each kind of value.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +53,8 @@ impl VariantKind {
 /// The column for those values of another one that are of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Variant {
-    /// The names of the objects that the columns are in, from the record inwards; of objects in lists, those of the lists.
+    /// The names of the objects that the columns are in, from the record inwards; of objects in
+    /// lists, those of the lists.
     pub within: Vec<String>,
     /// The column whose values they are.
     pub column: String,

@@ -18,7 +18,8 @@ use crate::schema::types::record::{Column, ColumnType, IntegerType};
 pub enum Conflicts {
     /// The column stays; records with values of another type are refused.
     Reject,
-    /// A column of dates or times becomes text when other strings come; other conflicts are refused.
+    /// A column of dates or times becomes text when other strings come; other conflicts are
+    /// refused.
     Text,
     /// The column becomes JSON text.
     Json,
@@ -26,7 +27,8 @@ pub enum Conflicts {
     Variant,
 }
 
-/// The narrowest type that holds the values of both exactly; `None` for a conflict that cannot be solved as `conflicts` says.
+/// The narrowest type that holds the values of both exactly; `None` for a conflict that cannot be
+/// solved as `conflicts` says.
 pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Option<ColumnType> {
     if one == other {
         return Some(one.clone());
@@ -66,7 +68,8 @@ pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Opti
     })
 }
 
-/// Whether a column of type `wide` holds every value of the type that JSON values have by themselves.
+/// Whether a column of type `wide` holds every value of the type that JSON values have by
+/// themselves.
 pub(crate) fn holds(wide: &ColumnType, values: &ColumnType) -> bool {
     match (wide, values) {
         (ColumnType::Json, _) => true,
@@ -128,7 +131,8 @@ fn finer(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     Some(if one_unit.digits() < other_unit.digits() { other.clone() } else { one.clone() })
 }
 
-/// The columns of both, those of `one` first; what only one of them has may be null. `None` when two of one name are in conflict.
+/// The columns of both, those of `one` first; what only one of them has may be null. `None` when
+/// two of one name are in conflict.
 fn widen_columns(one: &[Column], other: &[Column], conflicts: Conflicts) -> Option<Vec<Column>> {
     let find = |columns: &[Column], name: &str| columns.iter().find(|column| column.name == name).cloned();
     let mut columns = Vec::with_capacity(one.len());
@@ -153,7 +157,8 @@ fn widen_columns(one: &[Column], other: &[Column], conflicts: Conflicts) -> Opti
 const DECIMAL128_DIGITS_MAX: u8 = 38;
 const DECIMAL256_DIGITS_MAX: u8 = 76;
 
-/// The digits of a number with a fixed count of them, in all and after the point, and how many the type could have.
+/// The digits of a number with a fixed count of them, in all and after the point, and how many the
+/// type could have.
 fn digits(column_type: &ColumnType) -> Option<(u8, i8, u8)> {
     match column_type {
         ColumnType::Decimal128 { precision, scale } => Some((*precision, *scale, DECIMAL128_DIGITS_MAX)),
@@ -174,7 +179,8 @@ fn digits(column_type: &ColumnType) -> Option<(u8, i8, u8)> {
 /// Digits that a 64-bit number without a sign may have.
 const UINT64_DIGITS: u8 = 20;
 
-/// The decimal with the digits of both. One of more than 38 digits only comes of one that could have had so many.
+/// The decimal with the digits of both. One of more than 38 digits only comes of one that could
+/// have had so many.
 fn decimals(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     let (one, other) = (digits(one)?, digits(other)?);
     let scale = one.1.max(other.1);
@@ -283,7 +289,8 @@ mod tests {
             }
         }
 
-        /// Whichever two come first, what comes out holds all three, and is the same among the types of one kind.
+        /// Whichever two come first, what comes out holds all three, and is the same among the
+        /// types of one kind.
         #[test]
         fn three_types_widen_in_any_order(
             (is_one_kind, one, other, third) in prop_oneof![

@@ -1,4 +1,5 @@
-//! What becomes of answers and failures: the kind, the exit code, whether another run can help, and the facts.
+//! What becomes of answers and failures: the kind, the exit code, whether another run can help, and
+//! the facts.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -172,7 +172,8 @@ impl ColumnBuffer {
         Ok(())
     }
 
-    /// As [`Self::read`] of the member `name` in the row `row`, and does what the rule says about a value that does not fit.
+    /// As [`Self::read`] of the member `name` in the row `row`, and does what the rule says about a
+    /// value that does not fit.
     #[inline(never)]
     pub(super) fn read_by_rule(
         &mut self,
@@ -209,7 +210,8 @@ impl ColumnBuffer {
         }
     }
 
-    /// As [`Self::read`] of what is in a list or a map: what does not fit is passed over where something else is looked for.
+    /// As [`Self::read`] of what is in a list or a map: what does not fit is passed over where
+    /// something else is looked for.
     #[inline]
     pub(super) fn read_within(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
         if reading.looks_for.is_none() { self.read(scanner, reading) } else { self.read_looking(scanner, reading) }
@@ -228,7 +230,8 @@ impl ColumnBuffer {
         }
     }
 
-    /// Puts null in place of the value at `start`, in the row `row`, of which some may have been read.
+    /// Puts null in place of the value at `start`, in the row `row`, of which some may have been
+    /// read.
     fn pass_over(&mut self, row: usize, start: Bookmark, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
         self.truncate(row);
         scanner.return_to(start);
@@ -295,7 +298,8 @@ impl ColumnBuffer {
         values + self.len() / 8
     }
 
-    /// Takes the values out as an array of `data_type`, which is the Arrow form of the column's own type.
+    /// Takes the values out as an array of `data_type`, which is the Arrow form of the column's own
+    /// type.
     pub(super) fn take(&mut self, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let nulls = self.validity.take();
         Ok(match &mut self.values {

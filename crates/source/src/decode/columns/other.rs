@@ -203,7 +203,8 @@ impl OtherBuffer {
         }
     }
 
-    /// Takes the values out as an array of `data_type`, which is the Arrow form of the column's own type.
+    /// Takes the values out as an array of `data_type`, which is the Arrow form of the column's own
+    /// type.
     pub(super) fn take(&mut self, nulls: Option<NullBuffer>, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
             Self::Whole { kind, values } => {

@@ -18,10 +18,11 @@ pub(crate) struct Reading {
     pub(crate) has_rules: bool,
     /// The values of the record at hand that null stands for.
     pub(crate) nulled: Vec<Refusal>,
-    /// Whether null stands for a value that does not fit, where its column may be null: such a one is not noted.
+    /// Whether null stands for a value that does not fit, where its column may be null: such a one
+    /// is not noted.
     pub(crate) nulls_mismatches: bool,
-    /// What fails the run, while a record is read once more for all that does not fit, which is passed over, and noted
-    /// in `nulled`.
+    /// What fails the run, while a record is read once more for all that does not fit, which is
+    /// passed over, and noted in `nulled`.
     pub(crate) looks_for: Option<Frozen>,
 }
 
@@ -46,12 +47,14 @@ impl Frozen {
 }
 
 impl Reading {
-    /// Whether the value that `refusal` is about is passed over, since it is not what is looked for.
+    /// Whether the value that `refusal` is about is passed over, since it is not what is looked
+    /// for.
     pub(super) fn passes_over(&self, refusal: &Refusal) -> bool {
         self.looks_for.is_some_and(|frozen| !frozen.fails(refusal))
     }
 
-    /// Takes note of what is passed over, of which there may be null or not. Where null stands for what does not fit, it is settled.
+    /// Takes note of what is passed over, of which there may be null or not. Where null stands for
+    /// what does not fit, it is settled.
     pub(super) fn note(&mut self, refusal: Refusal, nullable: bool) {
         let is_settled = nullable && self.nulls_mismatches && refusal.code.is_about_a_value();
         if !is_settled && self.nulled.len() < NOTES_MAX {

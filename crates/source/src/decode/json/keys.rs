@@ -1,8 +1,9 @@
 //! Which column a key belongs to, by guessing first.
 //!
-//! Records of one listing nearly always have their keys in one order. So the keys of the last records are kept in the
-//! order in which they came, as they are written, and the next key is guessed to be the next of them, or one of the few
-//! that follow, because fields may be absent. Only when the guess fails is a key read, unescaped and looked up.
+//! Records of one listing nearly always have their keys in one order. So the keys of the last
+//! records are kept in the order in which they came, as they are written, and the next key is
+//! guessed to be the next of them, or one of the few that follow, because fields may be absent.
+//! Only when the guess fails is a key read, unescaped and looked up.
 
 use std::collections::HashMap;
 
@@ -18,8 +19,8 @@ pub(crate) struct KeyOrder {
 struct LearnedKey {
     /// The key as it is written, with its quotes.
     quoted: Box<[u8]>,
-    /// The first eight bytes of `quoted`, or all of them, as a number, and which of its bits they are: most keys are told
-    /// apart, and short ones found, by one comparison.
+    /// The first eight bytes of `quoted`, or all of them, as a number, and which of its bits they
+    /// are: most keys are told apart, and short ones found, by one comparison.
     head: u64,
     head_mask: u64,
     /// The last eight bytes of `quoted`, if there are more than eight.
@@ -41,8 +42,8 @@ impl KeyOrder {
         Self { learned: Vec::new(), columns, learned_max }
     }
 
-    /// The column of the key that `text` starts with, and the length of the key with its quotes. The guess starts at
-    /// `expected`, which is moved behind the key that was found.
+    /// The column of the key that `text` starts with, and the length of the key with its quotes.
+    /// The guess starts at `expected`, which is moved behind the key that was found.
     #[inline]
     pub(crate) fn guess(&self, text: &[u8], expected: &mut usize) -> Option<(Option<usize>, usize)> {
         let upcoming = self.learned.get(*expected..)?;

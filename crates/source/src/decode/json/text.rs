@@ -39,7 +39,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The number of bytes before the first quote, backslash or control character; all of them when there is none.
+/// The number of bytes before the first quote, backslash or control character; all of them when
+/// there is none.
 #[inline]
 pub(crate) fn find_special(bytes: &[u8]) -> usize {
     let mut rest = bytes;
@@ -107,7 +108,8 @@ fn unescape(raw: &str, target: &mut String) -> Result<(), LoneSurrogate> {
     Ok(())
 }
 
-/// The character whose four digits `text` starts with, or eight of them as a surrogate pair, and what follows.
+/// The character whose four digits `text` starts with, or eight of them as a surrogate pair, and
+/// what follows.
 fn unescape_unicode(text: &str) -> Result<(char, &str), LoneSurrogate> {
     let (first, rest) = hex_unit(text).ok_or(LoneSurrogate)?;
     if !(0xD800..0xE000).contains(&first) {

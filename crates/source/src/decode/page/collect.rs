@@ -20,7 +20,8 @@ impl RowSink<'_, '_> {
         }
     }
 
-    /// Collects what does not fit in the record at the cursor, where a schema could take some of it.
+    /// Collects what does not fit in the record at the cursor, where a schema could take some of
+    /// it.
     #[cold]
     pub(super) fn collect(&mut self, scanner: &mut Scanner<'_>, members: &str) -> PageResult<()> {
         let start = scanner.bookmark();
@@ -42,8 +43,8 @@ impl RowSink<'_, '_> {
         Ok(())
     }
 
-    /// The columns that the record `text` would have by itself. A list or an object that holds nothing says nothing of its field,
-    /// which others may.
+    /// The columns that the record `text` would have by itself. A list or an object that holds
+    /// nothing says nothing of its field, which others may.
     fn columns_of(&self, text: &str) -> PageResult<Vec<Column>> {
         let mut guess = Guess::default();
         guess.observe(&mut Scanner::new(text.as_bytes(), self.options.depth_max)?, MixedKinds::BecomeJson)?;

@@ -29,7 +29,8 @@ pub struct PageDecoder {
     /// Which of the rows delete, ascending; `None` where batches do not say it.
     deletes: Option<Vec<usize>>,
     schema: SchemaRef,
-    /// Whether some field does something else about a value that does not fit than to refuse its record.
+    /// Whether some field does something else about a value that does not fit than to refuse its
+    /// record.
     has_rules: bool,
     /// The paths of fields whose values do not go to variants.
     fixed_fields: Vec<String>,
@@ -38,8 +39,8 @@ pub struct PageDecoder {
 }
 
 impl PageDecoder {
-    /// Makes a decoder of records that become rows of `target`. They are at `selector` in each page; without one, the first page
-    /// decides where.
+    /// Makes a decoder of records that become rows of `target`. They are at `selector` in each
+    /// page; without one, the first page decides where.
     pub fn new<'t>(target: impl Into<RowTarget<'t>>, selector: Option<JsonPath>, options: DecodeOptions) -> Self {
         Self::at(&target.into(), Selector::new(selector), options)
     }
@@ -59,12 +60,14 @@ impl PageDecoder {
         }
     }
 
-    /// Goes on with rows of another `target`. Rows that are buffered are lost: [`Self::flush`] them first.
+    /// Goes on with rows of another `target`. Rows that are buffered are lost: [`Self::flush`] them
+    /// first.
     pub fn set_target(&mut self, target: &RowTarget<'_>) {
         *self = Self::at(target, self.selector.clone(), self.options);
     }
 
-    /// Returns where the records of a page are; `None` before the first page, where nobody has said so.
+    /// Returns where the records of a page are; `None` before the first page, where nobody has said
+    /// so.
     pub fn selector(&self) -> Option<&JsonPath> {
         self.selector.known()
     }
@@ -80,8 +83,8 @@ impl PageDecoder {
     /// Takes a page: appends all of its rows, or none. A `gate` decides about each record first.
     ///
     /// # Errors
-    /// When the body is not a page of its format, has no records where the selector says, or the gate or the policy fails it; the
-    /// decoder is then as before.
+    /// When the body is not a page of its format, has no records where the selector says, or the
+    /// gate or the policy fails it; the decoder is then as before.
     pub fn decode(
         &mut self,
         page: &PageInput<'_>,
@@ -149,7 +152,8 @@ impl PageDecoder {
     /// Takes the buffered rows out, perhaps none, as a batch of the schema's Arrow form.
     ///
     /// # Errors
-    /// When the schema has a type that Arrow does not have, such as a decimal of 0 digits; the rows are lost then.
+    /// When the schema has a type that Arrow does not have, such as a decimal of 0 digits; the rows
+    /// are lost then.
     pub fn flush(&mut self) -> Result<RecordBatch, DecodeError> {
         let rows = self.root.rows();
         let mut columns = self.root.take_columns(self.schema.fields())?;

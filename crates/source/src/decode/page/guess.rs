@@ -16,12 +16,14 @@ pub(super) const FIELDS_MAX: usize = 1_000;
 /// The greatest integer up to which a double holds every one.
 const EXACT_IN_DOUBLE_MAX: u64 = 1 << 53;
 
-/// What becomes of a field whose values are of several kinds: strings, numbers, booleans, objects or lists.
+/// What becomes of a field whose values are of several kinds: strings, numbers, booleans, objects
+/// or lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MixedKinds {
     /// It is JSON.
     BecomeJson,
-    /// It is of the kind of its first value. Others are passed over, and it is for the decoder to say what becomes of them.
+    /// It is of the kind of its first value. Others are passed over, and it is for the decoder to
+    /// say what becomes of them.
     KeepFirst,
 }
 
@@ -141,7 +143,8 @@ impl Guess {
         self.fields.values_mut().for_each(Self::forget_empty);
     }
 
-    /// Forgets lists and objects, where no value of a known type was found in any, and none beside them.
+    /// Forgets lists and objects, where no value of a known type was found in any, and none beside
+    /// them.
     fn forget_empty(&mut self) {
         self.fields.values_mut().for_each(Self::forget_empty);
         if let Some(elements) = &mut self.elements {
@@ -207,7 +210,8 @@ impl Guess {
 }
 
 impl Numbers {
-    /// Takes a number into account; where the first kind is kept, none that no double is where there are fractions, and no fraction where there is such a one.
+    /// Takes a number into account; where the first kind is kept, none that no double is where
+    /// there are fractions, and no fraction where there is such a one.
     fn observe_kind(&mut self, number: NumberText<'_>, mixed: MixedKinds) {
         let mut with = *self;
         with.observe(number);

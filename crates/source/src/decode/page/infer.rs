@@ -1,8 +1,9 @@
 //! What the columns of a resource probably are, from its records.
 //!
-//! The narrowest type that holds every value seen is taken, and it never costs exactness: where integers and
-//! fractions mix and a double would not hold each of them, where kinds mix, or where an object's keys look like data, the column is JSON,
-//! which keeps the text. A field that was never anything but null is left out, as in dlt, and can be asked for by
+//! The narrowest type that holds every value seen is taken, and it never costs exactness: where
+//! integers and fractions mix and a double would not hold each of them, where kinds mix, or where
+//! an object's keys look like data, the column is JSON, which keeps the text. A field that was
+//! never anything but null is left out, as in dlt, and can be asked for by
 //! [`Inferrer::always_null`].
 
 use lakefeed_model::error::{Error, Result};
@@ -48,17 +49,19 @@ impl InferOptions {
 }
 
 impl Inferrer {
-    /// Makes an inferrer of the records at `selector`; without one, the first page decides where they are.
+    /// Makes an inferrer of the records at `selector`; without one, the first page decides where
+    /// they are.
     pub fn new(selector: Option<JsonPath>, options: InferOptions) -> Self {
         let reader = PageReader::new(selector, options.depth_max);
         Self { reader, options, records: 0, has_cells: false, root: Guess::default() }
     }
 
-    /// Takes the records of a page into account that `gate` lets through. A record that is not an object is passed over: decoding
-    /// will refuse it.
+    /// Takes the records of a page into account that `gate` lets through. A record that is not an
+    /// object is passed over: decoding will refuse it.
     ///
     /// # Errors
-    /// When the body is not a page of its format, has no records where the selector says, or the gate fails it.
+    /// When the body is not a page of its format, has no records where the selector says, or the
+    /// gate fails it.
     pub fn observe(
         &mut self,
         page: &PageInput<'_>,
@@ -102,10 +105,12 @@ impl Inferrer {
         places
     }
 
-    /// Returns the schema, whose columns of the primary key must have a value; none when no record was seen.
+    /// Returns the schema, whose columns of the primary key must have a value; none when no record
+    /// was seen.
     ///
     /// # Errors
-    /// When the records have no usable field, more than 1,000 of them, or lack a column of the primary key.
+    /// When the records have no usable field, more than 1,000 of them, or lack a column of the
+    /// primary key.
     pub fn finish(mut self, primary_key: &[String]) -> Result<Option<RecordSchema>> {
         if self.records == 0 {
             return Ok(None);

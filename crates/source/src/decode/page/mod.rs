@@ -1,4 +1,5 @@
-//! A page at a time: its records into the columns, aside with the reason, or into a guess at their schema.
+//! A page at a time: its records into the columns, aside with the reason, or into a guess at their
+//! schema.
 
 pub(crate) mod decoded;
 pub(crate) mod decoder;

@@ -22,8 +22,8 @@ pub struct PageReader {
 }
 
 impl PageReader {
-    /// Makes a reader of records that are at `selector`; without one, the first page decides where. A page that is nested deeper
-    /// than `depth_max` is an error.
+    /// Makes a reader of records that are at `selector`; without one, the first page decides where.
+    /// A page that is nested deeper than `depth_max` is an error.
     pub fn new(selector: Option<JsonPath>, depth_max: u32) -> Self {
         Self { selector: Selector::new(selector), depth_max }
     }
@@ -31,7 +31,8 @@ impl PageReader {
     /// Shows each record of a page to `gate`, whatever becomes of it there.
     ///
     /// # Errors
-    /// When the body is not a page of its format, has no records where the selector says, or the gate fails it.
+    /// When the body is not a page of its format, has no records where the selector says, or the
+    /// gate fails it.
     pub fn read(&mut self, page: &PageInput<'_>, gate: Option<&mut dyn RecordGate>) -> Result<PageMeta, DecodeError> {
         let depth_max = self.depth_max;
         let mut skipping = |scanner: &mut Scanner<'_>, _: &str| scanner.skip_value();
@@ -43,7 +44,8 @@ impl PageReader {
         self.depth_max
     }
 
-    /// Hands the records of a page to `sink`. What it takes cannot be taken back, so the page is walked without it first.
+    /// Hands the records of a page to `sink`. What it takes cannot be taken back, so the page is
+    /// walked without it first.
     pub(super) fn read_with(&mut self, page: &PageInput<'_>, sink: &mut Gated<'_, '_>) -> PageResult<PageMeta> {
         let lines;
         let body = match page.format {
@@ -112,7 +114,8 @@ impl RecordSink for Gated<'_, '_> {
 
     fn mark(&self) {}
 
-    /// A record that was seen under a key that came again may still come again, so it is not forgotten.
+    /// A record that was seen under a key that came again may still come again, so it is not
+    /// forgotten.
     fn roll_back(&mut self, (): ()) {}
 }
 

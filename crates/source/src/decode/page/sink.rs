@@ -51,7 +51,8 @@ pub(crate) struct RowSink<'d, 'g> {
     rejects: Vec<Reject>,
     nulled: Vec<Reject>,
     variants: Vec<Variant>,
-    /// Records that do not fit, of which many may be alike; where there is any, rows are not kept any more.
+    /// Records that do not fit, of which many may be alike; where there is any, rows are not kept
+    /// any more.
     pub(super) mismatches: IndexSet<Mismatch>,
     pub(super) reading: Reading,
     pub(super) options: DecodeOptions,
@@ -151,8 +152,9 @@ impl<'d, 'g> RowSink<'d, 'g> {
         Decoded { meta, rejects, nulled, dropped, discarded, variants, mismatches }
     }
 
-    /// Types the record at the cursor, which has the members of `members` behind its own. When it is refused, the cursor is back at its start, since what follows the refused value
-    /// must be valid JSON too.
+    /// Types the record at the cursor, which has the members of `members` behind its own. When it
+    /// is refused, the cursor is back at its start, since what follows the refused value must be
+    /// valid JSON too.
     #[inline]
     fn typed(&mut self, scanner: &mut Scanner<'_>, members: &str) -> PageResult<Option<Box<Refusal>>> {
         if !self.mismatches.is_empty() {
@@ -209,7 +211,8 @@ impl<'d, 'g> RowSink<'d, 'g> {
         Ok(Some(refusal))
     }
 
-    /// Does with the refused record `raw` what is to be done with what does not fit; gives back what nothing could be done about.
+    /// Does with the refused record `raw` what is to be done with what does not fit; gives back
+    /// what nothing could be done about.
     fn settled(&mut self, raw: &str, refusal: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
         self.fail_if_frozen(raw)?;
         match self.misfits {
@@ -228,7 +231,8 @@ impl<'d, 'g> RowSink<'d, 'g> {
         Frozen { unknown: self.reading.unknown == UnknownFields::Fail, misfit: self.misfits == TypeMismatches::Fail }
     }
 
-    /// Fails when anything in a record that does not fit is to fail the run, in whatever order it comes.
+    /// Fails when anything in a record that does not fit is to fail the run, in whatever order it
+    /// comes.
     fn fail_if_frozen(&mut self, raw: &str) -> PageResult<()> {
         let frozen = self.contract();
         if frozen == Frozen::default() && !self.reading.has_rules {
@@ -248,8 +252,9 @@ impl<'d, 'g> RowSink<'d, 'g> {
         }
     }
 
-    /// Looks at the record at the cursor for all that does not fit, and keeps no row of it; in order, up to a field that must be
-    /// there and is missing at the record's end. What fails the run fails it, in whatever order it comes.
+    /// Looks at the record at the cursor for all that does not fit, and keeps no row of it; in
+    /// order, up to a field that must be there and is missing at the record's end. What fails the
+    /// run fails it, in whatever order it comes.
     pub(super) fn look(&mut self, scanner: &mut Scanner<'_>, members: &str) -> PageResult<Vec<Refusal>> {
         if scanner.kind()? != Kind::Object {
             scanner.skip_value()?;
@@ -285,7 +290,8 @@ impl<'d, 'g> RowSink<'d, 'g> {
         Ok(looking.nulled)
     }
 
-    /// Types a record with null in place of every value that does not fit, of which `first` is the first.
+    /// Types a record with null in place of every value that does not fit, of which `first` is the
+    /// first.
     fn typed_with_nulls(&mut self, raw: &str, first: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
         let row = self.root.rows();
         let mut text = raw.to_owned();
@@ -325,8 +331,9 @@ impl<'d, 'g> RowSink<'d, 'g> {
         self.frozen(refusal.path(), reason, true)
     }
 
-    /// Types a record with every value that does not fit, of which `first` is the first, under the name of its variant. A variant that there is no
-    /// column for is treated as any field that the schema does not have; the record is refused for what does not fit then.
+    /// Types a record with every value that does not fit, of which `first` is the first, under the
+    /// name of its variant. A variant that there is no column for is treated as any field that the
+    /// schema does not have; the record is refused for what does not fit then.
     fn typed_with_variants(&mut self, raw: &str, first: Box<Refusal>) -> PageResult<Option<Box<Refusal>>> {
         let row = self.root.rows();
         let (mut text, mut left_out, mut lacks_column) = (raw.to_owned(), 0, false);

@@ -1,4 +1,5 @@
-//! A record in which a value that does not fit stands under another name: that of the column for values of its kind.
+//! A record in which a value that does not fit stands under another name: that of the column for
+//! values of its kind.
 
 use arrow::datatypes::{DataType, Fields};
 
@@ -28,8 +29,9 @@ pub(crate) struct Moving<'s> {
 }
 
 impl<'s> Moving<'s> {
-    /// What is to be moved of the record `text`, in which the value at `steps` does not fit. It is the value of the innermost field around it: a list
-    /// is moved as a whole, and so is a map. `None` for what must stay, and for keys that come twice.
+    /// What is to be moved of the record `text`, in which the value at `steps` does not fit. It is
+    /// the value of the innermost field around it: a list is moved as a whole, and so is a map.
+    /// `None` for what must stay, and for keys that come twice.
     pub(crate) fn of(rules: VariantRules<'_>, text: &str, steps: &'s [Step]) -> Option<Self> {
         let (mut within, mut owner) = (Vec::new(), None);
         let mut level = rules.fields;
@@ -65,7 +67,8 @@ impl<'s> Moving<'s> {
         with_null_at(text, self.steps)
     }
 
-    /// The record with the value under the name of its variant. `None` where something else has that name already.
+    /// The record with the value under the name of its variant. `None` where something else has
+    /// that name already.
     pub(crate) fn moved_in(&self, text: &str) -> Option<String> {
         let [value] = places_of(text, self.steps).try_into().ok()?;
         let member = format!("{}:{},", serde_json::Value::from(self.variant.name()), text.get(value)?);

@@ -1,4 +1,5 @@
-//! What becomes of a record that has several faults: the gravest says it, in whatever order they come.
+//! What becomes of a record that has several faults: the gravest says it, in whatever order they
+//! come.
 
 use proptest::prelude::*;
 
@@ -19,7 +20,8 @@ enum Fate {
     Failed,
 }
 
-/// A record has `id`; `n` and those of `o`, of the objects in `l` and of `m` are integers; `fatal` fails the run, and null stands for a `lax` that does not fit.
+/// A record has `id`; `n` and those of `o`, of the objects in `l` and of `m` are integers; `fatal`
+/// fails the run, and null stands for a `lax` that does not fit.
 fn fate(unknown_fields: UnknownFields, type_mismatches: TypeMismatches, record: &str) -> Fate {
     let numbers = || ColumnType::Struct(vec![column("x", ColumnType::Int64), required("y", ColumnType::Int64)]);
     let schema = schema(vec![

@@ -1,4 +1,5 @@
-//! The decoder against `serde_json`: the same values from random pages, the same verdict on broken ones.
+//! The decoder against `serde_json`: the same values from random pages, the same verdict on broken
+//! ones.
 
 use std::fmt::Write;
 
@@ -28,7 +29,8 @@ fn everything() -> RecordSchema {
     ])
 }
 
-/// A member of a record: its key, the JSON of its value, and what the column holds then; none if no column has the key.
+/// A member of a record: its key, the JSON of its value, and what the column holds then; none if no
+/// column has the key.
 type Member = (&'static str, String, Option<Value>);
 
 fn text() -> impl Strategy<Value = String> {
@@ -152,19 +154,22 @@ fn new_decoder() -> PageDecoder {
     PageDecoder::new(&everything(), Some(path("items")), OPTIONS)
 }
 
-/// Whether `bytes` are valid JSON to `serde_json`, which has no byte order mark and no check of what it ignores.
+/// Whether `bytes` are valid JSON to `serde_json`, which has no byte order mark and no check of
+/// what it ignores.
 fn oracle_accepts(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     std::str::from_utf8(text).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
-/// The row that `serde_json`'s own tree makes of a record, for the columns whose values need no conversion.
+/// The row that `serde_json`'s own tree makes of a record, for the columns whose values need no
+/// conversion.
 fn plain_members(record: &Value) -> Value {
     let plain = |key: &str| record.get(key).cloned().unwrap_or(Value::Null);
     json!({"id": plain("id"), "flag": plain("flag"), "count": plain("count"), "quote\"d": plain("quote\"d"), "words": plain("words")})
 }
 
-/// The rows that arrow-json makes of records. It is built without names of zones, so its instants are at the offset 0.
+/// The rows that arrow-json makes of records. It is built without names of zones, so its instants
+/// are at the offset 0.
 fn by_arrow_json(schema: &RecordSchema, records: &[String]) -> Vec<Value> {
     let at_offset = |field: &FieldRef| match field.data_type() {
         DataType::Timestamp(unit, Some(_)) => {
@@ -180,7 +185,8 @@ fn by_arrow_json(schema: &RecordSchema, records: &[String]) -> Vec<Value> {
     oracle.flush().unwrap().map(|batch| rows(&batch)).unwrap_or_default()
 }
 
-/// A record without escaped surrogate pairs, of which arrow-json 59 loses a bit (it reads `\\ud86d\\udf40` as U+1B740; it is U+2B740).
+/// A record without escaped surrogate pairs, of which arrow-json 59 loses a bit (it reads
+/// `\\ud86d\\udf40` as U+1B740; it is U+2B740).
 fn without_pairs() -> impl Strategy<Value = (String, Value)> {
     record().prop_filter("no surrogates", |(text, _)| !text.contains("\\ud"))
 }

@@ -1,4 +1,5 @@
-//! `tests/json/documents.json`: what is JSON by RFC 8259 and what is not. `serde_json` must say the same, so that the list itself is held to account.
+//! `tests/json/documents.json`: what is JSON by RFC 8259 and what is not. `serde_json` must say the
+//! same, so that the list itself is held to account.
 
 use std::path::Path;
 

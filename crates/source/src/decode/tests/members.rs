@@ -1,4 +1,5 @@
-//! Members that all records of a page have behind their own: they are what they would be in the records' text.
+//! Members that all records of a page have behind their own: they are what they would be in the
+//! records' text.
 
 use proptest::prelude::*;
 
@@ -20,7 +21,8 @@ fn members_come_last_in_the_text_of_a_record() {
     }
 }
 
-/// A gate that keeps, drops, rewrites or refuses records by the number that the last `a` of them is.
+/// A gate that keeps, drops, rewrites or refuses records by the number that the last `a` of them
+/// is.
 #[derive(Debug)]
 struct ByNumber;
 

@@ -4,7 +4,8 @@ use super::*;
 use lakefeed_model::reject::RejectCode;
 use lakefeed_model::reject::RejectCode::{BadFormat, MissingValue, NotAnObject, OutOfRange, UnknownField, WrongType};
 
-/// Decodes one record `{"v": text}` of one column: its value, or the code and the reason of the reject.
+/// Decodes one record `{"v": text}` of one column: its value, or the code and the reason of the
+/// reject.
 fn decode_value(column_type: &ColumnType, text: &str) -> Result<Value, (RejectCode, String)> {
     let schema = schema(vec![column("v", column_type.clone())]);
     let mut decoder = decoder(&schema, "$");

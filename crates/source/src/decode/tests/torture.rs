@@ -1,5 +1,6 @@
-//! `tests/types/*.json`: JSON values, the types that they go into, and what must come of it. `tests/it/types.rs` sends the same values through
-//! a whole run, and reads them back with the readers of others.
+//! `tests/types/*.json`: JSON values, the types that they go into, and what must come of it.
+//! `tests/it/types.rs` sends the same values through a whole run, and reads them back with the
+//! readers of others.
 
 use std::path::Path;
 

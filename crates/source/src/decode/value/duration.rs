@@ -1,4 +1,5 @@
-//! Lengths of time: ISO 8601 durations of weeks, days, hours, minutes and seconds, and the `3.5s` of proto3's JSON mapping.
+//! Lengths of time: ISO 8601 durations of weeks, days, hours, minutes and seconds, and the `3.5s`
+//! of proto3's JSON mapping.
 //!
 //! Years and months have no fixed length and are refused. A day is 24 hours.
 
@@ -47,7 +48,8 @@ fn iso(parts: &str, unit: TimeUnit) -> Result<i128, TimeFault> {
     of_date.checked_add(of_time).and_then(|sum| sum.checked_add(of_seconds)).ok_or(TimeFault::BeyondUnit)
 }
 
-/// The sum of the parts at the start of `text` that have one of `letters`, in their order, and what follows.
+/// The sum of the parts at the start of `text` that have one of `letters`, in their order, and what
+/// follows.
 fn add<'t>(text: &'t str, letters: &[(char, i128)], unit: TimeUnit) -> Result<(i128, &'t str), TimeFault> {
     let (mut sum, mut rest) = (0_i128, text);
     for (letter, seconds) in letters {

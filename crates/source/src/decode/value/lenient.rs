@@ -1,4 +1,5 @@
-//! Dates and times that are not written in the usual form of their column, and yet say exactly one thing.
+//! Dates and times that are not written in the usual form of their column, and yet say exactly one
+//! thing.
 //!
 //! | column | taken beside the usual form |
 //! | --- | --- |
@@ -57,7 +58,8 @@ pub(crate) fn any_time_of_day<const DIGITS: u32>(text: &str) -> Result<i64, Time
     if text.len() == 5 { whole(format!("{text}:00").as_bytes(), time_in::<DIGITS>) } else { usual }
 }
 
-/// A date and time with what ISO 8601 lets one leave out: seconds, and the colon and the minutes of an offset.
+/// A date and time with what ISO 8601 lets one leave out: seconds, and the colon and the minutes of
+/// an offset.
 fn spelled_out(text: &str) -> Option<String> {
     let (minute, rest) = text.split_at_checked(MINUTE_LENGTH)?;
     let offset = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());

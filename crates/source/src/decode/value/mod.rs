@@ -1,4 +1,5 @@
-//! One JSON value as the value of a type, exactly or not at all, and the reason when not. Knows no column.
+//! One JSON value as the value of a type, exactly or not at all, and the reason when not. Knows no
+//! column.
 
 pub(crate) mod duration;
 pub(crate) mod lenient;

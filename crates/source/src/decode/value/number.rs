@@ -37,8 +37,8 @@ pub(crate) fn to_integer<T: TryFrom<i128>>(number: NumberText<'_>, min: i128, ma
     T::try_from(value).map_err(|_| NumberFault::OutOfRange)
 }
 
-/// The double nearest to a number. A number beyond all doubles does not fit, nor does one so small that only zero is near, nor a whole
-/// number, written as one, that no double is.
+/// The double nearest to a number. A number beyond all doubles does not fit, nor does one so small
+/// that only zero is near, nor a whole number, written as one, that no double is.
 #[inline]
 pub(crate) fn to_f64(number: NumberText<'_>) -> Result<f64, NumberFault> {
     let value: f64 = number.text.parse().map_err(|_| NumberFault::OutOfRange)?;
@@ -56,7 +56,8 @@ fn to_special_f64(number: NumberText<'_>, value: f64) -> Result<f64, NumberFault
     if is_same { Ok(value) } else { Err(NumberFault::Inexact) }
 }
 
-/// The float of 32 bits that a number is: exactly, or as the shortest text that stands for that float.
+/// The float of 32 bits that a number is: exactly, or as the shortest text that stands for that
+/// float.
 pub(crate) fn to_f32(number: NumberText<'_>) -> Result<f32, NumberFault> {
     let wide = to_f64(number)?;
     let value: f32 = number.text.parse().map_err(|_| NumberFault::OutOfRange)?;
@@ -97,7 +98,8 @@ pub(crate) fn to_decimal256(text: &str, precision: u8, scale: i8) -> Result<i256
     Ok(if negative { value.wrapping_neg() } else { value })
 }
 
-/// What is left of a number's text once it is clear that a decimal holds it: `count` of `digits`, times ten to the `power`.
+/// What is left of a number's text once it is clear that a decimal holds it: `count` of `digits`,
+/// times ten to the `power`.
 struct Significant<I> {
     negative: bool,
     digits: I,
@@ -117,7 +119,8 @@ fn significant(text: &str, precision: usize, scale: i8) -> Result<Significant<im
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let fraction = fraction.trim_end_matches('0');
     let digits = || whole.bytes().chain(fraction.bytes()).skip_while(|digit| *digit == b'0');
-    // Zeros at the end of the whole part count into the power of ten, so that only what is lost counts as lost.
+    // Zeros at the end of the whole part count into the power of ten, so that only what is lost
+    // counts as lost.
     let trailing_zeros = if fraction.is_empty() { whole.len() - whole.trim_end_matches('0').len() } else { 0 };
     let count = digits().count().saturating_sub(trailing_zeros);
     if count == 0 {

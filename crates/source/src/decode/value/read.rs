@@ -1,5 +1,5 @@
-//! The value at the cursor as a string, a number, bytes or a time, also where it is not written in the usual form and yet loses nothing.
-//! `docs/types.md` is the table of what is taken.
+//! The value at the cursor as a string, a number, bytes or a time, also where it is not written in
+//! the usual form and yet loses nothing. `docs/types.md` is the table of what is taken.
 
 use std::borrow::Cow;
 
@@ -79,7 +79,8 @@ pub(crate) fn read_decimal(scanner: &mut Scanner<'_>, precision: u8, scale: i8) 
     read_number(scanner, &expected(), |number| to_decimal(number.text, precision, scale))
 }
 
-/// Reads the bytes that the text at the cursor says in base64 (RFC 4648): in the usual or the URL-safe alphabet, with padding or without.
+/// Reads the bytes that the text at the cursor says in base64 (RFC 4648): in the usual or the
+/// URL-safe alphabet, with padding or without.
 pub(crate) fn read_base64(scanner: &mut Scanner<'_>, expected: &str, bytes: &mut Vec<u8>) -> Result<(), Stop> {
     let start = scanner.position();
     let text = read_text(scanner)?;
@@ -87,7 +88,8 @@ pub(crate) fn read_base64(scanner: &mut Scanner<'_>, expected: &str, bytes: &mut
     alphabet.decode_vec(text.as_bytes(), bytes).map_err(|_| bad_format(expected, scanner.text_since(start)))
 }
 
-/// Reads the text at the cursor by `usual`, which reads the start of its bytes, or else by `any`, which reads all of it.
+/// Reads the text at the cursor by `usual`, which reads the start of its bytes, or else by `any`,
+/// which reads all of it.
 #[inline]
 pub(crate) fn read_time<T>(
     scanner: &mut Scanner<'_>,

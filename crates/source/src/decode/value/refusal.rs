@@ -53,7 +53,8 @@ impl Refusal {
         self.steps.push(step);
     }
 
-    /// Returns the keys that lead to the refused value, from the record's root; the elements of a list are at its own place.
+    /// Returns the keys that lead to the refused value, from the record's root; the elements of a
+    /// list are at its own place.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().rev().filter_map(|step| match step {
             Step::Key(key) => Some(key.as_str()),
@@ -149,7 +150,8 @@ pub(crate) fn bad_time(fault: TimeFault, expected: &str, value: &str) -> Stop {
     Stop::record(code, format!("expected {expected}, found {}{detail}", describe(value)))
 }
 
-/// Refuses a string that holds half of a surrogate pair; `value` is the text as it is written, with its quotes.
+/// Refuses a string that holds half of a surrogate pair; `value` is the text as it is written, with
+/// its quotes.
 #[cold]
 pub(crate) fn lone_surrogate(value: &str) -> Stop {
     let found = describe(value);

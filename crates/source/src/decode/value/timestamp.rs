@@ -1,10 +1,12 @@
 //! RFC 3339 dates and times, exactly, without allocation.
 //!
-//! Taken are years 0001 to 9999, `T`, `t` or a space between date and time, `Z`, `z` or any offset, and as many digits
-//! of a second as the column's unit holds; zeros beyond them do no harm, other digits would be lost and are refused. So is a
-//! leap second, for which a count of time has no place. `DIGITS` is the unit: 0 digits of a second's fraction, 3, 6 or 9.
+//! Taken are years 0001 to 9999, `T`, `t` or a space between date and time, `Z`, `z` or any offset,
+//! and as many digits of a second as the column's unit holds; zeros beyond them do no harm, other
+//! digits would be lost and are refused. So is a leap second, for which a count of time has no
+//! place. `DIGITS` is the unit: 0 digits of a second's fraction, 3, 6 or 9.
 //!
-//! These are the usual forms. What else is taken, more slowly, is in [`crate::decode::value::lenient`].
+//! These are the usual forms. What else is taken, more slowly, is in
+//! [`crate::decode::value::lenient`].
 
 /// Why a string is no such date or time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +82,8 @@ pub(crate) fn join<const DIGITS: u32>(seconds: i64, fraction: i64) -> Result<i64
     i64::try_from(count).map_err(|_| TimeFault::BeyondUnit)
 }
 
-/// The seconds from 1970-01-01T00:00:00 to the date and time at the start of `text`, whatever the offset after it, and the fraction
-/// of its second.
+/// The seconds from 1970-01-01T00:00:00 to the date and time at the start of `text`, whatever the
+/// offset after it, and the fraction of its second.
 #[inline]
 fn local<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, (i64, i64)> {
     let (start, rest) = text.split_first_chunk::<19>().ok_or(TimeFault::Form)?;
@@ -98,7 +100,8 @@ fn local<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, (i64, i64)> {
     Ok(((seconds, fraction), rest))
 }
 
-/// The microseconds from 1970-01-01T00:00:00 to the date and time at the start of `text`, which may not have an offset.
+/// The microseconds from 1970-01-01T00:00:00 to the date and time at the start of `text`, which may
+/// not have an offset.
 #[inline]
 pub(crate) fn local_without_offset(text: &[u8]) -> Prefix<'_, i64> {
     local_in::<6>(text)
@@ -124,8 +127,8 @@ pub(crate) fn date(text: &[u8]) -> Prefix<'_, i32> {
     Ok((days(pair(month, 0) * 100 + pair(month, 2), pair(month, 5), pair(day, 0))?, rest))
 }
 
-/// The microseconds from midnight to the time of day at the start of `text`. `Z` and the offset zero say the same as none;
-/// another one would be lost.
+/// The microseconds from midnight to the time of day at the start of `text`. `Z` and the offset
+/// zero say the same as none; another one would be lost.
 #[inline]
 pub(crate) fn time_of_day(text: &[u8]) -> Prefix<'_, i64> {
     time_in::<6>(text)
@@ -146,8 +149,9 @@ pub(crate) fn time_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     }
 }
 
-/// The values of the ASCII digits of `text`, which has a digit wherever `pattern` has `0`, and is the same elsewhere: one
-/// value a byte, zeros elsewhere. All eight bytes are checked at once, which is what makes it fast.
+/// The values of the ASCII digits of `text`, which has a digit wherever `pattern` has `0`, and is
+/// the same elsewhere: one value a byte, zeros elsewhere. All eight bytes are checked at once,
+/// which is what makes it fast.
 #[inline]
 fn digits(text: [u8; 8], pattern: [u8; 8]) -> Result<u64, TimeFault> {
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
@@ -158,7 +162,8 @@ fn digits(text: [u8; 8], pattern: [u8; 8]) -> Result<u64, TimeFault> {
     if (values | values.wrapping_add(limits)) & HIGH_BITS == 0 { Ok(values) } else { Err(TimeFault::Form) }
 }
 
-/// The numbers of two digits that begin at each byte of [`digits`]: at most 99, so that none runs into the next byte.
+/// The numbers of two digits that begin at each byte of [`digits`]: at most 99, so that none runs
+/// into the next byte.
 #[inline]
 fn pairs(digits: u64) -> u64 {
     digits * 10 + (digits >> 8)
@@ -187,7 +192,8 @@ fn fraction<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     Ok((padded.fold(0, |value, digit| value * 10 + i64::from(digit - b'0')), suffix))
 }
 
-/// The seconds by which local time is ahead of UTC, by the offset at the start of `text`, if there is one.
+/// The seconds by which local time is ahead of UTC, by the offset at the start of `text`, if there
+/// is one.
 #[inline]
 fn offset_seconds(text: &[u8]) -> Prefix<'_, Option<i64>> {
     match *text {
@@ -216,7 +222,8 @@ fn seconds_of_hours(hour: u32, minute: u32) -> Result<u32, TimeFault> {
     if hour > 23 || minute > 59 { Err(TimeFault::NoSuchTime) } else { Ok(hour * 3_600 + minute * 60) }
 }
 
-/// Days from 1970-01-01 in the proleptic Gregorian calendar. Years begin in March, so that a leap day is the last one.
+/// Days from 1970-01-01 in the proleptic Gregorian calendar. Years begin in March, so that a leap
+/// day is the last one.
 #[inline]
 fn days(year: u32, month: u32, day: u32) -> Result<i32, TimeFault> {
     if year == 0 {

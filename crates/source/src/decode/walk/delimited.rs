@@ -1,7 +1,8 @@
-//! Pages of comma-separated values (RFC 4180), as lines of JSON, which all that follows understands.
+//! Pages of comma-separated values (RFC 4180), as lines of JSON, which all that follows
+//! understands.
 //!
-//! The first line names the columns. A cell is text where its column is; elsewhere it is what it looks like: a JSON number, `true` or `false`, or
-//! text. A cell without anything in it is null.
+//! The first line names the columns. A cell is text where its column is; elsewhere it is what it
+//! looks like: a JSON number, `true` or `false`, or text. A cell without anything in it is null.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

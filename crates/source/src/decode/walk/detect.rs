@@ -1,8 +1,9 @@
 //! Where the records of a page probably are, when nobody says: the rule of dlt.
 //!
-//! The first list under a telling key, in the order of the page, at most three keys deep; else the shallowest list; else
-//! the whole body is one record. A telling key that holds `null` counts as a list without elements, but only when there is
-//! no list: an empty page may look like that, and must not become a record.
+//! The first list under a telling key, in the order of the page, at most three keys deep; else the
+//! shallowest list; else the whole body is one record. A telling key that holds `null` counts as a
+//! list without elements, but only when there is no list: an empty page may look like that, and
+//! must not become a record.
 
 use lakefeed_model::spec::JsonPath;
 

@@ -1,4 +1,5 @@
-//! What the body of a page hints at about paging, when nobody says how the API pages: the keys that dlt looks for.
+//! What the body of a page hints at about paging, when nobody says how the API pages: the keys that
+//! dlt looks for.
 
 use crate::paginate::{PagingHints, Scalar};
 use lakefeed_model::spec::JsonPath;
@@ -26,8 +27,8 @@ const TOTAL_KEYS: [&str; 11] = [
 const MORE_KEYS: [&str; 7] = ["more", "has_more", "hasmore", "has_next", "hasnext", "has_next_page", "hasnextpage"];
 /// What is false where there is another page.
 const LAST_KEYS: [&str; 5] = ["last", "is_last", "islast", "is_last_page", "islastpage"];
-/// The hints of the page at `scanner`, whose records are at `selector`. Arrays are passed over, since they hold records; and where one object is the
-/// record, what it says of a total is its own.
+/// The hints of the page at `scanner`, whose records are at `selector`. Arrays are passed over,
+/// since they hold records; and where one object is the record, what it says of a total is its own.
 ///
 /// # Errors
 /// When the page is not valid JSON.

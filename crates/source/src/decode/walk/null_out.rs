@@ -1,11 +1,13 @@
-//! A record without the values that do not fit: their text becomes `null`, all else stays byte for byte.
+//! A record without the values that do not fit: their text becomes `null`, all else stays byte for
+//! byte.
 
 use std::ops::Range;
 
 use crate::decode::json::members::{each_member, element};
 use crate::decode::value::refusal::Step;
 
-/// The record `text` with null at the place that `steps` lead to, from the value outwards; `None` when there is nothing.
+/// The record `text` with null at the place that `steps` lead to, from the value outwards; `None`
+/// when there is nothing.
 pub(crate) fn with_null_at(text: &str, steps: &[Step]) -> Option<String> {
     let places = places_of(text, steps);
     if places.is_empty() {

@@ -30,8 +30,8 @@ pub enum Admission {
     Drop,
     /// This JSON text is typed instead.
     Rewrite(String),
-    /// It deletes the row of its key; this JSON text has the key, and what else is to be known of it. Columns that it lacks may be
-    /// null, whatever the schema says.
+    /// It deletes the row of its key; this JSON text has the key, and what else is to be known of
+    /// it. Columns that it lacks may be null, whatever the schema says.
     Delete(String),
     /// It goes to the rejects.
     Refuse {
@@ -73,7 +73,8 @@ impl<'a> RawRecord<'a> {
         [own, comma, more].concat().into()
     }
 
-    /// Returns the raw JSON text of the value at `path`, of keys and indexes; of a key that comes twice the last one.
+    /// Returns the raw JSON text of the value at `path`, of keys and indexes; of a key that comes
+    /// twice the last one.
     pub fn find(&self, path: &JsonPath) -> Option<&'a str> {
         find(self.own, self.more, path.segments())
     }

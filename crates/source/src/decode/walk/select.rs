@@ -1,11 +1,12 @@
 //! Finds the records and the paginator's values in one walk over a page.
 //!
-//! The walk descends only where the selector or a lookup leads, and skips (but checks) everything else. A record is
-//! handed to a [`RecordSink`] with the cursor on it. Where a key comes twice in one object, the last one counts: what
-//! the first one gave is taken back. Under a wildcard of the selector every member counts.
+//! The walk descends only where the selector or a lookup leads, and skips (but checks) everything
+//! else. A record is handed to a [`RecordSink`] with the cursor on it. Where a key comes twice in
+//! one object, the last one counts: what the first one gave is taken back. Under a wildcard of the
+//! selector every member counts.
 //!
-//! A selector that leads nowhere is only reported when the rest of the page is known to be valid JSON, because a page
-//! that was cut lacks things for another reason.
+//! A selector that leads nowhere is only reported when the rest of the page is known to be valid
+//! JSON, because a page that was cut lacks things for another reason.
 
 use twox_hash::XxHash3_128;
 
@@ -102,7 +103,8 @@ impl<'a> Seen<'a> {
         Ok(())
     }
 
-    /// Takes note of `text`, which is records one after another and nothing else: one hash of many records costs a third of what as many hashes do.
+    /// Takes note of `text`, which is records one after another and nothing else: one hash of many
+    /// records costs a third of what as many hashes do.
     fn note(&mut self, text: &str) {
         self.hash = (self.hash ^ XxHash3_128::oneshot(text.as_bytes())).wrapping_mul(FNV_PRIME);
     }

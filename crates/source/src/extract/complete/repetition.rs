@@ -1,8 +1,9 @@
 //! Whether a listing goes in a circle. Pure.
 //!
-//! An API that does not know the paging parameters answers every request with its first page. Counting alone cannot tell: as many
-//! records come as the total promises, but they are the same ones. Tokens cannot tell either: some APIs give a new one with the same records for ever.
-//! So the records of pages are compared.
+//! An API that does not know the paging parameters answers every request with its first page.
+//! Counting alone cannot tell: as many records come as the total promises, but they are the same
+//! ones. Tokens cannot tell either: some APIs give a new one with the same records for ever. So the
+//! records of pages are compared.
 
 use twox_hash::XxHash3_128;
 
@@ -19,7 +20,8 @@ pub(crate) struct Repetition {
     /// Pages in a row whose records were those of the page before.
     repeated: u32,
     had_equal_pages: bool,
-    /// Brent (1980): a page that came before, kept while `until` doubles, so that any circle is found after at most three times its length.
+    /// Brent (1980): a page that came before, kept while `until` doubles, so that any circle is
+    /// found after at most three times its length.
     landmark: Option<u128>,
     since: u64,
     until: u64,
@@ -51,7 +53,8 @@ impl Repetition {
         self.had_equal_pages
     }
 
-    /// Takes note of what the last page held. Returns whether it shows that the listing goes in a circle.
+    /// Takes note of what the last page held. Returns whether it shows that the listing goes in a
+    /// circle.
     pub(crate) fn is_stuck(&mut self, page: &PageMeta) -> bool {
         // Empty pages are all alike.
         let Some(Content { hash, is_varied }) = page.content.filter(|_| page.records > 0) else { return false };
@@ -121,7 +124,8 @@ mod tests {
     }
 
     proptest! {
-        /// Wherever a listing of records with keys enters a circle, it is noticed before it has gone round three times.
+        /// Wherever a listing of records with keys enters a circle, it is noticed before it has
+        /// gone round three times.
         #[test]
         fn every_circle_is_found(tail in 0_u64..60, circle in 1_u64..60) {
             let mut repetition = Repetition::new(true);

@@ -2,10 +2,12 @@
 //!
 //! A listing may only count as whole when nothing contradicts it:
 //!
-//! * Where the API states a total, the records read must be as many. Where they are asked for by position, the total must not have fallen on the way:
-//!   what goes before the reader pulls another record past it.
+//! * Where the API states a total, the records read must be as many. Where they are asked for by
+//!   position, the total must not have fallen on the way: what goes before the reader pulls another
+//!   record past it.
 //! * Where the API says whether there is more, its last word must not be that there is.
-//! * Where it states no total, pages must not look cut: an API that caps its pages below `limit` skips records between them.
+//! * Where it states no total, pages must not look cut: an API that caps its pages below `limit`
+//!   skips records between them.
 
 use crate::paginate::StopReason;
 use lakefeed_model::event::{Completeness, Verdict};
@@ -23,7 +25,8 @@ pub(crate) struct Tally {
     says_more: Option<bool>,
     /// Records of the listing that come before the first one that was asked for.
     skipped: u64,
-    /// Pages are asked for by position, so that a record that goes pulls another one past the reader.
+    /// Pages are asked for by position, so that a record that goes pulls another one past the
+    /// reader.
     is_by_position: bool,
     /// The highest total and the first lower one after it.
     fell: Option<(u64, u64)>,
@@ -83,7 +86,8 @@ impl Tally {
         self.first_total != self.last_total
     }
 
-    /// The size at which the API seems to cap its pages, when that is less than what they were asked to hold.
+    /// The size at which the API seems to cap its pages, when that is less than what they were
+    /// asked to hold.
     pub(crate) fn page_cap(&self) -> Option<u64> {
         let Fill { first, last, is_even, had_short_page } = self.fill;
         (had_short_page && is_even && last <= first && self.page_size.is_some_and(|asked| first < asked))

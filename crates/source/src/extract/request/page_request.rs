@@ -8,7 +8,8 @@ use crate::paginate::{PageRequest, Scalar};
 use crate::spec::Placement;
 use lakefeed_model::spec::json_path::{SETTABLE_INDEX_MAX, Segment};
 
-/// The request of a page. A link replaces the URL and the parameters; it may be relative to `last`, the URL that was asked before.
+/// The request of a page. A link replaces the URL and the parameters; it may be relative to `last`,
+/// the URL that was asked before.
 ///
 /// # Errors
 /// When the link is no URL.
@@ -34,7 +35,8 @@ pub(crate) fn page_request(
     Ok(request)
 }
 
-/// Takes a parameter out of the URL's own query, which a path may have brought along, and leaves the rest as it is written.
+/// Takes a parameter out of the URL's own query, which a path may have brought along, and leaves
+/// the rest as it is written.
 fn drop_from_url(url: &mut Url, name: &str) {
     let Some(query) = url.query() else { return };
     if !url.query_pairs().any(|(known, _)| known == name) {

@@ -135,8 +135,8 @@ impl Bindings<'_> {
         Ok(Some(text))
     }
 
-    /// JSON with its strings filled in. A string that is exactly one place takes the value's own type; a member whose value is not
-    /// there yet is left out.
+    /// JSON with its strings filled in. A string that is exactly one place takes the value's own
+    /// type; a member whose value is not there yet is left out.
     fn json(&self, json: &Value) -> Result<Option<Value>> {
         Ok(Some(match json {
             Value::String(text) => {
@@ -207,7 +207,8 @@ pub fn plain_text(raw: &str) -> String {
     }
 }
 
-/// Appends a value as part of one path segment: whatever could end the segment, or lead out of it, is percent-encoded.
+/// Appends a value as part of one path segment: whatever could end the segment, or lead out of it,
+/// is percent-encoded.
 fn push_segment(path: &mut String, value: &str) {
     if value == "." || value == ".." {
         path.push_str(&value.replace('.', "%2E"));

@@ -1,13 +1,18 @@
-//! The answers of a listing that was not finished, so that the next run need not ask for them again.
+//! The answers of a listing that was not finished, so that the next run need not ask for them
+//! again.
 //!
-//! A run keeps the answers that it has used in segments beside its staged files. A run that finds segments of a dead one asks the API for the first
-//! page anew; when that is the same, it takes what follows from the segments, and asks for the last kept page anew too, before it goes on with
-//! pages that nobody has. Both must be the same, byte for byte: otherwise the data have moved, and everything is read again.
+//! A run keeps the answers that it has used in segments beside its staged files. A run that finds
+//! segments of a dead one asks the API for the first page anew; when that is the same, it takes
+//! what follows from the segments, and asks for the last kept page anew too, before it goes on with
+//! pages that nobody has. Both must be the same, byte for byte: otherwise the data have moved, and
+//! everything is read again.
 //!
-//! What is kept are answers to requests, so a pipeline that asks otherwise now finds nothing, and everything that a run
-//! derives from pages (cursors, keys of children, which rows came twice) is derived again, by the same code.
+//! What is kept are answers to requests, so a pipeline that asks otherwise now finds nothing, and
+//! everything that a run derives from pages (cursors, keys of children, which rows came twice) is
+//! derived again, by the same code.
 //!
-//! Answers that come faster than they could be kept are not worth it: but for the first one, they are asked for again.
+//! Answers that come faster than they could be kept are not worth it: but for the first one, they
+//! are asked for again.
 //!
 //! A segment is zstd over entries of `u32 length, JSON head, u32 length, body`, little-endian.
 
@@ -35,12 +40,14 @@ const SEGMENT_BYTES: usize = 1024 * 1024;
 const SEGMENT_TIME: Duration = Duration::from_secs(1);
 /// A last segment that is smaller is not worth writing when a run is stopped early.
 const LAST_SEGMENT_BYTES_MIN: usize = 256 * 1024;
-/// Bytes per second beyond which pages are not worth keeping: to ask for them again takes no longer than to compress and to keep them.
+/// Bytes per second beyond which pages are not worth keeping: to ask for them again takes no longer
+/// than to compress and to keep them.
 const FASTEST: u128 = 32 * 1024 * 1024;
 const NANOSECONDS: u128 = 1_000_000_000;
 /// Bytes that wait at most while the table is not taken yet.
 const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Decompressed segments that are kept at hand: slices that are read side by side look into several.
+/// Decompressed segments that are kept at hand: slices that are read side by side look into
+/// several.
 const SEGMENTS_AT_HAND: usize = 4;
 /// The most bytes of one decompressed segment: what was written, and one more page.
 const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -127,7 +134,8 @@ struct Place {
 #[derive(Debug, Default)]
 struct Segment {
     bytes: Vec<u8>,
-    /// Bytes of the first answer, which stays until something is written: by it the next run knows whether what is kept holds.
+    /// Bytes of the first answer, which stays until something is written: by it the next run knows
+    /// whether what is kept holds.
     first: usize,
     number: u32,
     since: Duration,
@@ -153,7 +161,8 @@ impl Journal {
         let mut kept = Kept::default();
         if adopts {
             for name in store.left().await? {
-                // A segment that was cut off, or that another run's commit has swept by now, ends what can be used.
+                // A segment that was cut off, or that another run's commit has swept by now, ends
+                // what can be used.
                 let Ok(bytes) = store.get(&name).await else { break };
                 let Ok(bytes) = decompressed(&bytes) else { break };
                 kept.index(name, &bytes);

@@ -1,4 +1,5 @@
-//! Rules by example, and the properties that every page is read once and that every circle is found.
+//! Rules by example, and the properties that every page is read once and that every circle is
+//! found.
 
 use proptest::prelude::*;
 
@@ -103,7 +104,8 @@ fn what_cannot_be_sent_is_an_error() {
 }
 
 proptest! {
-    /// An API whose tokens lead into a circle after a while: it is found, within a small multiple of the way and the circle.
+    /// An API whose tokens lead into a circle after a while: it is found, within a small multiple
+    /// of the way and the circle.
     #[test]
     fn every_circle_is_found(tail in 0_u64..200, circle in 1_u64..200) {
         let mut paginator = Paginator::new(&PaginationSpec::Follow(cursor()));
@@ -115,7 +117,8 @@ proptest! {
         prop_assert!(found.is_some_and(|step| step as u64 >= circle.min(1)));
     }
 
-    /// Tokens that never come again are followed to the end, and a listing that stopped goes on where it was.
+    /// Tokens that never come again are followed to the end, and a listing that stopped goes on
+    /// where it was.
     #[test]
     fn every_page_is_asked_for_once(pages in 1_u64..300, stop_at in 0_u64..300) {
         let mut paginator = Paginator::new(&PaginationSpec::Follow(cursor()));

@@ -167,7 +167,8 @@ fn what_a_page_says_is_found_behind_the_right_option() {
 }
 
 proptest! {
-    /// Whatever the size of the listing and of the page, each record is asked for once, in order, and the listing ends.
+    /// Whatever the size of the listing and of the page, each record is asked for once, in order,
+    /// and the listing ends.
     #[test]
     fn every_record_is_read_once(total in 0_u64..500, limit in 1_u64..60, knows_total in any::<bool>(), resume_at in 0_usize..20) {
         let spec = OffsetSpec { total_path: knows_total.then(|| JsonPath::keys(["total"])), ..spec(limit) };

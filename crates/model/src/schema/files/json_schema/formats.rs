@@ -33,8 +33,8 @@ pub(crate) fn unit_of_format(format: &str) -> Option<TimeUnit> {
     UNIX_TIMES.iter().find(|(name, _)| *name == format).map(|(_, unit)| *unit)
 }
 
-/// What a number counts where `x-arrow` makes it a time: by its format, else in the column's own unit. Nothing where it is not said to be
-/// a number.
+/// What a number counts where `x-arrow` makes it a time: by its format, else in the column's own
+/// unit. Nothing where it is not said to be a number.
 pub(crate) fn count_of_type(schema: &Map<String, Value>, column_type: &ColumnType) -> Option<TimeUnit> {
     let own = match column_type {
         ColumnType::Duration(unit) => *unit,

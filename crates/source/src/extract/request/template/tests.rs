@@ -49,7 +49,8 @@ fn a_value_cannot_leave_its_path_segment() {
     ] {
         let url = url_of("posts/{resources.posts.id}/c", raw).unwrap();
         if raw == "\"..\"" {
-            // URLs take %2E%2E for what it means; it stays within the origin and is asked for as such.
+            // URLs take %2E%2E for what it means; it stays within the origin and is asked for as
+            // such.
             assert!(url.starts_with("https://api.example/v1/"), "{url}");
         } else {
             assert_eq!(url, expected);
