@@ -32,15 +32,6 @@ pub(crate) struct ObjectBuffer {
     lenient: bool,
 }
 
-/// How far the row in the making has got: by value, so that it stays in registers.
-#[derive(Debug, Clone, Copy, Default)]
-struct Filled {
-    /// Columns that have a value.
-    columns: usize,
-    /// The place of the key that is expected next.
-    expected: usize,
-}
-
 impl ObjectBuffer {
     pub(crate) fn new(columns: &[Column], place: &mut Vec<RuleStep>, rules: &FieldRules) -> Self {
         let member = |column: &Column| {
@@ -81,38 +72,39 @@ impl ObjectBuffer {
         members: &str,
         reading: &mut Reading,
     ) -> Result<(), Stop> {
-        let mut read = self.read_members(scanner, reading, Filled::default())?;
+        let (mut filled, mut expected) = (0, 0);
+        self.read_members(scanner, reading, &mut filled, &mut expected)?;
         if !members.is_empty() {
             let mut members = Scanner::new(members.as_bytes(), DEPTH_CEILING)?;
-            read = self.read_members(&mut members, reading, read)?;
+            self.read_members(&mut members, reading, &mut filled, &mut expected)?;
         }
-        if read.columns < self.members.len() {
+        if filled < self.members.len() {
             self.fill_missing(self.rows)?;
         }
         self.rows += 1;
         Ok(())
     }
 
-    /// Reads the members of the object at the cursor into the row in the making, and counts on from
-    /// `before`.
+    /// Reads the members of the object at the cursor into the row in the making, of which `filled`
+    /// columns have a value.
     #[inline]
     fn read_members(
         &mut self,
         scanner: &mut Scanner<'_>,
         reading: &mut Reading,
-        before: Filled,
-    ) -> Result<Filled, Stop> {
-        let Filled { mut columns, mut expected } = before;
+        filled: &mut usize,
+        expected: &mut usize,
+    ) -> Result<(), Stop> {
         let row = self.rows;
         let mut more = scanner.enter_object()?;
         while more {
-            match self.key(scanner, reading, &mut expected)? {
+            match self.key(scanner, reading, expected)? {
                 Some(index) => {
                     if let (Some(member), Some(name)) = (self.members.get_mut(index), self.names.get(index)) {
                         if member.len() > row {
                             member.truncate(row);
                         } else {
-                            columns += 1;
+                            *filled += 1;
                         }
                         if reading.has_rules {
                             member.read_by_rule(name, row, scanner, reading)?;
@@ -125,7 +117,7 @@ impl ObjectBuffer {
             }
             more = scanner.next_member()?;
         }
-        Ok(Filled { columns, expected })
+        Ok(())
     }
 
     /// As [`Self::read`], of an object that may lack fields which must be there.
