@@ -24,11 +24,9 @@ pub(super) fn check(arguments: &CheckArguments, printer: Printer) -> Result<()> 
     };
     if let Some(spec) = &spec {
         pipeline::refuse_unplannable(spec, SystemClock::new().now())?;
-    }
-    if let Some(destination) = spec.as_ref().and_then(|spec| spec.destination.as_ref())
-        && !arguments.no_secrets
-    {
-        Lake::check(destination, &environment)?;
+        if let (Some(destination), false) = (&spec.destination, arguments.no_secrets) {
+            Lake::check(destination, &environment)?;
+        }
     }
     match (&spec, arguments.output) {
         (Some(spec), Output::Json) => printer.data(&format!("{:#}\n", describe(spec))),

@@ -6,14 +6,18 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use object_store::ObjectStore;
+use object_store::path::Path;
 use serde_json::{Value, json};
 
-use crate::client::{SendLimits, Transport, TransportError};
+use crate::client::{Client, SendLimits, Transport, TransportError};
 use crate::clock::ManualClock;
 use crate::config::{self, Format, Sources};
 use crate::environment::Environment;
 use crate::event::{Observer, RunEvent};
 use crate::interrupt::Interrupt;
+use crate::lake::Lake;
+use crate::pipeline::context::{ResourceRun, client};
 use crate::pipeline::{Components, RunOptions};
 use crate::spec::PipelineSpec;
 
@@ -124,6 +128,43 @@ fn merge(into: &mut Value, more: Value) {
             }
         }
         (into, more) => *into = more,
+    }
+}
+
+/// A lake in `store`.
+pub(crate) fn lake(store: Arc<dyn ObjectStore>) -> Lake {
+    Lake::with_store(store, Path::default(), "memory:///".to_owned())
+}
+
+/// What a run of the first resource of a pipeline needs.
+#[derive(Debug)]
+pub(crate) struct World {
+    spec: PipelineSpec,
+    options: RunOptions,
+    client: Arc<Client>,
+    components: Components,
+    lake: Option<Lake>,
+}
+
+impl World {
+    /// Of an API that has nothing.
+    pub(crate) fn new(spec: PipelineSpec, options: RunOptions, lake: Option<Lake>) -> Self {
+        let (components, _) = components(&Api::of(&[]));
+        let client = Arc::new(client(&spec, &options, &components));
+        Self { spec, options, client, components, lake }
+    }
+
+    /// The run.
+    pub(crate) fn run(&self) -> ResourceRun<'_> {
+        ResourceRun {
+            resource: &self.spec.resources[0],
+            has_table: true,
+            limits: &self.spec.limits,
+            options: &self.options,
+            lake: self.lake.as_ref(),
+            client: &self.client,
+            components: &self.components,
+        }
     }
 }
 

@@ -10,15 +10,13 @@ use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt as _;
 use object_store::memory::InMemory;
-use object_store::path::Path;
 use serde_json::{Value, json};
 
-use super::testing::{Api, components, options, pipeline, resource};
+use super::testing::{Api, components, lake, options, pipeline, resource};
 use super::{Components, ReadItem, RunOptions, Start, read_batches, run};
 use crate::checkpoint::{Backfill, Checkpoint};
 use crate::error::ErrorKind;
 use crate::event::RunEvent;
-use crate::lake::Lake;
 use crate::spec::PipelineSpec;
 
 /// Items as text: schemas as `name type, …`, rows as `[a, b]`, rejects as `code path`.
@@ -272,7 +270,7 @@ async fn a_panic_fails_its_resource_and_is_reported() {
     let api =
         || Api::new(|asked| if asked == "/a" { panic!("of the test") } else { Some(json!([{"id": 1}]).to_string()) });
     let spec = pipeline(&json!([resource("a", json!({})), resource("b", json!({}))]), &json!({}));
-    let lake = Lake::with_store(Arc::new(InMemory::new()), Path::default(), "memory:///".to_owned());
+    let lake = lake(Arc::new(InMemory::new()));
     let (components, heard) = components(&api());
     let all: Vec<_> = spec.resources.iter().collect();
     let error = run(&spec, &all, &options(), &lake, &components).await.unwrap_err();

@@ -2,13 +2,14 @@
 //! turn.
 
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::{SpooledTempFile, spooled_tempfile_in};
 
 use crate::decode::RawRecord;
 use crate::error::{Error, Result};
 use crate::extract::ParentRow;
+use crate::pipeline::context::ResourceRun;
 use crate::spec::{JsonPath, ResourceSpec};
 
 /// Bytes that are kept in memory; more go to a temporary file.
@@ -25,13 +26,8 @@ pub(crate) struct ParentRows {
 }
 
 impl ParentRows {
-    /// Nothing yet, of the fields that `children` want of `parent`.
-    /// What does not fit into memory waits in `temporary_folder`.
-    pub(crate) fn new<'c>(
-        parent: &str,
-        children: impl Iterator<Item = &'c ResourceSpec>,
-        temporary_folder: &Path,
-    ) -> Self {
+    /// Nothing yet, of the fields that `children` want of the resource of `run`.
+    pub(crate) fn new<'c>(run: &ResourceRun<'_>, children: impl Iterator<Item = &'c ResourceSpec>) -> Self {
         let mut fields: Vec<JsonPath> = Vec::new();
         for child in children.filter_map(|child| child.parent.as_ref()) {
             for field in child.fields.iter().chain(child.include.iter().map(|(path, _)| path)) {
@@ -40,7 +36,7 @@ impl ParentRows {
                 }
             }
         }
-        Self::of(parent.to_owned(), fields, temporary_folder.to_owned())
+        Self::of(run.name(), fields, run.components.temporary_folder.clone())
     }
 
     /// Nothing yet, of the same fields.
@@ -129,9 +125,8 @@ mod tests {
     use crate::environment::Environment;
 
     fn rows(fields: &[&str]) -> ParentRows {
-        let mut rows = ParentRows::new("posts", std::iter::empty(), &Environment::empty().temporary_folder());
-        rows.fields = fields.iter().map(|field| JsonPath::parse(field).unwrap()).collect();
-        rows
+        let fields = fields.iter().map(|field| JsonPath::parse(field).unwrap()).collect();
+        ParentRows::of("posts".to_owned(), fields, Environment::empty().temporary_folder())
     }
 
     #[test]

@@ -71,35 +71,22 @@ fn may_be_pieced_together(run: &ResourceRun<'_>, cursor: Option<&CursorRun>) -> 
 
 #[cfg(test)]
 mod tests {
+    use object_store::memory::InMemory;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::lake::Lake;
-    use crate::pipeline::context;
-    use crate::pipeline::testing::{Api, components, options, pipeline, resource};
+    use crate::pipeline::RunOptions;
+    use crate::pipeline::testing::{World, lake, options, pipeline, resource};
+    use crate::plan::Plan;
 
-    /// Whether a run that `edit` says more of keeps pages, and whether it may go on in the middle.
-    async fn keeps_and_goes_on(more: Value, limits: Value, edit: impl Fn(&mut context::RunOptions)) -> (bool, bool) {
-        let spec = pipeline(&json!([resource("e", more)]), &limits);
-        let (components, _) = components(&Api::of(&[]));
-        let mut options = options();
-        edit(&mut options);
-        let client = Arc::new(context::client(&spec, &options, &components));
-        let store = Arc::new(object_store::memory::InMemory::new());
-        let lake = Lake::with_store(store, object_store::path::Path::default(), "memory:///".to_owned());
-        let run = ResourceRun {
-            resource: &spec.resources[0],
-            has_table: true,
-            limits: &spec.limits,
-            options: &options,
-            lake: Some(&lake),
-            client: &client,
-            components: &components,
-        };
-        let cursor = crate::plan::Plan::of(run.resource, None, None).unwrap();
-        let cursor = cursor.cursor();
-        let keeps = journal(&run, &lake.table("e"), cursor, true).await.unwrap().is_some();
-        (keeps, may_be_pieced_together(&run, cursor))
+    /// Whether a run keeps pages, and whether it may go on in the middle.
+    async fn keeps_and_goes_on(more: Value, limits: Value, options: RunOptions) -> (bool, bool) {
+        let lake = lake(Arc::new(InMemory::new()));
+        let world = World::new(pipeline(&json!([resource("e", more)]), &limits), options, Some(lake.clone()));
+        let run = world.run();
+        let plan = Plan::of(run.resource, None, None).unwrap();
+        let keeps = journal(&run, &lake.table("e"), plan.cursor(), true).await.unwrap().is_some();
+        (keeps, may_be_pieced_together(&run, plan.cursor()))
     }
 
     #[tokio::test]
@@ -116,15 +103,15 @@ mod tests {
             (cursor(Value::Null, "append"), false),
             (cursor(json!("desc"), "append"), false),
         ] {
-            assert_eq!(keeps_and_goes_on(more.clone(), json!({}), |_| ()).await, (true, goes_on), "{more}");
+            assert_eq!(keeps_and_goes_on(more.clone(), json!({}), options()).await, (true, goes_on), "{more}");
         }
     }
 
     #[tokio::test]
     async fn pages_are_not_kept_where_nobody_wants_them() {
         let never = json!({"resume_age_max_seconds": 0});
-        assert_eq!(keeps_and_goes_on(json!({}), never, |_| ()).await, (false, true));
-        let recorded = |options: &mut context::RunOptions| options.asks_for_everything = true;
+        assert_eq!(keeps_and_goes_on(json!({}), never, options()).await, (false, true));
+        let recorded = RunOptions { asks_for_everything: true, ..options() };
         assert_eq!(keeps_and_goes_on(json!({}), json!({}), recorded).await, (false, true));
     }
 }

@@ -100,7 +100,7 @@ impl<'a> Family<'a> {
         let started = self.run.components.clock.monotonic();
         resource_started(&self.run);
         let specs = self.children.iter().map(|child| child.run.resource);
-        let keys = ParentRows::new(&self.run.resource.name, specs, &self.run.components.temporary_folder);
+        let keys = ParentRows::new(&self.run, specs);
         let children = keys.is_wanted().then_some(keys);
         let staged = match slices(&self.run, parents).await {
             Ok(slices) => Box::pin(stage(&self.run, Pass { slices, children })).await,

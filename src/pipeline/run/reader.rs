@@ -117,9 +117,8 @@ async fn read_into(
     let mut parents: Option<ParentRows> = None;
     let mut lineage = lineage(spec, wanted).into_iter().peekable();
     while let Some(ancestor) = lineage.next_if(|ancestor| ancestor.name != name) {
-        let next = lineage.peek().copied().into_iter();
-        let children = ParentRows::new(&ancestor.name, next, &components.temporary_folder);
         let run = run_of(ancestor);
+        let children = ParentRows::new(&run, lineage.peek().copied().into_iter());
         parents = timed(&run, Box::pin(walk_for_children(&run, parents.as_mut(), children))).await?;
     }
     let run = run_of(wanted);

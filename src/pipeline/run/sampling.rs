@@ -53,9 +53,9 @@ pub(crate) async fn infer_schema(
     let mut parents: Option<ParentRows> = None;
     let mut lineage = lineage(spec, resource).into_iter().peekable();
     while let Some(ancestor) = lineage.next_if(|ancestor| ancestor.name != resource.name) {
-        let next = lineage.peek().copied().into_iter();
-        let children = ParentRows::new(&ancestor.name, next, &components.temporary_folder);
-        let (_, _, rows) = look(&run_of(ancestor), parents.as_mut(), Some(children), bounds).await?;
+        let run = run_of(ancestor);
+        let children = ParentRows::new(&run, lineage.peek().copied().into_iter());
+        let (_, _, rows) = look(&run, parents.as_mut(), Some(children), bounds).await?;
         let rows = rows.filter(|rows| rows.len() > 0);
         parents = Some(rows.ok_or_else(|| without_records(ancestor))?);
     }

@@ -7,16 +7,15 @@ use std::sync::Arc;
 use lakefeed_testing::{Death, FaultStore, Fuse};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
-use object_store::path::Path;
 use serde_json::{Value, json};
 
 use super::rows_as_text;
 use crate::clock::ManualClock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::RunEvent;
-use crate::lake::Lake;
-use crate::pipeline::testing::{Api, components, options, pipeline, resource};
-use crate::pipeline::{choose, run};
+use crate::lake::Table;
+use crate::pipeline::testing::{Api, components, lake, options, pipeline, resource};
+use crate::pipeline::{RunOptions, choose, run};
 use crate::spec::PipelineSpec;
 
 /// A lake in memory, and a pipeline that fills it.
@@ -36,12 +35,10 @@ impl Stage {
     async fn run_on(&self, store: Arc<dyn ObjectStore>, chosen: &[&str], day: u32) -> (Result<()>, Vec<RunEvent>) {
         let (mut components, heard) = components(&self.api);
         components.clock = Arc::new(ManualClock::new(format!("2026-11-{day:02}T12:00:00Z").parse().unwrap()));
-        let lake = Lake::with_store(store, Path::default(), "memory:///".to_owned());
         let chosen: Vec<String> = chosen.iter().map(|name| (*name).to_owned()).collect();
         let chosen = choose(&self.spec, &chosen).unwrap();
-        let mut options = options();
-        options.run_id = format!("run-{day}");
-        let outcome = run(&self.spec, &chosen, &options, &lake, &components).await;
+        let options = RunOptions { run_id: format!("run-{day}"), ..options() };
+        let outcome = run(&self.spec, &chosen, &options, &lake(store), &components).await;
         (outcome, heard.events())
     }
 
@@ -49,18 +46,18 @@ impl Stage {
         self.run_on(Arc::clone(&self.store), chosen, 1).await
     }
 
-    fn lake(&self) -> Lake {
-        Lake::with_store(Arc::clone(&self.store), Path::default(), "memory:///".to_owned())
+    fn table(&self, name: &str) -> Table {
+        lake(Arc::clone(&self.store)).table(name)
     }
 
     /// The number of a table's last commit, which need not be published.
     async fn commit(&self, table: &str) -> u64 {
-        self.lake().table(table).snapshot().await.unwrap().version
+        self.table(table).snapshot().await.unwrap().version
     }
 
     /// The rows of a table as text, in order.
     async fn rows(&self, table: &str) -> Vec<String> {
-        let table = self.lake().table(table);
+        let table = self.table(table);
         let snapshot = table.snapshot().await.unwrap();
         let batches = table.first_rows(&snapshot, usize::MAX).await.unwrap();
         let mut rows: Vec<String> = batches.iter().flat_map(rows_as_text).collect();
@@ -71,13 +68,9 @@ impl Stage {
 
 /// Two parents with three records, in tables of their own.
 fn family(more: &Value) -> Stage {
-    let child_of = |parent: &str, more: Value| {
-        let mut child = resource("comments", more);
-        child["endpoint"]["path"] = json!(format!("{parent}/{{resources.{parent}.id}}/comments"));
-        child
-    };
-    let posts = resource("posts", more.clone());
-    let spec = pipeline(&json!([posts, child_of("posts", more.clone())]), &json!({}));
+    let mut comments = resource("comments", more.clone());
+    comments["endpoint"]["path"] = json!("posts/{resources.posts.id}/comments");
+    let spec = pipeline(&json!([resource("posts", more.clone()), comments]), &json!({}));
     let api = Api::of(&[
         ("/posts", json!([{"id": 1}, {"id": 2}])),
         ("/posts/1/comments", json!([{"id": 10}, {"id": 11}])),
@@ -138,9 +131,8 @@ async fn a_table_is_theirs_who_are_wanted_and_parents_are_read_for_their_childre
 
 #[tokio::test]
 async fn a_resource_that_fails_keeps_those_that_it_depends_on_uncommitted() {
-    let whole = family(&json!({}));
     let api = Api::of(&[("/posts", json!([{"id": 1}, {"id": 2}])), ("/posts/1/comments", json!([{"id": 10}]))]);
-    let stage = Stage::new(whole.spec, api);
+    let stage = Stage { api, ..family(&json!({})) };
     let (outcome, events) = stage.run(&[]).await;
     assert!(outcome.unwrap_err().message().contains("answered 404"));
     let failures = failures(&events);
@@ -164,7 +156,7 @@ async fn walk(stage_of: impl Fn() -> Stage, [above, below]: [&str; 2], merges: b
         let stage = stage_of();
         let fuse = Fuse::new(fatal, death);
         let dying: Arc<dyn ObjectStore> = Arc::new(FaultStore::new(Arc::clone(&stage.store), Arc::clone(&fuse)));
-        let (outcome, _): (Result<(), Error>, _) = stage.run_on(dying, &[], 1).await;
+        let outcome = stage.run_on(dying, &[], 1).await.0;
         if !fuse.is_dead() {
             outcome.unwrap();
             assert!(fatal > 10 && saw_half && saw_whole, "{fatal} changes, half {saw_half}, whole {saw_whole}");
@@ -175,12 +167,12 @@ async fn walk(stage_of: impl Fn() -> Stage, [above, below]: [&str; 2], merges: b
         saw_half |= commits == (0, 1);
         saw_whole |= commits == (1, 1);
         stage.run_on(Arc::clone(&stage.store), &[], 2).await.0.unwrap();
-        let times = if merges { 1 } else { 1 + usize::try_from(commits.0).unwrap() };
         for (table, rows) in [(above, &above_rows), (below, &below_rows)] {
             let found = stage.rows(table).await;
             if merges {
                 assert_eq!(&found, rows, "change {fatal} {death:?}: {table}");
             } else {
+                let times = 1 + usize::try_from(commits.0).unwrap();
                 assert_eq!(found.len(), rows.len() * times, "change {fatal} {death:?}: {table}: {found:?}");
             }
         }
@@ -217,26 +209,21 @@ async fn cursors_keys_and_deletes_see_fields_of_the_parent() {
     child["endpoint"]["path"] = json!("p/{resources.p.id}/c");
     child["endpoint"]["incremental"] = json!({"cursor_path": "_p_at"});
     let spec = pipeline(&json!([resource("p", json!({"selected": false})), child]), &json!({}));
-    let day = Arc::new(std::sync::atomic::AtomicU64::new(1));
-    let today = Arc::clone(&day);
-    let api = Api::new(move |asked| {
-        let day = today.load(std::sync::atomic::Ordering::SeqCst);
-        Some(match (asked, day) {
-            ("/p", 1) => json!([{"id": 1, "at": 10, "gone": false}, {"id": 2, "at": 20, "gone": false}]).to_string(),
-            // An old parent, one that is deleted, and a new one.
-            ("/p", _) => json!([
-                {"id": 1, "at": 10, "gone": false}, {"id": 2, "at": 21, "gone": true}, {"id": 3, "at": 30, "gone": null}
-            ])
-            .to_string(),
-            (_, 1) => json!([{"n": 7}, {"n": 8}]).to_string(),
-            (_, _) => json!([{"n": 7}, {"n": 9}]).to_string(),
-        })
-    });
+    let parents = json!([{"id": 1, "at": 10, "gone": false}, {"id": 2, "at": 20, "gone": false}]);
+    let records = json!([{"n": 7}, {"n": 8}]);
+    let api = Api::of(&[("/p", parents), ("/p/1/c", records.clone()), ("/p/2/c", records)]);
     let stage = Stage::new(spec, api);
     stage.run(&[]).await.0.unwrap();
     let first = ["[7, 1, 10, false]", "[7, 2, 20, false]", "[8, 1, 10, false]", "[8, 2, 20, false]"];
     assert_eq!(stage.rows("c").await, first);
-    day.store(2, std::sync::atomic::Ordering::SeqCst);
+    // An old parent, one that is deleted, and a new one.
+    let parents = json!([
+        {"id": 1, "at": 10, "gone": false}, {"id": 2, "at": 21, "gone": true}, {"id": 3, "at": 30, "gone": null}
+    ]);
+    let of = |id: u32| (format!("/p/{id}/c"), json!([{"n": 7}, {"n": 9}]));
+    let later = [("/p".to_owned(), parents), of(1), of(2), of(3)];
+    let later: Vec<_> = later.iter().map(|(address, body)| (address.as_str(), body.clone())).collect();
+    let stage = Stage { api: Api::of(&later), ..stage };
     stage.run_on(Arc::clone(&stage.store), &[], 2).await.0.unwrap();
     // Of the old parent nothing is read, (2, 7) is deleted, and (2, 9) never was there.
     let then = ["[7, 1, 10, false]", "[7, 3, 30, null]", "[8, 1, 10, false]", "[8, 2, 20, false]", "[9, 3, 30, null]"];

@@ -3,52 +3,41 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use bytes::Bytes;
+use lakefeed_testing::{Answer, ScriptedTransport, answer};
 use serde_json::json;
 
 use super::read_all;
-use crate::client::{SendLimits, Transport, TransportError};
-use crate::pipeline::testing::{components, options, pipeline, resource};
+use crate::pipeline::testing::{Api, components, options, pipeline, resource};
 
 const PARENTS: usize = 30;
 
-/// An API whose answers come the later, the earlier they were asked for.
+/// How many requests are under way, and the greatest number that ever were.
 #[derive(Debug, Default)]
-struct Slow {
-    under_way: AtomicUsize,
-    /// The greatest number of requests that were under way at once.
+struct UnderWay {
+    now: AtomicUsize,
     most: AtomicUsize,
     asked: AtomicUsize,
 }
 
-#[async_trait]
-impl Transport for Slow {
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        _: SendLimits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most.fetch_max(under_way, Ordering::SeqCst);
-        let turn = self.asked.fetch_add(1, Ordering::SeqCst);
-        for _ in 0..(PARENTS * 4).saturating_sub(turn * 4) {
-            tokio::task::yield_now().await;
+/// An API whose answers come the later, the earlier they were asked for.
+async fn slow(request: http::Request<Bytes>, under_way: Arc<UnderWay>) -> Answer {
+    let now = under_way.now.fetch_add(1, Ordering::SeqCst) + 1;
+    under_way.most.fetch_max(now, Ordering::SeqCst);
+    let turn = under_way.asked.fetch_add(1, Ordering::SeqCst);
+    for _ in 0..(PARENTS * 4).saturating_sub(turn * 4) {
+        tokio::task::yield_now().await;
+    }
+    under_way.now.fetch_sub(1, Ordering::SeqCst);
+    match request.uri().path().split('/').collect::<Vec<_>>().as_slice() {
+        [_, "p"] => answer::json(&(0..PARENTS).map(|id| json!({"id": id})).collect()),
+        // A slice of two pages, one of one, and an empty one.
+        [_, "p", id, "c"] => {
+            let id: usize = id.parse().unwrap();
+            let page = answer::parameter(&request, "page").map_or(0, |page| page.parse().unwrap());
+            answer::json(&(page..id % 3).take(1).map(|page| json!({"n": id * 10 + page})).collect())
         }
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
-        let parts: Vec<&str> = request.uri().path().split('/').collect();
-        let body = match parts.as_slice() {
-            [_, "p"] => json!((0..PARENTS).map(|id| json!({"id": id})).collect::<Vec<_>>()),
-            // A slice of two pages, one of one, and an empty one.
-            [_, "p", id, "c"] => {
-                let id: usize = id.parse().unwrap();
-                let page = request.uri().query().map_or(0, |query| query.replace("page=", "").parse().unwrap());
-                let records = if page < id % 3 { vec![json!({"n": id * 10 + page})] } else { Vec::new() };
-                json!(records)
-            }
-            other => panic!("{other:?}"),
-        };
-        Ok(http::Response::new(body.to_string().into()))
+        other => panic!("{other:?}"),
     }
 }
 
@@ -62,12 +51,13 @@ async fn rows_come_in_the_order_of_the_parents_however_many_are_asked_for_at_onc
         child["endpoint"]["paginator"] = json!({"type": "page_number", "total_path": null});
         let mut spec = pipeline(&json!([resource("p", json!({})), child]), &json!({}));
         spec.client.concurrency = concurrency;
-        let api = Arc::new(Slow::default());
-        let (mut components, _) = components(&crate::pipeline::testing::Api::of(&[]));
-        components.transport = Arc::<Slow>::clone(&api);
+        let under_way = Arc::new(UnderWay::default());
+        let (mut components, _) = components(&Api::of(&[]));
+        let seen = Arc::clone(&under_way);
+        components.transport = Arc::new(ScriptedTransport::new(move |request| slow(request, Arc::clone(&seen))));
         let (items, _) = read_all(&spec, "c", options(), components).await;
         assert_eq!(items, expected, "{concurrency} at once");
-        let most = api.most.load(Ordering::SeqCst);
+        let most = under_way.most.load(Ordering::SeqCst);
         assert!(most <= concurrency && (concurrency < 7 || most > 3), "{most} of {concurrency}");
     }
 }

@@ -13,22 +13,20 @@ use super::answers::Recorded;
 use super::inference::infer_options;
 use super::page::Typing;
 use super::rules::{Rules, grown_by_variants, without_indexes};
-use crate::client::Client;
 use crate::decode::{
     Decoded, EmptyContainers, InferOptions, Inferrer, MismatchPolicy, MixedKinds, PageInput, TypeMismatches,
     UnknownFields,
 };
 use crate::extract::{Origin, Page};
 use crate::paginate::Questions;
-use crate::pipeline::context::{self, ResourceRun};
+use crate::pipeline::context::ResourceRun;
 use crate::pipeline::read::{RecordTransform, input};
 use crate::pipeline::shapes::{Shapes, shaped};
 use crate::pipeline::sink::Sink;
-use crate::pipeline::testing::{Api, components, options, pipeline, resource};
-use crate::pipeline::{Components, RunOptions};
+use crate::pipeline::testing::{World, options, pipeline, resource};
 use crate::reject::Reject;
 use crate::schema::{Column, RecordSchema, grow, new_doubles};
-use crate::spec::{JsonPath, PipelineSpec, RecordFormat};
+use crate::spec::{JsonPath, RecordFormat};
 
 /// A sink whose rows so far fit any wider schema, or none.
 #[derive(Debug)]
@@ -57,34 +55,9 @@ impl Sink for Fits {
     }
 }
 
-/// What a run of one resource needs.
-struct World {
-    spec: PipelineSpec,
-    options: RunOptions,
-    client: Arc<Client>,
-    components: Components,
-}
-
-impl World {
-    fn new(more: Value) -> Self {
-        let spec = pipeline(&json!([resource("e", more)]), &json!({}));
-        let (components, _) = components(&Api::of(&[]));
-        let options = options();
-        let client = Arc::new(context::client(&spec, &options, &components));
-        Self { spec, options, client, components }
-    }
-
-    fn run(&self) -> ResourceRun<'_> {
-        ResourceRun {
-            resource: &self.spec.resources[0],
-            has_table: true,
-            limits: &self.spec.limits,
-            options: &self.options,
-            lake: None,
-            client: &self.client,
-            components: &self.components,
-        }
-    }
+/// A run of one resource without a table.
+fn world(more: Value) -> World {
+    World::new(pipeline(&json!([resource("e", more)]), &json!({})), options(), None)
 }
 
 fn page(body: &str) -> Page {
@@ -271,7 +244,7 @@ proptest! {
         let records = body(&records);
         let beyond = ["9007199254740993", "9223372036854775808"];
         let records = if exact { records } else { beyond.iter().fold(records, |all, one| all.replace(one, "9")) };
-        let (world, before, came) = (World::new(resource), body(&before), page(&records));
+        let (world, before, came) = (world(resource), body(&before), page(&records));
         let before = format!("[{{\"a\":1}},{}", before.strip_prefix('[').unwrap()).replace(",]", "]");
         let run = world.run();
         let mut old = typing(&run, &before);
@@ -308,7 +281,7 @@ fn a_page_is_gone_through_a_few_times_whatever_it_brings() {
         for more in [json!({}), steps.clone()] {
             let mut resource = more.clone();
             resource["schema_contract"] = json!({"conflicts": conflicts});
-            let world = World::new(resource);
+            let world = world(resource);
             let run = world.run();
             let mut typing = typing(&run, &before);
             let body = body(&records.iter().map(|members| format!("{{{members}}}")).collect::<Vec<_>>());

@@ -130,6 +130,25 @@ impl World {
         }
     }
 
+    /// Returns whether a second run was committed that was killed at `step`. Of one that was not,
+    /// readers have `seen` nothing; of one that was, perhaps not all, and nothing that is neither
+    /// `old` nor `new`.
+    pub(crate) async fn is_committed<T: PartialEq + std::fmt::Debug>(
+        &self,
+        step: u64,
+        seen: &[T],
+        old: &[T],
+        new: &[T],
+    ) -> bool {
+        let committed = self.table().snapshot().await.unwrap().version == 2;
+        if committed {
+            assert!(seen.iter().all(|row| old.contains(row) || new.contains(row)), "step {step}: {seen:?}");
+        } else {
+            assert_eq!(seen, old, "step {step}: an uncommitted run is visible");
+        }
+        committed
+    }
+
     /// Returns one whole run that is expected to succeed.
     pub(crate) async fn run(&self, run_id: &str, disposition: WriteDisposition, batches: &[Vec<Row>]) -> CommitOutcome {
         run_on(&self.table(), self.spec(run_id, disposition), batches).await.unwrap()

@@ -40,13 +40,8 @@ async fn walk(way: &Way, deletes: bool, world: fn() -> World, death: Death) {
             return;
         }
         world.expire_leases();
-        let committed = world.table().snapshot().await.unwrap().version == 2;
         let seen = rows(&world).await;
-        if committed {
-            assert!(seen.iter().all(|row| old.contains(row) || new.contains(row)), "step {fatal}: {seen:?}");
-        } else {
-            assert_eq!(seen, old, "step {fatal}: an uncommitted run is visible");
-        }
+        world.is_committed(fatal, &seen, &old, &new).await;
         way.run_on(&world.table(), way.spec(&world, "again"), &change).await.unwrap();
         assert_eq!(rows(&world).await, new, "step {fatal} {death:?} {way:?}");
         let findings = world.table().verify().await.unwrap().findings;
