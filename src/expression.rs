@@ -74,7 +74,7 @@ impl Expression {
         Ok(Self { text: text.to_owned(), program: Arc::new(program), environment })
     }
 
-    /// The value for a record.
+    /// Returns the value for a record.
     ///
     /// # Errors
     /// When a field is missing, or values do not go together.
@@ -157,15 +157,15 @@ fn check_entries<'e>(
     })
 }
 
-/// Whether the language has the names in `text`: evaluated without a record, it may fail, but not
-/// for want of them.
+/// Returns whether the language has the names in `text`: evaluated without a record, it may fail,
+/// but not for want of them.
 fn is_known(text: &str, environment: &Arc<Env>) -> bool {
     let outcome = environment.compile(text).map(|program| program.execute(&Context::with_env(Arc::clone(environment))));
     outcome.is_ok_and(|value| !matches!(value, Err(ExecutionError::UndeclaredReference(_))))
 }
 
-/// A record as an expression sees it: integers are CEL's `int`, so that they go together with those
-/// of the expression.
+/// Returns a record as an expression sees it: integers are CEL's `int`, so that they go together
+/// with those of the expression.
 fn seen(value: &Value) -> cel::Value {
     match value {
         Value::Null => cel::Value::Null,

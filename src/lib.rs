@@ -1,37 +1,31 @@
-//! Keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API.
-//!
-//! A pipeline file says what to read and how it becomes tables. The command `lakefeed` runs it, and
-//! so does a program:
+//! Keeps a partitioned, merged, typed Parquet lake in step with a paginated REST API, as a pipeline
+//! file says. The command `lakefeed` does so, and a program can:
 //!
 //! ```no_run
 //! use lakefeed::{Environment, Lake, Pipeline};
 //!
 //! # async fn example() -> lakefeed::Result<()> {
 //! let pipeline = Pipeline::load_with("calendar.yaml", &Environment::of_process())?;
+//! pipeline.run().await.into_result()?; // into the lake that the file names
+//! let snapshot = Lake::open("./lake")?.table("events").snapshot().await?;
+//! println!("commit {}: {} rows", snapshot.version, snapshot.rows());
 //!
-//! // Into the lake that the file names. A report comes of every run, and has the error in it.
-//! let report = pipeline.run().await;
-//! println!("{report}");
-//! report.into_result()?;
-//!
-//! // Or the records of a resource as Arrow batches, without a table.
+//! // Or the records of a resource as Arrow batches: no table is read or written.
 //! let mut batches = pipeline.reader("events").batches().await?;
 //! while let Some(batch) = batches.next().await {
 //!     println!("{} rows", batch?.num_rows());
 //! }
-//! let next = batches.checkpoint().cloned(); // the next reading goes on `.from(next)`
-//!
-//! // What runs have left.
-//! let snapshot = Lake::open("./lake")?.table("events").snapshot().await?;
-//! println!("commit {}: {} rows", snapshot.version, snapshot.rows());
+//! let checkpoint = batches.checkpoint().cloned(); // there once the batches have ended
+//! let mut newer = pipeline.reader("events").from(checkpoint).batches().await?;
+//! # newer.next().await;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`Pipeline::runner`] takes what is not to be as usual: a [`Transport`], an object store,
-//! [`Observer`]s, a [`Clock`], a wish to stop. What comes from the variables of the process is
-//! passed in as an [`Environment`]. All of it needs a Tokio runtime. `examples/embed.rs` is a whole
-//! program; `ARCHITECTURE.md` shows the inside.
+//! A reading without a [`Checkpoint`] begins at the beginning; one serialises with serde.
+//! [`Pipeline::runner`] takes a [`Transport`], an object store, [`Observer`]s or a [`Clock`] of
+//! one's own. All of it runs in a Tokio runtime with time and I/O. `examples/embed.rs` is a whole
+//! program.
 
 #[cfg(feature = "cli")]
 mod cassette;

@@ -52,7 +52,7 @@ impl Recorder {
         tokio::fs::write(self.folder.join(format!("{number:06}.json")), pretty(exchange)).await
     }
 
-    /// The request as it is kept; the scrubber has learned what it carries.
+    /// Returns the request as it is kept; the scrubber has learned what it carries.
     fn request(&self, request: &http::Request<Bytes>, is_about_credentials: bool) -> Request {
         let url = request.uri().to_string();
         let url = url::Url::parse(&url).map_or_else(|_| self.scrubber.text(&url), |url| self.scrubber.url(&url));

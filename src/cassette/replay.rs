@@ -67,13 +67,13 @@ impl Replay {
         Ok(Self { folder, head, exchanges: Mutex::new(exchanges), scrubber: Scrubber::default() })
     }
 
-    /// What was recorded, and from where it began.
+    /// Returns what was recorded, and from where it began.
     pub(crate) fn head(&self) -> &Head {
         &self.head
     }
 
-    /// The same, with what the pipeline keeps secret: its requests are looked up as they were
-    /// recorded, without secrets.
+    /// Returns the same, with what the pipeline keeps secret: its requests are looked up as they
+    /// were recorded, without secrets.
     #[must_use]
     pub(crate) fn hiding(self, scrubber: Scrubber) -> Self {
         Self { scrubber, ..self }
@@ -89,8 +89,8 @@ impl Replay {
         }
     }
 
-    /// The next outcome of a request. The last one for credentials holds for ever: a replay is
-    /// faster than their expiry.
+    /// Returns the next outcome of a request. The last one for credentials holds for ever: a replay
+    /// is faster than their expiry.
     fn take(&self, key: &Key, credentials: bool) -> Result<Outcome, TransportError> {
         let mut exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
         let not_recorded = |what: &str| {
@@ -161,8 +161,8 @@ impl Transport for Replay {
     }
 }
 
-/// The pipeline as it runs without its secrets: whatever they are for, `***` will do, and no file
-/// of tokens is touched.
+/// Returns the pipeline as it runs without its secrets: whatever they are for, `***` will do, and
+/// no file of tokens is touched.
 pub(crate) fn spec_for_replay(mut spec: PipelineSpec) -> PipelineSpec {
     spec.client.auth = without_keys(spec.client.auth);
     for resource in &mut spec.resources {

@@ -31,7 +31,7 @@ pub(crate) struct Scrubber {
 }
 
 impl Scrubber {
-    /// A scrubber that knows the secrets of a pipeline.
+    /// Returns a scrubber that knows the secrets of a pipeline.
     pub(crate) fn of(spec: &PipelineSpec) -> Self {
         let scrubber = Self::default();
         let endpoints = spec.resources.iter().map(|resource| &resource.endpoint);
@@ -48,12 +48,12 @@ impl Scrubber {
         scrubber
     }
 
-    /// Whether `value` is a secret of the pipeline.
+    /// Returns whether `value` is a secret of the pipeline.
     pub(crate) fn knows(&self, value: &str) -> bool {
         self.forms().iter().any(|form| form == value)
     }
 
-    /// From now on `secret` is one.
+    /// Learns that `secret` is one.
     pub(crate) fn learn(&self, secret: &str) {
         if secret.is_empty() || secret == MARK {
             return;
@@ -70,14 +70,14 @@ impl Scrubber {
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     }
 
-    /// Text without the secrets in it.
+    /// Returns text without the secrets in it.
     pub(super) fn text(&self, text: &str) -> String {
         let forms = self.forms();
         let present = forms.iter().filter(|form| form.len() >= LENGTH_MIN && text.contains(form.as_str()));
         present.fold(text.to_owned(), |text, form| text.replace(form.as_str(), MARK))
     }
 
-    /// A URL without user info, and without secrets among its parameters or anywhere else.
+    /// Returns a URL without user info, and without secrets among its parameters or anywhere else.
     pub(super) fn url(&self, url: &Url) -> String {
         let mut clean = url.clone();
         // A URL that cannot have user info has none.
@@ -94,12 +94,13 @@ impl Scrubber {
         self.text(clean.as_str())
     }
 
-    /// The headers of a request: those that are not known to be harmless keep only their names.
+    /// Returns the headers of a request: those that are not known to be harmless keep only their
+    /// names.
     pub(super) fn request_headers(&self, headers: &HeaderMap) -> Vec<String> {
         self.headers(headers, |name| !is_harmless_header(name))
     }
 
-    /// The headers of an answer. Cookies keep their names.
+    /// Returns the headers of an answer. Cookies keep their names.
     pub(super) fn response_headers(&self, headers: &HeaderMap) -> Vec<String> {
         self.headers(headers, |name| *name != header::SET_COOKIE && is_secret_name(name.as_str()))
     }
@@ -118,7 +119,7 @@ impl Scrubber {
         headers.iter().map(|(name, value)| format!("{name}: {}", shown(name, value))).collect()
     }
 
-    /// The body of a request.
+    /// Returns the body of a request.
     pub(super) fn request_body(&self, body: &[u8], content_type: Option<&str>) -> String {
         let text = String::from_utf8_lossy(body);
         if content_type.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
@@ -138,8 +139,8 @@ impl Scrubber {
         }
     }
 
-    /// The body of an answer of the API: its data stay as they are, byte for byte, unless a known
-    /// secret is among them.
+    /// Returns the body of an answer of the API: its data stay as they are, byte for byte, unless a
+    /// known secret is among them.
     pub(super) fn response_body(&self, body: bytes::Bytes) -> bytes::Bytes {
         let Ok(text) = std::str::from_utf8(&body) else { return body };
         let forms = self.forms();
@@ -151,7 +152,8 @@ impl Scrubber {
         body
     }
 
-    /// The body of an answer to a request for credentials. What it gives is learned, and left out.
+    /// Returns the body of an answer to a request for credentials. What it gives is learned, and
+    /// left out.
     pub(super) fn credentials(&self, body: &[u8], headers: &HeaderMap) -> String {
         for cookie in headers.get_all(header::SET_COOKIE) {
             let value = cookie.to_str().unwrap_or_default().split(';').next().and_then(|pair| pair.split_once('='));

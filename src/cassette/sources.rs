@@ -22,8 +22,8 @@ impl<S> TrackingSources<S> {
         Self { inner, seen: Mutex::default() }
     }
 
-    /// What was asked, as `env:NAME` or `file:path`, and is no secret, neither by its name nor by
-    /// what `scrubber` knows. Those that are secrets by their name become known to it.
+    /// Returns what was asked, as `env:NAME` or `file:path`, and is no secret, neither by its name
+    /// nor by what `scrubber` knows. Those that are secrets by their name become known to it.
     pub(crate) fn into_public(self, scrubber: &Scrubber) -> BTreeMap<String, String> {
         let mut public = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         public.retain(|reference, value| {
@@ -43,7 +43,7 @@ impl<S> TrackingSources<S> {
     }
 }
 
-/// Whether a value is an address and nothing else, such as that of a token endpoint.
+/// Returns whether a value is an address and nothing else, such as that of a token endpoint.
 fn is_plain_url(value: &str) -> bool {
     let is_plain = |url: &url::Url| url.username().is_empty() && url.password().is_none() && url.query().is_none();
     url::Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && is_plain(&url))
@@ -84,7 +84,7 @@ pub(crate) struct ReplaySources<S> {
 }
 
 impl<S> ReplaySources<S> {
-    /// `variables` are those of the cassette.
+    /// Takes sources; `variables` are those of the cassette.
     pub(crate) fn new(inner: S, variables: BTreeMap<String, String>) -> Self {
         Self { inner, variables }
     }

@@ -92,7 +92,7 @@ fn render(spec: &PipelineSpec) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The tables of the lists of a resource, where its schema file says which there are.
+/// Returns the tables of the lists of a resource, where its schema file says which there are.
 fn child_tables(resource: &ResourceSpec) -> Option<Vec<String>> {
     let records = resource.schema.as_ref().filter(|_| resource.shape.has_child_tables)?;
     let whole = resource.shape.table_of(records).ok()?;
@@ -100,7 +100,7 @@ fn child_tables(resource: &ResourceSpec) -> Option<Vec<String>> {
     Some(parts.children.into_iter().map(|child| child.name).collect())
 }
 
-/// How a resource merges, where it does.
+/// Returns how a resource merges, where it does.
 fn strategy(resource: &ResourceSpec) -> Option<StrategyName> {
     (resource.write_disposition == WriteDisposition::Merge).then(|| resource.merge.strategy.name())
 }

@@ -1,5 +1,6 @@
 //! `lakefeed demo`: the reference pipeline against an embedded calendar API.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::report::RunReport;
 const PIPELINE: &str = include_str!("../../examples/calendar.yaml");
 const SCHEMA: &str = include_str!("../../schemas/calendar_events.json");
 const TABLE: &str = "calendar_events";
+/// Lies beside a table that a demo made.
+const MARKER: &str = ".lakefeed-demo";
 
 /// Starts the API, then serves it or runs the pipeline on it.
 pub(super) async fn demo(arguments: DemoArguments, printer: Printer) -> Result<()> {
@@ -48,7 +51,7 @@ pub(super) async fn demo(arguments: DemoArguments, printer: Printer) -> Result<(
     story.tell().await
 }
 
-/// The API alone, for pipelines of the user's own.
+/// Returns the API alone, for pipelines of the user's own.
 async fn serve(api: &DemoServer, printer: Printer, interrupt: &Interrupt) -> Result<()> {
     printer.data(&format!(
         "export CALENDAR_BASE_URL={}\nexport CLIENT_ID={}\nexport CLIENT_SECRET='{}'\n",
@@ -80,19 +83,26 @@ fn every_tenth(names: &[FaultName]) -> Faults {
     faults
 }
 
-/// An empty folder for the demo's lake. Only a lake that an earlier demo made is removed.
+/// Returns an empty folder for the demo's lake. Only a table that an earlier demo made is removed;
+/// its marker lies beside it.
 fn fresh_lake(folder: &Path) -> Result<PathBuf> {
     let lake = folder.join("lake");
-    let marker = lake.join(TABLE).join("_lakefeed");
+    let (table, marker) = (lake.join(TABLE), lake.join(MARKER));
     let failed = |error: std::io::Error| {
         Error::storage(format!("cannot prepare the demo's folder {}", folder.display()))
             .with_source(error)
             .with_hint("choose another one with --dir")
     };
-    if marker.is_dir() {
-        std::fs::remove_dir_all(lake.join(TABLE)).map_err(failed)?;
+    if table.try_exists().map_err(failed)? {
+        if !marker.try_exists().map_err(failed)? {
+            return Err(Error::config(format!("{} is there already, and no demo made it", table.display()))
+                .with_hint("choose another folder with --dir, or remove it if nobody needs it"));
+        }
+        std::fs::remove_dir_all(&table).map_err(failed)?;
     }
     std::fs::create_dir_all(&lake).map_err(failed)?;
+    let said = "`lakefeed demo` removes the table beside this file and makes it anew.\n";
+    std::fs::File::create(&marker).and_then(|mut file| file.write_all(said.as_bytes())).map_err(failed)?;
     Ok(lake)
 }
 

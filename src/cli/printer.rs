@@ -29,8 +29,8 @@ impl Printer {
         self.verbosity
     }
 
-    /// Whether a progress bar may be drawn: on a terminal that can, when log lines do not run
-    /// through it.
+    /// Returns whether a progress bar may be drawn: on a terminal that can, when log lines do not
+    /// run through it.
     pub(super) fn shows_progress(self) -> bool {
         let can_draw = environment("TERM").is_none_or(|terminal| terminal != "dumb");
         self.stderr_is_terminal && can_draw && self.verbosity == Verbosity::Normal
@@ -40,27 +40,27 @@ impl Printer {
         self.stderr_is_terminal && environment("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
-    /// Data. A reader that has gone (`| head`) is no error.
+    /// Prints data. A reader that has gone (`| head`) is no error.
     #[expect(clippy::unused_self, reason = "data is part of the policy: it is printed whatever the verbosity")]
     pub(super) fn data(self, text: &str) {
         write(std::io::stdout().lock(), text);
     }
 
-    /// A line for people.
+    /// Prints a line for people.
     pub(super) fn say(self, line: &str) {
         if self.verbosity != Verbosity::Quiet {
-            write(std::io::stderr().lock(), &format!("{line}\n"));
+            write(std::io::stderr().lock(), &format!("{}\n", without_control_characters(line)));
         }
     }
 
-    /// An error with its causes and hints, also when quiet.
+    /// Prints an error with its causes and hints, also when quiet.
     #[expect(clippy::unused_self, reason = "errors are part of the policy: they are printed whatever the verbosity")]
     pub(super) fn error(self, error: &Error) {
-        write(std::io::stderr().lock(), &render_error(error));
+        write(std::io::stderr().lock(), &without_control_characters(&render_error(error)));
     }
 }
 
-/// An error as it is shown: what, what the API said about it, why, and what to do.
+/// Returns an error as it is shown: what, what the API said about it, why, and what to do.
 pub(super) fn render_error(error: &Error) -> String {
     let mut lines = vec![format!("error: {error}")];
     if let Some(said) = error.http().and_then(|http| http.body_excerpt.as_deref()) {
@@ -76,7 +76,7 @@ pub(super) fn render_error(error: &Error) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Help, version and misuse, as clap words them.
+/// Shows help, version and misuse, as clap words them.
 pub(super) fn show_clap(answer: &clap::Error) -> ExitCode {
     // A closed terminal is no reason to fail differently.
     drop(answer.print());
@@ -86,6 +86,12 @@ pub(super) fn show_clap(answer: &clap::Error) -> ExitCode {
 #[expect(clippy::disallowed_methods, reason = "the terminal's own variables, not the pipeline's")]
 pub(super) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Returns the text without what a terminal would obey: names, keys and excerpts in it may come
+/// from an API.
+fn without_control_characters(text: &str) -> String {
+    text.replace(|character: char| character.is_control() && !matches!(character, '\n' | '\t'), " ")
 }
 
 fn write(mut stream: impl std::io::Write, text: &str) {
@@ -110,6 +116,12 @@ mod tests {
           hint: free some space
           trying again can help
         ");
+    }
+
+    #[test]
+    fn what_an_api_has_put_into_a_text_moves_no_cursor() {
+        let text = "column \u{1b}[2J\u{9b}31m\r\u{7}\u{7f}é\n\tnext";
+        assert_eq!(without_control_characters(text), "column  [2J 31m   é\n\tnext");
     }
 
     #[test]

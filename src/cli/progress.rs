@@ -73,7 +73,7 @@ fn set_style(bar: &ProgressBar, template: &str) {
     }
 }
 
-/// Whole rows per second: fractions of a row only make the line flicker.
+/// Writes whole rows per second: fractions of a row only make the line flicker.
 fn write_rate(state: &ProgressState, writer: &mut dyn std::fmt::Write) {
     // The bar's line is a String, to which writing cannot fail.
     let _infallible = write!(writer, "{:.0} rows/s", state.per_sec());

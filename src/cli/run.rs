@@ -40,7 +40,7 @@ async fn prepare(arguments: &RunArguments) -> Result<Runner> {
     tape.put_into(chosen(&pipeline, arguments), arguments).await
 }
 
-/// The run that the arguments want.
+/// Returns the run that the arguments want.
 fn chosen(pipeline: &Pipeline, arguments: &RunArguments) -> Runner {
     let mut runner =
         pipeline.runner().only(arguments.resource.iter()).range(arguments.from.as_deref(), arguments.to.as_deref());

@@ -28,8 +28,8 @@ pub(super) async fn run_to_its_end(runner: Runner, printer: Printer, interrupt: 
     report
 }
 
-/// An interrupt that Ctrl-C or SIGTERM raises. A second Ctrl-C ends the process at once; nothing is
-/// lost by that.
+/// Returns an interrupt that Ctrl-C or SIGTERM raises. A second Ctrl-C ends the process at once;
+/// nothing is lost by that.
 pub(super) fn interrupt_on_signals() -> Interrupt {
     let (switch, interrupt) = Interrupt::pair();
     tokio::spawn(async move {

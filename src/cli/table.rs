@@ -45,7 +45,7 @@ pub(super) async fn run(command: TableCommand, printer: Printer) -> Result<()> {
     }
 }
 
-/// What a build without the feature `query` says instead of rows.
+/// Returns what a build without the feature `query` says instead of rows.
 #[cfg(any(test, not(feature = "query")))]
 fn no_engine() -> Error {
     Error::config("this build of lakefeed has no SQL engine")

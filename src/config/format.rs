@@ -16,7 +16,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The language by a file's extension.
+    /// Returns the language by a file's extension.
     pub fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
             "yaml" | "yml" => Some(Self::Yaml),
@@ -26,7 +26,7 @@ impl Format {
         }
     }
 
-    /// The name for people.
+    /// Returns the name for people.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Yaml => "YAML",
@@ -36,8 +36,8 @@ impl Format {
     }
 }
 
-/// The text as a value, or what is wrong with it and where. The text itself is not shown: it may
-/// hold a secret.
+/// Returns the text as a value, or what is wrong with it and where. The text itself is not shown:
+/// it may hold a secret.
 pub(crate) fn read_value(text: &str, format: Format) -> Result<Value, String> {
     match format {
         Format::Yaml => serde_saphyr::from_str(text).map_err(|error| {
@@ -59,7 +59,7 @@ pub(crate) fn read_value(text: &str, format: Format) -> Result<Value, String> {
 /// A line and a column, from 1.
 pub(crate) type Point = (u64, u64);
 
-/// The line and column of a byte of a text, from 1.
+/// Returns the line and column of a byte of a text, from 1.
 pub(crate) fn point_of(text: &str, byte: usize) -> Point {
     let before = text.get(..byte).unwrap_or_default();
     let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;

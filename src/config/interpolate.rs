@@ -9,22 +9,23 @@ use crate::environment::Environment;
 
 /// Where the values behind `${…}` and the files that a pipeline names come from.
 pub(crate) trait Sources {
-    /// The environment variable of that name.
+    /// Returns the environment variable of that name.
     fn env(&self, name: &str) -> Option<String>;
 
-    /// The environment variable of that name, or what the pipeline file says instead: as in a
-    /// shell, also for an empty one.
+    /// Returns the environment variable of that name, or what the pipeline file says instead: as in
+    /// a shell, also for an empty one.
     fn env_or(&self, name: &str, default: &str) -> String {
         self.env(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
     }
 
-    /// The content of a text file; a relative path is relative to the pipeline file.
+    /// Returns the content of a text file; a relative path is relative to the pipeline file.
     ///
     /// # Errors
     /// Those of reading the file.
     fn file(&self, path: &str) -> std::io::Result<String>;
 
-    /// The content of a file that stands for a value, as `${file:path}`; it may be a secret.
+    /// Returns the content of a file that stands for a value, as `${file:path}`; it may be a
+    /// secret.
     ///
     /// # Errors
     /// Those of reading the file.
@@ -136,7 +137,13 @@ fn replaced(text: &str, place: &str, sources: &dyn Sources, missing: Missing, pr
             return text.to_owned();
         };
         match lookup(name, sources) {
-            Ok(found) => result.push_str(&found),
+            Ok(found) => {
+                let is_default = name.split_once(":-").is_some_and(|(_, default)| default == found);
+                if !is_default {
+                    problems.note_inserted(name, &found);
+                }
+                result.push_str(&found);
+            }
             Err(NotFound { is_unknown: false, what }) => problems.add_form(place, None, what),
             Err(NotFound { what, .. }) => {
                 if missing == Missing::Refused {

@@ -28,8 +28,8 @@ enum Parts {
 }
 
 impl Positions {
-    /// Where the values of a text stand; `None` where that cannot be told. JSON is read as the YAML
-    /// that it is.
+    /// Returns where the values of a text stand; `None` where that cannot be told. JSON is read as
+    /// the YAML that it is.
     pub(super) fn of(text: &str, format: Format) -> Option<Self> {
         match format {
             Format::Yaml | Format::Json => {
@@ -61,9 +61,9 @@ impl Positions {
         Self { value: point(node.referenced), key: key.map(point), parts }
     }
 
-    /// The point of a place such as `./resources[0]/endpoint`, of a key of the mapping there, or of
-    /// what is around it where the text does not have it. What a resource has of the defaults
-    /// stands there.
+    /// Returns the point of a place such as `./resources[0]/endpoint`, of a key of the mapping
+    /// there, or of what is around it where the text does not have it. What a resource has of the
+    /// defaults stands there.
     pub(super) fn find(&self, place: &str, key: Option<&str>) -> Point {
         let rest = place.strip_prefix('.').unwrap_or(place);
         let (mut found, is_there) = self.walk(rest);
@@ -77,7 +77,8 @@ impl Positions {
         member.flatten().unwrap_or_else(|| found.point())
     }
 
-    /// The value of a place, or the one around it that is there; and whether it is the place's own.
+    /// Returns the value of a place, or the one around it that is there; and whether it is the
+    /// place's own.
     fn walk(&self, rest: &str) -> (&Self, bool) {
         if rest.is_empty() {
             return (self, true);
@@ -88,7 +89,7 @@ impl Positions {
         }
     }
 
-    /// The part that a place begins with, and the rest of the place.
+    /// Returns the part that a place begins with, and the rest of the place.
     fn part<'s, 'p>(&'s self, place: &'p str) -> Option<(&'s Self, &'p str)> {
         match &self.parts {
             Parts::None => None,
@@ -108,7 +109,8 @@ impl Positions {
         }
     }
 
-    /// A mapping or a list is at its key, a single value where it begins.
+    /// Returns the place of a value: a mapping or a list is at its key, a single value where it
+    /// begins.
     fn point(&self) -> Point {
         match self.parts {
             Parts::None => self.value,

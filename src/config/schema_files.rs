@@ -35,7 +35,7 @@ pub(crate) fn read_schemas(document: &Document, sources: &dyn Sources, problems:
     schemas
 }
 
-/// A schema file as a value: YAML or TOML by its name, else JSON.
+/// Returns a schema file as a value: YAML or TOML by its name, else JSON.
 fn read_schema_value(path: &str, sources: &dyn Sources) -> Result<Value, Vec<String>> {
     let text = sources.file(path).map_err(|error| vec![format!("the schema file {path} cannot be read ({error})")])?;
     let format = Format::of(Path::new(path)).unwrap_or(Format::Json);

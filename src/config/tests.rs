@@ -424,10 +424,20 @@ fn a_secret_is_in_no_message_whatever_is_wrong_with_it() {
         pipeline(|p| p["client"]["headers"] = json!({"x-key": format!("{SECRET}\u{0}")})),
         pipeline(|p| p["client"]["auth"]["expiry_leeway_seconds"] = json!(SECRET)),
         pipeline(|p| p["client"]["auth"]["cleint_secret"] = json!(SECRET)),
+        pipeline(|p| p["client"]["concurrency"] = json!("${env:CLIENT_SECRET}")),
+        pipeline(|p| {
+            p["client"]["concurrency"] = json!("too long to be shown as a whole, or nearly so: ${env:CLIENT_SECRET}");
+        }),
+        pipeline(|p| p["resources"][0]["endpoint"]["path"] = json!("x/{id}?api_key=${env:CLIENT_SECRET}")),
+        pipeline(|p| p["resources"][0]["endpoint"]["data_selector"] = json!("items.${env:CLIENT_SECRET}[")),
+        pipeline(|p| p["resources"][0]["write_disposition"] = json!("${env:CLIENT_SECRET}")),
     ] {
         let message = problems(&pipeline);
         assert!(!message.contains(SECRET), "{message}");
+        assert!(!message.contains("hush"), "{message}");
     }
+    let message = problems(&pipeline(|p| p["client"]["concurrency"] = json!("${env:CLIENT_SECRET}")));
+    assert!(message.contains("found '${env:CLIENT_SECRET}'"), "{message}");
     assert!(!format!("{:?}", read(&pipeline(|_| {})).unwrap()).contains(SECRET));
 }
 

@@ -32,7 +32,8 @@ pub struct Reader {
     rejects: Rejects,
 }
 
-/// The records of a resource, batch after batch: a [`Stream`] of `Result<RecordBatch>`.
+/// The records of a resource, batch after batch: a `Stream` of `Result<RecordBatch>`
+/// whose `next` needs no import.
 ///
 /// A batch has the columns that the resource's table would have. When records bring new fields,
 /// later batches have more columns, or wider types, than earlier ones: each batch has its schema.
@@ -59,10 +60,10 @@ impl Reader {
         Self { agreed, world, options, resource, checkpoint: None, rejects }
     }
 
-    /// Goes on from `checkpoint`, the [`Batches::checkpoint`] of an earlier reading. From the
-    /// beginning where it is not called.
-    pub fn from(mut self, checkpoint: Checkpoint) -> Self {
-        self.checkpoint = Some(checkpoint);
+    /// Goes on from the [`Batches::checkpoint`] of an earlier reading; from the beginning where
+    /// there is none, or this is not called.
+    pub fn from(mut self, checkpoint: impl Into<Option<Checkpoint>>) -> Self {
+        self.checkpoint = checkpoint.into();
         self
     }
 
@@ -111,7 +112,7 @@ impl Batches {
         self.stream.checkpoint()
     }
 
-    /// Returns the next batch; `None` after the last one. The same as of the [`Stream`].
+    /// Returns the next batch; `None` after the last one. The same as of the `Stream`.
     ///
     /// # Errors
     /// Those of the reading, which has ended then.

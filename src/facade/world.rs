@@ -94,7 +94,7 @@ impl fmt::Debug for World {
     }
 }
 
-/// An id for a run: unique, and sortable by time (UUID version 7).
+/// Returns an id for a run: unique, and sortable by time (UUID version 7).
 pub(super) fn new_run_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }

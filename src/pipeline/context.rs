@@ -64,7 +64,7 @@ pub(crate) struct Components {
 }
 
 impl RunOptions {
-    /// Everything as usual.
+    /// Returns options by which everything is as usual.
     pub(crate) const fn of(run_id: String) -> Self {
         Self {
             run_id,
@@ -78,7 +78,7 @@ impl RunOptions {
         }
     }
 
-    /// The same run where nothing goes to a table, and what concerns tables plays no part.
+    /// Returns the same run where nothing goes to a table, and what concerns tables plays no part.
     pub(crate) fn without_tables(&self, start: Option<Start>) -> Self {
         Self { jitter_seed: self.jitter_seed, start, ..Self::of(self.run_id.clone()) }
     }
@@ -105,17 +105,17 @@ pub(crate) struct ResourceRun<'a> {
 }
 
 impl<'a> ResourceRun<'a> {
-    /// The resource's name, for an event.
+    /// Returns the resource's name, for an event.
     pub(crate) fn name(&self) -> String {
         self.resource.name.clone()
     }
 
-    /// The lake in which the resource's table is; `None` where its rows go to no table.
+    /// Returns the lake in which the resource's table is; `None` where its rows go to no table.
     pub(crate) fn lake_of_table(&self) -> Option<&'a Lake> {
         self.lake.filter(|_| self.has_table)
     }
 
-    /// Where its table is, or would be.
+    /// Returns where its table is, or would be.
     pub(crate) fn table_url(&self) -> String {
         let name = &self.resource.table_name;
         self.lake.map_or_else(|| name.clone(), |lake| lake.table(name).url())
@@ -126,23 +126,23 @@ impl<'a> ResourceRun<'a> {
         self.components.observer.observe(event);
     }
 
-    /// The time at which the run takes place.
+    /// Returns the time at which the run takes place.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.options.start.as_ref().map_or_else(|| self.components.clock.now(), |start| start.now)
     }
 
-    /// Whether it goes on from elsewhere than what its table says, which may say anything.
+    /// Returns whether it goes on from elsewhere than what its table says, which may say anything.
     pub(crate) fn is_free(&self) -> bool {
         self.starts_anew() || self.options.start.is_some()
     }
 
-    /// Whether the table becomes what this run reads, so that it must read everything.
+    /// Returns whether the table becomes what this run reads, so that it must read everything.
     pub(crate) fn starts_anew(&self) -> bool {
         self.options.full_refresh || self.resource.write_disposition == WriteDisposition::Replace
     }
 }
 
-/// The client of a pipeline's API.
+/// Returns the client of a pipeline's API.
 pub(crate) fn client(spec: &PipelineSpec, options: &RunOptions, components: &Components) -> Client {
     Client::new(
         &spec.client,

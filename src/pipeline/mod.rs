@@ -1,7 +1,7 @@
 //! From a validated pipeline to commits: the only module that knows every stage.
 //!
 //! The stages do not know each other; they hand on values. What happened is told as
-//! [`RunEvent`](crate::event::RunEvent)s, so nothing here prints, logs or counts.
+//! [`RunEvent`](crate::event::RunEvent)s, so nothing here prints or logs.
 
 mod context;
 mod read;

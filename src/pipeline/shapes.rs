@@ -16,7 +16,7 @@ pub(crate) struct Shapes {
 }
 
 impl Shapes {
-    /// What records of the schema `records` become.
+    /// Returns what records of the schema `records` become.
     ///
     /// # Errors
     /// When two of their fields would be one column.
@@ -28,7 +28,7 @@ impl Shapes {
         Ok(Self { records, table })
     }
 
-    /// The same with the types that the table has, where the writer agreed on wider ones.
+    /// Returns the same with the types that the table has, where the writer agreed on wider ones.
     pub(crate) fn agreed(&self, resource: &ResourceSpec, table: Arc<RecordSchema>) -> Result<Self> {
         if resource.shape.is_plain() {
             return Ok(Self { records: Arc::clone(&table), table });
@@ -37,23 +37,23 @@ impl Shapes {
         Ok(Self { records: Arc::new(records), table })
     }
 
-    /// The same with what the tables have into which `whole` is taken apart.
+    /// Returns the same with what the tables have into which `whole` is taken apart.
     pub(crate) fn agreed_in_parts(&self, resource: &ResourceSpec, whole: &RecordSchema) -> Result<Self> {
         let records = whole.records_like(&self.records).map_err(|error| unusable(resource, &error))?;
         Self::of(resource, Arc::new(records))
     }
 
-    /// The keys that lead to the field of a record which is meant by the column `name`.
+    /// Returns the keys that lead to the field of a record which is meant by the column `name`.
     pub(crate) fn path_of(&self, name: &str) -> Vec<String> {
         self.table.source_of(name)
     }
 
-    /// The place of that field.
+    /// Returns the place of that field.
     pub(crate) fn place_of(&self, name: &str) -> String {
         self.path_of(name).iter().fold("$".to_owned(), |place, key| member_path(&place, key))
     }
 
-    /// The places whose types stay whatever comes, and whose values stay in them.
+    /// Returns the places whose types stay whatever comes, and whose values stay in them.
     pub(crate) fn fixed(&self, resource: &ResourceSpec) -> Vec<String> {
         let names = resource.primary_key.iter();
         let names = names.chain(resource.partition_by.iter().map(|field| &field.column));
@@ -62,7 +62,7 @@ impl Shapes {
         names.map(|name| self.place_of(name)).collect()
     }
 
-    /// The fields of the records that hold the primary key.
+    /// Returns the fields of the records that hold the primary key.
     pub(crate) fn key(&self, resource: &ResourceSpec) -> Vec<String> {
         resource.primary_key.iter().filter_map(|name| self.path_of(name).into_iter().next()).collect()
     }
@@ -74,7 +74,7 @@ pub(crate) fn unusable(resource: &ResourceSpec, error: &SchemaError) -> Error {
     )
 }
 
-/// The columns of the records of which the rows of a table were made.
+/// Returns the columns of the records of which the rows of a table were made.
 pub(crate) fn stored_records(stored: &RecordSchema) -> Vec<Column> {
     let mut columns = Vec::new();
     for column in stored.without_load_metadata() {
@@ -83,8 +83,8 @@ pub(crate) fn stored_records(stored: &RecordSchema) -> Vec<Column> {
     columns
 }
 
-/// The schema of records with what the pipeline file says of single columns, whose key must have a
-/// value.
+/// Returns the schema of records with what the pipeline file says of single columns, whose key must
+/// have a value.
 ///
 /// # Errors
 /// When there is no such schema, or the records lack their key.
@@ -115,7 +115,7 @@ pub(crate) fn hinted(resource: &ResourceSpec, records: &RecordSchema) -> Result<
     Ok(records)
 }
 
-/// The hints of single columns, each with the field of the records that it means.
+/// Returns the hints of single columns, each with the field of the records that it means.
 pub(crate) fn hints(resource: &ResourceSpec, records: &RecordSchema) -> Vec<ColumnHint> {
     let meant = |hint: &ColumnHint| match hint.path.as_slice() {
         [written] => ColumnHint { path: resource.shape.path_of(written, records), ..hint.clone() },
@@ -132,12 +132,12 @@ pub(crate) fn shaped(resource: &ResourceSpec, seen: RecordSchema) -> RecordSchem
     }
 }
 
-/// Whether batches say which of their rows delete.
+/// Returns whether batches say which of their rows delete.
 pub(crate) fn takes_deletes(resource: &ResourceSpec) -> bool {
     resource.write_disposition == WriteDisposition::Merge && resource.merge.deletes.is_some()
 }
 
-/// The Arrow schema of batches of rows of the table schema `table`.
+/// Returns the Arrow schema of batches of rows of the table schema `table`.
 pub(crate) fn batch_schema(resource: &ResourceSpec, table: &RecordSchema) -> SchemaRef {
     if takes_deletes(resource) { table.to_arrow_with_deletes(&resource.primary_key) } else { table.to_arrow() }
 }

@@ -37,19 +37,19 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    /// An API that answers as `answer` does, which gets path and query: `/e?page=1`.
+    /// Returns an API that answers as `answer` does, which gets path and query: `/e?page=1`.
     pub(crate) fn new(answer: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { answer: Box::new(answer), asked: Mutex::default() })
     }
 
-    /// An API with a page for each of the addresses.
+    /// Returns an API with a page for each of the addresses.
     pub(crate) fn of(pages: &[(&str, Value)]) -> Arc<Self> {
         let pages: Vec<(String, String)> =
             pages.iter().map(|(address, body)| ((*address).to_owned(), body.to_string())).collect();
         Self::new(move |asked| pages.iter().find(|(address, _)| address == asked).map(|(_, body)| body.clone()))
     }
 
-    /// What was asked for so far.
+    /// Returns what was asked for so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -77,7 +77,7 @@ impl Transport for Api {
 pub(crate) struct Heard(Mutex<Vec<RunEvent>>);
 
 impl Heard {
-    /// What was heard so far.
+    /// Returns what was heard so far.
     pub(crate) fn events(&self) -> Vec<RunEvent> {
         self.0.lock().unwrap().clone()
     }
@@ -101,8 +101,8 @@ impl Sources for NoFiles {
     }
 }
 
-/// A pipeline of these resources; of one without an endpoint, all of its listing is at its name.
-/// `limits` bound it.
+/// Returns a pipeline of these resources; of one without an endpoint, all of its listing is at its
+/// name. `limits` bound it.
 pub(crate) fn pipeline(resources: &Value, limits: &Value) -> PipelineSpec {
     let mut document = json!({"client": {"base_url": "https://api.example", "retry": {"max_retries": 0}}});
     document["limits"] = limits.clone();
@@ -110,7 +110,7 @@ pub(crate) fn pipeline(resources: &Value, limits: &Value) -> PipelineSpec {
     config::parse("p.json", &document.to_string(), Format::Json, &NoFiles).unwrap()
 }
 
-/// A resource that is one page of JSON, with what `more` says.
+/// Returns a resource that is one page of JSON, with what `more` says.
 pub(crate) fn resource(name: &str, more: Value) -> Value {
     let mut resource = json!({
         "name": name, "write_disposition": "append",
@@ -131,7 +131,7 @@ fn merge(into: &mut Value, more: Value) {
     }
 }
 
-/// A lake in `store`.
+/// Returns a lake in `store`.
 pub(crate) fn lake(store: Arc<dyn ObjectStore>) -> Lake {
     Lake::with_store(store, Path::default(), "memory:///".to_owned())
 }
@@ -147,14 +147,14 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Of an API that has nothing.
+    /// Makes a run of an API that has nothing.
     pub(crate) fn new(spec: PipelineSpec, options: RunOptions, lake: Option<Lake>) -> Self {
         let (components, _) = components(&Api::of(&[]));
         let client = Arc::new(client(&spec, &options, &components));
         Self { spec, options, client, components, lake }
     }
 
-    /// The run.
+    /// Returns the run.
     pub(crate) fn run(&self) -> ResourceRun<'_> {
         ResourceRun {
             resource: &self.spec.resources[0],
@@ -168,12 +168,12 @@ impl World {
     }
 }
 
-/// A run as usual.
+/// Returns a run as usual.
 pub(crate) fn options() -> RunOptions {
     RunOptions { jitter_seed: Some(1), ..RunOptions::of("run".to_owned()) }
 }
 
-/// What touches the world in a test: `api`, and a clock that stands still.
+/// Returns what touches the world in a test: `api`, and a clock that stands still.
 pub(crate) fn components(api: &Arc<Api>) -> (Components, Arc<Heard>) {
     let heard = Arc::new(Heard::default());
     let components = Components {

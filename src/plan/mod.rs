@@ -108,7 +108,7 @@ impl Plan {
         })
     }
 
-    /// Whether its slices are time windows.
+    /// Returns whether its slices are time windows.
     pub(crate) fn is_in_windows(&self) -> bool {
         matches!(self.parts, Parts::Windows(_))
     }

@@ -71,7 +71,7 @@ impl SliceCounts {
 }
 
 impl Default for SliceOutcome {
-    /// Of no slice.
+    /// Returns the outcome of no slice.
     fn default() -> Self {
         Self {
             version: Self::VERSION,
@@ -130,7 +130,8 @@ impl SliceOutcome {
     }
 }
 
-/// Whether both are whole: proven where each is, else what is known of the first one that is not.
+/// Returns whether both are whole: proven where each is, else what is known of the first one that
+/// is not.
 fn both(first: Option<Completeness>, next: Option<Completeness>, slices: u64) -> Option<Completeness> {
     let (Some(first), Some(next)) = (&first, &next) else { return first.or(next) };
     Some(match (first.verdict, next.verdict) {

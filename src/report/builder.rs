@@ -36,7 +36,8 @@ struct Resource {
 }
 
 impl Resource {
-    /// Its report. A resource in whose turn the run ended, as by a panic, has failed with the run.
+    /// Returns its report. A resource in whose turn the run ended, as by a panic, has failed with
+    /// the run.
     fn so_far(&self, error: Option<&Error>) -> ResourceReport {
         let mut report = self.report.clone();
         if let Some(error) = error.filter(|_| !self.is_finished) {
@@ -47,7 +48,7 @@ impl Resource {
 }
 
 impl ReportBuilder {
-    /// A report that begins now.
+    /// Returns a report that begins now.
     pub(crate) fn new(run_id: impl Into<String>, pipeline: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         Self {
             run_id: run_id.into(),
@@ -63,7 +64,7 @@ impl ReportBuilder {
         self.resources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The report of a run that ended now, with `error` or well.
+    /// Returns the report of a run that ended now, with `error` or well.
     pub(crate) fn finish(&self, error: Option<&Error>) -> RunReport {
         RunReport {
             run_id: self.run_id.clone(),
@@ -212,7 +213,7 @@ fn change(files: &mut Vec<FileChange>, file: &FileChange) {
     *known = FileChange { change, ..file.clone() };
 }
 
-/// What is known of a listing that did not end well.
+/// Returns what is known of a listing that did not end well.
 fn not_complete(error: &ErrorFacts) -> Completeness {
     let reason = if error.kind == ErrorKind::Incomplete {
         error.message.clone()
@@ -230,7 +231,7 @@ fn status(error: Option<ErrorKind>) -> Status {
     }
 }
 
-/// Seconds to the millisecond, which is what a reader of a report needs.
+/// Returns seconds to the millisecond, which is what a reader of a report needs.
 fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000.0).round() / 1_000.0
 }

@@ -160,7 +160,7 @@ impl fmt::Display for RunReport {
     }
 }
 
-/// The JSON Schema of a report.
+/// Returns the JSON Schema of a report.
 pub fn json_schema() -> String {
     let schema = schemars::schema_for!(RunReport);
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{ResourceReport, RunReport, Status};
 use crate::event::{ErrorFacts, Verdict};
 
-/// The report as lines of text. Needs no colour to be understood.
+/// Returns the report as lines of text. Needs no colour to be understood.
 pub(super) fn render_text(report: &RunReport) -> String {
     let mut text = String::new();
     for resource in &report.resources {
@@ -75,7 +75,7 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
     render_course(text, report);
 }
 
-/// What did not become rows as it was.
+/// Writes what did not become rows as it was.
 fn render_aside(text: &mut String, report: &ResourceReport) {
     let rows = &report.rows;
     let mut line = |content: String| writeln!(text, "{content}").unwrap_or_default();
@@ -105,7 +105,7 @@ fn render_aside(text: &mut String, report: &ResourceReport) {
     }
 }
 
-/// How the run went.
+/// Writes how the run went.
 fn render_course(text: &mut String, report: &ResourceReport) {
     let mut line = |content: String| writeln!(text, "{content}").unwrap_or_default();
     if report.retry_count > 0 {
@@ -130,7 +130,7 @@ fn render_course(text: &mut String, report: &ResourceReport) {
     }
 }
 
-/// ` (2 wrong_type, 1 missing_value)`, the most frequent first.
+/// Returns ` (2 wrong_type, 1 missing_value)`, the most frequent first.
 fn by_reason(report: &ResourceReport) -> String {
     let mut reasons: Vec<_> = report.rejected_by_reason.iter().collect();
     if reasons.is_empty() {
@@ -141,7 +141,7 @@ fn by_reason(report: &ResourceReport) -> String {
     format!(" ({})", reasons.collect::<Vec<_>>().join(", "))
 }
 
-/// `1234567` as `1,234,567`.
+/// Writes `1234567` as `1,234,567`.
 fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
@@ -154,7 +154,7 @@ fn number(value: u64) -> String {
     text
 }
 
-/// Bytes in the largest unit that leaves something before the point.
+/// Writes bytes in the largest unit that leaves something before the point.
 fn bytes(value: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     for (unit, size) in UNITS {

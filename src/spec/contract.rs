@@ -29,8 +29,8 @@ pub(crate) enum ContractMode {
 }
 
 impl SchemaContract {
-    /// What holds where the pipeline says nothing. A schema file is a choice of columns and types:
-    /// what it does not name is not wanted, what does not fit it is refused.
+    /// Returns what holds where the pipeline says nothing. A schema file is a choice of columns and
+    /// types: what it does not name is not wanted, what does not fit it is refused.
     pub(crate) const fn default_of(has_schema_file: bool) -> Self {
         let (columns, data_type) = if has_schema_file {
             (ContractMode::DiscardValue, ContractMode::DiscardRow)

@@ -1,7 +1,8 @@
 //! What was agreed: the validated pipeline.
 //!
-//! These types are built by `config::validate` only, so a value of them is always consistent. They
-//! hold no I/O and no defaults that depend on the environment.
+//! These types are built by `config::validate`, which holds that their parts agree; the facade sets
+//! another destination, and a replay leaves credentials out. They hold no I/O and no defaults that
+//! depend on the environment.
 
 mod contract;
 mod deletes;

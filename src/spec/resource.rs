@@ -73,7 +73,7 @@ pub(crate) struct ParentSpec {
 }
 
 impl ResourceSpec {
-    /// What its listings ask for.
+    /// Returns what its listings ask for.
     pub(crate) fn asked(&self) -> Asked<'_> {
         Asked { resource: &self.name, endpoint: &self.endpoint, has_key: !self.primary_key.is_empty() }
     }

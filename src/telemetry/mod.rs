@@ -109,7 +109,7 @@ pub(crate) struct Fan {
 }
 
 impl Fan {
-    /// A fan to `observers`, in that order.
+    /// Returns a fan to `observers`, in that order.
     pub(crate) fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
         Self { observers }
     }

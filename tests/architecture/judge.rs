@@ -96,7 +96,7 @@ fn rows(module: &ModuleTable, inside: &Inside, wrong: &mut Vec<String>) {
             let users = users.collect::<Vec<_>>().join(", ");
             wrong.push(format!(
                 "{TABLE}: {at} has no row for {room}: add it below what it names and above what names it ({users}):\n    \
-                 {{ room = \"{room}\", may = {may:?}, is = \"…\" }},"
+                 {{ room = \"{room}\", may = {may:?}, is = \"…\", never = \"…\", held = \"test …\" }},"
             ));
         }
     }
@@ -193,7 +193,8 @@ pub(crate) fn draft(at: &str, inside: &Inside) -> String {
     let mut text = format!("[[module]]\nname = \"{at}\"\nat = \"{at}\"\nrooms = [\n");
     for room in order.iter().filter(|room| !inside.is_idle_face(room)) {
         let may: Vec<&String> = inside.rooms.named_by(room).filter(|to| !back.contains(&(room, to))).collect();
-        writeln!(text, "    {{ room = \"{room}\", may = {may:?}, is = \"…\" }},").unwrap();
+        writeln!(text, "    {{ room = \"{room}\", may = {may:?}, is = \"…\", never = \"…\", held = \"test …\" }},")
+            .unwrap();
     }
     text.push_str("]\n");
     if !back.is_empty() {

@@ -30,7 +30,7 @@ use std::sync::LazyLock;
 use face::Face;
 use source::{Texts, read_folder};
 use survey::Survey;
-use table::Table;
+use table::{Held, RoomRow, Table};
 
 /// How wide a comment may be.
 const COMMENT_COLUMNS: usize = 100;
@@ -78,6 +78,28 @@ fn rooms_name_only_what_they_may() {
     assert_none(&judge::modules(&JUDGED.survey, &JUDGED.survey.file_arrows(), JUDGED.table()));
 }
 
+/// What may not happen in a room is held by something that is there.
+#[test]
+fn each_prohibition_is_held() {
+    let is_there = |held: &Held| match held {
+        Held::Arrows | Held::World => true,
+        Held::Test(name) => JUDGED.texts.iter().any(|(_, text)| source::has_test(text, name)),
+        Held::Type(name) => {
+            let name = name.split("::").next().unwrap_or_default();
+            JUDGED.texts.iter().any(|(_, text)| source::has_type(text, name))
+        }
+    };
+    let rows = JUDGED.table().modules.iter().flat_map(|module| module.rooms.iter().map(move |row| (module, row)));
+    let is_held = |row: &RoomRow| !row.never.is_empty() && row.held.as_ref().is_some_and(is_there);
+    let lost = rows.filter(|(_, row)| !is_held(row)).map(|(module, row)| match &row.held {
+        Some(held) if !row.never.is_empty() => {
+            format!("{} of {}: {held:?} is not there to hold: {}", row.room, module.name, row.never)
+        }
+        _ => format!("{} of {}: say what may `never` happen there, and by what that is `held`", row.room, module.name),
+    });
+    assert_none(&lost.collect::<Vec<_>>());
+}
+
 #[test]
 fn only_the_places_made_for_it_touch_the_world() {
     assert_none(&judge::world(&JUDGED.survey, JUDGED.table()));
@@ -113,6 +135,21 @@ fn comments_are_not_wider_than_prose_is_read() {
         }
     }
     assert_none(&wide);
+}
+
+/// What a function is for is said by a verb: "Returns", "Reads", "Refuses".
+#[test]
+fn functions_are_described_by_what_they_do() {
+    let sources = JUDGED
+        .texts
+        .iter()
+        .filter(|(path, _)| source::is_rust(path) && path.contains("src/") && !path.contains("/tests"));
+    let wrong = sources.flat_map(|(path, text)| {
+        source::without_verb(text)
+            .into_iter()
+            .map(move |(line, said)| format!("{path}:{line} begins with no verb: {said}"))
+    });
+    assert_none(&wrong.collect::<Vec<_>>());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::face::Face;
 use super::judge;
 use super::lines::Lines;
-use super::source::Texts;
+use super::source::{Texts, has_test, has_type, without_verb};
 use super::survey::{Inside, Survey};
 use super::table::Table;
 
@@ -377,4 +377,21 @@ fn the_public_face_has_what_programs_can_name_and_nothing_else() {
         "root::shown::g says crate::b::n::Lost, which has no public name",
     ];
     assert_eq!(face.nameless, nameless);
+}
+
+#[test]
+fn a_description_without_a_verb_is_found() {
+    const TEXT: &str = "/// Reads it.\nfn a() {}\n    /// The rows.\n    /// All of them.\n    #[must_use]\n    pub(in crate::x) async fn b(\n/// Rows.\npub const fn c() {}\n/// The count.\ncount: u64,\n/// It holds.\n#[test]\nfn d() {}\n#[cfg(test)]\n/// The end.\nfn e() {}\n";
+    assert_eq!(without_verb(TEXT), [(3, "The rows."), (7, "Rows.")]);
+}
+
+#[test]
+fn a_test_and_a_type_are_found_by_name() {
+    const TEXT: &str = "/// struct Told\npub(crate) enum Whole<T> {}\n    #[test]\n    #[cfg(unix)]\n    fn it_holds() {}\nfn helps() {}\n#[tokio::test(flavor = \"x\")]\nasync fn it_waits() {}\n";
+    for (name, is_there) in [("it_holds", true), ("it_waits", true), ("it_hold", false), ("helps", false)] {
+        assert_eq!(has_test(TEXT, name), is_there, "{name}");
+    }
+    for (name, is_there) in [("Whole", true), ("Who", false), ("Told", false)] {
+        assert_eq!(has_type(TEXT, name), is_there, "{name}");
+    }
 }

@@ -48,7 +48,7 @@ pub(crate) fn rooms(survey: &Survey, table: Option<&Table>) -> String {
     for module in table.iter().flat_map(|table| &table.modules) {
         write!(text, "\n\n{} ({})", module.name, module.at).unwrap();
         for row in &module.rooms {
-            write!(text, "\n  {:<18} {}", row.room, row.is).unwrap();
+            write!(text, "\n  {:<18} {}. {}.", row.room, row.is, row.never).unwrap();
         }
     }
     text.push('\n');

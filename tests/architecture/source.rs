@@ -39,6 +39,63 @@ pub(crate) fn is_rust(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|extension| extension == "rs")
 }
 
+/// Returns whether a source has a test of that name.
+pub(crate) fn has_test(text: &str, name: &str) -> bool {
+    let heads = [format!("fn {name}("), format!("async fn {name}(")];
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    lines.iter().enumerate().any(|(at, line)| {
+        let attributes = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+        let is_test = |line: &&str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        heads.iter().any(|head| line.starts_with(head.as_str())) && attributes.clone().any(is_test)
+    })
+}
+
+/// Returns whether a source defines a type or trait of that name.
+pub(crate) fn has_type(text: &str, name: &str) -> bool {
+    let is_it = |rest: &str| {
+        rest.strip_prefix(name).is_some_and(|end| !end.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    let word = |line: &str| {
+        ["struct ", "enum ", "trait "].iter().any(|word| line.split_once(word).is_some_and(|(_, rest)| is_it(rest)))
+    };
+    text.lines().any(|line| !line.trim_start().starts_with("//") && word(line))
+}
+
+/// Words that look like a verb in the third person.
+const NO_VERBS: &[&str] = &[
+    "As", "Bytes", "Dates", "Days", "Decimals", "Files", "Headers", "Integers", "Its", "Items", "Keys", "Lines",
+    "Objects", "Options", "Pages", "Records", "Rows", "Seconds", "Tables", "Texts", "This", "Ways",
+];
+
+/// Returns the descriptions of functions that begin with no verb in the third person, each with its
+/// line. Tests are described by what holds, and what stands behind `#[cfg(test)]` is left out.
+pub(crate) fn without_verb(text: &str) -> Vec<(usize, &str)> {
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    let end = text.lines().position(|line| line == "#[cfg(test)]").unwrap_or(lines.len());
+    let mut found = Vec::new();
+    let mut begins = true;
+    for (at, line) in lines.iter().enumerate().take(end) {
+        let is_first = std::mem::replace(&mut begins, !line.starts_with("///"));
+        let Some(said) = line.strip_prefix("/// ").filter(|_| is_first) else { continue };
+        let mut head = lines[at..].iter().skip_while(|line| line.starts_with("///"));
+        let is_test = head.clone().take_while(|line| line.starts_with("#[")).any(|line| line.contains("test"));
+        let is_function = head.find(|line| !line.starts_with("#[")).is_some_and(|line| is_function(line));
+        let word = said.split(' ').next().unwrap_or_default().trim_end_matches([',', '.', ':']);
+        let is_verb = word.starts_with(char::is_uppercase) && word.ends_with('s') && !NO_VERBS.contains(&word);
+        if is_function && !is_test && !is_verb {
+            found.push((at + 1, said));
+        }
+    }
+    found
+}
+
+/// Returns whether a line begins a function.
+fn is_function(line: &str) -> bool {
+    let words = line.split([' ', '(']).filter(|word| !word.is_empty());
+    let known = ["pub", "crate)", "super)", "in", "const", "async", "unsafe"];
+    words.into_iter().find(|word| !known.contains(word) && !word.contains("::")) == Some("fn")
+}
+
 /// A package of the workspace that has source of its own.
 #[derive(Debug)]
 pub(crate) struct Package {

@@ -64,8 +64,41 @@ pub(crate) struct RoomRow {
     pub(crate) room: String,
     #[serde(default)]
     pub(crate) may: Vec<String>,
-    /// What it is, and what may not happen there.
+    /// What it is.
     pub(crate) is: String,
+    /// What may not happen there.
+    #[serde(default)]
+    pub(crate) never: String,
+    /// What holds that.
+    pub(crate) held: Option<Held>,
+}
+
+/// What holds a prohibition.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum Held {
+    /// A test of that name.
+    Test(String),
+    /// A type of that name, which leaves no other way.
+    Type(String),
+    /// What a room cannot name, it cannot do.
+    Arrows,
+    /// The places that may touch the world.
+    World,
+}
+
+impl TryFrom<String> for Held {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split_once(' ') {
+            None if text == "arrows" => Ok(Self::Arrows),
+            None if text == "world" => Ok(Self::World),
+            Some(("test", name)) => Ok(Self::Test(name.to_owned())),
+            Some(("type", name)) => Ok(Self::Type(name.to_owned())),
+            _ => Err(format!("{text:?} holds nothing (accepted: test NAME, type NAME, arrows, world)")),
+        }
+    }
 }
 
 /// An arrow between rooms that the order forbids, and that is still there.

@@ -91,6 +91,20 @@ async fn check_finds_what_a_run_would_refuse_without_a_network() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn check_sends_nothing_and_makes_no_folder() {
+    let stage = Stage::with_events(1).await;
+    let pipeline = stage.pipeline();
+    for more in [&[][..], &["--no-secrets"], &["--output", "json"]] {
+        let checked = stage.lakefeed(&[&["check", pipeline.to_str().unwrap()], more].concat()).await;
+        assert_eq!(checked.code, 0, "{checked:?}");
+        assert!(!stage.lake().exists(), "check has made a folder");
+        assert_eq!(stage.api.requests(), 0, "check has asked the API");
+    }
+    assert_eq!(stage.lakefeed(&["run", pipeline.to_str().unwrap()]).await.code, 0);
+    assert!(stage.lake().exists() && stage.api.requests() > 0, "nothing is counted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_secret_is_named_with_its_variable() {
     let stage = stage_with_lake().await;
     check(&stage, |text| text.replace("${env:CLIENT_SECRET}", "${env:NOT_SET}"), 2, &["NOT_SET"]).await;

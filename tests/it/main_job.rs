@@ -2,7 +2,7 @@
 
 use lakefeed::demo::DemoOptions;
 
-use crate::support::{Stage, assert_lake_is, assert_same, data_files, lakefeed, output_of, read_table};
+use crate::support::{Stage, assert_lake_is, assert_same, data_files, files_below, lakefeed, output_of, read_table};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_reader_sees_one_row_per_event_equal_to_what_the_api_holds() {
@@ -157,6 +157,29 @@ async fn the_demo_ends_in_a_lake_that_every_reader_reads_alike() {
     assert!(first.len() > 400, "{} rows", first.len());
     for (engine, rows) in &readings.rows {
         assert_same(engine, rows, first);
+    }
+}
+
+/// A demo makes its table anew, and never touches one that it has not made.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_removes_no_table_but_its_own() {
+    let stage = Stage::with_events(20).await;
+    let pipeline = stage.pipeline();
+    assert_eq!(stage.lakefeed(&["run", pipeline.to_str().unwrap()]).await.code, 0);
+    let table = stage.lake().join("calendar_events");
+    let folder = stage.lake().parent().unwrap().to_str().unwrap().to_owned();
+    let before = files_below(&table);
+    assert!(before.len() > 2, "{before:?}");
+    let demo = ["demo", "--dir", &folder, "--events", "30"];
+    let refused = stage.lakefeed(&demo).await;
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("calendar_events is there already, and no demo made it"), "{refused:?}");
+    assert!(refused.stderr.contains("--dir"), "{refused:?}");
+    assert_eq!(files_below(&table), before);
+    std::fs::remove_dir_all(&table).unwrap();
+    for _ in 0..2 {
+        let ran = stage.lakefeed(&demo).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
     }
 }
 

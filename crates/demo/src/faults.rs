@@ -41,29 +41,29 @@ struct Rule {
 }
 
 impl Faults {
-    /// Nothing goes wrong.
+    /// Returns faults of which none ever happens.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Request `number` goes wrong, once.
+    /// Returns faults by which request `number` goes wrong, once.
     pub fn once_at_request(number: u64, fault: Fault) -> Self {
         Self::none().and_once_at_request(number, fault)
     }
 
-    /// Every request from `number` on goes wrong.
+    /// Returns faults by which every request from `number` on goes wrong.
     pub fn always_from_request(number: u64, fault: Fault) -> Self {
         Self { rules: vec![Rule { first: number, last: u64::MAX, fault }] }
     }
 
-    /// Request `number` goes wrong too, once.
+    /// Returns these faults with request `number` going wrong too, once.
     #[must_use]
     pub fn and_once_at_request(mut self, number: u64, fault: Fault) -> Self {
         self.rules.push(Rule { first: number, last: number, fault });
         self
     }
 
-    /// What goes wrong with request `number`.
+    /// Returns what goes wrong with request `number`.
     pub(super) fn of_request(&self, number: u64) -> Option<Fault> {
         self.rules.iter().find(|rule| (rule.first..=rule.last).contains(&number)).map(|rule| rule.fault)
     }

@@ -140,17 +140,17 @@ impl DemoServer {
         Ok(Self { base_url: format!("http://{address}"), state, _stop: stop })
     }
 
-    /// `http://127.0.0.1:<port>`
+    /// Returns `http://127.0.0.1:<port>`
     pub fn base_url(&self) -> String {
         self.base_url.clone()
     }
 
-    /// The one client that the token endpoint knows.
+    /// Returns the one client that the token endpoint knows.
     pub fn client_id(&self) -> &'static str {
         CLIENT_ID
     }
 
-    /// Its secret.
+    /// Returns the client's secret.
     pub fn client_secret(&self) -> &'static str {
         CLIENT_SECRET
     }
@@ -179,7 +179,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// RFC 6749 §4.4, with `client_secret_basic` and `client_secret_post`.
+/// Answers by RFC 6749 §4.4, with `client_secret_basic` and `client_secret_post`.
 async fn token(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let form: HashMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
     let field = |name: &str| form.get(name).cloned().unwrap_or_default();
@@ -282,7 +282,7 @@ fn gzip(page: &str) -> Vec<u8> {
     out.finish().unwrap_or_default()
 }
 
-/// What the fault makes of a page.
+/// Returns what the fault makes of a page.
 async fn answer(state: &ServerState, fault: Fault, page: String) -> Response<Body> {
     match fault {
         Fault::TotalTooLarge | Fault::TokenRevoked => json(StatusCode::OK, page),
@@ -327,7 +327,7 @@ fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     response
 }
 
-/// An answer that promises `length` bytes and breaks the connection after `start`.
+/// Returns an answer that promises `length` bytes and breaks the connection after `start`.
 fn broken_after(start: Option<String>, length: usize) -> Response<Body> {
     let broken = Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "on demand"));
     let chunks = start.map(|start| Ok(Bytes::from(start))).into_iter().chain(std::iter::once(broken));
@@ -343,7 +343,8 @@ fn is_authorised(state: &ServerState, headers: &HeaderMap) -> bool {
     token.is_some_and(|token| lock(&state.tokens).valid.get(token).is_some_and(|expiry| *expiry > now))
 }
 
-/// Id and secret of an `Authorization: Basic` header, each form-encoded inside (RFC 6749 §2.3.1).
+/// Returns id and secret of an `Authorization: Basic` header, each form-encoded inside (RFC 6749
+/// §2.3.1).
 fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let encoded = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let pair = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;

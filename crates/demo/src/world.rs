@@ -81,7 +81,7 @@ pub struct World {
 }
 
 impl World {
-    /// A calendar of `events` events over so many `days`, of which it has two at least.
+    /// Returns a calendar of `events` events over so many `days`, of which it has two at least.
     pub fn new(events: usize, seed: u64, days: u32) -> Self {
         let mut world = Self { events: Vec::with_capacity(events), random: Random(seed), days: days.max(2) };
         for _ in 0..events {
@@ -90,7 +90,7 @@ impl World {
         world
     }
 
-    /// The events, in the order in which the API lists them.
+    /// Returns the events, in the order in which the API lists them.
     pub fn events(&self) -> &[Event] {
         &self.events
     }
@@ -143,7 +143,8 @@ impl World {
         changes
     }
 
-    /// The JSON of one page: the events from the first of `range` on, the second of them at most.
+    /// Returns the JSON of one page: the events from the first of `range` on, the second of them at
+    /// most.
     pub(super) fn page(&self, range: (usize, usize), total: usize, detail: Detail) -> String {
         let (offset, limit) = range;
         let page = self.events.iter().skip(offset).take(limit);
@@ -199,7 +200,7 @@ impl Event {
         json.push('}');
     }
 
-    /// What belongs to an event without ever changing comes from its id alone.
+    /// Writes what belongs to an event without ever changing, and comes from its id alone.
     fn write_details(&self, json: &mut String) {
         let mut random = Random(
             self.event_id.bytes().fold(7, |mixed: u64, byte| mixed.wrapping_mul(31).wrapping_add(u64::from(byte))),
@@ -231,7 +232,7 @@ impl Event {
         json.push(']');
     }
 
-    /// A time as the API writes it: RFC 3339 in the event's own offset.
+    /// Returns a time as the API writes it: RFC 3339 in the event's own offset.
     fn written(&self, seconds: i64) -> String {
         let instant = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
         match FixedOffset::east_opt(self.offset_minutes * 60) {

@@ -224,7 +224,7 @@ fn s3_builder(environment: &Environment, destination: &DestinationSpec, bucket: 
     Ok(with_proxy(builder, environment))
 }
 
-/// What the variables that begin with `AWS_` say.
+/// Returns what the variables that begin with `AWS_` say.
 fn s3_settings(environment: &Environment) -> AmazonS3Builder {
     let settings = environment.variables().filter(|(name, _)| name.starts_with("AWS_"));
     let known = settings.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));

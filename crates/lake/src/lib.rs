@@ -3,6 +3,9 @@
 //!
 //! | room | what it is |
 //! | --- | --- |
+//! | `spec` | what a table is told: where it is, how it is partitioned, how rows are merged |
+//! | `tasks` | work on files at the same time |
+//! | `fingerprint` | hashes of keys and rows |
 //! | `storage` | the objects of a table: paths, reads, writes, durability |
 //! | `log` | what was recorded: commit documents, and the snapshot that they fold into |
 //! | `parquet` | one data file: write, copy, read |
@@ -10,11 +13,14 @@
 //! | `evolve` | whether a run's schema fits the table's, and values in a wider type |
 //! | `staging` | rows on their way to files that nobody sees, and the changes that a commit is to make |
 //! | `format` | the final names of files, and the commit protocol |
+//! | `table`, `held_table` | a table as others hold it, and one that is held for a change |
+//! | `write_spec` | how a run writes, checked before it begins |
 //! | `merge` | what becomes of the rows and files of a table when a run's rows come |
 //! | `rejects` | refused records beside the table |
 //! | `read` | history, manifest and rows, for anyone |
 //! | `maintain` | recovery, compaction, vacuum, verification |
 //! | `write` | one run's writing, from taking the table to its commit |
+//! | `lake` | opening a destination |
 //!
 //! A run's rows take this way: `RecordBatch → partition → staged file → merge → changes → commit →
 //! data file`. Nothing is visible to readers before the commit. What was committed becomes visible

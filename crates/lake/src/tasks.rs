@@ -34,3 +34,28 @@ pub(crate) fn compute<R>(work: impl FnOnce() -> R) -> R {
         .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);
     if multi_threaded { tokio::task::block_in_place(work) } else { work() }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot::{self, error::TryRecvError};
+
+    use super::*;
+
+    /// A run that was dropped must not go on writing.
+    #[tokio::test]
+    async fn a_task_ends_with_the_one_who_waits() {
+        let (held, mut gone) = oneshot::channel::<()>();
+        let mut work = Box::pin(spawn(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+            Ok(())
+        }));
+        assert!(futures::poll!(work.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+        drop(work);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(gone.try_recv(), Err(TryRecvError::Closed), "the work goes on");
+    }
+}

@@ -10,10 +10,10 @@ use chrono::{DateTime, Utc};
 /// Where the time comes from and how one waits for it.
 #[async_trait]
 pub trait Clock: std::fmt::Debug + Send + Sync {
-    /// The wall clock, UTC.
+    /// Returns the wall clock, UTC.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Time since an arbitrary fixed point; never goes back. For durations and deadlines.
+    /// Returns time since an arbitrary fixed point; never goes back. For durations and deadlines.
     fn monotonic(&self) -> Duration;
 
     /// Waits for `duration`.
@@ -42,13 +42,13 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// A clock whose monotonic time starts now.
+    /// Returns a clock whose monotonic time starts now.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     pub fn new() -> Self {
         Self { start: std::time::Instant::now() }
     }
 
-    /// A shared clock, as the components want it.
+    /// Returns a shared clock, as the components want it.
     pub fn shared() -> Arc<dyn Clock> {
         Arc::new(Self::new())
     }
@@ -92,7 +92,7 @@ struct ManualState {
 }
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Returns a clock that shows `now`.
     pub fn new(now: DateTime<Utc>) -> Self {
         Self { state: Mutex::new(ManualState { epoch: now, elapsed: Duration::ZERO, sleeps: Vec::new() }) }
     }
@@ -102,7 +102,7 @@ impl ManualClock {
         self.lock().elapsed += by;
     }
 
-    /// Every sleep so far, in order.
+    /// Returns every sleep so far, in order.
     pub fn sleeps(&self) -> Vec<Duration> {
         self.lock().sleeps.clone()
     }

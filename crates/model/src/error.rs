@@ -71,7 +71,7 @@ impl ErrorKind {
         Self::Interrupted,
     ];
 
-    /// The process exit code of this kind; part of the command-line contract.
+    /// Returns the process exit code of this kind; part of the command-line contract.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Config => 2,
@@ -88,7 +88,7 @@ impl ErrorKind {
         }
     }
 
-    /// The kind as it is written in reports: `config`, `auth`, ….
+    /// Returns the kind as it is written in reports: `config`, `auth`, ….
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Config => "config",
@@ -105,12 +105,12 @@ impl ErrorKind {
         }
     }
 
-    /// How bad it is: the higher, the worse. See [`Self::WORST_FIRST`].
+    /// Returns how bad it is: the higher, the worse. See [`Self::WORST_FIRST`].
     pub fn severity(self) -> usize {
         Self::WORST_FIRST.iter().rev().position(|kind| *kind == self).unwrap_or_default()
     }
 
-    /// Whether trying again can help, where nothing more is known than the kind.
+    /// Returns whether trying again can help, where nothing more is known than the kind.
     const fn is_retryable(self) -> bool {
         match self {
             Self::Source | Self::Incomplete | Self::Storage | Self::Conflict | Self::Interrupted => true,
@@ -143,71 +143,71 @@ struct Inner {
 /// How errors are made, for lakefeed's own crates.
 #[doc(hidden)]
 impl Error {
-    /// An error of `kind` that says `message`.
+    /// Returns an error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let (message, retryable) = (message.into(), kind.is_retryable());
         Self(Box::new(Inner { kind, message, hints: Vec::new(), retryable, http: None, source: None }))
     }
 
-    /// An [`ErrorKind::Config`] error.
+    /// Returns an [`ErrorKind::Config`] error.
     pub fn config(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Config, message)
     }
 
-    /// An [`ErrorKind::Auth`] error.
+    /// Returns an [`ErrorKind::Auth`] error.
     pub fn auth(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Auth, message)
     }
 
-    /// An [`ErrorKind::Source`] error of an API that failed, and may not the next time.
+    /// Returns an [`ErrorKind::Source`] error of an API that failed, and may not the next time.
     pub fn source_failed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Source, message)
     }
 
-    /// An [`ErrorKind::Source`] error of an API that answered what cannot be read, or not as the
-    /// pipeline says; it will do so again.
+    /// Returns an [`ErrorKind::Source`] error of an API that answered what cannot be read, or not
+    /// as the pipeline says; it will do so again.
     pub fn source_unreadable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Source, message).with_retryable(false)
     }
 
-    /// An [`ErrorKind::Incomplete`] error.
+    /// Returns an [`ErrorKind::Incomplete`] error.
     pub fn incomplete(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Incomplete, message)
     }
 
-    /// An [`ErrorKind::Schema`] error.
+    /// Returns an [`ErrorKind::Schema`] error.
     pub fn schema(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Schema, message)
     }
 
-    /// An [`ErrorKind::Storage`] error.
+    /// Returns an [`ErrorKind::Storage`] error.
     pub fn storage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Storage, message)
     }
 
-    /// An [`ErrorKind::Conflict`] error.
+    /// Returns an [`ErrorKind::Conflict`] error.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Conflict, message)
     }
 
-    /// An [`ErrorKind::Refused`] error.
+    /// Returns an [`ErrorKind::Refused`] error.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Refused, message)
     }
 
-    /// An [`ErrorKind::Damaged`] error.
+    /// Returns an [`ErrorKind::Damaged`] error.
     pub fn damaged(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Damaged, message)
     }
 
-    /// An [`ErrorKind::Defect`] error, with the hint to report it.
+    /// Returns an [`ErrorKind::Defect`] error, with the hint to report it.
     pub fn defect(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Defect, message).with_hint(
             "this is a defect of lakefeed, please report it; a cassette (`run --record FOLDER`) shows it best",
         )
     }
 
-    /// An [`ErrorKind::Interrupted`] error.
+    /// Returns an [`ErrorKind::Interrupted`] error.
     pub fn interrupted() -> Self {
         Self::new(ErrorKind::Interrupted, "interrupted; nothing of this run was committed after the interruption")
     }
@@ -257,40 +257,40 @@ impl Error {
 }
 
 impl Error {
-    /// What the operator must do.
+    /// Returns what the operator must do.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The message without its causes and hints.
+    /// Returns the message without its causes and hints.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The next steps, in the order in which they should be tried.
+    /// Returns the next steps, in the order in which they should be tried.
     pub fn hints(&self) -> &[String] {
         &self.0.hints
     }
 
-    /// Whether trying again, with everything as it is, can help.
+    /// Returns whether trying again, with everything as it is, can help.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// The request that failed, where one did.
+    /// Returns the request that failed, where one did.
     pub fn http(&self) -> Option<&HttpFailure> {
         self.0.http.as_ref()
     }
 
-    /// Whether this one decides the exit code of a run that failed with `other`, too: it is of a
-    /// worse kind, or of the same and no retry heals it.
+    /// Returns whether this one decides the exit code of a run that failed with `other`, too: it is
+    /// of a worse kind, or of the same and no retry heals it.
     pub fn is_worse_than(&self, other: &Self) -> bool {
         let rank = |error: &Self| (error.kind().severity(), !error.is_retryable());
         rank(self) > rank(other)
     }
 
-    /// The messages of the causes, nearest first, each one once. None where the message has the
-    /// words of the last one already: the steps that lead to it say no more then.
+    /// Returns the messages of the causes, nearest first, each one once. None where the message has
+    /// the words of the last one already: the steps that lead to it say no more then.
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = Vec::new();
         let mut next = self.source();

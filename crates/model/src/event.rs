@@ -192,7 +192,7 @@ pub enum RunEvent {
 }
 
 impl RunEvent {
-    /// The resource that it happened to.
+    /// Returns the resource that it happened to.
     pub fn resource(&self) -> &str {
         match self {
             Self::ResourceStarted { resource, .. }
@@ -267,7 +267,7 @@ pub struct RowCounts {
 }
 
 impl RowCounts {
-    /// Both together.
+    /// Returns the sum of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

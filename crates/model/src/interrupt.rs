@@ -15,18 +15,18 @@ pub struct InterruptSwitch {
 }
 
 impl Interrupt {
-    /// A switch and what it raises.
+    /// Returns a switch and what it raises.
     pub fn pair() -> (InterruptSwitch, Self) {
         let (sender, receiver) = watch::channel(false);
         (InterruptSwitch { sender }, Self { receiver })
     }
 
-    /// A wish that nobody will ever have.
+    /// Returns a wish that nobody will ever have.
     pub fn never() -> Self {
         Self::pair().1
     }
 
-    /// Whether the wish was raised.
+    /// Returns whether the wish was raised.
     pub fn is_raised(&self) -> bool {
         *self.receiver.borrow()
     }

@@ -3,8 +3,8 @@
 //!
 //! Unstable, for lakefeed's own crates: programs use `lakefeed`.
 //!
-//! Nothing here touches the world but [`clock::SystemClock`] and
-//! [`environment::Environment::of_process`].
+//! Nothing here touches the world but [`clock::SystemClock`], and [`environment::Environment`]
+//! where it is told to.
 
 pub mod checkpoint;
 pub mod clock;

@@ -25,12 +25,12 @@ pub enum RejectCode {
 }
 
 impl RejectCode {
-    /// Whether a value does not fit the type of its column.
+    /// Returns whether a value does not fit the type of its column.
     pub const fn is_about_a_value(self) -> bool {
         matches!(self, Self::WrongType | Self::OutOfRange | Self::BadFormat)
     }
 
-    /// The code as it is written in files and reports.
+    /// Returns the code as it is written in files and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotAnObject => "not_an_object",

@@ -19,7 +19,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The value itself. Callers put it on the wire and nowhere else.
+    /// Returns the value itself. Callers put it on the wire and nowhere else.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -62,7 +62,7 @@ impl Transport for ScriptedTransport {
 pub mod answer {
     use super::{Answer, Bytes, TransportError, TransportErrorKind};
 
-    /// A page with status 200.
+    /// Returns a page with status 200.
     pub fn json(page: &serde_json::Value) -> Answer {
         let mut response = http::Response::new(Bytes::from(page.to_string()));
         let json = http::HeaderValue::from_static("application/json");
@@ -70,14 +70,14 @@ pub mod answer {
         Ok(response)
     }
 
-    /// A status without a body. One that is none is 500.
+    /// Returns a status without a body. One that is none is 500.
     pub fn status(status: u16) -> Answer {
         let mut response = http::Response::new(Bytes::new());
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         Ok(response)
     }
 
-    /// No whole answer.
+    /// Returns a failure: there is no whole answer.
     pub fn failure(kind: TransportErrorKind) -> Answer {
         Err(TransportError::new(kind, "as the test says"))
     }

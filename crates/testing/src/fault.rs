@@ -71,3 +71,40 @@ impl Around for Fuse {
         Err(Self::died())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+    use object_store::{ObjectStore as _, ObjectStoreExt as _};
+
+    use super::*;
+
+    /// What is there after three puts, the second of which is fatal, and a delete.
+    async fn after(death: Death) -> Vec<&'static str> {
+        let (inner, fuse) = (Arc::new(InMemory::new()), Fuse::new(1, death));
+        let store = FaultStore::new(Arc::<InMemory>::clone(&inner), Arc::clone(&fuse));
+        store.put(&Path::from("a"), "1".into()).await.unwrap();
+        store.put(&Path::from("b"), "2".into()).await.unwrap_err();
+        let lives = death == Death::LostAnswer;
+        assert_eq!(fuse.is_dead(), !lives);
+        assert_eq!(store.put(&Path::from("c"), "3".into()).await.is_ok(), lives);
+        assert_eq!(store.delete(&Path::from("a")).await.is_ok(), lives);
+        assert_eq!(store.get(&Path::from("b")).await.is_ok(), lives, "the dead read nothing");
+        assert_eq!(store.list_with_delimiter(None).await.is_ok(), lives);
+        let mut there = Vec::new();
+        for name in ["a", "b", "c"] {
+            if inner.head(&Path::from(name)).await.is_ok() {
+                there.push(name);
+            }
+        }
+        there
+    }
+
+    #[tokio::test]
+    async fn the_dead_change_nothing() {
+        assert_eq!(after(Death::BeforeEffect).await, ["a"]);
+        assert_eq!(after(Death::AfterEffect).await, ["a", "b"]);
+        assert_eq!(after(Death::LostAnswer).await, ["b", "c"]);
+    }
+}

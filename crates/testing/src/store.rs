@@ -243,6 +243,7 @@ impl Around for Counts {
         let counter = match request {
             Request::Get { .. } => &self.gets,
             Request::List => &self.lists,
+            Request::AbortUpload => return go.await,
             _ => &self.changes,
         };
         counter.fetch_add(1, Ordering::SeqCst);
@@ -251,5 +252,62 @@ impl Around for Counts {
 
     fn listed(&self, _: &ObjectMeta) {
         self.listed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    /// Lets nothing through, and notes what was asked.
+    #[derive(Debug, Default)]
+    struct Closed(Mutex<Vec<String>>);
+
+    #[async_trait]
+    impl Around for Closed {
+        async fn around(&self, request: Request<'_>, go: BoxFuture<'_, Result<()>>) -> Result<()> {
+            let name = format!("{request:?}").split([' ', '(']).next().unwrap_or_default().to_owned();
+            let begins = matches!(request, Request::BeginUpload { .. });
+            self.0.lock().unwrap().push(name);
+            if begins {
+                go.await
+            } else {
+                Err(object_store::Error::NotImplemented { operation: String::new(), implementer: String::new() })
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_request_bypasses_around() {
+        let (inner, closed) = (Arc::new(InMemory::new()), Arc::new(Closed::default()));
+        let (a, b) = (Path::from("a"), Path::from("b"));
+        inner.put(&a, "1".into()).await.unwrap();
+        let store = WrappedStore::new(Arc::<InMemory>::clone(&inner), Arc::clone(&closed));
+        store.put(&b, "2".into()).await.unwrap_err();
+        store.get(&a).await.unwrap_err();
+        store.get_range(&a, 0..1).await.unwrap_err();
+        store.head(&a).await.unwrap_err();
+        store.delete(&a).await.unwrap_err();
+        let paths = stream::iter([Ok(a.clone())]).boxed();
+        store.delete_stream(paths).try_collect::<Vec<_>>().await.unwrap_err();
+        store.list(None).try_collect::<Vec<_>>().await.unwrap_err();
+        store.list_with_delimiter(None).await.unwrap_err();
+        store.copy(&a, &b).await.unwrap_err();
+        store.copy_if_not_exists(&a, &b).await.unwrap_err();
+        store.rename(&a, &b).await.unwrap_err();
+        store.rename_if_not_exists(&a, &b).await.unwrap_err();
+        let mut upload = store.put_multipart(&b).await.unwrap();
+        upload.put_part("2".into()).await.unwrap_err();
+        upload.complete().await.unwrap_err();
+        upload.abort().await.unwrap_err();
+        let asked = closed.0.lock().unwrap().join(" ");
+        let expected = "Put Get Get Get Delete Delete List List Copy Copy Copy Copy BeginUpload PutPart CompleteUpload AbortUpload";
+        assert_eq!(asked, expected);
+        let there = inner.list(None).try_collect::<Vec<_>>().await.unwrap();
+        assert_eq!(there.into_iter().map(|object| object.location).collect::<Vec<_>>(), [a]);
     }
 }

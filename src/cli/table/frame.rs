@@ -45,8 +45,8 @@ impl Frame {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
-    /// A line of headings and a line per row (RFC 4180, but that lines end with a line feed). Null
-    /// is an empty field, an empty text is `""`.
+    /// Returns a line of headings and a line per row (RFC 4180, but that lines end with a line
+    /// feed). Null is an empty field, an empty text is `""`.
     pub(super) fn csv(&self) -> Result<String> {
         let mut text = String::new();
         push_line(&mut text, self.schema.fields().iter().map(|field| csv_field(Some(field.name().clone()))));
@@ -54,7 +54,7 @@ impl Frame {
         Ok(text)
     }
 
-    /// All rows in columns, numbers to the right.
+    /// Returns all rows in columns, numbers to the right.
     pub(super) fn columns_of_text(&self) -> Result<String> {
         let names: Vec<String> = self.schema.fields().iter().map(|field| on_one_line(field.name())).collect();
         let sides = self.schema.fields().iter();
@@ -78,7 +78,7 @@ impl Frame {
     }
 }
 
-/// A field whose values, and those within, are no references into a dictionary.
+/// Returns a field whose values, and those within, are no references into a dictionary.
 fn without_dictionary(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
         DataType::Dictionary(_, values) => values.as_ref().clone(),

@@ -11,7 +11,8 @@ pub(in crate::cli) enum Side {
     Right,
 }
 
-/// Rows below their headings; a line feed after each.
+/// Lays rows out below their headings, a line feed after each. Cells may come from an API: they
+/// stand on one line, without what a terminal would obey.
 pub(in crate::cli) fn grid<const COLUMNS: usize>(
     headings: [(&str, Side); COLUMNS],
     rows: &[[String; COLUMNS]],
@@ -19,12 +20,14 @@ pub(in crate::cli) fn grid<const COLUMNS: usize>(
     lay_out(&headings, rows)
 }
 
-/// As [`grid`], for columns whose number is not known before.
+/// Does as [`grid`], for columns whose number is not known before.
 pub(super) fn lay_out(headings: &[(&str, Side)], rows: &[impl AsRef<[String]>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.as_ref().iter().map(|cell| on_one_line(cell)).collect()).collect();
     let width = |text: &str| text.chars().count();
     let mut widths: Vec<usize> = headings.iter().map(|(heading, _)| width(heading)).collect();
-    for row in rows {
-        for (widest, cell) in widths.iter_mut().zip(row.as_ref()) {
+    for row in &rows {
+        for (widest, cell) in widths.iter_mut().zip(row) {
             *widest = (*widest).max(width(cell));
         }
     }
@@ -35,12 +38,11 @@ pub(super) fn lay_out(headings: &[(&str, Side)], rows: &[impl AsRef<[String]>]) 
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
-    let rows = rows.iter().map(|row| line(&mut row.as_ref().iter().map(String::as_str)));
+    let rows = rows.iter().map(|row| line(&mut row.iter().map(String::as_str)));
     std::iter::once(line(&mut headings.iter().map(|(heading, _)| *heading))).chain(rows).collect()
 }
 
 /// Returns a string on one line, without what a terminal would obey.
-#[cfg(feature = "query")]
 pub(super) fn on_one_line(text: &str) -> String {
     printable(text).collect()
 }
@@ -64,9 +66,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell_and_lines_end_without_spaces() {
-        let rows = [["a", "1", ""], ["größer", "1234", "x"]].map(|row| row.map(str::to_owned));
+    fn columns_are_as_wide_as_their_widest_cell_and_hold_no_control_characters() {
+        let rows = [["a", "1", ""], ["größer", "12\n4", "\u{1b}"]].map(|row| row.map(str::to_owned));
         let headings = [("name", Side::Left), ("n", Side::Right), ("why", Side::Left)];
-        assert_eq!(grid(headings, &rows), "name       n  why\na          1\ngrößer  1234  x\n");
+        assert_eq!(grid(headings, &rows), "name       n  why\na          1\ngrößer  12 4\n");
     }
 }

@@ -13,7 +13,7 @@ use crate::event::FileChangeKind;
 use crate::facade::{Lake, Table};
 use crate::lake::{Change, CommitSummary, Manifest, Operation, Snapshot};
 
-/// Lines, each with its line feed.
+/// Returns lines, each with its line feed.
 fn text_of(lines: &[String]) -> String {
     if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" }
 }

@@ -51,7 +51,7 @@ pub(super) async fn query(arguments: QueryArguments, printer: Printer) -> Result
     Ok(())
 }
 
-/// The rows, of tables that stayed as they are while they were read.
+/// Returns the rows, of tables that stayed as they are while they were read.
 async fn rows_of(lake: &Lake, arguments: &QueryArguments) -> Result<Frame> {
     let clock = SystemClock::new();
     let mut changing = None;
@@ -114,7 +114,7 @@ impl Sources {
         Ok(Self { known, hints })
     }
 
-    /// Why a glob could not be read either: a commit that is not yet in place.
+    /// Returns why a glob could not be read either: a commit that is not yet in place.
     fn unpublished(&self) -> Option<Error> {
         let source = self.known.iter().find(|source| !source.manifest.snapshot.published)?;
         let (version, url) = (source.manifest.snapshot.version, source.table.url());
@@ -153,7 +153,7 @@ impl Sources {
 }
 
 impl Source {
-    /// Its name and its columns.
+    /// Returns its name and its columns.
     fn described(&self) -> String {
         let columns = self.schema().map(RecordSchema::columns).unwrap_or_default();
         let columns = columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ");
@@ -165,7 +165,7 @@ impl Source {
     }
 }
 
-/// Only what reads: a statement that changes something would change nothing of the lake.
+/// Lets pass only what reads: a statement that changes something would change nothing of the lake.
 fn check_reads(sql: &str) -> Result<()> {
     let word = first_word(sql);
     if READING_WORDS.contains(&word.as_str()) {
@@ -176,7 +176,7 @@ fn check_reads(sql: &str) -> Result<()> {
         .with_hint("rows are changed by runs alone; `lakefeed table --help` lists what can be asked about tables"))
 }
 
-/// The first word in lower case, behind comments and parentheses.
+/// Returns the first word in lower case, behind comments and parentheses.
 fn first_word(sql: &str) -> String {
     let mut rest = sql;
     loop {
@@ -190,7 +190,7 @@ fn first_word(sql: &str) -> String {
     rest.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_lowercase()
 }
 
-/// A name as SQL wants it: what is no plain word stands in quotes.
+/// Returns a name as SQL wants it: what is no plain word stands in quotes.
 fn quoted(name: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '_';
     if name.chars().all(is_plain) && !name.starts_with(|first: char| first.is_ascii_digit()) {
@@ -199,7 +199,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// What polars has against a query, or against the files.
+/// Returns what polars has against a query, or against the files.
 fn refused(error: &PolarsError) -> Error {
     let told = error.to_string();
     // Below a blank line it shows its plan.

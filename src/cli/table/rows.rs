@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::lake::plain_text;
 use crate::schema::RecordSchema;
 
-/// One JSON object per row, one row per line.
+/// Returns one JSON object per row, one row per line.
 pub(super) fn json_lines(batches: &[RecordBatch]) -> Result<String> {
     let mut text = String::new();
     for batch in batches {
@@ -30,8 +30,8 @@ pub(super) fn json_lines(batches: &[RecordBatch]) -> Result<String> {
     Ok(text)
 }
 
-/// A frame around the rows, whose headings are the columns of `schema` and their types. Long values
-/// are shortened.
+/// Returns a frame around the rows, whose headings are the columns of `schema` and their types.
+/// Long values are shortened.
 pub(super) fn framed(schema: &RecordSchema, batches: &[RecordBatch]) -> Result<String> {
     let mut columns = Vec::with_capacity(schema.columns().len());
     for (place, column) in schema.columns().iter().enumerate() {
@@ -49,7 +49,7 @@ pub(super) fn framed(schema: &RecordSchema, batches: &[RecordBatch]) -> Result<S
     Ok(format!("{}\n", pretty_format_batches(&[texts]).map_err(unshowable)?))
 }
 
-/// A value as text, objects and lists as JSON; `None` for null.
+/// Returns a value as text, objects and lists as JSON; `None` for null.
 pub(super) fn cell(column: &dyn Array, row: usize) -> Result<Option<String>, ArrowError> {
     Ok(match json_value(column, row)? {
         Value::Null => None,
@@ -62,7 +62,7 @@ pub(super) fn unshowable(error: ArrowError) -> Error {
     Error::defect("a value cannot be shown").with_source(error)
 }
 
-/// A value as JSON. What JSON has no kind for (an instant, a date, a decimal) is its text.
+/// Returns a value as JSON. What JSON has no kind for (an instant, a date, a decimal) is its text.
 fn json_value(column: &dyn Array, row: usize) -> Result<Value, ArrowError> {
     if column.is_null(row) {
         return Ok(Value::Null);
@@ -102,7 +102,7 @@ fn json_list(elements: &dyn Array) -> Result<Value, ArrowError> {
     (0..elements.len()).map(|row| json_value(elements, row)).collect()
 }
 
-/// JSON has no numbers for three floats; proto3's JSON mapping has strings.
+/// Writes a float: JSON has no numbers for three of them; proto3's JSON mapping has strings.
 fn float(number: f64) -> Value {
     if number.is_finite() {
         return Value::from(number);

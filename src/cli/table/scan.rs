@@ -21,8 +21,8 @@ use crate::schema::RecordSchema;
 /// Files that are fetched at the same time.
 const FETCHES_IN_FLIGHT: usize = 4;
 
-/// Where the files of a table are to be found; those that are not there yet are put into `folder`,
-/// under names that begin with `prefix`.
+/// Returns where the files of a table are to be found; those that are not there yet are put into
+/// `folder`, under names that begin with `prefix`.
 ///
 /// The first one has no rows and all columns of `schema`: files that are older than a column, or
 /// than a field of an object, lack it.
@@ -47,7 +47,7 @@ pub(super) async fn local_files(
     Ok(files)
 }
 
-/// The rows of these files. Nothing is read before a query asks for it.
+/// Returns the rows of these files. Nothing is read before a query asks for it.
 pub(super) fn scan(files: &[PathBuf]) -> PolarsResult<LazyFrame> {
     let paths = files.iter().map(|path| PlRefPath::try_from_path(path)).collect::<PolarsResult<Vec<_>>>()?;
     let arguments = UnifiedScanArgs {
@@ -71,8 +71,8 @@ fn write_columns(schema: &RecordSchema, path: &Path) -> Result<()> {
     writer.and_then(ArrowWriter::close).map(drop).map_err(|error| unwritable(path, error))
 }
 
-/// The place of a data file that polars can read: its own where it is on this machine's disk, `own`
-/// otherwise.
+/// Returns the place of a data file that polars can read: its own where it is on this machine's
+/// disk, `own` otherwise.
 async fn local_file(table: &Table, file: &ManifestFile, own: PathBuf, is_wide: bool) -> Result<PathBuf> {
     let mut place = PathBuf::from(&file.location);
     if !place.is_absolute() {

@@ -19,7 +19,7 @@ fn say_waiting(printer: Printer, wait: &LockWaitStatus) {
     printer.say(&format!("waiting ({waited} of at most {limit} seconds): {}", wait.reason));
 }
 
-/// A table that is there, which is waited for if it has to be.
+/// Returns a table that is there, which is waited for if it has to be.
 async fn open_to_write(lake: &str, name: &str, wait: Option<Duration>, printer: Printer) -> Result<Table> {
     let table = open(lake, name)?;
     if !table.exists().await? {
@@ -31,7 +31,7 @@ async fn open_to_write(lake: &str, name: &str, wait: Option<Duration>, printer: 
     })
 }
 
-/// What was done, with the table that it was done to.
+/// Returns what was done, with the table that it was done to.
 fn object(table: &Table, done: &impl serde::Serialize, more: Value) -> String {
     let mut object = json!({ "url": table.url() });
     for part in [json!(done), more] {
@@ -185,22 +185,19 @@ mod tests {
     use crate::lake::{CompactedPartition, GarbageKind};
 
     fn staged(run_id: &str) -> StagedRun {
-        StagedRun {
-            run_id: run_id.to_owned(),
-            objects: 3,
-            bytes: 1_234,
-            newest: "2026-11-23T12:00:00Z".parse().unwrap(),
-        }
+        let mut run = StagedRun::default();
+        run.run_id = run_id.to_owned();
+        (run.objects, run.bytes) = (3, 1_234);
+        run.newest = "2026-11-23T12:00:00Z".parse().unwrap();
+        run
     }
 
     #[test]
     fn a_recovery_reads_well() {
-        let recovery = Recovery {
-            rolled_forward: Some(41),
-            swept: vec![staged("run-1"), staged("run-2")],
-            kept: vec![staged("run-3")],
-            fence: Some(42),
-        };
+        let mut recovery = Recovery::default();
+        (recovery.rolled_forward, recovery.fence) = (Some(41), Some(42));
+        recovery.swept = vec![staged("run-1"), staged("run-2")];
+        recovery.kept = vec![staged("run-3")];
         insta::assert_snapshot!(recovery_text(&recovery), @r"
         published commit 41, which a run had made before it ended
         made commit 42, which changes nothing, so that no stopped run can wake up and commit
@@ -212,19 +209,17 @@ mod tests {
 
     #[test]
     fn a_compaction_reads_well() {
-        let partition = |name: &str, files_after: Option<usize>| CompactedPartition {
-            partition: name.to_owned(),
-            files_before: 12,
-            files_after,
-            rows: 3_400,
-            bytes_before: 90_000,
-            bytes_after: files_after.map(|_| 65_000),
+        let partition = |name: &str, files_after: Option<usize>| {
+            let mut partition = CompactedPartition::default();
+            partition.partition = name.to_owned();
+            (partition.files_before, partition.files_after) = (12, files_after);
+            partition.rows = 3_400;
+            (partition.bytes_before, partition.bytes_after) = (90_000, files_after.map(|_| 65_000));
+            partition
         };
-        let compaction = Compaction {
-            commit: Some(7),
-            rolled_forward: None,
-            partitions: vec![partition("day=2026-11-23", Some(1)), partition("", None)],
-        };
+        let mut compaction = Compaction::default();
+        compaction.commit = Some(7);
+        compaction.partitions = vec![partition("day=2026-11-23", Some(1)), partition("", None)];
         insta::assert_snapshot!(compaction_text(&compaction) + &compaction_summary(&compaction, false), @r"
         partition       files before  after  rows  bytes before  after
         day=2026-11-23            12      1  3400         90000  65000
@@ -235,18 +230,17 @@ mod tests {
 
     #[test]
     fn a_vacuum_reads_well() {
-        let garbage = |kind, path: &str| Garbage {
-            kind,
-            path: path.to_owned(),
-            bytes: 2_048,
-            modified: "2026-11-01T08:30:00Z".parse().unwrap(),
+        let garbage = |kind, path: &str| {
+            let mut garbage = Garbage::default();
+            (garbage.kind, garbage.path) = (kind, path.to_owned());
+            garbage.bytes = 2_048;
+            garbage.modified = "2026-11-01T08:30:00Z".parse().unwrap();
+            garbage
         };
-        let vacuumed = Vacuumed {
-            rolled_forward: Some(4),
-            deleted: vec![garbage(GarbageKind::Staged, "_lakefeed/staging/run-1/0.staged")],
-            kept: vec![garbage(GarbageKind::Foreign, "mine.parquet")],
-            fence: None,
-        };
+        let mut vacuumed = Vacuumed::default();
+        vacuumed.rolled_forward = Some(4);
+        vacuumed.deleted = vec![garbage(GarbageKind::Staged, "_lakefeed/staging/run-1/0.staged")];
+        vacuumed.kept = vec![garbage(GarbageKind::Foreign, "mine.parquet")];
         insta::assert_snapshot!(vacuum_text(&vacuumed, true), @r"
         would publish commit 4, which a run had made before it ended
         what          kind     bytes  written               path

@@ -46,7 +46,7 @@ fn text(findings: &[Finding]) -> String {
     grid([("level", Left), ("code", Left), ("place", Left), ("detail", Left)], &rows.collect::<Vec<_>>())
 }
 
-/// A word as JSON has it.
+/// Returns a word as JSON has it.
 fn name(word: impl serde::Serialize) -> String {
     json!(word).as_str().unwrap_or_default().to_owned()
 }

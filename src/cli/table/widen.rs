@@ -31,7 +31,7 @@ pub(super) fn widened<W: Write + Send>(file: impl ChunkReader + 'static, to: W) 
     writer.into_inner().map(Some)
 }
 
-/// The shape in which polars reads rows of `schema`.
+/// Returns the shape in which polars reads rows of `schema`.
 pub(super) fn wide_schema(schema: &Schema) -> Schema {
     Schema::new(schema.fields().iter().map(wide_field).collect::<Vec<_>>())
 }

@@ -43,7 +43,7 @@ mapping! {
 }
 
 impl ClientDocument {
-    /// Whether `base_url` is there, and empty: every path is a whole URL then.
+    /// Returns whether `base_url` is there, and empty: every path is a whole URL then.
     pub(crate) fn has_empty_base(&self) -> bool {
         self.base_url.as_ref().is_some_and(|url| url.trim().is_empty())
     }

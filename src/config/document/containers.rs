@@ -101,7 +101,7 @@ impl Read for Texts {
     }
 }
 
-/// The text of a scalar; none for null.
+/// Returns the text of a scalar; none for null.
 pub(crate) fn scalar(value: &Value, at: &At<'_>) -> Option<String> {
     match value {
         Value::Null => None,

@@ -62,7 +62,7 @@ mapping! {
 }
 
 impl EndpointDocument {
-    /// How only what is new is read: its own key, or dlt's older form among the parameters.
+    /// Returns how only what is new is read: its own key, or dlt's older form among the parameters.
     pub(crate) fn incremental(&self) -> Option<&IncrementalDocument> {
         self.incremental.as_ref().or_else(|| {
             self.params.iter().find_map(|(_, param)| match param {

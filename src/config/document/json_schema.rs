@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::kind::{Entry, Form, Key, Kind, Need, Union};
 use super::read::Mapping as _;
 
-/// The JSON Schema of a pipeline file.
+/// Returns the JSON Schema of a pipeline file.
 pub(crate) fn json_schema() -> Value {
     let mut definitions = Map::new();
     let form = &super::Document::FORM;
@@ -57,7 +57,7 @@ struct Tag {
     is_required: bool,
 }
 
-/// A mapping, of which the keys `required` are so.
+/// Returns a mapping, of which the keys `required` are so.
 fn form_schema(form: &Form, tag: Option<Tag>, required: &[&str], definitions: &mut Map<String, Value>) -> Value {
     let mut properties = Map::new();
     let mut needs: Vec<Value> = Vec::new();
@@ -108,7 +108,7 @@ fn form_schema(form: &Form, tag: Option<Tag>, required: &[&str], definitions: &m
     Value::Object(schema)
 }
 
-/// At most one word for a key, or just one where it is required.
+/// Demands at most one word for a key, or just one where it is required.
 fn one_of(name: &str, aliases: &[&str], is_required: bool) -> Value {
     let given = |name: &str| json!({"required": [name], "properties": {name: {"not": {"type": "null"}}}});
     let all: Vec<Value> = std::iter::once(name).chain(aliases.iter().copied()).map(given).collect();
@@ -137,12 +137,12 @@ fn key_schema(key: &Key, is_required: bool, definitions: &mut Map<String, Value>
     schema
 }
 
-/// An example as JSON: what reads as JSON is that, and anything else a string.
+/// Returns an example as JSON: what reads as JSON is that, and anything else a string.
 pub(crate) fn example(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
-/// The same, or null.
+/// Returns the same, or null.
 fn nullable(schema: Value) -> Value {
     match schema {
         Value::Object(mut schema) => {
@@ -160,7 +160,7 @@ fn nullable(schema: Value) -> Value {
     }
 }
 
-/// The schema of what may stand in one place.
+/// Returns the schema of what may stand in one place.
 pub(crate) fn kind_schema(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
     match kind {
         Kind::Any => json!({}),
@@ -231,7 +231,7 @@ pub(crate) fn kind_schema(kind: &Kind, definitions: &mut Map<String, Value>) -> 
     }
 }
 
-/// What of a schema are strings: the short forms of a mapping.
+/// Returns what of a schema are strings: the short forms of a mapping.
 fn strings_of(schema: &Value) -> Vec<Value> {
     match schema.get("anyOf") {
         Some(Value::Array(choices)) => choices.clone(),
@@ -264,7 +264,7 @@ fn union_schema(union: &Union, definitions: &mut Map<String, Value>) -> Value {
     json!({"description": union.about.trim(), "anyOf": choices})
 }
 
-/// A reference to a definition, which is made when it is first asked for.
+/// Returns a reference to a definition, which is made when it is first asked for.
 fn defined(
     name: &str,
     definitions: &mut Map<String, Value>,

@@ -148,7 +148,7 @@ pub(crate) struct Variant {
 }
 
 impl Form {
-    /// Every entry, those of the forms in it included.
+    /// Returns every entry, those of the forms in it included.
     pub(crate) fn entries(&self) -> Vec<&'static Entry> {
         let all = |entry: &'static Entry| match entry {
             Entry::All(form) => form.entries(),
@@ -157,7 +157,7 @@ impl Form {
         self.entries.iter().flat_map(all).collect()
     }
 
-    /// Every key.
+    /// Returns every key.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &'static Key> {
         self.entries().into_iter().filter_map(|entry| match entry {
             Entry::Key(key) => Some(key),
@@ -165,14 +165,14 @@ impl Form {
         })
     }
 
-    /// The names of its required keys.
+    /// Returns the names of its required keys.
     pub(crate) fn required(&self) -> impl Iterator<Item = &'static str> {
         self.keys().filter(|key| matches!(key.need, Need::Required)).map(|key| key.name)
     }
 }
 
 impl Holds {
-    /// What it is called.
+    /// Returns what it is called.
     const fn name(self) -> &'static str {
         match self {
             Self::Text | Self::Secret => "",
@@ -189,14 +189,14 @@ impl Holds {
 }
 
 impl Union {
-    /// The words, without other spellings of them.
+    /// Returns the words, without other spellings of them.
     pub(crate) fn words(&self) -> Vec<&'static str> {
         self.variants.iter().map(|variant| variant.word).collect()
     }
 }
 
 impl Kind {
-    /// What is expected, for messages: `a boolean`, `an integer of at least 1`.
+    /// Returns what is expected, for messages: `a boolean`, `an integer of at least 1`.
     pub(crate) fn phrase(&self) -> String {
         match self {
             Self::Any => "any value".to_owned(),

@@ -20,7 +20,13 @@ pub(crate) struct Problems {
     found: RefCell<Vec<Problem>>,
     /// The places whose values are only known when the pipeline runs, and what stands there.
     unknown: RefCell<Vec<(String, String)>>,
+    /// What was put in for a `${…}`, which may be a secret, and its name.
+    inserted: RefCell<Vec<(String, String)>>,
 }
+
+/// Bytes from which on a value that was put in is left out of messages: shorter ones are no
+/// secrets, and other words have them within.
+const MASKED_BYTES_MIN: usize = 4;
 
 impl Problems {
     /// Notes a problem of meaning at a place such as `./resources[0]/endpoint`. Nothing is wrong
@@ -41,7 +47,25 @@ impl Problems {
     /// unknown value turns out to be.
     pub(crate) fn add_form(&self, place: &str, key: Option<&str>, what: impl AsRef<str>) {
         let (place, key) = (place.to_owned(), key.map(str::to_owned));
-        self.found.borrow_mut().push(Problem { place, key, what: what.as_ref().to_owned() });
+        let what = self.masked(what.as_ref());
+        self.found.borrow_mut().push(Problem { place, key, what });
+    }
+
+    /// Notes what stands for the `${…}` of that name: it is in no message, since it may be a
+    /// secret.
+    pub(crate) fn note_inserted(&self, name: &str, value: &str) {
+        if value.len() >= MASKED_BYTES_MIN {
+            let mut inserted = self.inserted.borrow_mut();
+            inserted.push((value.to_owned(), format!("${{{name}}}")));
+            // One may be a part of another.
+            inserted.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        }
+    }
+
+    /// Returns the text with each value that was put in for a `${…}` as the file has it.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        let inserted = self.inserted.borrow();
+        inserted.iter().fold(text.to_owned(), |text, (value, name)| text.replace(value, name))
     }
 
     /// Notes that the value at a place is only known when the pipeline runs.
@@ -49,7 +73,7 @@ impl Problems {
         self.unknown.borrow_mut().push((place.to_owned(), name.to_owned()));
     }
 
-    /// The names of what is only known when the pipeline runs, each once.
+    /// Returns the names of what is only known when the pipeline runs, each once.
     pub(crate) fn open_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.unknown.borrow().iter().map(|(_, name)| name.clone()).collect();
         names.sort_unstable();
@@ -57,9 +81,9 @@ impl Problems {
         names
     }
 
-    /// Whether the value at a place, or an element of the list there, is only known when the
-    /// pipeline runs; or the string that stands for the mapping around it. What a resource does not
-    /// say stands in the defaults.
+    /// Returns whether the value at a place, or an element of the list there, is only known when
+    /// the pipeline runs; or the string that stands for the mapping around it. What a resource does
+    /// not say stands in the defaults.
     fn is_unknown(&self, place: &str) -> bool {
         let default = place.strip_prefix("./resources[").and_then(|rest| rest.split_once(']'));
         let default = default.map(|(_, rest)| format!("./resource_defaults{rest}"));
@@ -76,13 +100,13 @@ impl Problems {
         self.found.borrow().is_empty()
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub(crate) fn count(&self) -> usize {
         self.found.borrow().len()
     }
 
-    /// All problems as one error, in the order of the file. `origin` is the file, `point_of` the
-    /// line and column of a place, or of a key of the mapping there.
+    /// Returns all problems as one error, in the order of the file. `origin` is the file,
+    /// `point_of` the line and column of a place, or of a key of the mapping there.
     pub(crate) fn into_error(self, origin: &str, point_of: impl Fn(&str, Option<&str>) -> Option<(u64, u64)>) -> Error {
         let located = |problem: Problem| (point_of(&problem.place, problem.key.as_deref()), problem);
         let mut found: Vec<_> = self.found.into_inner().into_iter().map(located).collect();
@@ -104,21 +128,22 @@ impl Problems {
     }
 }
 
-/// A text in the place of a `${…}` that nothing is there for: a URL is good for most purposes.
+/// Returns a text in the place of a `${…}` that nothing is there for: a URL is good for most
+/// purposes.
 pub(crate) fn stand_in(name: &str) -> String {
     let (_, name) = name.split_once(':').unwrap_or(("", name));
     let host: String = name.chars().filter(|sign| sign.is_ascii_alphanumeric() || *sign == '_').collect();
     format!("{STAND_IN}{}.invalid", host.to_lowercase())
 }
 
-/// Whether something in the text is not known yet.
+/// Returns whether something in the text is not known yet.
 pub(crate) fn has_stand_in(text: &str) -> bool {
     text.contains(STAND_IN)
 }
 
 const STAND_IN: &str = "https://unset.";
 
-/// The best of `candidates` for a misspelt word, when one is near enough to be meant.
+/// Returns the best of `candidates` for a misspelt word, when one is near enough to be meant.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -130,7 +155,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// `"x" (accepted: a, b; did you mean a?)`
+/// Returns `"x" (accepted: a, b; did you mean a?)`
 pub(crate) fn accepted(word: &str, candidates: &[&str]) -> String {
     let meant =
         nearest(word, candidates.iter().copied()).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();

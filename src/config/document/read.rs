@@ -44,10 +44,10 @@ pub(crate) trait Mapping: Sized {
     /// Reads every key.
     fn read_keys(fields: &Fields<'_>) -> Self;
 
-    /// Its place in the file.
+    /// Returns its place in the file.
     fn place(&self) -> &str;
 
-    /// What holds where the whole mapping is absent.
+    /// Returns what holds where the whole mapping is absent.
     fn absent(place: &str) -> Self {
         let problems = Problems::default();
         let at = At { place: place.to_owned(), problems: &problems };
@@ -66,17 +66,17 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> At<'a> {
-    /// The whole document.
+    /// Returns the whole document.
     pub(crate) fn root(problems: &'a Problems) -> Self {
         Self { place: ".".to_owned(), problems }
     }
 
-    /// The place of a key of the mapping here.
+    /// Returns the place of a key of the mapping here.
     pub(crate) fn key(&self, key: &str) -> Self {
         Self { place: format!("{}/{key}", self.place), problems: self.problems }
     }
 
-    /// The place of an element of the list here.
+    /// Returns the place of an element of the list here.
     pub(crate) fn element(&self, position: usize) -> Self {
         Self { place: format!("{}[{position}]", self.place), problems: self.problems }
     }
@@ -89,14 +89,24 @@ impl<'a> At<'a> {
     /// Notes that something else is expected.
     pub(crate) fn expected(&self, kind: &Kind, found: &Value) {
         let is_secret = SECRET_PLACES.iter().any(|word| self.place.split('/').any(|part| part == *word));
-        let found = if is_secret { name_of(found).to_owned() } else { show(found) };
+        let found = if is_secret { name_of(found).to_owned() } else { self.show(found) };
         self.add(format!("expected {}, found {found}", kind.phrase()));
+    }
+
+    /// Returns a value for a message, cut to a bearable length.
+    fn show(&self, value: &Value) -> String {
+        match value {
+            Value::Array(_) | Value::Object(_) => name_of(value).to_owned(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+            // What is cut would not be known for a secret any more.
+            Value::String(text) => format!("'{}'", self.problems.masked(text).chars().take(60).collect::<String>()),
+        }
     }
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of `value`; a problem and `None` when it is not a mapping. Keys that the form
-    /// does not have are problems; `tag` is one that it need not have.
+    /// Returns the fields of `value`; a problem and `None` when it is not a mapping. Keys that the
+    /// form does not have are problems; `tag` is one that it need not have.
     pub(crate) fn of(value: &'a Value, at: &At<'a>, form: &'static Form, tag: &str) -> Option<Self> {
         let Value::Object(object) = value else {
             at.expected(&Kind::Mapping(form), value);
@@ -123,12 +133,12 @@ impl<'a> Fields<'a> {
         Some(Self { at: at.clone(), object, form, spared: "" })
     }
 
-    /// The same fields, of which `key` may be missing.
+    /// Returns the same fields, of which `key` may be missing.
     pub(crate) fn sparing(self, key: &'static str) -> Self {
         Self { spared: key, ..self }
     }
 
-    /// The value of a key, which the form has.
+    /// Returns the value of a key, which the form has.
     pub(crate) fn get<R: Read>(&self, name: &str) -> Option<R::Value> {
         let key = self.form.keys().find(|key| key.name == name)?;
         let given = |name: &&str| self.object.get(*name).is_some_and(|value| R::TAKES_NULL || !value.is_null());
@@ -153,7 +163,7 @@ impl<'a> Fields<'a> {
 }
 
 impl Key {
-    /// Its name and the other words for it.
+    /// Returns its name and the other words for it.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
@@ -216,12 +226,12 @@ pub(crate) fn read_variant<M: Mapping>(value: &Value, at: &At<'_>, tag: &str) ->
     Fields::of(value, at, const { &M::FORM }, tag).map(|fields| M::read_keys(&fields))
 }
 
-/// Whether a value is only known when the pipeline runs.
+/// Returns whether a value is only known when the pipeline runs.
 pub(crate) fn is_open(value: &Value) -> bool {
     value.as_str().is_some_and(has_stand_in)
 }
 
-/// The kind of a value, for messages that must not show it.
+/// Returns the kind of a value, for messages that must not show it.
 pub(crate) fn name_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -230,15 +240,6 @@ pub(crate) fn name_of(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "a mapping",
-    }
-}
-
-/// A value for a message, cut to a bearable length.
-fn show(value: &Value) -> String {
-    match value {
-        Value::Array(_) | Value::Object(_) => name_of(value).to_owned(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(text) => format!("'{}'", text.chars().take(60).collect::<String>()),
     }
 }
 

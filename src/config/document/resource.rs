@@ -151,7 +151,7 @@ impl ResourceDocument {
         self.name.as_deref().unwrap_or_default()
     }
 
-    /// Whether it has a table, and is not read for its children only.
+    /// Returns whether it has a table, and is not read for its children only.
     pub(crate) fn has_table(&self) -> bool {
         self.selected && self.write_disposition.disposition != Some(Disposition::Skip)
     }
@@ -275,9 +275,9 @@ pub(crate) fn merge_all(document: &mut Value, defaults: &Map<String, Value>) {
     }
 }
 
-/// dlt's merge: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json` merge
-/// key by key, and so do `columns`. An explicit null of the resource wins over a default. Name and
-/// path are a resource's own: a default for them means nothing.
+/// Merges as dlt does: shallow, `{**defaults, **resource}`, but an endpoint's `params` and `json`
+/// merge key by key, and so do `columns`. An explicit null of the resource wins over a default.
+/// Name and path are a resource's own: a default for them means nothing.
 fn merge_defaults(defaults: &Map<String, Value>, resource: Map<String, Value>) -> Map<String, Value> {
     let mut merged = defaults.clone();
     merged.remove("name");
@@ -315,7 +315,8 @@ fn merge_endpoint(defaults: &Map<String, Value>, endpoint: Map<String, Value>) -
     merged
 }
 
-/// The `columns` of a resource with those of the defaults: column by column, and hint by hint.
+/// Returns the `columns` of a resource with those of the defaults: column by column, and hint by
+/// hint.
 fn merge_columns(defaults: &Value, own: Value) -> Value {
     let (Some(defaults), Value::Object(own)) = (defaults.as_object(), &own) else { return own };
     let mut merged: Map<String, Value> = defaults.clone();

@@ -20,7 +20,7 @@ pub(crate) trait Single {
     /// Converts what fits.
     fn convert(value: &Value) -> Option<Self::Value>;
 
-    /// A value in place of one that is not known yet.
+    /// Returns a value in place of one that is not known yet.
     fn stand_in() -> Option<Self::Value> {
         None
     }
@@ -120,7 +120,7 @@ impl Single for Bytes {
     }
 }
 
-/// The integer that a number or a string is. `1.0` is one, as in JSON Schema.
+/// Returns the integer that a number or a string is. `1.0` is one, as in JSON Schema.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the number is an integer of 53 bits")]
 fn whole(value: &Value) -> Option<u64> {
     match value {
@@ -133,7 +133,7 @@ fn whole(value: &Value) -> Option<u64> {
     }
 }
 
-/// The number that a number or a string is; not negative.
+/// Returns the number that a number or a string is; not negative.
 fn number(value: &Value) -> Option<f64> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     (number.is_finite() && number >= 0.0).then_some(number)
@@ -206,7 +206,7 @@ impl Single for Span {
     }
 }
 
-/// An integer of seconds, or one with a unit: `90`, `30s`, `15m`, `6h`, `1d`, `2w`.
+/// Returns an integer of seconds, or one with a unit: `90`, `30s`, `15m`, `6h`, `1d`, `2w`.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());

@@ -54,7 +54,19 @@ fn contradictions_are_named() {
 
 #[test]
 fn contradictions_between_resources_are_named() {
+    let beside = |name: &str, table: Option<&str>| {
+        pipeline(|p| {
+            let mut other = p["resources"][0].clone();
+            other["name"] = json!(name);
+            if let Some(table) = table {
+                other["table_name"] = json!(table);
+            }
+            p["resources"].as_array_mut().unwrap().push(other);
+        })
+    };
     assert_refused([
+        (beside("events", None), "resource 'events' is already defined at ./resources[0]"),
+        (beside("other", Some("events")), "table 'events' is already fed by ./resources[0]; give another table_name"),
         (
             resource(|r| r["endpoint"]["path"] = json!("x/{resources.a.id}")),
             "depends on the non existing 'a', which is not a resource",

@@ -56,8 +56,8 @@ pub(crate) fn check_child_tables(
     }
 }
 
-/// Child tables are called after the table of their records, so no other table may be called as if
-/// it were one.
+/// Refuses what collides: child tables are called after the table of their records, so no other
+/// table may be called as if it were one.
 pub(crate) fn refuse_names_of_child_tables(resources: &[ResourceDocument], problems: &Problems) {
     for parent in resources.iter().filter(|resource| resource.nested.has_child_tables) {
         let start = table_name(parent) + SEPARATOR;

@@ -57,8 +57,8 @@ pub(crate) fn validate_client(
     })
 }
 
-/// Where the whole URLs of the resources' paths lead, the first one last. Without a `base_url`,
-/// these are the API's origins.
+/// Returns where the whole URLs of the resources' paths lead, the first one last. Without a
+/// `base_url`, these are the API's origins.
 fn named_origins(resources: &[ResourceDocument]) -> Vec<Url> {
     let origin = |resource: &ResourceDocument| {
         let path = resource.endpoint.path.as_deref()?.split(['{', '?', '#']).next()?;
@@ -69,8 +69,8 @@ fn named_origins(resources: &[ResourceDocument]) -> Vec<Url> {
     resources.iter().rev().filter_map(origin).collect()
 }
 
-/// Without a `retry` block, dlt's defaults: 429 and every 5xx, five tries, waits of 1, 2, 4 and 8
-/// seconds.
+/// Returns, without a `retry` block, dlt's defaults: 429 and every 5xx, five tries, waits of 1, 2,
+/// 4 and 8 seconds.
 fn retry(retry: Option<&RetryDocument>) -> RetrySpec {
     let status = |status: u64| u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
     let spec = |retry: &RetryDocument| RetrySpec {

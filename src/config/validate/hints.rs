@@ -20,7 +20,7 @@ pub(crate) struct Hint<'a> {
     pub(crate) typed: ColumnHint,
 }
 
-/// The hints of a resource; `records` is the shape of its records, where a file has it.
+/// Returns the hints of a resource; `records` is the shape of its records, where a file has it.
 pub(crate) fn validate_hints<'a>(
     resource: &'a ResourceDocument,
     records: Option<&RecordSchema>,
@@ -60,7 +60,7 @@ fn typed(said: &HintDocument, path: Vec<String>, problems: &Problems) -> ColumnH
     ColumnHint { path, column_type, nullable: said.nullable, on_error: said.x_on_error, counts }
 }
 
-/// `x-arrow`, or `data_type` with its precision, scale and zone.
+/// Returns `x-arrow`, or `data_type` with its precision, scale and zone.
 fn column_type(said: &HintDocument, problems: &Problems) -> Option<ColumnType> {
     let place = said.place();
     if let Some(text) = &said.x_arrow {

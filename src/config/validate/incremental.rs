@@ -48,7 +48,7 @@ pub(crate) fn validate_incremental(document: &IncrementalDocument, problems: &Pr
     })
 }
 
-/// The parameters that `incremental` asks for by its older keys.
+/// Returns the parameters that `incremental` asks for by its older keys.
 pub(crate) fn own_params(document: &IncrementalDocument) -> impl Iterator<Item = (String, Template)> {
     let of = |name: &Option<String>, value| {
         name.clone().map(|name| (name, Template::placeholder(Placeholder::Incremental(value))))

@@ -54,7 +54,7 @@ pub(crate) fn validate_merge(
     (merge, deletes)
 }
 
-/// What only a merge does is not left out silently.
+/// Refuses what only a merge does, where it would be left out silently.
 fn refuse_without_merge(resource: &ResourceDocument, hints: &[Hint<'_>], problems: &Problems) {
     let DispositionDocument { strategy, validity_column_names, boundary_timestamp, retire_absent, newer_by, .. } =
         &resource.write_disposition;
@@ -159,13 +159,13 @@ fn strategy(resource: &ResourceDocument, name: StrategyName, problems: &Problems
     }
 }
 
-/// A date-time with an offset, or the beginning of a day in UTC.
+/// Returns a date-time with an offset, or the beginning of a day in UTC.
 fn instant(text: &str) -> Option<DateTime<Utc>> {
     let day = || text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
     DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc()).ok().or_else(day)
 }
 
-/// The one hint of its kind; a second one is a problem.
+/// Returns the one hint of its kind; a second one is a problem.
 fn only<'h>(
     hints: &'h [Hint<'h>],
     what: &str,
@@ -265,8 +265,8 @@ fn deletes(
     Some((spec, DeleteEffect::Remove))
 }
 
-/// Absent keys are gone only where everything is read: not where only what is new is asked for, by
-/// the resource itself or by one that it depends on.
+/// Spares absent keys, which are gone only where everything is read: not where only what is new is
+/// asked for, by the resource itself or by one that it depends on.
 pub(crate) fn spare_incremental(resources: &mut [ResourceSpec]) {
     let find = |resources: &[ResourceSpec], name: &str| resources.iter().position(|resource| resource.name == name);
     for position in 0..resources.len() {

@@ -83,13 +83,13 @@ impl Around<'_> {
         }
     }
 
-    /// An empty string is none in dlt.
+    /// Returns the path of the flag that says whether more follows; an empty string is none in dlt.
     fn has_more_path(self, ending: &EndingDocument) -> Option<JsonPath> {
         let text = ending.has_more_path.as_ref().filter(|text| !text.is_empty())?;
         json_path(text, &format!("{}/has_more_path", ending.place()), self.problems)
     }
 
-    /// A query parameter, or a place in the body.
+    /// Returns a query parameter, or a place in the body.
     fn placement(
         self,
         place: &str,
@@ -193,7 +193,7 @@ fn header_name(name: &str, place: &str, problems: &Problems) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// The path through the last record of a page to the value that the next page starts after.
+/// Returns the path through the last record of a page to the value that the next page starts after.
 fn last_record(keyset: &KeysetDocument, around: Around<'_>) -> Option<JsonPath> {
     let place = keyset.place();
     let value = json_path(keyset.value_path.as_ref()?, &format!("{place}/value_path"), around.problems)?;

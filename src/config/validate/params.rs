@@ -66,7 +66,7 @@ pub(crate) fn validate_params(resource: &ResourceDocument, path: &str, problems:
     Params { path: path_template, params }
 }
 
-/// The path with each `{name}` bound to the parameter of that name, and the names of these.
+/// Returns the path with each `{name}` bound to the parameter of that name, and the names of these.
 fn bind_path(
     resource: &ResourceDocument,
     text: &str,

@@ -85,7 +85,7 @@ impl Places {
         }
     }
 
-    /// The one resource whose records the endpoint is asked with, if any.
+    /// Returns the one resource whose records the endpoint is asked with, if any.
     pub(crate) fn parent(self, resource: &ResourceDocument, problems: &Problems) -> Option<ParentSpec> {
         let endpoint = &resource.endpoint;
         let name = resource.name();

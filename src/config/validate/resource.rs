@@ -105,7 +105,8 @@ struct Shapes {
     table: Arc<RecordSchema>,
 }
 
-/// The schemas with their key columns not nullable: a record without a key cannot be merged.
+/// Returns the schemas with their key columns not nullable: a record without a key cannot be
+/// merged.
 fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Problems) -> Option<Shapes> {
     let mut records = schema.clone();
     if let Some(levels) = resource.nested.levels {
@@ -123,7 +124,7 @@ fn with_key(resource: &ResourceDocument, schema: &RecordSchema, problems: &Probl
     Some(Shapes { records: Arc::new(records), table: Arc::new(table) })
 }
 
-/// A key that does not fit cannot become null: there is no row without it.
+/// Refuses that a key which does not fit becomes null: there is no row without it.
 fn refuse_null_for_key(
     resource: &ResourceDocument,
     table: Option<&RecordSchema>,
@@ -189,7 +190,7 @@ fn validate_partition(level: &PartitionDocument, schema: &RecordSchema, problems
     Some(PartitionField { column: written.clone(), transform, name })
 }
 
-/// The transform with the number that some of them need.
+/// Returns the transform with the number that some of them need.
 fn transform(level: &PartitionDocument, problems: &Problems) -> Option<Transform> {
     let place = level.place();
     for (key, number, owner) in

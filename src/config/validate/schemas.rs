@@ -13,7 +13,7 @@ use crate::schema::SchemaFile;
 pub(crate) struct Schemas(HashMap<SchemaSource, Option<Arc<SchemaFile>>>);
 
 impl Schemas {
-    /// Whether the schema was read, usable or not.
+    /// Returns whether the schema was read, usable or not.
     pub(crate) fn has(&self, source: &SchemaSource) -> bool {
         self.0.contains_key(source)
     }
@@ -23,7 +23,7 @@ impl Schemas {
         self.0.insert(source, schema.map(Arc::new));
     }
 
-    /// The schema of a resource, where it names one that is usable.
+    /// Returns the schema of a resource, where it names one that is usable.
     pub(crate) fn of(&self, resource: &ResourceDocument) -> Option<Arc<SchemaFile>> {
         self.0.get(resource.schema.as_ref()?)?.clone()
     }

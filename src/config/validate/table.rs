@@ -4,15 +4,15 @@ use crate::config::document::problems::{Problems, nearest};
 use crate::config::document::resource::{NestedDocument, ResourceDocument};
 use crate::schema::{ColumnType, RecordSchema, TableShape, is_folder_name, is_for_folders};
 
-/// The name of a resource's table: its own, or the resource's with `_` for what no folder may have
-/// (`users/list`).
+/// Returns the name of a resource's table: its own, or the resource's with `_` for what no folder
+/// may have (`users/list`).
 pub(crate) fn table_name(resource: &ResourceDocument) -> String {
     let own =
         |name: &str| name.chars().map(|character| if is_for_folders(character) { character } else { '_' }).collect();
     resource.table_name.clone().unwrap_or_else(|| own(resource.name().trim_start_matches('/')))
 }
 
-/// Tables and partition levels are folders; a name must be one, on every store.
+/// Refuses a name that is no folder on every store, as tables and partition levels are folders.
 pub(crate) fn check_folder_name(place: &str, what: &str, name: &str, problems: &Problems) {
     if !is_folder_name(name) {
         let shown: String = name.chars().take(60).collect();
@@ -25,7 +25,7 @@ pub(crate) fn check_folder_name(place: &str, what: &str, name: &str, problems: &
     }
 }
 
-/// How the table of a resource comes of its records.
+/// Returns how the table of a resource comes of its records.
 pub(crate) fn shape_of(resource: &ResourceDocument) -> TableShape {
     let NestedDocument { flattens, has_child_tables, .. } = resource.nested;
     TableShape { naming: resource.naming, flattens, has_child_tables }

@@ -8,7 +8,7 @@ use crate::expression::Expression;
 use crate::secret::Secret;
 use crate::spec::{Header, JsonPath, Template, is_loopback};
 
-/// Without encryption, credentials and records can be read on the way.
+/// Refuses plain http: without encryption, credentials and records can be read on the way.
 pub(crate) fn refuse_plain_http(url: Option<&Url>, allow_http: bool, place: &str, problems: &Problems) {
     if let Some(url) = url
         && !allow_http
@@ -19,7 +19,7 @@ pub(crate) fn refuse_plain_http(url: Option<&Url>, allow_http: bool, place: &str
     }
 }
 
-/// An http(s) URL without credentials in it. The URL itself is not shown when it has some.
+/// Returns an http(s) URL without credentials in it. The URL itself is not shown when it has some.
 pub(crate) fn http_url(text: &str, place: &str, problems: &Problems) -> Option<Url> {
     let url = match Url::parse(text.trim()) {
         Ok(url) => url,
@@ -39,7 +39,7 @@ pub(crate) fn http_url(text: &str, place: &str, problems: &Problems) -> Option<U
     Some(url)
 }
 
-/// Headers by name; the values may be secrets and are not shown.
+/// Reads headers by name; the values may be secrets and are not shown.
 pub(crate) fn headers(pairs: &[(String, String)], place: &str, problems: &Problems) -> Vec<Header> {
     let header = |(name, value): &(String, String)| {
         let Ok(header) = HeaderName::try_from(name) else {
@@ -55,17 +55,17 @@ pub(crate) fn headers(pairs: &[(String, String)], place: &str, problems: &Proble
     pairs.iter().filter_map(header).collect()
 }
 
-/// The path that a string is.
+/// Returns the path that a string is.
 pub(crate) fn json_path(text: &str, place: &str, problems: &Problems) -> Option<JsonPath> {
     JsonPath::parse(text).map_err(|error| problems.add(place, format!("is not a JSON path: {error}"))).ok()
 }
 
-/// The text with placeholders that a string is.
+/// Returns the text with placeholders that a string is.
 pub(crate) fn template(text: &str, place: &str, problems: &Problems) -> Option<Template> {
     Template::parse(text).map_err(|error| problems.add(place, error.to_string())).ok()
 }
 
-/// The expression that a string is.
+/// Returns the expression that a string is.
 pub(crate) fn expression(text: &str, place: &str, problems: &Problems) -> Option<Expression> {
     Expression::parse(text).map_err(|error| problems.add(place, error.to_string())).ok()
 }

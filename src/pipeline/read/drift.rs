@@ -25,8 +25,8 @@ pub(crate) struct Drift {
 }
 
 impl Drift {
-    /// A watch over the pages of `resource`, where they are read by position and nobody else would
-    /// notice.
+    /// Returns a watch over the pages of `resource`, where they are read by position and nobody
+    /// else would notice.
     pub(crate) fn of(resource: &ResourceSpec, depth_max: u32) -> Option<Self> {
         // Rows without a key of their own are not told apart by a merge.
         let counts_repeats = resource.write_disposition == WriteDisposition::Merge
@@ -34,7 +34,7 @@ impl Drift {
         if counts_repeats { None } else { Self::over(resource, depth_max) }
     }
 
-    /// A watch over the pages of `resource`, where they are read by position.
+    /// Returns a watch over the pages of `resource`, where they are read by position.
     pub(crate) fn over(resource: &ResourceSpec, depth_max: u32) -> Option<Self> {
         let selector = resource.endpoint.data_selector.clone();
         is_by_position(resource).then_some(Self { selector, depth_max, last: None, repeated: 0 })
@@ -61,7 +61,7 @@ impl Drift {
     }
 }
 
-/// Whether the pages of a resource are asked for by position.
+/// Returns whether the pages of a resource are asked for by position.
 pub(crate) fn is_by_position(resource: &ResourceSpec) -> bool {
     matches!(resource.endpoint.paginator, PaginationSpec::Offset(_) | PaginationSpec::PageNumber(_))
 }

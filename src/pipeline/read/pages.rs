@@ -83,13 +83,13 @@ impl<'p> Pages<'p> {
         }
     }
 
-    /// How many records the listing has, where there is one listing and the page says so.
+    /// Returns how many records the listing has, where there is one listing and the page says so.
     pub(crate) fn stated_total(&self, meta: &PageMeta) -> Option<u64> {
         let listing = &self.current.as_ref()?.listing;
         self.slices.is_one_listing().then(|| listing.stated_total(meta)).flatten()
     }
 
-    /// The next page of the pass.
+    /// Returns the next page of the pass.
     async fn next(&mut self, run: &ResourceRun<'_>) -> Result<Option<SlicedPage>> {
         if let Some(page) = self.sampled.pop_front() {
             return Ok(Some(page));
@@ -126,13 +126,35 @@ impl<'p> Pages<'p> {
         Ok(())
     }
 
-    /// What came of the slices that were read to their end.
+    /// Returns what came of the slices that were read to their end.
     pub(crate) fn finish(self) -> SliceOutcome {
         self.outcome
     }
 
-    /// Goes on to the next slice; false when there is none.
+    /// Goes on to the next slice; false when there is none. One that was fetched ahead and has no
+    /// page is left at once: there may be a million of them in a row.
     async fn enter_slice(&mut self, run: &ResourceRun<'_>) -> Result<bool> {
+        loop {
+            self.fetch_ahead(run)?;
+            let Some(mut upcoming) = self.upcoming.pop_front() else { break };
+            let (listing, first) = (&mut upcoming.task)
+                .await
+                .map_err(|error| Error::defect("a slice that was fetched ahead got lost").with_source(error))?;
+            let first = first?;
+            let has_page = first.is_some();
+            self.current = Some(Current { listing, slice: Arc::clone(&upcoming.slice), first });
+            if has_page {
+                return Ok(true);
+            }
+            self.leave_slice()?;
+        }
+        let Some((listing, slice)) = self.next_listing(run)? else { return Ok(false) };
+        self.current = Some(Current { listing, slice, first: None });
+        Ok(true)
+    }
+
+    /// Starts the slices that are to be under way beside the current one.
+    fn fetch_ahead(&mut self, run: &ResourceRun<'_>) -> Result<()> {
         while self.concurrency > 1 && self.upcoming.len() < self.concurrency {
             let Some((mut listing, slice)) = self.next_listing(run)? else { break };
             let task = tokio::spawn(async move {
@@ -141,21 +163,7 @@ impl<'p> Pages<'p> {
             });
             self.upcoming.push_back(Upcoming { slice, task });
         }
-        if let Some(mut upcoming) = self.upcoming.pop_front() {
-            let (listing, first) = (&mut upcoming.task)
-                .await
-                .map_err(|error| Error::defect("a slice that was fetched ahead got lost").with_source(error))?;
-            let slice = Arc::clone(&upcoming.slice);
-            self.current = Some(Current { listing, slice, first: first? });
-            if self.current.as_ref().is_some_and(|current| current.first.is_none()) {
-                self.leave_slice()?;
-                return Box::pin(self.enter_slice(run)).await;
-            }
-            return Ok(true);
-        }
-        let Some((listing, slice)) = self.next_listing(run)? else { return Ok(false) };
-        self.current = Some(Current { listing, slice, first: None });
-        Ok(true)
+        Ok(())
     }
 
     fn next_listing(&mut self, run: &ResourceRun<'_>) -> Result<Option<(Listing, Arc<SliceContext>)>> {
@@ -180,7 +188,7 @@ impl<'p> Pages<'p> {
     }
 }
 
-/// The next page, or the operator's wish to stop, whichever comes first.
+/// Returns the next page, or the operator's wish to stop, whichever comes first.
 pub(crate) async fn next_page(run: &ResourceRun<'_>, pages: &mut Pages<'_>) -> Result<Option<SlicedPage>> {
     if run.components.interrupt.is_raised() {
         return Err(Error::interrupted());

@@ -26,7 +26,7 @@ pub(crate) struct ParentRows {
 }
 
 impl ParentRows {
-    /// Nothing yet, of the fields that `children` want of the resource of `run`.
+    /// Returns no rows yet, of the fields that `children` want of the resource of `run`.
     pub(crate) fn new<'c>(run: &ResourceRun<'_>, children: impl Iterator<Item = &'c ResourceSpec>) -> Self {
         let mut fields: Vec<JsonPath> = Vec::new();
         for child in children.filter_map(|child| child.parent.as_ref()) {
@@ -39,7 +39,7 @@ impl ParentRows {
         Self::of(run.name(), fields, run.components.temporary_folder.clone())
     }
 
-    /// Nothing yet, of the same fields.
+    /// Returns no rows yet, of the same fields.
     pub(crate) fn emptied(&self) -> Self {
         Self::of(self.parent.clone(), self.fields.clone(), self.temporary_folder.clone())
     }
@@ -49,12 +49,12 @@ impl ParentRows {
         Self { parent, fields, temporary_folder, spool, rows: 0 }
     }
 
-    /// Whether any child wants anything.
+    /// Returns whether any child wants anything.
     pub(crate) fn is_wanted(&self) -> bool {
         !self.fields.is_empty()
     }
 
-    /// How many rows there are.
+    /// Returns how many rows there are.
     pub(crate) fn len(&self) -> u64 {
         self.rows
     }
@@ -95,7 +95,7 @@ impl ParentRows {
         self.spool.seek(SeekFrom::Start(0)).map(drop).map_err(lost)
     }
 
-    /// The next row.
+    /// Returns the next row.
     ///
     /// # Errors
     /// When the temporary file cannot be read.

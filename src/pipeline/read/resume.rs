@@ -39,8 +39,8 @@ impl JournalStore for Store {
     }
 }
 
-/// The journal of a pass; `None` where nothing is kept. With `adopts`, it goes on from what dead
-/// runs have kept.
+/// Returns the journal of a pass; `None` where nothing is kept. With `adopts`, it goes on from what
+/// dead runs have kept.
 pub(crate) async fn journal(
     run: &ResourceRun<'_>,
     table: &Table,
@@ -56,9 +56,9 @@ pub(crate) async fn journal(
     Journal::open(Arc::new(store), clock, adopts).await.map(Some).map(|journal| journal.map(Arc::new))
 }
 
-/// Whether a listing may be read in two pieces. Records that change in between lie beyond the
-/// cursor of the second piece; a merge stops the cursor at the first piece and reads them again,
-/// which would append others twice. In ascending order, they come last anyway.
+/// Returns whether a listing may be read in two pieces. Records that change in between lie beyond
+/// the cursor of the second piece; a merge stops the cursor at the first piece and reads them
+/// again, which would append others twice. In ascending order, they come last anyway.
 fn may_be_pieced_together(run: &ResourceRun<'_>, cursor: Option<&CursorRun>) -> bool {
     let is_ascending = run
         .resource

@@ -23,18 +23,18 @@ enum Given<'p> {
 }
 
 impl<'p> SliceSource<'p> {
-    /// All slices of a plan.
+    /// Returns all slices of a plan.
     pub(crate) fn all(plan: Plan) -> Self {
         let given = Given::All(Box::new(plan.slices()));
         Self { plan, given }
     }
 
-    /// One slice of a plan, to be committed on its own.
+    /// Returns one slice of a plan, to be committed on its own.
     pub(crate) fn only(plan: Plan, slice: Slice) -> Self {
         Self { plan, given: Given::Only { slice, is_taken: false } }
     }
 
-    /// A slice for each record of the parent, from the first one on.
+    /// Returns a slice for each record of the parent, from the first one on.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -43,7 +43,7 @@ impl<'p> SliceSource<'p> {
         Ok(Self { plan, given: Given::Parents { rows, number: 0 } })
     }
 
-    /// The run over the cursor of what is given here.
+    /// Returns the run over the cursor of what is given here.
     pub(crate) fn cursor(&self) -> Option<CursorRun> {
         match &self.given {
             Given::Only { slice, .. } => self.plan.cursor_of(slice),
@@ -51,7 +51,7 @@ impl<'p> SliceSource<'p> {
         }
     }
 
-    /// The same slices, from the first one on.
+    /// Returns the same slices, from the first one on.
     pub(crate) fn restarted(&mut self) -> Result<SliceSource<'_>> {
         let plan = self.plan.clone();
         match &mut self.given {
@@ -61,7 +61,7 @@ impl<'p> SliceSource<'p> {
         }
     }
 
-    /// The next slice.
+    /// Returns the next slice.
     pub(crate) fn next(&mut self) -> Result<Option<Slice>> {
         Ok(match &mut self.given {
             Given::All(slices) => slices.next(),
@@ -78,7 +78,7 @@ impl<'p> SliceSource<'p> {
         })
     }
 
-    /// How many records of the parent there are; none where it is about none.
+    /// Returns how many records of the parent there are; none where it is about none.
     pub(crate) fn parent_rows(&self) -> u64 {
         match &self.given {
             Given::Parents { rows, .. } => rows.len(),
@@ -86,7 +86,7 @@ impl<'p> SliceSource<'p> {
         }
     }
 
-    /// Whether there is one listing, the whole one.
+    /// Returns whether there is one listing, the whole one.
     pub(crate) fn is_one_listing(&self) -> bool {
         matches!(self.given, Given::All(_)) && !self.plan.is_in_windows()
     }

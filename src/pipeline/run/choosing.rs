@@ -31,8 +31,8 @@ pub(crate) fn refuse_idle_backfill(resources: &[&ResourceSpec], options: &RunOpt
     }
 }
 
-/// A cursor that moves while resources that depend on its records are left out would pass over
-/// those for good.
+/// Refuses a choice of resources: a cursor that moves while resources that depend on its records
+/// are left out would pass over those for good.
 pub(crate) fn refuse_parents_without_children(
     spec: &PipelineSpec,
     resources: &[&ResourceSpec],
@@ -64,7 +64,7 @@ pub(crate) fn refuse_unplannable(spec: &PipelineSpec, now: chrono::DateTime<chro
     alone.try_for_each(|resource| crate::plan::Plan::of(resource, None, None)?.in_windows(now).map(drop))
 }
 
-/// The resources of `names` in the order of the file; all of them when there are no names.
+/// Returns the resources of `names` in the order of the file; all of them when there are no names.
 ///
 /// # Errors
 /// When a name is unknown: the error lists the ones there are.

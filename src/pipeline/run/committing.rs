@@ -44,8 +44,8 @@ fn emit_outcome(run: &ResourceRun<'_>, outcome: CommitOutcome, counts: &SliceCou
     });
 }
 
-/// How far the resource has got with this pass. A run over a range of its own leaves what was there
-/// `before`.
+/// Returns how far the resource has got with this pass. A run over a range of its own leaves what
+/// was there `before`.
 pub(super) fn checkpoint(
     run: &ResourceRun<'_>,
     delta: Option<&PositionDelta>,

@@ -54,8 +54,8 @@ struct Member<'f, 'a> {
 }
 
 impl<'a> Family<'a> {
-    /// The family of `root`, as far as anybody in it has a table in this run; `None` when nobody
-    /// has.
+    /// Returns the family of `root`, as far as anybody in it has a table in this run; `None` when
+    /// nobody has.
     pub(crate) fn of(root: &'a ResourceSpec, stage: &Stage<'a>) -> Option<Self> {
         let run = stage.run_of(root);
         let is_child =
@@ -158,7 +158,8 @@ async fn run_pass(run: &ResourceRun<'_>, slices: SliceSource<'_>) -> Result<()> 
     Box::pin(commit(run, staged)).await
 }
 
-/// The slices of a resource that is read whole, over the records of its parent if it has one.
+/// Returns the slices of a resource that is read whole, over the records of its parent if it has
+/// one.
 pub(super) async fn slices<'p>(run: &ResourceRun<'_>, parents: Option<&'p mut ParentRows>) -> Result<SliceSource<'p>> {
     let plan = plan(run).await?;
     match parents {
@@ -191,7 +192,7 @@ async fn commit_all(members: Vec<Member<'_, '_>>) -> Result<()> {
     result
 }
 
-/// The resource and those that it depends on, the first one first.
+/// Returns the resource and those that it depends on, the first one first.
 pub(super) fn lineage<'s>(spec: &'s PipelineSpec, resource: &'s ResourceSpec) -> Vec<&'s ResourceSpec> {
     let parent_of = |child: &&ResourceSpec| {
         let parent = child.parent.as_ref()?;
@@ -202,7 +203,7 @@ pub(super) fn lineage<'s>(spec: &'s PipelineSpec, resource: &'s ResourceSpec) ->
     lineage
 }
 
-/// Whether the run should go on with other families after `error`.
+/// Returns whether the run should go on with other families after `error`.
 pub(crate) fn ends_the_run(error: &Error) -> bool {
     error.kind() == ErrorKind::Interrupted
 }

@@ -122,7 +122,7 @@ pub(super) async fn open(
     }
 }
 
-/// Whether the table may come to be, if it is not there: by `schema_contract.tables`.
+/// Returns whether the table may come to be, if it is not there: by `schema_contract.tables`.
 async fn may_be_created(run: &ResourceRun<'_>, table: &Table, is_there: bool) -> Result<bool> {
     let mode = run.resource.schema_contract.tables;
     if mode == ContractMode::Evolve || is_there || table.snapshot().await?.version > 0 {

@@ -80,7 +80,7 @@ pub(super) async fn walk(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Staged
     walk_pages(run, pages, transform).await
 }
 
-/// As [`walk`], with pages of which some were read already.
+/// Does as [`walk`], with pages of which some were read already.
 pub(super) async fn walk_pages(
     run: &ResourceRun<'_>,
     pages: Pages<'_>,
@@ -189,8 +189,8 @@ async fn read_pass(
     }
 }
 
-/// Another run may have committed between the look at the checkpoint and the moment when the table
-/// became this run's.
+/// Returns whether another run has committed between the look at the checkpoint and the moment when
+/// the table became this run's.
 fn overtaken(run: &ResourceRun<'_>, cursor: Option<&CursorRun>, writer: &TableWriter) -> Option<Error> {
     let now = writer.last_checkpoint().and_then(Checkpoint::cursor_state);
     let follows = cursor.is_none_or(|cursor| cursor.follows(now));

@@ -36,8 +36,8 @@ pub(crate) struct ReadStream {
 }
 
 impl ReadStream {
-    /// How far the resource has got, once the stream has ended without an error; where the next
-    /// reading goes on from.
+    /// Returns how far the resource has got, once the stream has ended without an error; where the
+    /// next reading goes on from.
     pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
     }

@@ -96,8 +96,8 @@ async fn read_page(
     Ok(true)
 }
 
-/// Whether more records were refused than the pipeline bears. A share of them is known at the end
-/// only.
+/// Returns whether more records were refused than the pipeline bears. A share of them is known at
+/// the end only.
 pub(super) fn refuse_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, at_the_end: bool) -> Result<()> {
     let Some(bound) = run.limits.rejects_max else { return Ok(()) };
     let (records, rejected) = (counts.records, counts.rejected());
@@ -119,8 +119,8 @@ pub(super) fn refuse_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, at_the
     Err(error.with_hint(format!("`lakefeed table rejects {lake} {table} --run {run_id}` shows them; {mend}")))
 }
 
-/// Records that move between the pages of an offset listing come twice, and push others past the
-/// reader.
+/// Refuses a drift: records that move between the pages of an offset listing come twice, and push
+/// others past the reader.
 pub(super) fn refuse_drift(run: &ResourceRun<'_>, writer: &mut TableWriter, outcome: &SliceOutcome) -> Result<()> {
     if !is_by_position(run.resource) || !outcome.total_moved {
         return Ok(());
@@ -161,7 +161,7 @@ pub(super) fn end_listing(run: &ResourceRun<'_>, outcome: &SliceOutcome) {
     run.emit(&RunEvent::ListingEnded { resource: run.name(), stop_reason, complete });
 }
 
-/// How many records were refused for which reason.
+/// Returns how many records were refused for which reason.
 fn by_reason(rejects: &[Reject]) -> BTreeMap<RejectCode, u64> {
     let mut counts = BTreeMap::new();
     for reject in rejects {

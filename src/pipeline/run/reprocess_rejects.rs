@@ -116,8 +116,8 @@ impl Retry<'_, '_> {
         }
     }
 
-    /// Whether integers that are doubles in `grown` are so in all rows so far, and in the table's.
-    /// Notes where they are not.
+    /// Returns whether integers that are doubles in `grown` are so in all rows so far, and in the
+    /// table's. Notes where they are not.
     async fn may_be_doubles(&mut self, grown: &Shapes) -> Result<bool> {
         let before = self.undoubled.len();
         for place in new_doubles(self.decoder.shapes.records.columns(), grown.records.columns()) {

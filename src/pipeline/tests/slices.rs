@@ -61,3 +61,23 @@ async fn rows_come_in_the_order_of_the_parents_however_many_are_asked_for_at_onc
         assert!(most <= concurrency && (concurrency < 7 || most > 3), "{most} of {concurrency}");
     }
 }
+
+/// However many there are in a row: leaving one must not cost any of the stack.
+#[tokio::test]
+async fn slices_without_a_page_are_passed_over() {
+    const PARENTS: usize = 20_000;
+    let mut child = resource("c", json!({}));
+    child["endpoint"]["path"] = json!("p/{resources.p.id}/c");
+    child["endpoint"]["response_actions"] = json!([{"status_code": 404, "action": "ignore"}]);
+    let mut spec = pipeline(&json!([resource("p", json!({})), child]), &json!({}));
+    spec.client.concurrency = 16;
+    let api = Api::new(|asked| match asked {
+        "/p" => Some(json!((0..PARENTS).map(|id| json!({"id": id})).collect::<Vec<_>>()).to_string()),
+        "/p/19999/c" => Some(json!([{"n": 7}]).to_string()),
+        _ => None,
+    });
+    let (components, _) = components(&api);
+    let (items, _) = read_all(&spec, "c", options(), components).await;
+    assert_eq!(items, ["n Int64", "[7]"]);
+    assert_eq!(api.asked().len(), 1 + PARENTS);
+}

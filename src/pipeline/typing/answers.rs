@@ -21,12 +21,12 @@ pub(super) struct Recorded<'t> {
 }
 
 impl<'t> Recorded<'t> {
-    /// A page whose records have `members` behind their own.
+    /// Returns a page whose records have `members` behind their own.
     pub(super) fn new(page: &'t Page, members: &'t str, transform: &'t mut RecordTransform) -> Self {
         Self { page, input: input(page, members), transform, answers: Vec::new(), walks: 0 }
     }
 
-    /// How often the page was gone through.
+    /// Returns how often the page was gone through.
     #[cfg(test)]
     pub(super) fn walks(&self) -> usize {
         self.walks

@@ -21,7 +21,7 @@ pub(crate) struct ShapedDecoder<'r> {
 }
 
 impl<'r> ShapedDecoder<'r> {
-    /// A decoder of records that are at `selector`.
+    /// Returns a decoder of records that are at `selector`.
     pub(crate) fn new(
         resource: &'r ResourceSpec,
         limits: &Limits,
@@ -44,7 +44,7 @@ impl<'r> ShapedDecoder<'r> {
         Ok(())
     }
 
-    /// Whether as many rows are buffered as go together.
+    /// Returns whether as many rows are buffered as go together.
     pub(crate) fn is_full(&self, limits: &Limits) -> bool {
         self.pages.rows() >= limits.batch_rows || self.pages.bytes() >= limits.batch_bytes
     }
@@ -71,13 +71,13 @@ fn with_target<T>(resource: &ResourceSpec, shapes: &Shapes, take: impl FnOnce(Ro
     })
 }
 
-/// What a list or an object that holds nothing says of its field: where lists are tables, it adds
-/// none.
+/// Returns what a list or an object that holds nothing says of its field: where lists are tables,
+/// it adds none.
 pub(crate) fn empty_containers(resource: &ResourceSpec) -> EmptyContainers {
     if resource.shape.has_child_tables { EmptyContainers::AreNull } else { EmptyContainers::AreValues }
 }
 
-/// How the fields of `records` are read.
+/// Returns how the fields of `records` are read.
 fn rules(resource: &ResourceSpec, records: &RecordSchema) -> FieldRules {
     if resource.shape.is_plain() || resource.schema.is_some() {
         return resource.field_rules.clone();

@@ -102,7 +102,7 @@ async fn read_sample(
     Ok(())
 }
 
-/// How the shape of the records of `resource` is inferred.
+/// Returns how the shape of the records of `resource` is inferred.
 pub(super) fn infer_options(resource: &ResourceSpec, limits: &Limits) -> InferOptions {
     let mixed_kinds = match resource.schema_contract.conflicts {
         Conflicts::Variant => MixedKinds::KeepFirst,

@@ -126,8 +126,8 @@ impl<'r, 'a> Typing<'r, 'a> {
         }
     }
 
-    /// The shape that holds all records of a page, and the places of integers that no double is;
-    /// `None` where they show no field.
+    /// Returns the shape that holds all records of a page, and the places of integers that no
+    /// double is; `None` where they show no field.
     fn shape_of(&self, page: &mut Recorded<'_>) -> Option<(RecordSchema, Places)> {
         let selector = self.decoder.pages.selector().cloned();
         let mut inferrer = Inferrer::new(selector, infer_options(self.run.resource, self.run.limits));
@@ -150,8 +150,8 @@ impl<'r, 'a> Typing<'r, 'a> {
         Ok(taken)
     }
 
-    /// Whether the integers at `places` are doubles in all rows so far, which go to the sink, and
-    /// in the table's. Notes where they are not. `None` when the sink takes no more.
+    /// Returns whether the integers at `places` are doubles in all rows so far, which go to the
+    /// sink, and in the table's. Notes where they are not. `None` when the sink takes no more.
     pub(super) async fn may_be_doubles(&mut self, places: &Places, sink: &mut dyn Sink) -> Result<Option<bool>> {
         if !self.hand_on(sink).await? {
             return Ok(None);
@@ -180,15 +180,15 @@ impl<'r, 'a> Typing<'r, 'a> {
     }
 }
 
-/// The shapes with doubles where integers are at `place`.
+/// Returns the shapes with doubles where integers are at `place`.
 pub(crate) fn doubled(resource: &ResourceSpec, shapes: &Shapes, place: &str) -> Result<Shapes> {
     let columns = with_doubles_at(place, shapes.records.columns());
     let records = shapes.records.with_columns(columns).map_err(|error| unusable(resource, &error))?;
     Shapes::of(resource, Arc::new(records))
 }
 
-/// The schema of records that also holds one that was refused for what is at `path`, as far as the
-/// contract lets it, where it differs.
+/// Returns the schema of records that also holds one that was refused for what is at `path`, as far
+/// as the contract lets it, where it differs.
 pub(crate) fn grown_for(
     resource: &ResourceSpec,
     limits: &Limits,

@@ -22,13 +22,13 @@ pub(crate) enum Records<'r, 'a> {
 }
 
 impl Records<'_, '_> {
-    /// Records that nobody wants rows of.
+    /// Returns records that nobody wants rows of.
     pub(crate) fn walked(run: &ResourceRun<'_>) -> Self {
         let selector = run.resource.endpoint.data_selector.clone();
         Self::Walked(PageReader::new(selector, run.limits.nesting_depth_max))
     }
 
-    /// The schema that they have got to; none where they become no rows.
+    /// Returns the schema that they have got to; none where they become no rows.
     pub(crate) fn schema(&self) -> Option<Arc<RecordSchema>> {
         match self {
             Self::Typed(typing) => Some(Arc::clone(&typing.decoder.shapes.records)),

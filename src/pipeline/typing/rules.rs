@@ -22,8 +22,8 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// A table that has no columns yet, and no schema file, takes the shape of its first run
-    /// whatever the contract says.
+    /// Decides that a table that has no columns yet, and no schema file, takes the shape of its
+    /// first run whatever the contract says.
     pub(crate) fn new(resource: &ResourceSpec, is_new: bool) -> Self {
         let contract = resource.schema_contract;
         let is_free = is_new && resource.schema.is_none();
@@ -32,8 +32,8 @@ impl Rules {
         Self { contract, shape, columns_grow: grows(contract.columns), types_grow: grows(contract.data_type) }
     }
 
-    /// What a schema file and the table are together. Columns that the table got by evolving belong
-    /// to the run, too.
+    /// Returns what a schema file and the table are together. Columns that the table got by
+    /// evolving belong to the run, too.
     pub(crate) fn file_and_table(
         self,
         file: &Arc<RecordSchema>,
@@ -51,7 +51,7 @@ impl Rules {
         file.with_columns(columns).map(Arc::new).map_err(failed)
     }
 
-    /// How a page is looked at first: so that whatever may grow is noticed.
+    /// Returns how a page is looked at first: so that whatever may grow is noticed.
     pub(crate) fn at_first(self) -> MismatchPolicy {
         let last = self.at_last();
         MismatchPolicy {
@@ -60,7 +60,7 @@ impl Rules {
         }
     }
 
-    /// What becomes of what the schema does not take in the end.
+    /// Returns what becomes of what the schema does not take in the end.
     pub(crate) fn at_last(self) -> MismatchPolicy {
         let unknown_fields = match self.contract.columns {
             // What is left now has no place in any schema; it must not get lost unseen.
@@ -77,7 +77,7 @@ impl Rules {
         MismatchPolicy { unknown_fields, type_mismatches }
     }
 
-    /// Whether rejects may make the schema grow.
+    /// Returns whether rejects may make the schema grow.
     pub(crate) fn let_grow(self, rejects: &[Reject]) -> bool {
         let grows = |reject: &Reject| {
             (self.types_grow && reject.code.is_about_a_value())
@@ -133,7 +133,8 @@ pub(crate) struct PageShape {
 }
 
 impl PageShape {
-    /// What a page of `resource` shows, with objects and lists as deep as the pipeline wants them.
+    /// Returns what a page of `resource` shows, with objects and lists as deep as the pipeline
+    /// wants them.
     pub(crate) fn new(resource: &ResourceSpec, seen: RecordSchema, mut mismatches: Vec<Mismatch>) -> Self {
         for record in &mut mismatches {
             if let Ok(alone) = RecordSchema::new(std::mem::take(&mut record.columns)) {
@@ -144,13 +145,13 @@ impl PageShape {
     }
 }
 
-/// The schema with other columns, where they are others.
+/// Returns the schema with other columns, where they are others.
 fn changed(schema: &RecordSchema, columns: Vec<Column>) -> Option<Arc<RecordSchema>> {
     let grown = schema.with_columns(columns).ok()?;
     (grown.columns() != schema.columns()).then(|| Arc::new(grown))
 }
 
-/// `$.a[3].b` as `$.a.b`.
+/// Writes `$.a[3].b` as `$.a.b`.
 pub(super) fn without_indexes(path: &str) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;
@@ -169,7 +170,7 @@ pub(super) fn without_indexes(path: &str) -> String {
     plain + rest
 }
 
-/// Whether the table's column gets the name of one of `known` that the table does not have.
+/// Returns whether the table's column gets the name of one of `known` that the table does not have.
 fn is_renamed(column: &Column, known: &RecordSchema, stored: &RecordSchema) -> bool {
     known.columns().iter().filter(|new| stored.column(&new.name).is_none()).any(|new| {
         let note = known.notes().get(&member_path("$", &new.name));
@@ -179,7 +180,8 @@ fn is_renamed(column: &Column, known: &RecordSchema, stored: &RecordSchema) -> b
     })
 }
 
-/// The schema with columns for `variants`, where the contract lets them come and it lacks one.
+/// Returns the schema with columns for `variants`, where the contract lets them come and it lacks
+/// one.
 pub(crate) fn grown_by_variants(
     rules: Rules,
     schema: &RecordSchema,

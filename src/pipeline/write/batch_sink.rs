@@ -48,12 +48,13 @@ pub(crate) struct BatchSink<'r> {
 }
 
 impl<'r> BatchSink<'r> {
-    /// A channel for the items of a reading.
+    /// Returns a channel for the items of a reading.
     pub(crate) fn channel() -> (mpsc::Sender<ReadItem>, mpsc::Receiver<ReadItem>) {
         mpsc::channel(ITEMS_IN_FLIGHT_MAX)
     }
 
-    /// A sink for the rows of `resource`, which have at first the shape of the tables of `shapes`.
+    /// Returns a sink for the rows of `resource`, which have at first the shape of the tables of
+    /// `shapes`.
     pub(crate) async fn begin(resource: &'r ResourceSpec, shapes: &Shapes, items: mpsc::Sender<ReadItem>) -> Self {
         let mut sink = Self { resource, items, schema: Arc::clone(&shapes.table), inexact: Places::new() };
         // Nobody may be there to take it: the first rows will show that.

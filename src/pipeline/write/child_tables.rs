@@ -32,12 +32,12 @@ use crate::spec::{ContractMode, DeleteEffect, MergeSpec, MergeStrategy, Resource
 pub(crate) struct KnownTables(BTreeMap<String, Snapshot>);
 
 impl KnownTables {
-    /// Those of the table whose rows have the shape `own`, and theirs.
+    /// Returns those of the table whose rows have the shape `own`, and theirs.
     pub(crate) async fn of(lake: &Lake, own: &RecordSchema) -> Result<Self> {
         lake.child_tables(own).await.map(Self)
     }
 
-    /// The shape of the rows of the table, together with the lists that went to these.
+    /// Returns the shape of the rows of the table, together with the lists that went to these.
     pub(crate) fn whole(&self, resource: &ResourceSpec, own: &RecordSchema) -> Result<Arc<RecordSchema>> {
         let find = |name: &str| self.0.get(name)?.record_schema();
         own.nested_with(&find).map(Arc::new).map_err(|error| unusable(resource, &error))
@@ -138,7 +138,7 @@ impl ChildTables {
         Ok(())
     }
 
-    /// The records are of the shape `whole`.
+    /// Takes the records to be of the shape `whole`.
     pub(crate) fn take_apart(&mut self, whole: &RecordSchema) -> Result<()> {
         let Opener { table, write, .. } = &self.opener;
         let unusable = |error| Error::schema(format!("resource {}: {error}", write.resource));
@@ -146,7 +146,7 @@ impl ChildTables {
         Ok(())
     }
 
-    /// From the next batch on, records are of the shape `whole`. Returns the shape of the rows of
+    /// Takes records of the shape `whole` from the next batch on. Returns the shape of the rows of
     /// their own table.
     pub(crate) async fn evolve(&mut self, whole: &RecordSchema) -> Result<Arc<RecordSchema>> {
         self.take_apart(whole)?;
@@ -164,8 +164,8 @@ impl ChildTables {
         Ok(Arc::clone(&self.parts.own))
     }
 
-    /// The shape of the rows of the records' own table, if those of the others fit records of the
-    /// shape `whole`.
+    /// Returns the shape of the rows of the records' own table, if those of the others fit records
+    /// of the shape `whole`.
     pub(crate) async fn fits(&mut self, whole: &RecordSchema) -> Result<Option<Arc<RecordSchema>>> {
         let Opener { table, write, .. } = &self.opener;
         let unusable = |error| Error::schema(format!("resource {}: {error}", write.resource));
@@ -179,7 +179,7 @@ impl ChildTables {
         Ok(Some(parts.own))
     }
 
-    /// What is agreed with the table of the records and with these, as one.
+    /// Returns what is agreed with the table of the records and with these, as one.
     pub(crate) fn whole(&self, resource: &ResourceSpec, own: &RecordSchema) -> Result<Arc<RecordSchema>> {
         let find = |name: &str| match self.writers.iter().find(|writer| writer.name == name) {
             Some(writer) => writer.stated.as_ref().map(|_| writer.writer.record_schema()),
@@ -188,7 +188,7 @@ impl ChildTables {
         own.nested_with(&find).map(Arc::new).map_err(|error| unusable(resource, &error))
     }
 
-    /// The rows of the records' own table.
+    /// Returns the rows of the records' own table.
     pub(crate) fn own_rows(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         self.parts.own_rows(batch).map_err(failed)
     }
@@ -214,7 +214,7 @@ impl ChildTables {
         Ok(())
     }
 
-    /// The tables, those of lists within items first.
+    /// Returns the tables, those of lists within items first.
     pub(crate) fn into_writers(self) -> Vec<ChildWriter> {
         let mut writers = self.writers;
         writers.sort_by_key(|writer| {
@@ -292,8 +292,8 @@ impl Opener {
         Ok(Some(ChildWriter { name, url, writer, stated: Some(Arc::clone(&child.schema)), history, items: 0 }))
     }
 
-    /// Whether a run may have committed to a child table and not to that of the records, in a way
-    /// that this one would have to know of.
+    /// Returns whether a run may have committed to a child table and not to that of the records, in
+    /// a way that this one would have to know of.
     fn may_have_orphans(&self, child: &Snapshot) -> bool {
         match self.write.disposition {
             _ if self.starts_anew() => false,
@@ -350,20 +350,20 @@ impl ChildWriter {
     }
 }
 
-/// The keys of records as their items have them.
+/// Returns the keys of records as their items have them.
 fn key_rows(child: &ChildTable, keys: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
     let places: Vec<usize> = (0..keys.len()).collect();
     RecordBatch::try_new(Arc::new(child.schema.to_arrow().project(&places)?), keys)
 }
 
-/// Rows of a child table, all of which delete, or none.
+/// Returns rows of a child table, all of which delete, or none.
 fn with_deletes(child: &ChildTable, mut columns: Vec<ArrayRef>, deletes: bool) -> Result<RecordBatch, ArrowError> {
     let rows = columns.first().map_or(0, |column| column.len());
     columns.push(Arc::new(BooleanArray::from(vec![deletes; rows])));
     RecordBatch::try_new(child.schema.to_arrow_with_deletes(&child.primary_key()), columns)
 }
 
-/// Rows that delete items.
+/// Returns rows that delete items.
 fn deletes_of(child: &ChildTable, keys: &[ArrayRef], gone: SupersededItems) -> Result<RecordBatch, ArrowError> {
     let records = UInt32Array::from(gone.records);
     let mut columns = keys.iter().map(|key| take(key, &records, None)).collect::<Result<Vec<_>, _>>()?;

@@ -26,8 +26,8 @@ pub(crate) async fn abort(writer: TableWriter, error: Error) -> Error {
     }
 }
 
-/// Whether the next run may go on from what this one has kept, although it failed. Not when the
-/// pages themselves are at fault.
+/// Returns whether the next run may go on from what this one has kept, although it failed. Not when
+/// the pages themselves are at fault.
 pub(crate) fn keeps_pages(kind: ErrorKind) -> bool {
     matches!(
         kind,

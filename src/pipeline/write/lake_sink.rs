@@ -86,7 +86,7 @@ impl Sink for LakeSink {
         self.sender.send(Message::Schema(schema)).await.is_ok()
     }
 
-    /// The values of the tables count, too.
+    /// Asks whether rows fit; the values of the tables count, too.
     async fn fits(&mut self, schema: Arc<RecordSchema>) -> Option<bool> {
         let (asker, answer) = oneshot::channel();
         self.sender.send(Message::Question(schema, asker)).await.ok()?;

@@ -22,8 +22,8 @@ impl LockWaitListener for Told {
     }
 }
 
-/// The resource's table, which is waited for as the operator wants; `None` where its rows go to no
-/// table.
+/// Returns the resource's table, which is waited for as the operator wants; `None` where its rows
+/// go to no table.
 pub(crate) fn table(run: &ResourceRun<'_>) -> Option<Table> {
     let table = run.lake_of_table()?.table(&run.resource.table_name);
     Some(match lock_wait(run) {
@@ -32,7 +32,7 @@ pub(crate) fn table(run: &ResourceRun<'_>) -> Option<Table> {
     })
 }
 
-/// How long tables are waited for, as the operator wants.
+/// Returns how long tables are waited for, as the operator wants.
 pub(crate) fn lock_wait(run: &ResourceRun<'_>) -> Option<LockWait> {
     let limit = run.options.wait?;
     let listener =

@@ -16,8 +16,8 @@ use crate::lake::{CommitSummary, Operation, Table};
 /// Commits that are looked at first; only after a kill there is more to look at.
 const LOOK_FIRST: u64 = 4;
 
-/// The data files that came to `child` with runs of which `own`, the table of the records, has no
-/// commit. A run commits to each of them once.
+/// Returns the data files that came to `child` with runs of which `own`, the table of the records,
+/// has no commit. A run commits to each of them once.
 ///
 /// # Errors
 /// When such a run built the tables anew, or its files were put together with others since; when
@@ -39,8 +39,8 @@ pub(crate) async fn orphaned_files(child: &Table, own: &Table) -> Result<Vec<Str
     }
 }
 
-/// The files that came with these commits, the newest first, none of which belongs to a run that
-/// came to its end. The records were built anew at `anew`.
+/// Returns the files that came with these commits, the newest first, none of which belongs to a run
+/// that came to its end. The records were built anew at `anew`.
 fn left_by(commits: &[CommitSummary], anew: Option<DateTime<Utc>>, child: &Table) -> Result<Vec<String>> {
     let mut files = Vec::new();
     let mut is_compacted = false;

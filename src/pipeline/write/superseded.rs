@@ -23,7 +23,7 @@ pub(crate) fn records_of(keys: &[ArrayRef]) -> Result<Vec<u128>, ArrowError> {
     Ok(rows.iter().map(|row| XxHash3_128::oneshot(row.as_ref())).collect())
 }
 
-/// Which rows are the last ones of their record; `None` when all of them are.
+/// Returns which rows are the last ones of their record; `None` when all of them are.
 pub(crate) fn last_ones(records: &[u128]) -> Option<BooleanArray> {
     let mut seen = HashSet::with_capacity(records.len());
     let mut is_last: Vec<bool> = records.iter().rev().map(|record| seen.insert(*record)).collect();

@@ -48,7 +48,8 @@ impl TableSet {
         }
     }
 
-    /// The shapes of the run with what is agreed with the tables. Batches are of these from now on.
+    /// Returns the shapes of the run with what is agreed with the tables. Batches are of these from
+    /// now on.
     pub(crate) fn agreed(&mut self, run: &ResourceRun<'_>, shapes: &Shapes) -> Result<Shapes> {
         let own = self.own.record_schema();
         let Some(children) = &mut self.children else { return shapes.agreed(run.resource, own) };
@@ -66,7 +67,7 @@ impl TableSet {
         children.write(&batch).await
     }
 
-    /// From the next batch on, records are of the shape `schema`.
+    /// Takes records of the shape `schema` from the next batch on.
     pub(crate) async fn evolve(&mut self, schema: Arc<RecordSchema>) -> Result<()> {
         let own = match &mut self.children {
             Some(children) => children.evolve(&schema).await?,
@@ -75,7 +76,7 @@ impl TableSet {
         self.own.evolve(own).await
     }
 
-    /// Whether the values of all rows so far, and of the tables', fit records of the shape
+    /// Returns whether the values of all rows so far, and of the tables', fit records of the shape
     /// `schema`.
     pub(crate) async fn fits(&mut self, schema: &Arc<RecordSchema>) -> Result<bool> {
         match &mut self.children {

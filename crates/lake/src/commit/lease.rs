@@ -229,6 +229,16 @@ fn held(storage: &Storage, holder: Option<Holder>, expires_at: Option<DateTime<U
     }
 }
 
+/// Deletes leases that are older than that of `epoch`.
+async fn delete_older(storage: &Storage, epoch: u64) -> Result<()> {
+    for object in storage.list(&storage.layout.leases()).await? {
+        if number_of(&object.location).is_some_and(|older| older < epoch) {
+            storage.delete(&object.location).await?;
+        }
+    }
+    Ok(())
+}
+
 impl Lease {
     async fn acquire(storage: &Storage, holder: Holder, clock: Arc<dyn Clock>) -> Result<Self> {
         let highest = newest(storage).await?;
@@ -255,11 +265,8 @@ impl Lease {
                 None => held(storage, None, None),
             });
         }
-        for object in storage.list(&storage.layout.leases()).await? {
-            if number_of(&object.location).is_some_and(|epoch| epoch < document.epoch) {
-                storage.delete(&object.location).await?;
-            }
-        }
+        // The table is held, whether this succeeds or not: the next holder tries again.
+        drop(delete_older(storage, document.epoch).await);
         let expires_at = Arc::new(Mutex::new(document.expires_at));
         let renewing = renew(storage.clone(), document.clone(), Arc::clone(&clock), Arc::clone(&expires_at));
         let renewal = Renewal(tokio::spawn(renewing));

@@ -282,7 +282,7 @@ fn place_of(batch: &RecordBatch, field: &Field) -> Option<usize> {
     schema.index_of(field.name()).ok().or_else(by_former_name)
 }
 
-/// As [`conform`], for a file that must be of the schema already: types are the same, though
+/// Does as [`conform`], for a file that must be of the schema already: types are the same, though
 /// objects may have got new fields since.
 ///
 /// # Errors

@@ -113,7 +113,7 @@ fn raw<T: ArrowPrimitiveType>(column: &dyn Array, row: usize) -> T::Native {
     column.as_primitive::<T>().value(row)
 }
 
-/// JSON has no numbers for three floats; proto3's JSON mapping has strings.
+/// Writes a float: JSON has no numbers for three of them; proto3's JSON mapping has strings.
 fn number(value: f64) -> String {
     if value.is_finite() {
         serde_json::Value::from(value).to_string()

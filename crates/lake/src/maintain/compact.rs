@@ -67,7 +67,8 @@ pub struct SortColumn {
 }
 
 /// What a compaction did, or would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Compaction {
     /// Its commit; `None` when there was nothing to do.
     pub commit: Option<u64>,
@@ -78,7 +79,8 @@ pub struct Compaction {
 }
 
 /// What became of a partition. Files that stayed as they are do not count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct CompactedPartition {
     /// Its folder; empty for a table without partitions.
     pub partition: String,

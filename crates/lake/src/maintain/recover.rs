@@ -14,7 +14,8 @@ use crate::table::Table;
 use lakefeed_model::error::Result;
 
 /// What was left of dead runs, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Recovery {
     /// The commit that had happened and is published now, if there was one.
     pub rolled_forward: Option<u64>,
@@ -29,7 +30,8 @@ pub struct Recovery {
 }
 
 /// What a run has left in staging.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct StagedRun {
     /// The run.
     pub run_id: String,

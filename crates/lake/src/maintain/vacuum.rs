@@ -36,7 +36,8 @@ impl VacuumSpec {
 }
 
 /// What was deleted, or would be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Vacuumed {
     /// The commit that had happened and was published first, if there was one.
     pub rolled_forward: Option<u64>,
@@ -50,7 +51,8 @@ pub struct Vacuumed {
 }
 
 /// An object that no commit needs.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
 pub struct Garbage {
     /// What it is.
     pub kind: GarbageKind,
@@ -63,11 +65,12 @@ pub struct Garbage {
 }
 
 /// The kinds of objects that no commit needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GarbageKind {
     /// A staged file of a run that is gone.
+    #[default]
     Staged,
     /// Cached responses that a stopped run has left for the next one.
     Pages,

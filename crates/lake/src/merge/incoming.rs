@@ -94,7 +94,8 @@ impl IncomingKeys {
         Ok(())
     }
 
-    /// Notes that rows which came before, staged at `was`, are written anew at `is`.
+    /// Notes that rows which came before, staged at `was`, are written anew at `is`. The keys must
+    /// be settled, so that every row that another one replaced is noted where it was.
     pub(crate) fn restaged(&mut self, batch: &RecordBatch, was: RowLocation, is: RowLocation) -> Result<()> {
         let fails = |error: ArrowError| Error::defect("cannot take the fingerprints of a batch").with_source(error);
         let Some(keys) = self.identity.keys(batch).map_err(fails)? else { return Ok(()) };

@@ -421,7 +421,7 @@ fn patched(
     Ok(columns)
 }
 
-/// `values` with those of `new`, one after another, where `runs` go.
+/// Returns `values` with those of `new`, one after another, where `runs` go.
 fn replace(values: &ArrayRef, runs: &[Run], new: &ArrayRef) -> StdResult<ArrayRef, ArrowError> {
     if runs.is_empty() {
         return Ok(Arc::clone(values));

@@ -382,7 +382,7 @@ impl PageStore for PageBuffer {
         Ok(PageKey::new(pages.blobs.len() as u64 - 1))
     }
 
-    /// Not called: the writer takes all of them at once.
+    /// Fails, since it is not called: the writer takes all of them at once.
     fn take(&mut self, key: PageKey) -> Result<Bytes> {
         Err(ParquetError::General(format!("page {} was asked for one by one", key.get())))
     }

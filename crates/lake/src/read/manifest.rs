@@ -126,10 +126,35 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use lakefeed_testing::{Counts, WrappedStore};
+    use object_store::memory::InMemory;
+
     use super::*;
     use crate::testing::world::{World, row};
     use lakefeed_model::error::ErrorKind;
     use lakefeed_model::spec::WriteDisposition::Merge;
+
+    #[tokio::test]
+    async fn who_asks_changes_nothing() {
+        let counts = Arc::new(Counts::default());
+        let store = Arc::new(WrappedStore::new(Arc::new(InMemory::new()), Arc::clone(&counts)));
+        let world = World::new(store, None);
+        world.run("one", Merge, &[vec![row("a", 1, 1), row("b", 2, 1)]]).await;
+        world.run("two", Merge, &[vec![row("a", 1, 2)]]).await;
+        let table = world.table();
+        // A table that a run holds is read, too.
+        let writer = table.begin(world.spec("three", Merge)).await.unwrap();
+        let (changes, gets) = (counts.changes(), counts.gets());
+        assert_eq!(table.history(None).await.unwrap().len(), 2);
+        assert_eq!(table.manifest(Some(1)).await.unwrap().snapshot.version, 1);
+        let last = table.manifest(None).await.unwrap();
+        assert!(!table.first_rows(&last.snapshot, 10).await.unwrap().is_empty());
+        assert!(counts.gets() > gets && changes > 0, "nothing is counted");
+        assert_eq!(counts.changes(), changes);
+        writer.abort().await.unwrap();
+    }
 
     #[tokio::test]
     async fn a_manifest_lists_what_is_there_and_says_what_of_an_older_commit_is_not() {

@@ -48,12 +48,12 @@ enum Advice {
     TryAgain(&'static str),
 }
 
-/// An error and its causes.
+/// Returns an error and its causes.
 fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-/// What the store itself said, however deep it is.
+/// Returns what the store itself said, however deep it is.
 fn store_error<'e>(cause: &'e (dyn StdError + 'static)) -> Option<&'e object_store::Error> {
     chain(cause).find_map(|error| error.downcast_ref::<object_store::Error>())
 }

@@ -1,6 +1,6 @@
 //! The objects of one table: their paths, how they are written, and when they are durable.
 //!
-//! Nothing here knows what a commit, a row or a Parquet file is.
+//! It knows the paths of all that a table has, and nothing of what is in an object.
 
 pub(crate) mod conditional_put;
 pub(crate) mod durability;

@@ -53,7 +53,7 @@ impl HttpService for CheckedClient {
     }
 }
 
-/// Whether the answer is the content of an object, which is passed on as it comes.
+/// Returns whether the answer is the content of an object, which is passed on as it comes.
 fn asks_for_content(request: &HttpRequest) -> bool {
     let names_version = |query: &str| query.starts_with("versionId=") && !query.contains('&');
     request.method().as_str() == "GET" && request.uri().query().is_none_or(names_version)
@@ -86,7 +86,7 @@ fn short(rest: &[u8]) -> &[u8] {
     &rest[..rest.len().min(TAG_BYTES_MAX)]
 }
 
-/// Where the first `>` stands that is not part of a value in quotes.
+/// Returns where the first `>` stands that is not part of a value in quotes.
 fn end_of_tag(tag: &[u8]) -> Option<usize> {
     let mut quote = None;
     tag.iter().position(|byte| {

@@ -35,13 +35,14 @@ struct DiskState {
 }
 
 impl Disk {
-    /// The disk as programs see it.
+    /// Returns the disk as programs see it.
     fn store(self: &Arc<Self>) -> Arc<dyn ObjectStore> {
         let seen = Arc::<InMemory>::clone(&self.seen);
         Arc::new(WrappedStore::new(seen, Arc::clone(self)))
     }
 
-    /// On a real disk there is a file lock instead of these, which no loss of power can keep.
+    /// Returns whether it is a lock. On a real disk there is a file lock instead of these, which no
+    /// loss
     fn is_lock(path: &Path) -> bool {
         path.as_ref().contains("/leases/") || path.as_ref().contains("/probe")
     }

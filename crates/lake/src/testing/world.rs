@@ -199,7 +199,7 @@ impl World {
         assert!(report.is_sound(), "{:?}", report.findings);
     }
 
-    /// Nothing is left over, and the log agrees with what readers see.
+    /// Asserts that nothing is left over, and that the log agrees with what readers see.
     pub(crate) async fn check_tidy(&self) {
         let objects = self.objects().await;
         assert!(!objects.iter().any(|path| path.contains("/staging/")), "{objects:?}");

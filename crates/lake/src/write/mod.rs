@@ -1,6 +1,6 @@
 //! One run's writing to a table, from taking it to its commit.
 //!
-//! No room below knows that a run is being written: only this one brings them together.
+//! Only this room brings the others together: none below begins, ends or commits a run.
 
 mod begin;
 mod evolve;

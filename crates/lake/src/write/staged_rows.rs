@@ -70,6 +70,11 @@ pub(super) fn unfit(error: ArrowError) -> Error {
     Error::schema("a batch does not fit its table").with_source(error)
 }
 
+/// Settles the keys that were spilled, if any were. Returns how many rows others have replaced.
+fn settle(incoming_keys: &mut Option<IncomingKeys>) -> Result<u64> {
+    incoming_keys.as_mut().map_or(Ok(0), IncomingKeys::settle)
+}
+
 fn broken() -> Error {
     Error::defect("an earlier write of this run failed, so it cannot go on")
 }
@@ -163,9 +168,7 @@ impl StagedRows {
 
     /// Has all duplicates counted, also those of keys that were spilled.
     pub(super) fn settle(&mut self) -> Result<()> {
-        if let Some(incoming_keys) = &mut self.incoming_keys {
-            self.counts.duplicate += incoming_keys.settle()?;
-        }
+        self.counts.duplicate += settle(&mut self.incoming_keys)?;
         Ok(())
     }
 
@@ -226,10 +229,10 @@ impl StagedRows {
         } = self;
         let mut staged =
             if incoming_keys.is_some() { rolling.finish_holding().await? } else { rolling.finish().await? };
+        // Rows that others replaced are noted where they are staged now, so before they move.
+        counts.duplicate += settle(&mut incoming_keys)?;
         widen_staged(&area, &mut staged, &narrower, &mut incoming_keys).await?;
-        if let Some(incoming_keys) = &mut incoming_keys {
-            counts.duplicate += incoming_keys.settle()?;
-        }
+        counts.duplicate += settle(&mut incoming_keys)?;
         let rejects = match rejects {
             Some(writer) => Some(writer.finish(session.held.storage()).await?),
             None => None,

@@ -23,6 +23,7 @@ use crate::tasks::{files_in_flight, spawn};
 use lakefeed_model::error::Result;
 
 /// Writes the staged files with the numbers `narrower` anew, row by row at the same position.
+/// `incoming_keys` must be settled.
 pub(crate) async fn widen_staged(
     area: &StagingArea,
     staged: &mut [StagedFile],

@@ -102,7 +102,7 @@ pub struct Backfill {
 }
 
 impl CursorRun {
-    /// The run that follows `state`, or one over `backfill`.
+    /// Returns the run that follows `state`, or one over `backfill`.
     ///
     /// # Errors
     /// When the lag cannot be taken off the last value.
@@ -209,13 +209,13 @@ impl CursorRun {
         Ok(Admitted::Keep)
     }
 
-    /// Whether the run goes on from what its table says now. It does not when another run has
-    /// committed since this one began.
+    /// Returns whether the run goes on from what its table says now. It does not when another run
+    /// has committed since this one began.
     pub fn follows(&self, now: Option<&CursorState>) -> bool {
         self.memory == Memory::None || now == self.begun_from.as_ref()
     }
 
-    /// The records that follow belong to another slice, whose order starts anew.
+    /// Begins another slice, to which the records that follow belong; their order starts anew.
     pub fn enter_slice(&mut self) {
         self.is_past_range = false;
     }
@@ -248,15 +248,15 @@ impl CursorRun {
         }
     }
 
-    /// Whether a record was past the range, in the order in which the API gives them; the pages
-    /// that follow hold nothing new.
+    /// Returns whether a record was past the range, in the order in which the API gives them; the
+    /// pages that follow hold nothing new.
     pub fn is_past_range(&self) -> bool {
         self.is_past_range
     }
 
-    /// What to remember once everything is committed; `None` when there is nothing, or the run is
-    /// over a range of its own. Keys at the last value are only worth remembering where rows are
-    /// not merged.
+    /// Returns what to remember once everything is committed; `None` when there is nothing, or the
+    /// run is over a range of its own. Keys at the last value are only worth remembering where rows
+    /// are not merged.
     ///
     /// # Errors
     /// When too many records share the last value.
@@ -279,8 +279,8 @@ impl CursorRun {
         Ok(Some(CursorState { last_value, boundary }))
     }
 
-    /// How far this run moves the cursor, once everything is committed; `None` when there is
-    /// nothing to remember.
+    /// Returns how far this run moves the cursor, once everything is committed; `None` when there
+    /// is nothing to remember.
     ///
     /// # Errors
     /// As [`Self::state`].
@@ -314,8 +314,8 @@ impl CursorRun {
 }
 
 impl CursorSpec {
-    /// Where a run starts that follows `last_value`: the lag or look-back before it, but never
-    /// before the initial value.
+    /// Returns where a run starts that follows `last_value`: the lag or look-back before it, but
+    /// never before the initial value.
     fn start_after(&self, last_value: &CursorValue) -> Result<CursorValue, ValueError> {
         let lookback = self
             .lookback

@@ -136,12 +136,12 @@ impl CursorDelta {
     }
 }
 
-/// Whether a position is before `from`: what lies between them was read by nobody.
+/// Returns whether a position is before `from`: what lies between them was read by nobody.
 fn is_before(position: Option<&CursorValue>, from: &CursorValue, order: LastValue) -> Result<bool, ValueError> {
     position.map_or(Ok(true), |position| Ok(later(position, from, order)? == Ordering::Less))
 }
 
-/// The order of two values, in the direction in which a cursor moves.
+/// Returns the order of two values, in the direction in which a cursor moves.
 ///
 /// # Errors
 /// When one is a number and the other a string.

@@ -50,17 +50,17 @@ impl Checkpoint {
     /// The version that this program writes.
     pub const VERSION: u32 = 1;
 
-    /// The checkpoint of a listing that was read to its end.
+    /// Returns the checkpoint of a listing that was read to its end.
     pub fn full_listing(resource: impl Into<String>) -> Self {
         Self { version: Self::VERSION, resource: resource.into(), position: Position::FullListing }
     }
 
-    /// The checkpoint of a resource that was read up to a position.
+    /// Returns the checkpoint of a resource that was read up to a position.
     pub fn at(resource: impl Into<String>, position: Position) -> Self {
         Self { version: Self::VERSION, resource: resource.into(), position }
     }
 
-    /// The cursor, where there is one.
+    /// Returns the cursor, where there is one.
     pub fn cursor_state(&self) -> Option<&CursorState> {
         self.position.cursor_state()
     }
@@ -78,7 +78,7 @@ impl fmt::Display for Position {
 }
 
 impl Position {
-    /// The cursor, where there is one.
+    /// Returns the cursor, where there is one.
     pub fn cursor_state(&self) -> Option<&CursorState> {
         match self {
             Self::FullListing => None,

@@ -37,8 +37,8 @@ pub enum ValueError {
     },
 }
 
-/// The order of two values: numbers by size, exactly; date-times as instants; other strings by
-/// their characters.
+/// Returns the order of two values: numbers by size, exactly; date-times as instants; other strings
+/// by their characters.
 ///
 /// # Errors
 /// When one is a number and the other a string.
@@ -65,7 +65,7 @@ fn compare_numbers(left: &str, right: &str) -> Ordering {
     }
 }
 
-/// The value `lag` before `value`, written as `value` is.
+/// Returns the value `lag` before `value`, written as `value` is.
 ///
 /// # Errors
 /// When the unit does not fit the value, or the result is out of range.
@@ -91,7 +91,7 @@ pub(super) fn before(value: &CursorValue, lag: Lag) -> Result<CursorValue, Value
     }
 }
 
-/// The seconds of a unit of time; none for what a number itself counts.
+/// Returns the seconds of a unit of time; none for what a number itself counts.
 fn seconds_of(unit: LagUnit) -> Option<f64> {
     match unit {
         LagUnit::Seconds => Some(1.0),
@@ -102,8 +102,8 @@ fn seconds_of(unit: LagUnit) -> Option<f64> {
     }
 }
 
-/// How much one `unit` is in what `number` counts. A unit of time says that it counts seconds or
-/// milliseconds since 1970.
+/// Returns how much one `unit` is in what `number` counts. A unit of time says that it counts
+/// seconds or milliseconds since 1970.
 fn counted_in(unit: LagUnit, number: &str) -> f64 {
     let whole = number.split('.').next().unwrap_or(number);
     let is_milliseconds = whole.parse::<i64>().is_ok_and(|whole| whole.unsigned_abs() >= MILLISECONDS_MIN);
@@ -129,7 +129,7 @@ pub fn instant(value: &CursorValue) -> Result<DateTime<Utc>, ValueError> {
     found.ok_or_else(|| not_a(value.as_str(), "a date, a date-time or a time since 1970"))
 }
 
-/// The value as requests want it.
+/// Returns the value as requests want it.
 ///
 /// # Errors
 /// When the value is no instant, which every format needs.
@@ -143,7 +143,7 @@ pub(super) fn format(value: &CursorValue, format: CursorFormat) -> Result<Cursor
     })
 }
 
-/// RFC 3339, UTC, with a fraction only where there is one.
+/// Returns RFC 3339, UTC, with a fraction only where there is one.
 pub(super) fn iso(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }

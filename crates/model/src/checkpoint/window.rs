@@ -29,7 +29,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// The windows of the length `step` from `start` to `end`; values are written as `start` is.
+    /// Returns the windows of the length `step` from `start` to `end`; values are written as
+    /// `start` is.
     ///
     /// # Errors
     /// When `start` is no instant.

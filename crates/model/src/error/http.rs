@@ -30,7 +30,8 @@ pub struct HttpFailure {
 }
 
 impl HttpFailure {
-    /// A request that was sent once, in no time, and was not answered. For lakefeed's own crates.
+    /// Returns a request that was sent once, in no time, and was not answered. For lakefeed's own
+    /// crates.
     #[doc(hidden)]
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         Self {

@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use crate::schema::types::record::{Column, ColumnType, IntegerType, OtherUnit, TimeUnit};
 
-/// Integers of every width and sign.
+/// Returns integers of every width and sign.
 pub fn integer() -> impl Strategy<Value = ColumnType> {
     use IntegerType::{Int8, Int16, Int32, UInt8, UInt16, UInt32, UInt64};
     let others = [Int8, Int16, Int32, UInt8, UInt16, UInt32, UInt64].map(ColumnType::Integer);
     prop_oneof![Just(ColumnType::Int64), proptest::sample::select(others.to_vec())]
 }
 
-/// Decimals of every length.
+/// Returns decimals of every length.
 pub fn decimal() -> impl Strategy<Value = ColumnType> {
     (any::<bool>(), 1_u8..=76, 0_i8..=10).prop_map(|(wide, digits, scale)| {
         let precision = if wide { digits } else { digits.div_ceil(2) };
@@ -20,7 +20,7 @@ pub fn decimal() -> impl Strategy<Value = ColumnType> {
     })
 }
 
-/// Dates, and dates and times in every unit, with and without a zone.
+/// Returns dates, and dates and times in every unit, with and without a zone.
 pub fn moment() -> impl Strategy<Value = ColumnType> {
     use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
     let units = proptest::sample::select(vec![Second, Millisecond, Microsecond, Nanosecond]);
@@ -30,12 +30,12 @@ pub fn moment() -> impl Strategy<Value = ColumnType> {
     ]
 }
 
-/// Texts.
+/// Returns texts.
 pub fn text() -> impl Strategy<Value = ColumnType> {
     prop_oneof![Just(ColumnType::Utf8), Just(ColumnType::Dictionary)]
 }
 
-/// Every type without parts.
+/// Returns every type without parts.
 pub fn scalar() -> impl Strategy<Value = ColumnType> {
     use OtherUnit::{Millisecond, Nanosecond, Second};
     let others = vec![
@@ -60,8 +60,8 @@ pub fn scalar() -> impl Strategy<Value = ColumnType> {
     ]
 }
 
-/// Every type, those with parts made of those that `scalars` gives; names are of `names`, a regular
-/// expression.
+/// Returns every type, those with parts made of those that `scalars` gives; names are of `names`, a
+/// regular expression.
 pub fn nested(
     scalars: impl Strategy<Value = ColumnType> + 'static,
     names: &'static str,
@@ -78,7 +78,7 @@ pub fn nested(
     })
 }
 
-/// Two types that may well widen to one.
+/// Makes two types that may well widen to one.
 pub fn related() -> impl Strategy<Value = (ColumnType, ColumnType)> {
     let number =
         || prop_oneof![3 => integer(), 2 => decimal(), 1 => Just(ColumnType::Float64), 1 => Just(ColumnType::Float32)];

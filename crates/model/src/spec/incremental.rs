@@ -140,14 +140,14 @@ pub enum CursorFormat {
 }
 
 impl CursorValue {
-    /// The value without quotes.
+    /// Returns the value without quotes.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Number(text) | Self::Text(text) => text,
         }
     }
 
-    /// The value of a JSON scalar; none for anything else.
+    /// Returns the value of a JSON scalar; none for anything else.
     pub fn of_json(value: &serde_json::Value) -> Option<Self> {
         match value {
             serde_json::Value::Number(number) => Some(Self::Number(number.to_string())),

@@ -40,17 +40,17 @@ pub struct JsonPathError {
 }
 
 impl JsonPath {
-    /// The document itself.
+    /// Returns the document itself.
     pub const fn root() -> Self {
         Self { segments: Vec::new() }
     }
 
-    /// A path of plain object keys.
+    /// Returns a path of plain object keys.
     pub fn keys<I: IntoIterator<Item = S>, S: Into<String>>(keys: I) -> Self {
         Self { segments: keys.into_iter().map(|key| Segment::Key(key.into())).collect() }
     }
 
-    /// A path of `segments`.
+    /// Returns a path of `segments`.
     pub fn of<I: IntoIterator<Item = Segment>>(segments: I) -> Self {
         Self { segments: segments.into_iter().collect() }
     }
@@ -63,24 +63,24 @@ impl JsonPath {
         Parser { text, characters: text.chars().collect(), position: 0 }.path()
     }
 
-    /// The steps from the document's root.
+    /// Returns the steps from the document's root.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// The path of its first `length` steps.
+    /// Returns the path of its first `length` steps.
     #[must_use]
     pub fn prefix(&self, length: usize) -> Self {
         Self { segments: self.segments.iter().take(length).cloned().collect() }
     }
 
-    /// Whether the path can name more than one place.
+    /// Returns whether the path can name more than one place.
     pub fn has_wildcard(&self) -> bool {
         self.segments.contains(&Segment::Wildcard)
     }
 
-    /// Whether the path names one place that can be written to, whatever is there. An index is
-    /// [`SETTABLE_INDEX_MAX`] at most: the elements before it are made, too.
+    /// Returns whether the path names one place that can be written to, whatever is there. An index
+    /// is [`SETTABLE_INDEX_MAX`] at most: the elements before it are made, too.
     pub fn is_settable(&self) -> bool {
         let is_fixed = |segment: &Segment| match segment {
             Segment::Key(_) => true,

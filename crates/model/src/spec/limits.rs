@@ -46,8 +46,8 @@ pub enum RejectsMax {
 }
 
 impl RejectsMax {
-    /// The bound that a string means: a count, or a share such as `1%` with up to four digits after
-    /// the point.
+    /// Returns the bound that a string means: a count, or a share such as `1%` with up to four
+    /// digits after the point.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let Some(share) = text.strip_suffix('%') else { return text.parse().ok().map(Self::Count) };
@@ -61,7 +61,7 @@ impl RejectsMax {
         (per_million <= 1_000_000).then_some(Self::PerMillion(per_million))
     }
 
-    /// Whether `rejected` of `read` records are too many.
+    /// Returns whether `rejected` of `read` records are too many.
     pub fn is_exceeded(self, rejected: u64, read: u64) -> bool {
         match self {
             Self::Count(count) => rejected > count,

@@ -70,7 +70,7 @@ impl Authenticator {
         }
     }
 
-    /// What to do when the API refuses these credentials.
+    /// Returns what to do when the API refuses these credentials.
     pub(super) fn when_refused(&self) -> &'static str {
         match self {
             Self::None => "the API wants credentials: set client.auth",
@@ -117,7 +117,7 @@ impl Authenticator {
     }
 }
 
-/// The key's cookie after those that the pipeline's own headers name.
+/// Returns the key's cookie after those that the pipeline's own headers name.
 fn beside_other_cookies(headers: &HeaderMap, ours: &HeaderValue) -> Result<HeaderValue> {
     let Some(others) = headers.get(header::COOKIE) else { return Ok(ours.clone()) };
     let joined = [others.as_bytes(), b"; ", ours.as_bytes()].concat();

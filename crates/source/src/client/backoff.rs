@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::spec::RetrySpec;
 
-/// The planned wait before retry `retry` (from 1), without jitter: `backoff_factor · 2^(retry-1)`
-/// seconds, capped.
+/// Returns the planned wait before retry `retry` (from 1), without jitter:
+/// `backoff_factor · 2^(retry-1)` seconds, capped.
 pub(super) fn planned_wait(spec: &RetrySpec, retry: u32) -> Duration {
     // 2^1023 is the largest power of two of a double; an infinite one would turn a factor of 0 into
     // nonsense.
@@ -14,8 +14,8 @@ pub(super) fn planned_wait(spec: &RetrySpec, retry: u32) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(spec.max_wait).min(spec.max_wait)
 }
 
-/// `wait` and a random share of it, `spec.jitter` at most; `random` is in `0.0..1.0`. The cap holds
-/// for the sum.
+/// Returns `wait` and a random share of it, `spec.jitter` at most; `random` is in `0.0..1.0`. The
+/// cap holds for the sum.
 pub(super) fn with_jitter(spec: &RetrySpec, wait: Duration, random: f64) -> Duration {
     let share = wait.as_secs_f64() * (spec.jitter * random).clamp(0.0, 1.0);
     wait.saturating_add(Duration::try_from_secs_f64(share).unwrap_or(Duration::MAX)).min(spec.max_wait)
@@ -33,7 +33,7 @@ impl Jitter {
         Self { state: seed }
     }
 
-    /// The next number in `0.0..1.0`.
+    /// Returns the next number in `0.0..1.0`.
     pub(super) fn next(&mut self) -> f64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;

@@ -76,7 +76,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The text at the start of a body, `bytes_max` of it; `None` where the bytes are no text.
+/// Returns the text at the start of a body, `bytes_max` of it; `None` where the bytes are no text.
 fn text_at_start(body: &[u8], bytes_max: usize) -> Option<&str> {
     let start = body.get(..bytes_max).unwrap_or(body);
     let text = match std::str::from_utf8(start) {
@@ -112,8 +112,8 @@ fn names_a_secret(name: &str) -> bool {
     is_secret_name(name) && !HARMLESS_NAMES.contains(&lower.as_str()) && !lower.starts_with("invalid")
 }
 
-/// How secrets may be written in an answer: plain, form-encoded, percent-encoded, as in JSON (with
-/// and without escapes for what is not ASCII), and as in HTML.
+/// Returns how secrets may be written in an answer: plain, form-encoded, percent-encoded, as in
+/// JSON (with and without escapes for what is not ASCII), and as in HTML.
 fn forms_of(secrets: &[String]) -> Vec<Vec<u8>> {
     let mut forms: Vec<Vec<u8>> = Vec::new();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
@@ -143,7 +143,7 @@ fn forms_of(secrets: &[String]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// JSON as programs write it that escape all but ASCII.
+/// Returns JSON as programs write it that escape all but ASCII.
 fn ascii_json(json: &str) -> String {
     let mut text = String::new();
     for character in json.chars() {
@@ -161,8 +161,8 @@ fn longest(forms: &[Vec<u8>]) -> usize {
     forms.iter().map(Vec::len).max().unwrap_or(0)
 }
 
-/// Text up to the end of the window, with [`MARK`] for each stretch that belongs to a secret. A
-/// secret that the end of the window cuts in two is found.
+/// Returns text up to the end of the window, with [`MARK`] for each stretch that belongs to a
+/// secret. A secret that the end of the window cuts in two is found.
 fn without_secrets(text: &str, forms: &[Vec<u8>]) -> String {
     let bytes = text.as_bytes();
     let bytes = bytes.get(..WINDOW_BYTES + longest(forms)).unwrap_or(bytes);
@@ -225,8 +225,8 @@ fn hide_named(bytes: &[u8], hidden: &mut [bool]) {
     }
 }
 
-/// Where the value is that belongs to a name which ends at `end`: behind `:`, `=` or the `>` of a
-/// tag, in quotes or not.
+/// Returns where the value is that belongs to a name which ends at `end`: behind `:`, `=` or the
+/// `>` of a tag, in quotes or not.
 fn value_behind(bytes: &[u8], end: usize) -> Option<(usize, usize)> {
     let separator = end_of(bytes, end, |byte| !matches!(byte, b'"' | b'\'' | b'\\' | b' '));
     let kind = *bytes.get(separator).filter(|byte| matches!(byte, b':' | b'=' | b'>'))?;
@@ -254,7 +254,7 @@ fn value_behind(bytes: &[u8], end: usize) -> Option<(usize, usize)> {
     Some((start, until))
 }
 
-/// The first place from `at` on where a byte is as wanted, or the end.
+/// Returns the first place from `at` on where a byte is as wanted, or the end.
 fn end_of(bytes: &[u8], at: usize, is_end: impl Fn(u8) -> bool) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     rest.iter().position(|byte| is_end(*byte)).map_or(bytes.len().max(at), |length| at + length)

@@ -51,7 +51,7 @@ fn key_of(spec: &JwtSpec) -> Result<(Algorithm, EncodingKey)> {
     Ok((algorithm, key.ok_or_else(bad_key)?))
 }
 
-/// The libraries' errors may quote the key.
+/// Returns an error without its cause: the libraries' errors may quote the key.
 fn bad_key() -> Error {
     Error::config("client.auth.private_key is not a key for the algorithm")
         .with_hint("RS256 wants an RSA key in PEM, ES256 a P-256 key in PKCS #8 PEM; ${file:key.pem} reads a file")

@@ -2,7 +2,7 @@
 //!
 //! [`Client::fetch`] is the one loop. What it decides by is pure (`retry`, `backoff`,
 //! `rate_limit`), what it sends through is one trait ([`Transport`]). Credentials are attached only
-//! to requests to the origin of `base_url`.
+//! to requests to the origin of `base_url` and to hosts that are allowed by name.
 
 mod auth;
 mod backoff;
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    /// Requests that may be under way at the same time.
+    /// Returns how many requests may be under way at the same time.
     pub fn concurrency(&self) -> usize {
         self.spec.concurrency
     }

@@ -39,8 +39,8 @@ pub(super) enum Grant {
     RefreshToken(Secret),
 }
 
-/// The rotated token of this run, that of the file, or the one to begin with; a new one is kept in
-/// the file.
+/// Returns the rotated token of this run, that of the file, or the one to begin with; a new one is
+/// kept in the file.
 pub(super) async fn fetch_by_refresh_token(
     spec: &RefreshTokenSpec,
     rotated: Option<&Secret>,
@@ -151,7 +151,7 @@ fn refused(
     }
 }
 
-/// What the server must not make us show, whatever it answers.
+/// Returns what the server must not make us show, whatever it answers.
 fn secrets_of(spec: &OAuth2Spec, grant: &Grant) -> Vec<String> {
     let fields = spec.request_data.iter().filter(|(name, _)| !PUBLIC_FIELDS.contains(&name.as_str()));
     let token = match grant {
@@ -197,8 +197,8 @@ impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
     }
 }
 
-/// Whether a final failure is the server's word on the client (RFC 6749 §5.2), which is worth
-/// reading. A status that is tried again (429) speaks of the server instead.
+/// Returns whether a final failure is the server's word on the client (RFC 6749 §5.2), which is
+/// worth reading. A status that is tried again (429) speaks of the server instead.
 fn is_refusal(failure: &Failure, retried: &[StatusCode]) -> bool {
     match &failure.cause {
         Cause::Status(response) => {
@@ -211,8 +211,8 @@ fn is_refusal(failure: &Failure, retried: &[StatusCode]) -> bool {
     }
 }
 
-/// The crate takes 200 and JSON content types only; servers also give tokens with 201 or as text.
-/// What the body holds decides.
+/// Makes an answer what the crate takes: 200 and JSON content types only, though servers also give
+/// tokens with 201 or as text. What the body holds decides.
 fn as_the_crate_wants_it(response: http::Response<Bytes>) -> HttpResponse {
     let mut response = response.map(|body| body.to_vec());
     *response.status_mut() = StatusCode::OK;
@@ -236,7 +236,7 @@ impl ClassifyText for serde_json::Error {
     }
 }
 
-/// A form in which the last value of a name replaces the ones before, so that
+/// Returns a form in which the last value of a name replaces the ones before, so that
 /// `access_token_request_data` may override any field, as dlt lets it.
 fn last_of_each_name(form: &[u8]) -> String {
     let fields: Vec<(String, String)> = url::form_urlencoded::parse(form).into_owned().collect();

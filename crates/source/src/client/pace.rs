@@ -51,24 +51,24 @@ impl Pace {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    /// The API took a request.
+    /// Notes that the API took a request.
     pub(super) fn succeeded(&mut self) {
         self.allowed = (self.allowed + 1.0 / self.allowed).min(self.concurrency);
     }
 
-    /// The API said that there are too many requests; nobody starts before `until`.
+    /// Notes that the API said that there are too many requests; nobody starts before `until`.
     pub(super) fn slow_down(&mut self, until: Duration) {
         self.allowed = (self.allowed / 2.0).max(1.0);
         self.pause(until);
     }
 
-    /// Nobody starts before `until`.
+    /// Lets nobody start before `until`.
     pub(super) fn pause(&mut self, until: Duration) {
         self.paused_until = self.paused_until.max(until);
     }
 }
 
-/// How long an answer says that its budget is used up: no request remains until the reset.
+/// Returns how long an answer says that its budget is used up: no request remains until the reset.
 /// Understands `RateLimit-Remaining` and `-Reset`, `X-RateLimit-Remaining` and `-Reset` (seconds
 /// from now, or since 1970), and `RateLimit` in its written forms
 /// (draft-ietf-httpapi-ratelimit-headers: `limit=…, remaining=…, reset=…`, and `"name";r=…;t=…`).

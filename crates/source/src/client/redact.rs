@@ -41,7 +41,7 @@ const SECRET_ENDS: &[&str] = &[
     "subscriptionkey",
 ];
 
-/// Whether a parameter or header of that name usually carries a secret.
+/// Returns whether a parameter or header of that name usually carries a secret.
 pub fn is_secret_name(name: &str) -> bool {
     let plain: String =
         name.chars().filter(|character| !"-_.".contains(*character)).map(|c| c.to_ascii_lowercase()).collect();
@@ -56,7 +56,7 @@ pub(crate) struct SafeUrl<'a> {
 }
 
 impl<'a> SafeUrl<'a> {
-    /// `more_secrets` are names of further secret parameters.
+    /// Takes a URL; `more_secrets` are names of further secret parameters.
     pub(crate) fn new(url: &'a Url, more_secrets: &'a [String]) -> Self {
         Self { url, more_secrets }
     }

@@ -61,8 +61,8 @@ impl ApiRequest {
         url
     }
 
-    /// The client's headers with the request's own on top. Without `with_credentials`, those of the
-    /// client's that usually carry credentials stay at home.
+    /// Returns the client's headers with the request's own on top. Without `with_credentials`,
+    /// those of the client's that usually carry credentials stay at home.
     pub(super) fn headers(&self, client: &[Header], with_credentials: bool) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));

@@ -69,7 +69,7 @@ impl RetryState {
         self.since.get_or_insert(now);
     }
 
-    /// How long the tries have taken at `now`, waits included.
+    /// Returns how long the tries have taken at `now`, waits included.
     pub(super) fn since_first(&self, now: Duration) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
@@ -112,7 +112,7 @@ impl RetryState {
     }
 }
 
-/// Whether a failure without a whole answer may pass by itself.
+/// Returns whether a failure without a whole answer may pass by itself.
 pub(super) fn is_passing(kind: TransportErrorKind) -> bool {
     match kind {
         TransportErrorKind::Connect
@@ -126,8 +126,8 @@ pub(super) fn is_passing(kind: TransportErrorKind) -> bool {
     }
 }
 
-/// The wait that the server asks for: whole seconds or an HTTP date (RFC 9110 §10.2.3). A date in
-/// the past asks for nothing.
+/// Returns the wait that the server asks for: whole seconds or an HTTP date (RFC 9110 §10.2.3). A
+/// date in the past asks for nothing.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {

@@ -62,7 +62,7 @@ impl Secrets {
         }
     }
 
-    /// All of them, and those in `request`.
+    /// Returns all of them, and those in `request`.
     pub(super) fn with_those_of(&self, request: &http::Request<Bytes>) -> Vec<String> {
         let known = self.known();
         let mut secrets: Vec<String> = known.of_auth.iter().chain(&known.given).cloned().collect();
@@ -88,13 +88,13 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// Whether a request header may be shown as it is.
+/// Returns whether a request header may be shown as it is.
 pub fn is_harmless_header(name: &HeaderName) -> bool {
     HARMLESS_HEADERS.contains(name) || name.as_str().ends_with("version")
 }
 
-/// Headers as they go out: each value that may be secret, and what stands behind a scheme or in a
-/// cookie alone.
+/// Adds headers as they go out: each value that may be secret, and what stands behind a scheme
+/// or in a cookie alone.
 fn of_headers(headers: &HeaderMap, secrets: &mut Vec<String>) {
     for (name, value) in headers.iter().filter(|(name, _)| !is_harmless_header(name)) {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -120,7 +120,7 @@ fn of_url(uri: &http::Uri, secrets: &mut Vec<String>) {
     secrets.extend(pairs.map(|(_, value)| value.into_owned()));
 }
 
-/// The fields of a form or of JSON that are secret by their names.
+/// Returns the fields of a form or of JSON that are secret by their names.
 fn of_request_body(body: &[u8], is_secret: fn(&str) -> bool, secrets: &mut Vec<String>) {
     if let Ok(mut value) = serde_json::from_slice::<Value>(body) {
         hide(&mut value, &|name, _| name.is_some_and(is_secret), &mut |secret| secrets.push(secret.to_owned()));
@@ -154,7 +154,7 @@ pub fn hide(value: &mut Value, is_secret: &dyn Fn(Option<&str>, &str) -> bool, t
     walk(value, None, is_secret, tell);
 }
 
-/// What `auth` keeps secret.
+/// Returns what `auth` keeps secret.
 pub fn secrets_of(auth: &Auth) -> Vec<String> {
     let of_client = |spec: &OAuth2Spec| {
         let extra = spec.request_data.iter().filter(|(name, _)| is_secret_name(name));

@@ -139,8 +139,8 @@ impl Sender {
         }
     }
 
-    /// One try, in a turn that [`Self::wait_for_turn`] gave. Waits for the back-off after it when
-    /// another one is worth it.
+    /// Returns one try, in a turn that [`Self::wait_for_turn`] gave. Waits for the back-off after
+    /// it when another one is worth it.
     pub(super) async fn attempt(
         &self,
         turn: Option<Turn<'_>>,
@@ -255,8 +255,8 @@ impl Sender {
     }
 }
 
-/// The first action that an answer fits, as in dlt: by status, by a string within the body, or by
-/// both.
+/// Returns the first action that an answer fits, as in dlt: by status, by a string within the body,
+/// or by both.
 fn action_on(response: &http::Response<Bytes>, actions: &[ResponseAction]) -> Option<Action> {
     let fits = |action: &&ResponseAction| {
         action.status.is_none_or(|status| status == response.status())
@@ -270,7 +270,7 @@ fn contains(body: &[u8], content: &[u8]) -> bool {
 }
 
 impl Failure {
-    /// The status of the answer that the request failed with.
+    /// Returns the status of the answer that the request failed with.
     pub(super) fn status(&self) -> Option<StatusCode> {
         match &self.cause {
             Cause::Status(response) => Some(response.status()),
@@ -278,7 +278,7 @@ impl Failure {
         }
     }
 
-    /// The failure as facts; `place` is the request's method and redacted URL.
+    /// Returns the failure as facts; `place` is the request's method and redacted URL.
     pub(super) fn facts(&self, place: &str) -> HttpFailure {
         let (method, url) = place.split_once(' ').unwrap_or(("", place));
         let mut facts = HttpFailure::new(method, url);
@@ -289,7 +289,7 @@ impl Failure {
         facts
     }
 
-    /// The failure for the operator; `place` is the request's method and redacted URL.
+    /// Returns the failure for the operator; `place` is the request's method and redacted URL.
     pub(super) fn into_error(self, place: &str, asked: Asked) -> Error {
         let facts = self.facts(place);
         let tries = match self.tries {
@@ -310,7 +310,7 @@ impl Failure {
 }
 
 impl Asked {
-    /// Where the address is written.
+    /// Returns where the address is written.
     fn address(self) -> &'static str {
         match self {
             Self::Api { .. } => "client.base_url and endpoint.path",

@@ -61,8 +61,8 @@ impl TokenCache {
         Self { source, cached: Mutex::default() }
     }
 
-    /// The cached token, or a fresh one when there is none, it is about to expire, or it is the
-    /// `refused` one.
+    /// Returns the cached token, or a fresh one when there is none, it is about to expire, or it is
+    /// the `refused` one.
     pub(super) async fn get(&self, sender: &Sender, resource: &str, refused: Option<u64>) -> Result<IssuedToken> {
         let mut cached = self.cached.lock().await;
         let usable = cached

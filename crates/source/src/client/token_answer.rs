@@ -17,7 +17,7 @@ pub(super) struct Fetched {
     pub(super) refresh_token: Option<Secret>,
 }
 
-/// The answer of a token endpoint holds no token.
+/// Returns the error of an answer of a token endpoint that holds no token.
 pub(super) fn no_token(place: &str, what: &str) -> Error {
     Error::auth(format!("{place} did not answer with a token"))
         .with_source(std::io::Error::other(what.to_owned()))

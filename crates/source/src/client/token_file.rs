@@ -6,7 +6,7 @@ use std::path::Path;
 use lakefeed_model::error::{Error, Result};
 use lakefeed_model::secret::Secret;
 
-/// The refresh token that an earlier run kept.
+/// Returns the refresh token that an earlier run kept.
 pub(super) fn read(file: &Path) -> Result<Option<Secret>> {
     match std::fs::read_to_string(file) {
         Ok(text) => Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(Secret::new)),
@@ -31,6 +31,12 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
+/// Makes the file's new name last a loss of power.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    // Elsewhere a folder cannot be opened as a file, and names last without it.
+    if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
 /// Keeps a rotated refresh token: the old one may be void from now on, so the file is replaced as a
 /// whole or not at all.
 pub(super) fn keep(file: &Path, token: &Secret) -> Result<()> {
@@ -40,7 +46,7 @@ pub(super) fn keep(file: &Path, token: &Secret) -> Result<()> {
         temporary.write_all(token.expose().as_bytes())?;
         temporary.as_file().sync_all()?;
         temporary.persist(file).map_err(|error| error.error)?;
-        Ok::<_, std::io::Error>(())
+        sync_folder(folder_of(file))
     };
     replace().map_err(|error| {
         Error::auth(format!("the rotated refresh token cannot be kept in {}", file.display()))

@@ -22,7 +22,7 @@ const REDIRECTS_MAX: usize = 10;
 /// Sends a request and returns the whole answer.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// One exchange, without a second try.
+    /// Returns one exchange, without a second try.
     async fn send(
         &self,
         request: http::Request<Bytes>,
@@ -95,7 +95,7 @@ pub enum TransportErrorKind {
 }
 
 impl TransportError {
-    /// A failure of a kind, in words.
+    /// Returns a failure of a kind, in words.
     pub fn new(kind: TransportErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), cause: None }
     }
@@ -136,8 +136,8 @@ impl ReqwestTransport {
         Self { proxies: proxies(environment), trusts_machine: environment.trusts_machine(), clients: Mutex::default() }
     }
 
-    /// The client for addresses with or without TLS. The roots of trust are read when the first
-    /// address wants them: that takes milliseconds.
+    /// Returns the client for addresses with or without TLS. The roots of trust are read when the
+    /// first address wants them: that takes milliseconds.
     fn client(&self, timeouts: Timeouts, with_tls: bool) -> Result<reqwest::Client, TransportError> {
         let key = (timeouts.connect.as_nanos(), timeouts.read.as_nanos(), with_tls);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -205,7 +205,7 @@ impl ReqwestTransport {
     }
 }
 
-/// The proxies of the usual variables, by curl's rules. What is no URL is no proxy.
+/// Returns the proxies of the usual variables, by curl's rules. What is no URL is no proxy.
 fn proxies(environment: &Environment) -> Vec<reqwest::Proxy> {
     let excluded = environment.first_of(&["NO_PROXY", "no_proxy"]).and_then(reqwest::NoProxy::from_string);
     // A client of a CGI program sets `HTTP_PROXY` by a header of its own.
@@ -219,7 +219,7 @@ fn proxies(environment: &Environment) -> Vec<reqwest::Proxy> {
     proxies.into_iter().flatten().flatten().map(|proxy| proxy.no_proxy(excluded.clone())).collect()
 }
 
-/// Where the answer leads, when it is a redirect within the origin of the request.
+/// Returns where the answer leads, when it is a redirect within the origin of the request.
 ///
 /// # Errors
 /// When it leads to another origin, or would turn a POST into a GET, which asks for something else.
@@ -251,7 +251,7 @@ fn redirected(
     uri.map(Some).map_err(|_| TransportError::new(TransportErrorKind::Redirect, "the API redirects to what is no URL"))
 }
 
-/// The answer with all of its body, or an error.
+/// Returns the answer with all of its body, or an error.
 async fn whole(response: reqwest::Response, body_bytes_max: u64) -> Result<http::Response<Bytes>, TransportError> {
     let too_large = || {
         TransportError::new(TransportErrorKind::BodyTooLarge, format!("the body has more than {body_bytes_max} bytes"))
@@ -276,7 +276,7 @@ async fn whole(response: reqwest::Response, body_bytes_max: u64) -> Result<http:
     Ok(http::Response::from_parts(parts, body.freeze()))
 }
 
-/// What a client's error means. `in_body` says that the answer had begun.
+/// Returns what a client's error means. `in_body` says that the answer had begun.
 fn classify(error: reqwest::Error, in_body: bool) -> TransportError {
     let mut causes: Vec<String> = Vec::new();
     let mut next = error.source();

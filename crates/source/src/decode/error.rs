@@ -124,7 +124,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// The error as the operator should see it, for the page at `place`.
+    /// Returns the error as the operator should see it, for the page at `place`.
     pub fn into_error(self, place: &str, content_type: Option<&str>) -> Error {
         if let Self::Gate(error) = self {
             return error.at(place);
@@ -225,7 +225,7 @@ fn selector_hints(keys: &[String], nearest: Option<&str>, detected: bool) -> Vec
 pub(super) const END_OF_BODY: &str = "the end of the body";
 
 impl Position {
-    /// The place after `offset` bytes of `page`.
+    /// Returns the place after `offset` bytes of `page`.
     pub(super) fn of(page: &[u8], offset: usize) -> Self {
         let before = page.get(..offset).unwrap_or(page);
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);

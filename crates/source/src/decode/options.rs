@@ -95,7 +95,7 @@ pub enum TypeMismatches {
 }
 
 impl<'p> PageInput<'p> {
-    /// A page that is one JSON document, of which nothing but its records is wanted.
+    /// Returns a page that is one JSON document, of which nothing but its records is wanted.
     pub fn json(number: u64, body: &'p [u8]) -> Self {
         Self { number, body, format: RecordFormat::Json, questions: Questions::NONE, members: "" }
     }
@@ -108,7 +108,7 @@ impl<'t> From<&'t RecordSchema> for RowTarget<'t> {
 }
 
 impl DecodeOptions {
-    /// Options for pages that are nested `depth_max` levels deep at most.
+    /// Returns options for pages that are nested `depth_max` levels deep at most.
     pub const fn with_depth(depth_max: u32) -> Self {
         Self { depth_max, empty_containers: EmptyContainers::AreValues }
     }

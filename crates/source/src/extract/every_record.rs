@@ -72,7 +72,7 @@ impl Transport for Api {
 }
 
 impl Api {
-    /// An API without faults.
+    /// Returns an API without faults.
     pub(super) fn new(style: Style, count: u64, size: u64) -> Arc<Self> {
         Self::with_faults(style, count, size, Vec::new())
     }
@@ -89,12 +89,12 @@ impl Api {
         })
     }
 
-    /// Requests so far.
+    /// Returns how many requests were sent so far.
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// From now on, the page that holds this record is written otherwise.
+    /// Has the page that holds this record written otherwise from now on.
     pub(super) fn change(&self, record: u64) {
         self.changed.store(record, Ordering::Relaxed);
     }
@@ -178,7 +178,7 @@ impl Reading {
         Self { pages_max, ..self }
     }
 
-    /// With a journal, and a clock that moves with each page.
+    /// Adds a journal, and a clock that moves with each page.
     pub(super) fn with(self, journal: Arc<Journal>, clock: &Arc<ManualClock>, pauses: &[Duration]) -> Self {
         Self { journal: Some(journal), clock: Arc::clone(clock), pauses: pauses.to_vec(), ..self }
     }

@@ -72,8 +72,8 @@ pub struct ListingOutcome {
 }
 
 impl Listing {
-    /// A listing at its first page, with the request that [`render`](super::render) made of its
-    /// endpoint. Nothing is sent yet.
+    /// Returns a listing at its first page, with the request that [`render`](super::render) made of
+    /// its endpoint. Nothing is sent yet.
     pub fn new(
         asked: Asked<'_>,
         slice: ApiRequest,
@@ -113,14 +113,14 @@ impl Listing {
         }
     }
 
-    /// The same listing, with what runs before it have kept; it keeps what it reads.
+    /// Returns the same listing, with what runs before it have kept; it keeps what it reads.
     #[must_use]
     pub fn with_journal(mut self, journal: Option<Arc<Journal>>) -> Self {
         self.fetcher.journal = journal;
         self
     }
 
-    /// How many records the whole listing has, as a page states it.
+    /// Returns how many records the whole listing has, as a page states it.
     pub fn stated_total(&self, meta: &PageMeta) -> Option<u64> {
         self.paginator.stated_total(meta)
     }
@@ -269,7 +269,7 @@ impl Listing {
         }
     }
 
-    /// The end of a listing whose last page was accepted.
+    /// Returns the end of a listing whose last page was accepted.
     ///
     /// # Errors
     /// `Incomplete` when it was not read whole.
@@ -337,7 +337,7 @@ impl Listing {
     }
 }
 
-/// What headers say of something that the paginator wants to know.
+/// Returns what headers say of something that the paginator wants to know.
 fn look_up(headers: &HeaderMap, wanted: &HeaderLookup) -> Lookup {
     let found = match wanted {
         HeaderLookup::Value(name) => {

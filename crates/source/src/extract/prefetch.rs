@@ -32,12 +32,12 @@ struct Flight {
 }
 
 impl Prefetch {
-    /// Pages on their way.
+    /// Returns pages on their way.
     pub(super) fn len(&self) -> usize {
         self.flying.len()
     }
 
-    /// How many pages may be on their way when one has `page_bytes`.
+    /// Returns how many pages may be on their way when one has `page_bytes`.
     pub(super) fn window(concurrency: usize, page_bytes: usize) -> usize {
         concurrency.min(BYTES_AHEAD_MAX / page_bytes.max(1)).max(1)
     }
@@ -48,8 +48,8 @@ impl Prefetch {
         self.flying.push_back(Flight { page, task });
     }
 
-    /// The answer for `page`, when it is the next one on its way. Otherwise the prediction was
-    /// wrong, and all that is on its way is dropped.
+    /// Returns the answer for `page`, when it is the next one on its way. Otherwise the prediction
+    /// was wrong, and all that is on its way is dropped.
     pub(super) async fn take(&mut self, page: &PageRequest) -> Option<Result<Got>> {
         let mut flight = self.flying.pop_front()?;
         if flight.page != *page {

@@ -11,7 +11,7 @@ use super::paginator::Paginator;
 use crate::spec::{FollowFrom, FollowSpec, FollowTo, PageNumberSpec, Placement};
 use lakefeed_model::spec::JsonPath;
 
-/// The paginator that the first page asks for, and the page as that paginator sees it.
+/// Returns the paginator that the first page asks for, and the page as that paginator sees it.
 pub(super) fn detect(page: &PageMeta) -> (Paginator, PageMeta) {
     let hints = page.hints.as_deref().cloned().unwrap_or_default();
     let seen = |values: Vec<Lookup>| PageMeta { values, hints: None, ..page.clone() };
@@ -35,7 +35,7 @@ pub(super) fn detect(page: &PageMeta) -> (Paginator, PageMeta) {
     (Paginator::SinglePage, seen(Vec::new()))
 }
 
-/// Whether a value is a URL or an absolute path.
+/// Returns whether a value is a URL or an absolute path.
 fn is_link(value: &Scalar) -> bool {
     matches!(value, Scalar::Text(text) if text.starts_with("http://") || text.starts_with("https://") || text.starts_with('/'))
 }

@@ -33,7 +33,7 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// A listing at its first page.
+    /// Returns a listing at its first page.
     pub fn new(spec: &FollowSpec) -> Self {
         Self { spec: spec.clone(), next: None, landmark: None, since: 0, until: 1 }
     }
@@ -64,7 +64,7 @@ impl Follow {
         }
     }
 
-    /// Whether `page` says that there is another one, where it has a word for it.
+    /// Returns whether `page` says that there is another one, where it has a word for it.
     pub(super) fn says_more(&self, page: &PageMeta) -> Option<bool> {
         self.spec.has_more_path.as_ref()?;
         page.values.first()?.found()?.as_bool()
@@ -93,7 +93,7 @@ impl Follow {
         Ok(Step::Fetch(self.request()))
     }
 
-    /// What leads to the next page; none when nothing does.
+    /// Returns what leads to the next page; none when nothing does.
     fn token(&self, page: &PageMeta) -> Result<Option<Scalar>, PaginationError> {
         let (found, option, path) = match &self.spec.from {
             FollowFrom::Body(path) => {
@@ -138,7 +138,7 @@ impl Follow {
     }
 }
 
-/// A value that can be sent.
+/// Returns a value that can be sent.
 fn sendable(value: &Scalar) -> Option<Scalar> {
     match value {
         Scalar::Number(_) | Scalar::Text(_) => Some(value.clone()),

@@ -1,6 +1,6 @@
 //! The `Link` header (RFC 8288).
 
-/// The target of the first link of `header` with the relation `relation`, as it is written.
+/// Returns the target of the first link of `header` with the relation `relation`, as it is written.
 ///
 /// `<https://api.example/events?page=2>; rel="next", <…>; rel="last"`. A `rel` may hold several
 /// relations, in any case; parameters come in any order; commas and semicolons may stand inside
@@ -38,7 +38,7 @@ fn read_parameters<'a>(parameters: &'a str, relation: &str) -> (bool, &'a str) {
     (found, rest.strip_prefix(',').unwrap_or(rest))
 }
 
-/// `name=value`, `name="value"` or `name`, and what follows.
+/// Returns `name=value`, `name="value"` or `name`, and what follows.
 fn read_parameter(text: &str) -> (&str, String, &str) {
     let text = text.trim_start();
     let name_end = text.find(['=', ';', ',']).unwrap_or(text.len());

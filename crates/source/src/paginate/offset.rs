@@ -35,7 +35,7 @@ pub struct Offset {
 }
 
 impl Offset {
-    /// A listing that starts at the spec's first offset.
+    /// Returns a listing that starts at the spec's first offset.
     pub fn new(spec: &OffsetSpec) -> Self {
         Self {
             limit: spec.limit,
@@ -59,7 +59,7 @@ impl Offset {
         PageRequest { values, ..PageRequest::default() }
     }
 
-    /// The page `ahead` pages after the next one, where it is certain to exist.
+    /// Returns the page `ahead` pages after the next one, where it is certain to exist.
     pub(super) fn ahead(&self, ahead: u64, total: u64) -> Option<PageRequest> {
         let offset = self.next_offset.checked_add(ahead.checked_mul(self.limit)?)?;
         let end = total.min(self.maximum_offset.unwrap_or(u64::MAX));
@@ -70,13 +70,13 @@ impl Offset {
         [&self.total_path, &self.has_more_path].into_iter().flatten().cloned().collect()
     }
 
-    /// The total that `page` states, where it states a usable one.
+    /// Returns the total that `page` states, where it states a usable one.
     pub(super) fn stated_total(&self, page: &PageMeta) -> Option<u64> {
         self.total_path.as_ref()?;
         page.values.first()?.found()?.as_u64()
     }
 
-    /// Whether `page` says that there is another one, where it says something usable.
+    /// Returns whether `page` says that there is another one, where it says something usable.
     pub(super) fn says_more(&self, page: &PageMeta) -> Option<bool> {
         self.has_more_path.as_ref()?;
         page.values.get(usize::from(self.total_path.is_some()))?.found()?.as_bool()

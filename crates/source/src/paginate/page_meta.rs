@@ -77,7 +77,7 @@ pub enum Lookup {
 }
 
 impl Lookup {
-    /// The value, if one was found.
+    /// Returns the value, if one was found.
     pub fn found(&self) -> Option<&Scalar> {
         match self {
             Self::Missing => None,
@@ -103,12 +103,13 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    /// An integer.
+    /// Makes an integer.
     pub fn whole(value: u64) -> Self {
         Self::Number(value.to_string())
     }
 
-    /// The value as an integer that is not negative; a numeric text counts, and so does `3.0`.
+    /// Returns the value as an integer that is not negative; a numeric text counts, and so does
+    /// `3.0`.
     pub fn as_u64(&self) -> Option<u64> {
         let (Self::Number(text) | Self::Text(text)) = self else { return None };
         let text = text.trim();
@@ -116,8 +117,8 @@ impl Scalar {
         whole.map_or(text, |(whole, _)| whole).parse().ok()
     }
 
-    /// The value as a boolean; the strings that dlt takes for one count, in any case: `true`,
-    /// `yes`, `t`, `y`, `1` and their opposites.
+    /// Returns the value as a boolean; the strings that dlt takes for one count, in any case:
+    /// `true`, `yes`, `t`, `y`, `1` and their opposites.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
@@ -130,7 +131,7 @@ impl Scalar {
         }
     }
 
-    /// The value as the text of a query parameter; none where there is nothing to send.
+    /// Returns the value as the text of a query parameter; none where there is nothing to send.
     pub fn as_text(&self) -> Option<String> {
         match self {
             Self::Bool(value) => Some(value.to_string()),
@@ -139,8 +140,8 @@ impl Scalar {
         }
     }
 
-    /// Whether the value says that there is no next page: null, false, 0 or an empty text, as in
-    /// dlt.
+    /// Returns whether the value says that there is no next page: null, false, 0 or an empty text,
+    /// as in dlt.
     pub fn is_nothing(&self) -> bool {
         match self {
             Self::Null | Self::Bool(false) => true,
@@ -150,7 +151,7 @@ impl Scalar {
         }
     }
 
-    /// The value for an error message, cut to a bearable length.
+    /// Returns the value for an error message, cut to a bearable length.
     pub fn describe(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),

@@ -24,12 +24,12 @@ pub struct PageNumber {
 }
 
 impl PageNumber {
-    /// A listing that starts at the spec's first page.
+    /// Returns a listing that starts at the spec's first page.
     pub fn new(spec: &PageNumberSpec) -> Self {
         Self { spec: spec.clone(), next_page: spec.page, base_is_guessed: false }
     }
 
-    /// A listing whose first page came without asking for a number.
+    /// Returns a listing whose first page came without asking for a number.
     pub(super) fn detected(spec: &PageNumberSpec, base_is_guessed: bool) -> Self {
         Self { spec: spec.clone(), next_page: spec.page, base_is_guessed }
     }
@@ -39,7 +39,7 @@ impl PageNumber {
         PageRequest { values: vec![value], ..PageRequest::default() }
     }
 
-    /// The page after the next one `ahead` pages on, where it is certain to exist.
+    /// Returns the page after the next one `ahead` pages on, where it is certain to exist.
     pub(super) fn ahead(&self, ahead: u64, pages_total: u64) -> Option<PageRequest> {
         if self.base_is_guessed {
             return None;
@@ -53,7 +53,7 @@ impl PageNumber {
         [&self.spec.total_path, &self.spec.has_more_path].into_iter().flatten().cloned().collect()
     }
 
-    /// The number of pages that `page` states.
+    /// Returns the number of pages that `page` states.
     pub(super) fn stated_pages(&self, page: &PageMeta) -> Option<u64> {
         self.spec.total_path.as_ref()?;
         page.values.first()?.found()?.as_u64()
@@ -64,8 +64,8 @@ impl PageNumber {
         page.values.get(usize::from(self.spec.total_path.is_some()))?.found()?.as_bool()
     }
 
-    /// The request to go on with when the last page turned out to be the one before it once more,
-    /// where that only means that the API counts from 1.
+    /// Returns the request to go on with when the last page turned out to be the one before it once
+    /// more, where that only means that the API counts from 1.
     pub(super) fn count_from_one(&mut self) -> Option<PageRequest> {
         if !self.base_is_guessed || self.next_page != self.spec.base_page + 1 {
             return None;

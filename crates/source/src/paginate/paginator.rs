@@ -27,7 +27,7 @@ pub enum Paginator {
 }
 
 impl Paginator {
-    /// The machine of a resource's pagination, at its start.
+    /// Returns the machine of a resource's pagination, at its start.
     pub fn new(spec: &PaginationSpec) -> Self {
         match spec {
             PaginationSpec::SinglePage => Self::SinglePage,
@@ -38,7 +38,8 @@ impl Paginator {
         }
     }
 
-    /// The request for the first page or, after a resume, for the first one that was not accepted.
+    /// Returns the request for the first page or, after a resume, for the first one that was not
+    /// accepted.
     pub fn first(&self) -> PageRequest {
         match self {
             Self::SinglePage | Self::Auto => PageRequest::default(),
@@ -60,7 +61,7 @@ impl Paginator {
         Questions { lookups, wants_hints: *self == Self::Auto }
     }
 
-    /// What [`Self::next`] wants to know of a page's headers, in the order of
+    /// Returns what [`Self::next`] wants to know of a page's headers, in the order of
     /// [`PageMeta::headers`].
     pub fn header_lookups(&self) -> Vec<HeaderLookup> {
         match self {
@@ -91,8 +92,8 @@ impl Paginator {
         }
     }
 
-    /// The request to go on with when the last page is the one before it once more, where that has
-    /// a harmless meaning.
+    /// Returns the request to go on with when the last page is the one before it once more, where
+    /// that has a harmless meaning.
     pub fn after_repetition(&mut self) -> Option<PageRequest> {
         match self {
             Self::PageNumber(pages) => pages.count_from_one(),
@@ -100,8 +101,8 @@ impl Paginator {
         }
     }
 
-    /// The request `ahead` pages after the next one, where the last page states a total that makes
-    /// it certain. What [`Self::next`] says when it comes to that page is what counts.
+    /// Returns the request `ahead` pages after the next one, where the last page states a total
+    /// that makes it certain. What [`Self::next`] says when it comes to that page is what counts.
     pub fn ahead(&self, ahead: u64, page: &PageMeta) -> Option<PageRequest> {
         match self {
             Self::SinglePage | Self::Auto | Self::Follow(_) => None,
@@ -110,8 +111,8 @@ impl Paginator {
         }
     }
 
-    /// How many records the page says that the whole listing has, counted from the listing's first
-    /// record.
+    /// Returns how many records the page says that the whole listing has, counted from the
+    /// listing's first record.
     pub fn stated_total(&self, page: &PageMeta) -> Option<u64> {
         match self {
             // One page is all that was found; where it speaks of more records, there are other
@@ -126,7 +127,7 @@ impl Paginator {
         }
     }
 
-    /// Whether the page says that there is another one, where it says so.
+    /// Returns whether the page says that there is another one, where it says so.
     pub fn says_more(&self, page: &PageMeta) -> Option<bool> {
         match self {
             Self::SinglePage => None,
@@ -138,7 +139,7 @@ impl Paginator {
         }
     }
 
-    /// How many records a page is asked to hold, where the listing asks for a number.
+    /// Returns how many records a page is asked to hold, where the listing asks for a number.
     pub fn page_size(&self) -> Option<u64> {
         match self {
             Self::SinglePage | Self::Auto | Self::PageNumber(_) | Self::Follow(_) => None,

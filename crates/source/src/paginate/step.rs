@@ -90,7 +90,7 @@ pub enum PaginationError {
 }
 
 impl StopReason {
-    /// The reason as it is written in reports.
+    /// Returns the reason as it is written in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SinglePage => "single_page",

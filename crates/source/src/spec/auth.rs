@@ -50,7 +50,7 @@ pub enum Auth {
 }
 
 impl Auth {
-    /// Where tokens are fetched, where they are.
+    /// Returns where tokens are fetched, where they are.
     pub fn token_url(&self) -> Option<&Url> {
         match self {
             Self::OAuth2ClientCredentials(spec) => Some(&spec.token_url),
@@ -61,7 +61,7 @@ impl Auth {
         }
     }
 
-    /// The name of the query parameter that carries a secret, where there is one.
+    /// Returns the name of the query parameter that carries a secret, where there is one.
     pub fn secret_parameter(&self) -> Option<&str> {
         match self {
             Self::ApiKey { name, location: ApiKeyLocation::Query, .. } => Some(name),

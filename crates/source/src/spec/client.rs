@@ -33,8 +33,8 @@ pub struct ClientSpec {
 }
 
 impl ClientSpec {
-    /// Whether credentials may go to `url`, and links may lead there: to the origin of `base_url`
-    /// and to `allowed_hosts`.
+    /// Returns whether credentials may go to `url`, and links may lead there: to the origin of
+    /// `base_url` and to `allowed_hosts`.
     pub fn trusts(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         let with_port = url.port().map(|port| format!("{host}:{port}"));
@@ -42,13 +42,14 @@ impl ClientSpec {
         url.origin() == self.base_url.origin() || self.allowed_hosts.iter().any(is_allowed)
     }
 
-    /// Whether `url` may be asked without encryption on the way: https, or loopback, or allowed.
+    /// Returns whether `url` may be asked without encryption on the way: https, or loopback, or
+    /// allowed.
     pub fn is_private_enough(&self, url: &Url) -> bool {
         self.allow_http || url.scheme() == "https" || is_loopback(url)
     }
 }
 
-/// Whether a URL leads to this very machine.
+/// Returns whether a URL leads to this very machine.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

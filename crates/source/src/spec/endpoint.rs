@@ -61,7 +61,7 @@ pub enum RecordFormat {
 }
 
 impl RecordFormat {
-    /// The format of a page, by its content type.
+    /// Returns the format of a page, by its content type.
     pub fn of_content_type(content_type: Option<&str>) -> Self {
         let kind = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
         let lines = [
@@ -95,7 +95,7 @@ pub enum EndpointUrl {
 }
 
 impl EndpointUrl {
-    /// The URL, where it is always the same.
+    /// Returns the URL, where it is always the same.
     pub fn as_fixed(&self) -> Option<&Url> {
         match self {
             Self::Fixed(url) => Some(url),
@@ -139,7 +139,8 @@ pub enum Action {
     Retry,
 }
 
-/// Base and path with exactly one `/` between; a path that is an http(s) URL stands for itself.
+/// Joins base and path with exactly one `/` between; a path that is an http(s) URL stands for
+/// itself.
 ///
 /// # Errors
 /// When the two do not make a URL.

@@ -62,17 +62,17 @@ const INCREMENTAL_VALUES: [(&str, IncrementalValue); 5] = [
 ];
 
 impl Template {
-    /// A template without places.
+    /// Returns a template without places.
     pub fn literal(text: impl Into<String>) -> Self {
         Self { parts: vec![TemplatePart::Literal(text.into())] }
     }
 
-    /// A template that is one place.
+    /// Returns a template that is one place.
     pub fn placeholder(placeholder: Placeholder) -> Self {
         Self { parts: vec![TemplatePart::Placeholder(placeholder)] }
     }
 
-    /// A template of `parts`.
+    /// Returns a template of `parts`.
     pub fn new(parts: Vec<TemplatePart>) -> Self {
         Self { parts }
     }
@@ -114,12 +114,12 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The pieces, in order.
+    /// Returns the pieces, in order.
     pub fn parts(&self) -> &[TemplatePart] {
         &self.parts
     }
 
-    /// The places, in order.
+    /// Returns the places, in order.
     pub fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.parts.iter().filter_map(|part| match part {
             TemplatePart::Placeholder(placeholder) => Some(placeholder),
@@ -127,7 +127,7 @@ impl Template {
         })
     }
 
-    /// The text of a template without places.
+    /// Returns the text of a template without places.
     pub fn as_literal(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -136,7 +136,7 @@ impl Template {
         }
     }
 
-    /// The placeholder of a template that is nothing else.
+    /// Returns the placeholder of a template that is nothing else.
     pub fn as_placeholder(&self) -> Option<&Placeholder> {
         match self.parts.as_slice() {
             [TemplatePart::Placeholder(placeholder)] => Some(placeholder),
@@ -144,8 +144,8 @@ impl Template {
         }
     }
 
-    /// Whether a path with this text leads to a single entity: its last segment has a place, as in
-    /// `posts/{id}`, `posts/{id}.json` or `posts/{id}/`.
+    /// Returns whether a path with this text leads to a single entity: its last segment has a
+    /// place, as in `posts/{id}`, `posts/{id}.json` or `posts/{id}/`.
     pub fn leads_to_single_entity(&self) -> bool {
         let mut has_place = false;
         let mut is_after_slash = false;
@@ -170,7 +170,7 @@ impl Template {
     }
 }
 
-/// `{{name}}`: what is between, and what follows.
+/// Returns what is between the braces of `{{name}}`, and what follows.
 fn escaped(at: &str) -> Option<(&str, &str)> {
     let inner = at.strip_prefix("{{")?;
     let end = inner.find(['{', '}'])?;
@@ -178,7 +178,7 @@ fn escaped(at: &str) -> Option<(&str, &str)> {
     Some((inner, after.strip_prefix("}}")?))
 }
 
-/// `{name}`: what is between, and what follows.
+/// Returns what is between the braces of `{name}`, and what follows.
 fn single(at: &str) -> Option<(&str, &str)> {
     let inner = at.strip_prefix('{')?;
     let end = inner.find(['{', '}'])?;

@@ -18,7 +18,8 @@ pub(super) struct CursorRange {
 }
 
 impl CursorRange {
-    /// The part of a transform for the records of `resource`; `None` where they have no cursor.
+    /// Returns the part of a transform for the records of `resource`; `None` where they have no
+    /// cursor.
     pub(super) fn of(resource: &ResourceSpec, shapes: Option<&Shapes>, run: Option<CursorRun>) -> Option<Self> {
         let Incremental::Cursor(spec) = resource.endpoint.incremental.as_ref()?;
         Some(Self { path: spec.cursor_path.clone(), key: key_paths(spec, resource, shapes), run: run? })
@@ -33,8 +34,8 @@ impl CursorRange {
     }
 }
 
-/// Where the key of a record is. None where it is not known: then all of a record tells it from
-/// others.
+/// Returns where the key of a record is. None where it is not known: then all of a record tells it
+/// from others.
 fn key_paths(spec: &CursorSpec, resource: &ResourceSpec, shapes: Option<&Shapes>) -> Vec<JsonPath> {
     match (&spec.key, shapes) {
         (Some(own), _) => own.iter().map(|name| JsonPath::keys([name.clone()])).collect(),
@@ -46,7 +47,7 @@ fn key_paths(spec: &CursorSpec, resource: &ResourceSpec, shapes: Option<&Shapes>
     }
 }
 
-/// A raw JSON scalar as a cursor value; null and containers are none.
+/// Returns a raw JSON scalar as a cursor value; null and containers are none.
 fn cursor_value(raw: &str) -> Option<CursorValue> {
     match raw.as_bytes().first()? {
         b'"' => Some(CursorValue::Text(plain_text(raw))),
@@ -55,7 +56,7 @@ fn cursor_value(raw: &str) -> Option<CursorValue> {
     }
 }
 
-/// What tells a record from others with the same cursor value: its key, or all of it.
+/// Returns what tells a record from others with the same cursor value: its key, or all of it.
 fn hash_of(record: RawRecord<'_>, key: &[JsonPath]) -> u128 {
     if key.is_empty() {
         return XxHash3_128::oneshot(record.text().as_bytes());

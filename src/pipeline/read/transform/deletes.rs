@@ -39,7 +39,7 @@ impl DeleteRule {
         })
     }
 
-    /// What is known of a record that deletes, as JSON; `None` for one that does not.
+    /// Returns what is known of a record that deletes, as JSON; `None` for one that does not.
     pub(super) fn text_of(&self, record: RawRecord<'_>) -> Result<Option<String>, ExpressionError> {
         if !self.is_marked(record) && !self.is_meant(record)? {
             return Ok(None);
@@ -53,7 +53,7 @@ impl DeleteRule {
         Ok(Some(format!("{{{}}}", members.join(","))))
     }
 
-    /// dlt's rule: true in a column of booleans, anything but null in any other.
+    /// Follows dlt's rule: true in a column of booleans, anything but null in any other.
     fn is_marked(&self, record: RawRecord<'_>) -> bool {
         let value = self.marker.as_ref().and_then(|marker| marker.find(record));
         value.is_some_and(|raw| !matches!(raw, "null" | "false" | "\"false\""))

@@ -34,7 +34,7 @@ pub(crate) struct RecordTransform {
 }
 
 impl RecordTransform {
-    /// A transform over `cursor`, which collects for `children` when there are any.
+    /// Returns a transform over `cursor`, which collects for `children` when there are any.
     /// Which fields the columns of the key are is known from `shapes`.
     pub(crate) fn new(
         resource: &ResourceSpec,
@@ -47,8 +47,8 @@ impl RecordTransform {
         Self { from_parent: Arc::default(), cursor, steps: resource.processing_steps.clone(), deletes, children }
     }
 
-    /// A transform that only applies the processing steps: what was decided about a record before
-    /// it was refused is not decided again.
+    /// Returns a transform that only applies the processing steps: what was decided about a record
+    /// before it was refused is not decided again.
     pub(crate) fn of_steps(resource: &ResourceSpec, shapes: Option<&Shapes>) -> Self {
         let deletes = DeleteRule::of(resource, shapes);
         Self {
@@ -60,12 +60,13 @@ impl RecordTransform {
         }
     }
 
-    /// Whether there is anything to decide; without it, records go straight to their columns.
+    /// Returns whether there is anything to decide; without it, records go straight to their
+    /// columns.
     pub(crate) fn is_needed(&self) -> bool {
         self.cursor.is_some() || !self.steps.is_empty() || self.deletes.is_some() || self.children.is_some()
     }
 
-    /// The records that follow belong to another slice.
+    /// Begins another slice, to which the records that follow belong.
     pub(crate) fn enter(&mut self, slice: &SliceContext) {
         self.from_parent.clone_from(&slice.from_parent);
         if let Some(cursor) = &mut self.cursor {
@@ -76,31 +77,31 @@ impl RecordTransform {
         }
     }
 
-    /// The members that every record of the present slice has behind its own, as an object; empty
-    /// for none.
+    /// Returns the members that every record of the present slice has behind its own, as an object;
+    /// empty for none.
     pub(crate) fn members(&self) -> Arc<str> {
         Arc::clone(&self.from_parent)
     }
 
-    /// The cursor, where there is one.
+    /// Returns the cursor, where there is one.
     pub(crate) fn cursor(&self) -> Option<&CursorRun> {
         self.cursor.as_ref().map(|cursor| &cursor.run)
     }
 
-    /// The pages that follow were not there when the listing was begun: see
-    /// [`CursorRun::freeze_cursor`].
+    /// Keeps the cursor where it is: the pages that follow were not there when the listing was
+    /// begun, see [`CursorRun::freeze_cursor`].
     pub(crate) fn freeze_cursor(&mut self) {
         if let Some(cursor) = &mut self.cursor {
             cursor.run.freeze_cursor();
         }
     }
 
-    /// Whether the slice has left the range that the cursor wants.
+    /// Returns whether the slice has left the range that the cursor wants.
     pub(crate) fn is_past_range(&self) -> bool {
         self.cursor.as_ref().is_some_and(|cursor| cursor.run.is_past_range())
     }
 
-    /// What the transform has learned: the cursor, and the keys for the children.
+    /// Returns what the transform has learned: the cursor, and the keys for the children.
     pub(crate) fn into_parts(self) -> (Option<CursorRun>, Option<ParentRows>) {
         (self.cursor.map(|cursor| cursor.run), self.children)
     }

@@ -17,7 +17,7 @@ pub(crate) struct SliceContext {
 }
 
 impl SliceContext {
-    /// The context of a slice of a resource with this parent.
+    /// Returns the context of a slice of a resource with this parent.
     pub(crate) fn of(slice: Slice, parent: Option<&ParentSpec>) -> Self {
         match slice.part {
             Part::Listing => Self::default(),

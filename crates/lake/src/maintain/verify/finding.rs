@@ -88,6 +88,10 @@ impl FindingCode {
                 "delete the snapshot files that do not fit: they are derived from the log, and will be written again"
             }
             Self::StrayFile => "move stray files out of the table's folder: readers who glob take them for rows",
+            Self::RejectsSize => {
+                "restore the file of refused records from a copy; the rows of the table are not touched by it"
+            }
+            Self::StagingLeft => "lakefeed table vacuum deletes what stopped runs have left",
             Self::FileMissing
             | Self::FileSize
             | Self::FileUnreadable
@@ -95,9 +99,7 @@ impl FindingCode {
             | Self::FileSchema
             | Self::KeyRange
             | Self::KeyRepeated
-            | Self::WrongPartition
-            | Self::RejectsSize
-            | Self::StagingLeft => {
+            | Self::WrongPartition => {
                 "restore damaged data files from a copy, or build the table anew: lakefeed run PIPELINE --full-refresh"
             }
         }

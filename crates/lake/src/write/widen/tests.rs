@@ -17,6 +17,7 @@ use crate::testing::world::{TABLE, World};
 use crate::{TableWriter, WriteSpec};
 use lakefeed_model::checkpoint::Checkpoint;
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
+use lakefeed_model::spec::Limits;
 use lakefeed_model::spec::WriteDisposition::{self, Append, Merge};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -145,10 +146,13 @@ proptest! {
         runs in proptest::collection::vec(
             proptest::collection::vec((stage(), proptest::collection::vec(0_i64..12, 0..5)), 1..4), 1..4),
         merges in any::<bool>(),
+        // Keys are spilled with every batch, now and then, and never.
+        merge_index_bytes in prop_oneof![Just(1usize), Just(800), Just(1 << 20)],
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let world = World::in_memory();
+            let mut world = World::in_memory();
+            world.limits = Limits { merge_index_bytes, ..Limits::default() };
             let disposition = if merges { Merge } else { Append };
             let mut table = Stage::default();
             // How often each id is there, and whether its last row had a note.
@@ -277,5 +281,18 @@ async fn a_writer_knows_whether_numbers_that_are_there_are_doubles() {
             let outcome = writer.commit(Checkpoint::full_listing(TABLE)).await.unwrap();
             assert_eq!(outcome.rows.inserted, staged.len() as u64 + 2);
         }
+    }
+}
+
+/// A key that comes twice, in files that are written anew and keys that do not fit into memory.
+#[tokio::test]
+async fn a_key_that_comes_twice_is_there_once_when_its_run_evolves() {
+    let (plain, floats) = (Stage::default(), Stage { floats: true, ..Stage::default() });
+    for merge_index_bytes in [1, 1 << 20] {
+        let mut world = World::in_memory();
+        world.limits = Limits { merge_index_bytes, ..Limits::default() };
+        write(&world, "one", Merge, &vec![(plain, vec![1, 2]), (plain, vec![2, 3]), (floats, vec![3])]).await;
+        let found = read_back(&world, floats).await;
+        assert_eq!(found.values().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1], "{found:?}");
     }
 }

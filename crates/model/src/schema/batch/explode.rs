@@ -29,8 +29,8 @@ struct Unfolded {
 }
 
 impl Parts {
-    /// The rows of the records' own table. The column that says which of them delete stays, where
-    /// there is one.
+    /// Returns the rows of the records' own table. The column that says which of them delete stays,
+    /// where there is one.
     ///
     /// # Errors
     /// When the batch is not of the whole.
@@ -41,8 +41,8 @@ impl Parts {
         batch.project(&kept)
     }
 
-    /// The items of every list of the records of a batch, in the order of [`Parts::children`]. A
-    /// list that is null has none.
+    /// Returns the items of every list of the records of a batch, in the order of
+    /// [`Parts::children`]. A list that is null has none.
     ///
     /// # Errors
     /// When the batch is not of the whole.
@@ -79,7 +79,7 @@ fn unfold(child: &ChildTable, batch: &RecordBatch, around: Option<&Unfolded>) ->
     Ok(Unfolded { records, indexes, values })
 }
 
-/// The items of lists: the row of each, its place in the list of that row, and the items
+/// Returns the items of lists: the row of each, its place in the list of that row, and the items
 /// themselves.
 fn items_of(lists: &ListArray) -> Result<(Vec<u32>, Vec<i64>, ArrayRef), ArrowError> {
     let count = lists.offsets().last().zip(lists.offsets().first()).map_or(0, |(last, first)| last - first);
@@ -141,7 +141,7 @@ fn rows_of(child: &ChildTable, batch: &RecordBatch, items: Unfolded) -> Result<I
 }
 
 impl ChildTable {
-    /// The columns of a batch of the whole that are the key of its records.
+    /// Returns the columns of a batch of the whole that are the key of its records.
     ///
     /// # Errors
     /// When the batch is not of the whole.

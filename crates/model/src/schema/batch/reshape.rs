@@ -20,8 +20,8 @@ pub struct Reshaper {
 }
 
 impl Reshaper {
-    /// A maker of batches of `target`, the Arrow form of `table`, out of those of `records`. Either
-    /// may have the column that says which rows delete.
+    /// Returns a maker of batches of `target`, the Arrow form of `table`, out of those of
+    /// `records`. Either may have the column that says which rows delete.
     ///
     /// # Errors
     /// When the records lack what a column is made of.
@@ -40,7 +40,8 @@ impl Reshaper {
         Ok(Self { target, places })
     }
 
-    /// The rows of `batch` as rows of the table. The fields of an object that is null are null.
+    /// Returns the rows of `batch` as rows of the table. The fields of an object that is null are
+    /// null.
     ///
     /// # Errors
     /// When the batch is not of the schema of the records.
@@ -62,15 +63,15 @@ fn place_of(fields: &Fields, path: &[String]) -> Option<Vec<usize>> {
     Some(places)
 }
 
-/// What is at `place`, null where an object around it is.
+/// Returns what is at `place`, null where an object around it is.
 fn taken(batch: &RecordBatch, place: &[usize]) -> Result<ArrayRef, ArrowError> {
     let foreign = || ArrowError::SchemaError("a batch does not have the shape of its records".to_owned());
     let (first, rest) = place.split_first().ok_or_else(foreign)?;
     within(batch.columns().get(*first).ok_or_else(foreign)?, rest)
 }
 
-/// What is at `place` within objects, null where an object around it is; the array itself where it
-/// is nowhere within.
+/// Returns what is at `place` within objects, null where an object around it is; the array itself
+/// where it is nowhere within.
 pub(crate) fn within(array: &ArrayRef, place: &[usize]) -> Result<ArrayRef, ArrowError> {
     let foreign = || ArrowError::SchemaError("a batch does not have the shape of its records".to_owned());
     let mut array = Arc::clone(array);
@@ -87,7 +88,7 @@ pub(crate) fn within(array: &ArrayRef, place: &[usize]) -> Result<ArrayRef, Arro
     }
 }
 
-/// The same values with the names that `field` has.
+/// Returns the same values with the names that `field` has.
 pub(crate) fn relabelled(array: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
     if array.data_type() == field.data_type() {
         return Ok(Arc::clone(array));

@@ -20,9 +20,9 @@ pub struct Growth<'a> {
     pub undoubled: &'a Places,
 }
 
-/// The columns that hold what `known` holds and what was `seen`. A type only changes at the paths
-/// of `misfits` (`$.a.b`, without the indexes of lists), since what was seen of a page says little
-/// about a column that fits: strings that happen to look like dates are strings still.
+/// Returns the columns that hold what `known` holds and what was `seen`. A type only changes at the
+/// paths of `misfits` (`$.a.b`, without the indexes of lists), since what was seen of a page says
+/// little about a column that fits: strings that happen to look like dates are strings still.
 pub fn grow(known: &[Column], seen: &[Column], growth: Growth<'_>, misfits: &Places) -> Vec<Column> {
     grow_level("$", known, seen, growth, misfits)
 }
@@ -68,9 +68,9 @@ fn grow_type(place: &str, known: &ColumnType, seen: &ColumnType, growth: Growth<
     }
 }
 
-/// Whether integers and doubles meet of which one does not hold the other: a double that is no
-/// column's type yet would lose digits of numbers that are there, and an integer that does not fit
-/// a column of doubles is none.
+/// Returns whether integers and doubles meet of which one does not hold the other: a double that is
+/// no column's type yet would lose digits of numbers that are there, and an integer that does not
+/// fit a column of doubles is none.
 fn is_beyond_doubles(place: &str, known: &ColumnType, seen: &ColumnType, growth: Growth<'_>) -> bool {
     match (known, seen) {
         (whole, ColumnType::Float64) if is_whole(whole) => growth.undoubled.contains(place),
@@ -83,7 +83,7 @@ fn is_whole(column_type: &ColumnType) -> bool {
     matches!(column_type, ColumnType::Int64 | ColumnType::Integer(_))
 }
 
-/// The places at which integers of `known` are doubles in `grown`.
+/// Returns the places at which integers of `known` are doubles in `grown`.
 pub fn new_doubles(known: &[Column], grown: &[Column]) -> Places {
     let mut places = Places::new();
     note_doubles("$", known, grown, &mut places);
@@ -106,7 +106,7 @@ fn note_doubles(place: &str, known: &[Column], grown: &[Column], places: &mut Pl
     }
 }
 
-/// The columns with doubles where integers are at `place`.
+/// Returns the columns with doubles where integers are at `place`.
 pub fn with_doubles_at(place: &str, known: &[Column]) -> Vec<Column> {
     doubled_level("$", place, known)
 }

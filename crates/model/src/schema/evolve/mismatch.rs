@@ -12,7 +12,7 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    /// Whether the first of its fields may make a schema grow.
+    /// Returns whether the first of its fields may make a schema grow.
     pub(super) fn counts(&self) -> bool {
         self.fields.first().is_some_and(|field| field.kind != MismatchKind::Final)
     }

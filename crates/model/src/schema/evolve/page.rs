@@ -50,8 +50,8 @@ pub fn grow_by_page(known: &[Column], seen: &[Column], mismatches: &[Mismatch], 
     columns
 }
 
-/// Whether `columns`, which have grown from `known`, take a field that `known` did not take, of a
-/// record that has the columns `alone` by itself.
+/// Returns whether `columns`, which have grown from `known`, take a field that `known` did not
+/// take, of a record that has the columns `alone` by itself.
 fn takes(known: &[Column], columns: &[Column], field: &MismatchedField, alone: &[Column]) -> bool {
     let Some(now) = type_at("$", columns, &field.path) else { return false };
     let has_changed = type_at("$", known, &field.path) != Some(now);

@@ -19,8 +19,8 @@ pub struct ColumnHint {
 }
 
 impl RecordSchema {
-    /// The schema as `hints` want it. A hint of a column that is not there adds it, at the end,
-    /// when it says the type.
+    /// Returns the schema as `hints` want it. A hint of a column that is not there adds it, at the
+    /// end, when it says the type.
     ///
     /// # Errors
     /// When a type of a hint is none that Arrow has.
@@ -42,7 +42,7 @@ impl RecordSchema {
     }
 }
 
-/// The field to which the keys of `path` lead.
+/// Returns the field to which the keys of `path` lead.
 fn field_at<'c>(columns: &'c mut [Column], path: &[String]) -> Option<&'c mut Column> {
     let (name, rest) = path.split_first()?;
     let column = columns.iter_mut().find(|column| column.name == *name)?;
@@ -56,7 +56,7 @@ fn field_at<'c>(columns: &'c mut [Column], path: &[String]) -> Option<&'c mut Co
 }
 
 impl FieldRules {
-    /// The rules as `hints` want them.
+    /// Returns the rules as `hints` want them.
     #[must_use]
     pub fn with_hints(&self, hints: &[ColumnHint]) -> Self {
         let mut rules = self.clone();

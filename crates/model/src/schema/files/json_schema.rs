@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The type that a (sub)schema means; `None` when it is a problem.
+    /// Returns the type that a (sub)schema means; `None` when it is a problem.
     fn column_type(&mut self, path: &str, schema: &'a Value, depth: usize) -> Option<ColumnType> {
         if depth > DEPTH_MAX {
             self.problem(path, "is nested too deep");
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
         self.own_type(path, schema, depth)
     }
 
-    /// The type that the schema's own words mean.
+    /// Returns the type that the schema's own words mean.
     fn own_type(&mut self, path: &str, schema: &'a Map<String, Value>, depth: usize) -> Option<ColumnType> {
         let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
         match self.kind(path, schema)? {
@@ -207,8 +207,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The one type beside null. A schema without `type` says it by its other words, or means
-    /// anything.
+    /// Returns the one type beside null. A schema without `type` says it by its other words, or
+    /// means anything.
     fn kind(&mut self, path: &str, schema: &'a Map<String, Value>) -> Option<&'a str> {
         match schema.get("type") {
             Some(Value::String(kind)) if kind == "null" => Some("any"),
@@ -271,7 +271,8 @@ impl<'a> Reader<'a> {
         (columns.len() == properties.len()).then_some(ColumnType::Struct(columns))
     }
 
-    /// An object without `properties`: a map where its values have one type, else JSON text.
+    /// Returns an object without `properties`: a map where its values have one type, else JSON
+    /// text.
     fn map(&mut self, path: &str, schema: &'a Map<String, Value>, depth: usize) -> Option<ColumnType> {
         let patterns = schema.get("patternProperties").and_then(Value::as_object);
         let patterns = patterns.into_iter().flatten();
@@ -290,7 +291,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The type of the elements of a list or a map.
+    /// Returns the type of the elements of a list or a map.
     fn element(&mut self, path: &str, schema: &'a Value, depth: usize) -> Option<ColumnType> {
         self.place.push(RuleStep::Element);
         let element = self.column_type(path, schema, depth + 1);
@@ -298,8 +299,8 @@ impl<'a> Reader<'a> {
         element
     }
 
-    /// The parts of `allOf`, `anyOf` or `oneOf` that say something about the shape, with their
-    /// places; none when there are none.
+    /// Returns the parts of `allOf`, `anyOf` or `oneOf` that say something about the shape, with
+    /// their places; none when there are none.
     #[expect(clippy::option_option, reason = "the outer one is a problem, as everywhere here")]
     fn parts(
         &mut self,
@@ -317,7 +318,7 @@ impl<'a> Reader<'a> {
         Some((!parts.is_empty()).then_some(parts))
     }
 
-    /// What fits all of several schemas: objects with the fields of each.
+    /// Returns what fits all of several schemas: objects with the fields of each.
     fn all_of(
         &mut self,
         path: &str,
@@ -364,7 +365,7 @@ impl<'a> Reader<'a> {
         whole
     }
 
-    /// What fits one of several schemas.
+    /// Returns what fits one of several schemas.
     fn alternative(&mut self, alternatives: &[(String, &'a Value)], depth: usize) -> Option<ColumnType> {
         let mut types = Vec::new();
         for (place, alternative) in alternatives {
@@ -426,7 +427,7 @@ impl<'a> Reader<'a> {
         Some(found)
     }
 
-    /// Whether `x-nested: json` says that the value stays JSON text.
+    /// Returns whether `x-nested: json` says that the value stays JSON text.
     fn stays_json(&mut self, path: &str, schema: &Map<String, Value>) -> bool {
         let word = ["x-nested", "nested"].into_iter().find(|word| schema.contains_key(*word));
         let Some(word) = word else { return false };
@@ -459,13 +460,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether a schema means null and nothing else.
+/// Returns whether a schema means null and nothing else.
 fn is_null(schema: &Value) -> bool {
     let is = |word: &str, value: &Value| schema.get(word) == Some(value);
     is("type", &Value::from("null")) || is("const", &Value::Null) || is("enum", &Value::from(vec![Value::Null]))
 }
 
-/// The type of a schema without `type`, by its other words.
+/// Returns the type of a schema without `type`, by its other words.
 fn kind_by_words(schema: &Map<String, Value>) -> &'static str {
     let has = |word: &str| schema.contains_key(word);
     if has("properties") || has("additionalProperties") || has("patternProperties") {
@@ -491,7 +492,7 @@ fn kind_by_words(schema: &Map<String, Value>) -> &'static str {
     }
 }
 
-/// A name as a step of a JSON pointer.
+/// Returns a name as a step of a JSON pointer.
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

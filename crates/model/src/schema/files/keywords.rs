@@ -117,8 +117,8 @@ const SHAPING: &[&str] = &[
     "nested",
 ];
 
-/// Whether a schema says anything about the shape of a value, and not only about which values are
-/// valid.
+/// Returns whether a schema says anything about the shape of a value, and not only about which
+/// values are valid.
 pub(crate) fn has_shape(schema: &Value) -> bool {
     match schema {
         Value::Object(schema) => SHAPING.iter().any(|word| schema.contains_key(*word)),
@@ -127,7 +127,7 @@ pub(crate) fn has_shape(schema: &Value) -> bool {
     }
 }
 
-/// What is wrong with the words of a schema: each with the word and the message.
+/// Returns what is wrong with the words of a schema: each with the word and the message.
 pub(crate) fn problems_of(schema: &Map<String, Value>, is_openapi: bool) -> Vec<(String, String)> {
     let mut problems = Vec::new();
     for (word, value) in schema {
@@ -146,7 +146,7 @@ pub(crate) fn problems_of(schema: &Map<String, Value>, is_openapi: bool) -> Vec<
     problems
 }
 
-/// What the value of a word should have been.
+/// Returns what the value of a word should have been.
 fn misfit(shape: Shape, value: &Value) -> Option<&'static str> {
     let is_count = value.as_f64().is_some_and(|number| number >= 0.0 && number.fract() == 0.0);
     let (fits, expected) = match shape {
@@ -162,7 +162,8 @@ fn misfit(shape: Shape, value: &Value) -> Option<&'static str> {
     (!fits).then_some(expected)
 }
 
-/// The word that an unknown one is a slip of. Other unknown words are notes of somebody else.
+/// Returns the word that an unknown one is a slip of. Other unknown words are notes of somebody
+/// else.
 fn misspelt(word: &str) -> Option<&'static str> {
     let ours = word.starts_with("x-");
     let near = |known: &str| {

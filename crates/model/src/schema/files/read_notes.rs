@@ -11,8 +11,8 @@ use crate::schema::types::record::{Column, ColumnType};
 /// References may be nested this deep; a cycle ends here.
 const DEPTH_MAX: usize = 64;
 
-/// The notes of the schema of a record, which is at `pointer` of the document `root` and was read
-/// as `columns`, and what is wrong with them.
+/// Returns the notes of the schema of a record, which is at `pointer` of the document `root` and
+/// was read as `columns`, and what is wrong with them.
 ///
 /// Only what has become a column or a field is looked at: the schema of what is kept as JSON may be
 /// of any size, and go in circles.

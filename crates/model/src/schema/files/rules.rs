@@ -64,7 +64,7 @@ impl FieldRules {
         }
     }
 
-    /// The rule of the field at `place`.
+    /// Returns the rule of the field at `place`.
     pub fn of(&self, place: &[RuleStep]) -> FieldRule {
         self.rules.get(place).copied().unwrap_or_default()
     }
@@ -74,8 +74,8 @@ impl FieldRules {
         self.rules.retain(|known, _| !known.starts_with(place));
     }
 
-    /// Whether a field does something else about a value that does not fit than to refuse its
-    /// record.
+    /// Returns whether a field does something else about a value that does not fit than to refuse
+    /// its record.
     pub fn has_on_error(&self) -> bool {
         self.rules.values().any(|rule| rule.on_error != OnError::Reject)
     }

@@ -7,8 +7,8 @@ use crate::schema::types::path::member_path;
 use crate::schema::types::record::{Column, ColumnType, RecordSchema};
 
 impl RecordSchema {
-    /// The JSON Schema document of a record. Columns that may be null say so; the others are
-    /// `required`.
+    /// Returns the JSON Schema document of a record. Columns that may be null say so; the others
+    /// are `required`.
     pub fn to_json_schema(&self, title: &str) -> Value {
         let schema = self;
         let mut document = Map::new();

@@ -58,14 +58,14 @@ pub struct ChildTable {
 }
 
 impl ChildTable {
-    /// The columns that identify a row.
+    /// Returns the columns that identify a row.
     pub fn primary_key(&self) -> Vec<String> {
         self.record_key.iter().chain(&self.indexes).cloned().collect()
     }
 }
 
 impl Parts {
-    /// The parts of the table `table`, whose records have the shape `whole` and the key
+    /// Returns the parts of the table `table`, whose records have the shape `whole` and the key
     /// `primary_key`.
     ///
     /// # Errors
@@ -181,7 +181,7 @@ impl<'a> Splitter<'a> {
         Ok(())
     }
 
-    /// The columns of items that are at `place` of the whole.
+    /// Returns the columns of items that are at `place` of the whole.
     fn items(&self, place: &str, items: &'a ColumnType, level: &mut Level<'a>) -> Result<(), SchemaError> {
         match items {
             ColumnType::Struct(members) => {
@@ -220,7 +220,7 @@ impl<'a> Splitter<'a> {
         Ok(())
     }
 
-    /// A column of what is at the place of `from`. Any item may be null.
+    /// Returns a column of what is at the place of `from`. Any item may be null.
     fn column(
         &self,
         name: &str,

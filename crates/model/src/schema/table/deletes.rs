@@ -10,9 +10,9 @@ use crate::schema::types::record::RecordSchema;
 pub const DELETES_COLUMN: &str = "_lakefeed_deletes";
 
 impl RecordSchema {
-    /// The Arrow schema of a batch some of whose rows delete, as its last column says, which is
-    /// boolean and never null. A row that deletes may have no more than its key, so the columns
-    /// that are not in `key` may be null.
+    /// Returns the Arrow schema of a batch some of whose rows delete, as its last column says,
+    /// which is boolean and never null. A row that deletes may have no more than its key, so the
+    /// columns that are not in `key` may be null.
     pub fn to_arrow_with_deletes(&self, key: &[String]) -> SchemaRef {
         let fields = self.to_arrow();
         let relaxed = fields.fields().iter().map(|field| {

@@ -7,8 +7,8 @@ pub const RUN_ID: &str = "_lakefeed_run_id";
 /// The column of the time at which the run began to write.
 pub const LOADED_AT: &str = "_lakefeed_loaded_at";
 
-/// Whether a column of that name says something about the load. Such columns do not make two rows
-/// differ.
+/// Returns whether a column of that name says something about the load. Such columns do not make
+/// two rows differ.
 pub fn is_load_metadata(name: &str) -> bool {
     name == RUN_ID || name == LOADED_AT
 }

@@ -44,7 +44,7 @@ fn moved_lists(stored: &RecordSchema, wanted: &RecordSchema) -> Vec<String> {
     now.chain(before).collect()
 }
 
-/// The places that the fields of the records have in the table.
+/// Returns the places that the fields of the records have in the table.
 fn fields_of(table: &RecordSchema) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     for column in table.columns() {

@@ -13,7 +13,7 @@ pub enum Naming {
 }
 
 impl Naming {
-    /// The name of a field in its table.
+    /// Returns the name of a field in its table.
     pub fn name(self, key: &str) -> String {
         match self {
             Self::AsIs => key.to_owned(),
@@ -26,8 +26,8 @@ impl Naming {
     }
 }
 
-/// A key as dlt's naming convention `snake_case` has it: words in lower case with one `_` between,
-/// of letters, digits and `_` alone.
+/// Returns a key as dlt's naming convention `snake_case` has it: words in lower case with one `_`
+/// between, of letters, digits and `_` alone.
 ///
 /// A word begins with an upper-case letter behind a lower-case one or a digit, and with the last of
 /// several upper-case letters before a lower-case one (`HTTPServer` is `http_server`). `+` and `*`
@@ -62,7 +62,7 @@ fn snake_case(key: &str) -> String {
     name
 }
 
-/// The key in letters, digits and `_`.
+/// Returns the key in letters, digits and `_`.
 fn reduced(key: &str) -> String {
     let mut name = String::with_capacity(key.len());
     let mut is_sign = false;

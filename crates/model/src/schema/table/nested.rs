@@ -27,15 +27,15 @@ impl RecordSchema {
         Ok(Self::new(columns)?.with_notes(notes))
     }
 
-    /// Whether the items of this child table and of `other` are of one kind: objects, lists, or
-    /// plain values.
+    /// Returns whether the items of this child table and of `other` are of one kind: objects,
+    /// lists, or plain values.
     pub fn has_items_like(&self, other: &Self) -> bool {
         kind_of(self) == kind_of(other)
     }
 }
 
-/// What the items were of which a child table was made, with the keys of the records. `None` where
-/// nobody knows.
+/// Returns what the items were of which a child table was made, with the keys of the records.
+/// `None` where nobody knows.
 fn items_of(child: &RecordSchema, find: &dyn Fn(&str) -> Option<Arc<RecordSchema>>) -> Option<ColumnType> {
     let mut members = Vec::new();
     for column in item_columns(child) {
@@ -56,7 +56,7 @@ fn items_of(child: &RecordSchema, find: &dyn Fn(&str) -> Option<Arc<RecordSchema
     (!members.is_empty()).then_some(ColumnType::Struct(members))
 }
 
-/// The columns of what the items of a child table hold.
+/// Returns the columns of what the items of a child table hold.
 fn item_columns(child: &RecordSchema) -> impl Iterator<Item = &Column> {
     let is_own = |name: &str| name.starts_with(PARENT_START) || name.starts_with(INDEX) || is_load_metadata(name);
     child.columns().iter().filter(move |column| !is_own(&column.name))

@@ -56,7 +56,8 @@ impl RecordSchema {
         known.with_columns(columns)
     }
 
-    /// The columns of the records, with the keys of the records, and objects where there are any.
+    /// Returns the columns of the records, with the keys of the records, and objects where there
+    /// are any.
     pub(crate) fn record_columns(&self) -> Vec<Column> {
         let mut columns = Vec::new();
         for column in self.columns() {
@@ -90,7 +91,7 @@ pub(crate) fn put(columns: &mut Vec<Column>, path: &[String], column_type: Colum
     }
 }
 
-/// A type with the keys that its fields have in the records.
+/// Returns a type with the keys that its fields have in the records.
 pub(crate) fn keyed(notes: &Notes, place: &str, column_type: &ColumnType) -> ColumnType {
     match column_type {
         ColumnType::Struct(members) => {

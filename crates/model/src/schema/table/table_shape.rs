@@ -25,13 +25,13 @@ pub struct TableShape {
 }
 
 impl TableShape {
-    /// Whether the table has the fields of the records as they are.
+    /// Returns whether the table has the fields of the records as they are.
     pub fn is_plain(self) -> bool {
         self == Self::default()
     }
 
-    /// The column that is meant by a name of the pipeline file, which is a key of the records or a
-    /// column.
+    /// Returns the column that is meant by a name of the pipeline file, which is a key of the
+    /// records or a column.
     pub fn column_name(self, written: &str, records: Option<&RecordSchema>) -> String {
         let is_key = records.is_some_and(|records| records.column(written).is_some());
         if is_key || !self.flattens {
@@ -41,8 +41,8 @@ impl TableShape {
         parts.join(SEPARATOR)
     }
 
-    /// The keys that lead to the field of `records` that is meant by a name of the pipeline file;
-    /// the name itself where there is none.
+    /// Returns the keys that lead to the field of `records` that is meant by a name of the pipeline
+    /// file; the name itself where there is none.
     pub fn path_of(self, written: &str, records: &RecordSchema) -> Vec<String> {
         if self.is_plain() || records.column(written).is_some() {
             return vec![written.to_owned()];
@@ -52,7 +52,7 @@ impl TableShape {
         table.map_or_else(|| vec![written.to_owned()], |table| table.source_of(&name))
     }
 
-    /// The table's schema. Its notes say where each column comes from.
+    /// Returns the table's schema. Its notes say where each column comes from.
     ///
     /// # Errors
     /// When two fields would be one column.
@@ -142,7 +142,7 @@ impl Shaping<'_> {
         Ok(())
     }
 
-    /// A type with its fields called as in the table.
+    /// Returns a type with its fields called as in the table.
     fn inner(&mut self, place: &str, table_place: &str, column_type: &ColumnType) -> Result<ColumnType, SchemaError> {
         let mut element = |mark: &str, element: &ColumnType| {
             let (place, table_place) = (format!("{place}{mark}"), format!("{table_place}{mark}"));

@@ -212,7 +212,7 @@ fn is_zero(version: &u64) -> bool {
 }
 
 impl RecordSchema {
-    /// A schema of `columns`.
+    /// Returns a schema of `columns`.
     ///
     /// # Errors
     /// When a level has no columns or two of one name.
@@ -229,29 +229,30 @@ impl RecordSchema {
         Ok(Self::new(columns)?.with_notes(self.notes.clone()))
     }
 
-    /// The same columns with these notes. Notes of fields that it does not have are of no effect.
+    /// Returns the same columns with these notes. Notes of fields that it does not have are of no
+    /// effect.
     #[must_use]
     pub fn with_notes(self, notes: Notes) -> Self {
         Self { notes, ..self }
     }
 
-    /// The same columns as a later version of a table's schema.
+    /// Returns the same columns as a later version of a table's schema.
     #[must_use]
     pub fn with_version(self, version: u64) -> Self {
         Self { version, ..self }
     }
 
-    /// What is known of its fields beside their types.
+    /// Returns what is known of its fields beside their types.
     pub fn notes(&self) -> &Notes {
         &self.notes
     }
 
-    /// How often the table's schema has changed, from 1; 0 for a schema that is no table's.
+    /// Returns how often the table's schema has changed, from 1; 0 for a schema that is no table's.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// The columns in order.
+    /// Returns the columns in order.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
@@ -261,12 +262,12 @@ impl RecordSchema {
         require(&mut self.columns, path);
     }
 
-    /// The column of that name.
+    /// Returns the column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The Arrow schema of a batch of records.
+    /// Returns the Arrow schema of a batch of records.
     pub fn to_arrow(&self) -> SchemaRef {
         Arc::new(Schema::new(arrow_fields("$", &self.columns, &self.notes)))
     }
@@ -311,7 +312,7 @@ impl IntegerType {
 }
 
 impl TimeUnit {
-    /// How many digits of a second's fraction it holds.
+    /// Returns how many digits of a second's fraction it holds.
     pub const fn digits(self) -> u8 {
         match self {
             Self::Second => 0,
@@ -321,7 +322,7 @@ impl TimeUnit {
         }
     }
 
-    /// How many of it make a second.
+    /// Returns how many of it make a second.
     pub const fn per_second(self) -> i64 {
         10_i64.pow(self.digits() as u32)
     }
@@ -347,8 +348,8 @@ impl From<OtherUnit> for TimeUnit {
 }
 
 impl OtherUnit {
-    /// The unit in which Parquet can keep it: it knows no seconds, and readers would see bare
-    /// numbers.
+    /// Returns the unit in which Parquet can keep it: it knows no seconds, and readers would see
+    /// bare numbers.
     const fn in_parquet(self) -> ArrowUnit {
         match self {
             Self::Second | Self::Millisecond => ArrowUnit::Millisecond,
@@ -358,7 +359,7 @@ impl OtherUnit {
 }
 
 impl ColumnType {
-    /// The type of instants (`utc`), or of dates and times without a zone, in `unit`.
+    /// Returns the type of instants (`utc`), or of dates and times without a zone, in `unit`.
     pub const fn timestamp(unit: TimeUnit, utc: bool) -> Self {
         let unit = match unit {
             TimeUnit::Microsecond if utc => return Self::TimestampUtc,
@@ -370,12 +371,12 @@ impl ColumnType {
         Self::Timestamp { unit, utc }
     }
 
-    /// Whether it has parts: an object, an array, a map.
+    /// Returns whether it has parts: an object, an array, a map.
     pub const fn is_nested(&self) -> bool {
         matches!(self, Self::Struct(_) | Self::List(_) | Self::Map(_))
     }
 
-    /// The unit and whether it is an instant, of a date and time.
+    /// Returns the unit and whether it is an instant, of a date and time.
     pub fn as_timestamp(&self) -> Option<(TimeUnit, bool)> {
         match self {
             Self::TimestampUtc => Some((TimeUnit::Microsecond, true)),
@@ -385,12 +386,12 @@ impl ColumnType {
         }
     }
 
-    /// The Arrow type of a column of this type.
+    /// Returns the Arrow type of a column of this type.
     pub fn to_arrow(&self) -> DataType {
         self.to_arrow_at("$", &Notes::new())
     }
 
-    /// The Arrow type of a column at a place of which something is known.
+    /// Returns the Arrow type of a column at a place of which something is known.
     fn to_arrow_at(&self, place: &str, notes: &Notes) -> DataType {
         let timestamp = |unit: ArrowUnit, utc: bool| DataType::Timestamp(unit, utc.then(|| "UTC".into()));
         match self {
@@ -452,7 +453,7 @@ fn arrow_field(name: &str, place: &str, column_type: &ColumnType, nullable: bool
     Field::new(name, column_type.to_arrow_at(place, notes), nullable).with_metadata(metadata)
 }
 
-/// Whether the strings of a field are JSON strings.
+/// Returns whether the strings of a field are JSON strings.
 pub fn is_json(field: &Field) -> bool {
     field.metadata().get(TYPE_KEY).is_some_and(|value| value == JSON_TYPE)
 }

@@ -28,7 +28,7 @@ pub enum VariantKind {
 impl VariantKind {
     const ALL: [Self; 5] = [Self::Text, Self::Bigint, Self::Double, Self::Bool, Self::Json];
 
-    /// dlt's name of the type.
+    /// Returns dlt's name of the type.
     const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -63,13 +63,13 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// The name of the column.
+    /// Returns the name of the column.
     pub fn name(&self) -> String {
         format!("{}{INFIX}{}", self.column, self.kind.name())
     }
 }
 
-/// The name of a variant as that of its column and what follows.
+/// Returns the name of a variant as that of its column and what follows.
 pub(crate) fn split_variant(name: &str) -> Option<(&str, &str)> {
     let (column, kind) = name.rsplit_once(INFIX)?;
     let is_known = VariantKind::ALL.iter().any(|known| known.name() == kind);

@@ -27,8 +27,8 @@ pub enum Conflicts {
     Variant,
 }
 
-/// The narrowest type that holds the values of both exactly; `None` for a conflict that cannot be
-/// solved as `conflicts` says.
+/// Returns the narrowest type that holds the values of both exactly; `None` for a conflict that
+/// cannot be solved as `conflicts` says.
 pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Option<ColumnType> {
     if one == other {
         return Some(one.clone());
@@ -68,7 +68,7 @@ pub fn widen(one: &ColumnType, other: &ColumnType, conflicts: Conflicts) -> Opti
     })
 }
 
-/// Whether a column of type `wide` holds every value of the type that JSON values have by
+/// Returns whether a column of type `wide` holds every value of the type that JSON values have by
 /// themselves.
 pub(crate) fn holds(wide: &ColumnType, values: &ColumnType) -> bool {
     match (wide, values) {
@@ -83,7 +83,7 @@ pub(crate) fn holds(wide: &ColumnType, values: &ColumnType) -> bool {
     }
 }
 
-/// The narrowest integers that hold both.
+/// Returns the narrowest integers that hold both.
 fn integers(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     let ((one_signed, one_bits), (other_signed, other_bits)) = (bits(one)?, bits(other)?);
     let is_signed = one_signed || other_signed;
@@ -100,7 +100,7 @@ fn integers(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     })
 }
 
-/// Whether integers have a sign, and their bits.
+/// Returns whether integers have a sign, and their bits.
 fn bits(column_type: &ColumnType) -> Option<(bool, u8)> {
     match column_type {
         ColumnType::Int64 => Some((true, 64)),
@@ -117,12 +117,12 @@ fn bits(column_type: &ColumnType) -> Option<(bool, u8)> {
     }
 }
 
-/// Nanoseconds reach no further than 2262, so they are no wider than others.
+/// Returns whether it reaches all dates: nanoseconds end in 2262, so they are no wider than others.
 fn reaches_all_dates(stamp: &ColumnType) -> bool {
     stamp.as_timestamp().is_some_and(|(unit, _)| unit.digits() <= 6)
 }
 
-/// The one of two dates and times with the finer unit.
+/// Returns the one of two dates and times with the finer unit.
 fn finer(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     let ((one_unit, one_utc), (other_unit, other_utc)) = (one.as_timestamp()?, other.as_timestamp()?);
     if one_utc != other_utc || !reaches_all_dates(one) || !reaches_all_dates(other) {
@@ -131,8 +131,8 @@ fn finer(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     Some(if one_unit.digits() < other_unit.digits() { other.clone() } else { one.clone() })
 }
 
-/// The columns of both, those of `one` first; what only one of them has may be null. `None` when
-/// two of one name are in conflict.
+/// Returns the columns of both, those of `one` first; what only one of them has may be null. `None`
+/// when two of one name are in conflict.
 fn widen_columns(one: &[Column], other: &[Column], conflicts: Conflicts) -> Option<Vec<Column>> {
     let find = |columns: &[Column], name: &str| columns.iter().find(|column| column.name == name).cloned();
     let mut columns = Vec::with_capacity(one.len());
@@ -157,8 +157,8 @@ fn widen_columns(one: &[Column], other: &[Column], conflicts: Conflicts) -> Opti
 const DECIMAL128_DIGITS_MAX: u8 = 38;
 const DECIMAL256_DIGITS_MAX: u8 = 76;
 
-/// The digits of a number with a fixed count of them, in all and after the point, and how many the
-/// type could have.
+/// Returns the digits of a number with a fixed count of them, in all and after the point, and how
+/// many the type could have.
 fn digits(column_type: &ColumnType) -> Option<(u8, i8, u8)> {
     match column_type {
         ColumnType::Decimal128 { precision, scale } => Some((*precision, *scale, DECIMAL128_DIGITS_MAX)),
@@ -179,8 +179,8 @@ fn digits(column_type: &ColumnType) -> Option<(u8, i8, u8)> {
 /// Digits that a 64-bit number without a sign may have.
 const UINT64_DIGITS: u8 = 20;
 
-/// The decimal with the digits of both. One of more than 38 digits only comes of one that could
-/// have had so many.
+/// Returns the decimal with the digits of both. One of more than 38 digits only comes of one that
+/// could have had so many.
 fn decimals(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     let (one, other) = (digits(one)?, digits(other)?);
     let scale = one.1.max(other.1);
@@ -195,7 +195,7 @@ fn decimals(one: &ColumnType, other: &ColumnType) -> Option<ColumnType> {
     })
 }
 
-/// Whether values are strings in JSON that say the same wherever they stand.
+/// Returns whether values are strings in JSON that say the same wherever they stand.
 fn is_text(column_type: &ColumnType) -> bool {
     let is_plain = matches!(
         column_type,

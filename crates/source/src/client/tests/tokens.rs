@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use url::Url;
+
 use super::super::TransportErrorKind;
 use super::{Answer, TOKEN_1, TOKEN_2, ok, posted, spec, stage, status};
-use crate::spec::{Auth, RateLimitSpec};
+use crate::spec::{Auth, JwtAlgorithm, JwtSpec, RateLimitSpec, SessionSpec, SessionToken};
 use lakefeed_model::error::{ErrorKind, Result};
 use lakefeed_model::event::RunEvent;
 use lakefeed_model::secret::Secret;
+use lakefeed_model::spec::JsonPath;
 
 #[tokio::test]
 async fn a_replaced_token_does_not_cost_a_retry() {
@@ -136,4 +140,46 @@ async fn what_the_token_endpoint_says_is_shown_on_one_line_without_secrets() {
     let empty =
         stage(&spec(Auth::OAuth2ClientCredentials(oauth2)), [Answer::Status(400, &[], r#"{"error":"invalid_scope"}"#)]);
     assert!(empty.fetch().await.unwrap_err().to_string().ends_with("refused the client with 400: invalid_scope"));
+}
+
+#[tokio::test]
+async fn a_login_that_fails_shows_neither_what_was_sent_nor_what_came() {
+    const PASSWORD: &str = "hunter2-of-mine";
+    const ELSEWHERE: Answer = Answer::Status(200, &[], r#"{"session": {"tokn": "came-back"}}"#);
+    let session = Auth::Session(SessionSpec {
+        login_url: Url::parse("https://api.example/login").unwrap(),
+        body: Secret::new(format!(r#"{{"user": "me", "password": "{PASSWORD}"}}"#)),
+        token: SessionToken::Body(JsonPath::parse("session.token").unwrap()),
+        header: http::HeaderName::from_static("x-session"),
+        prefix: String::new(),
+        lifetime: Duration::from_secs(60),
+    });
+    let jwt = Auth::Jwt(JwtSpec {
+        algorithm: JwtAlgorithm::Hs256,
+        key: Secret::new(PASSWORD),
+        key_id: None,
+        claims: serde_json::Map::new(),
+        lifetime: Duration::from_secs(60),
+        token_url: Some(Url::parse("https://api.example/token").unwrap()),
+    });
+    let echo = |request: &http::Request<Bytes>| String::from_utf8_lossy(request.body()).into_owned();
+    let refused = || Answer::Echo(401, echo);
+    for (auth, answer, words) in [
+        (&session, refused(), "POST https://api.example/login answered 401"),
+        (&session, ELSEWHERE, "there is no session.token in the answer"),
+        (&jwt, refused(), "POST https://api.example/token answered 401"),
+        (&jwt, ELSEWHERE, "there is no access_token in the answer"),
+    ] {
+        let stage = stage(&spec(auth.clone()), [answer]);
+        let error = stage.fetch().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth, "{error:?}");
+        let sent = stage.script.seen.lock().unwrap()[0].body().clone();
+        let sent = String::from_utf8_lossy(&sent).into_owned();
+        let assertion = sent.split_once("assertion=").map_or("hunter2", |(_, assertion)| assertion);
+        let shown = format!("{error:?} {error} {:?} {:?}", error.causes(), stage.events);
+        assert!(shown.contains(words), "{shown}");
+        for secret in ["hunter2", "came-back", assertion] {
+            assert!(!shown.contains(secret), "{secret} is in {shown}");
+        }
+    }
 }

@@ -106,7 +106,7 @@ impl TextBuffer {
         push_same(&mut self.offsets);
     }
 
-    /// The text at `place`.
+    /// Returns the text at `place`.
     pub(super) fn get(&self, place: usize) -> &str {
         let bound = |place: usize| self.offsets.get(place).and_then(|offset| usize::try_from(*offset).ok());
         let range = bound(place).zip(bound(place + 1));

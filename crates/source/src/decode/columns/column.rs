@@ -102,7 +102,7 @@ impl ColumnBuffer {
         Self { nullable, on_error, counts, validity: Validity::default(), values }
     }
 
-    /// The values of a list or a map.
+    /// Returns the values of a list or a map.
     pub(super) fn of_elements(element: &ColumnType, place: &mut Vec<RuleStep>, rules: &FieldRules) -> Self {
         place.push(RuleStep::Element);
         let elements = Self::new(element, true, place, rules);
@@ -172,8 +172,8 @@ impl ColumnBuffer {
         Ok(())
     }
 
-    /// As [`Self::read`] of the member `name` in the row `row`, and does what the rule says about a
-    /// value that does not fit.
+    /// Does as [`Self::read`] of the member `name` in the row `row`, and does what the rule says
+    /// about a value that does not fit.
     #[inline(never)]
     pub(super) fn read_by_rule(
         &mut self,
@@ -210,7 +210,7 @@ impl ColumnBuffer {
         }
     }
 
-    /// As [`Self::read`] of what is in a list or a map: what does not fit is passed over where
+    /// Does as [`Self::read`] of what is in a list or a map: what does not fit is passed over where
     /// something else is looked for.
     #[inline]
     pub(super) fn read_within(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
@@ -337,7 +337,7 @@ impl ColumnBuffer {
 }
 
 impl Values {
-    /// What a value must be, in words.
+    /// Returns what a value must be, in words.
     fn expected(&self) -> &'static str {
         match self {
             Self::Boolean(_) => "true or false",

@@ -53,7 +53,7 @@ impl ObjectBuffer {
         self.rows
     }
 
-    /// Bytes buffered, nearly.
+    /// Returns how many bytes are buffered, nearly.
     pub(crate) fn bytes(&self) -> usize {
         self.members.iter().map(ColumnBuffer::bytes).sum()
     }
@@ -63,8 +63,8 @@ impl ObjectBuffer {
         self.read_with(scanner, "", reading)
     }
 
-    /// As [`Self::read`], of an object that has the members of `members` behind its own: an object
-    /// too, or empty.
+    /// Does as [`Self::read`], of an object that has the members of `members` behind its own: an
+    /// object too, or empty.
     #[inline]
     pub(crate) fn read_with(
         &mut self,
@@ -120,7 +120,7 @@ impl ObjectBuffer {
         Ok(())
     }
 
-    /// As [`Self::read`], of an object that may lack fields which must be there.
+    /// Does as [`Self::read`], of an object that may lack fields which must be there.
     pub(crate) fn read_leniently(&mut self, scanner: &mut Scanner<'_>, reading: &mut Reading) -> Result<(), Stop> {
         self.lenient = true;
         let read = self.read(scanner, reading);

@@ -76,7 +76,7 @@ pub(super) struct MapBuffer {
 }
 
 impl OtherBuffer {
-    /// A buffer of values of `column_type`, which has one and is no map.
+    /// Returns a buffer of values of `column_type`, which has one and is no map.
     pub(super) fn new(column_type: &ColumnType) -> Self {
         let whole = |kind| Self::Whole { kind, values: Vec::new() };
         match column_type {
@@ -98,7 +98,7 @@ impl OtherBuffer {
         }
     }
 
-    /// A buffer of maps with these values.
+    /// Returns a buffer of maps with these values.
     pub(super) fn of_map(values: ColumnBuffer) -> Self {
         Self::Map(MapBuffer { offsets: vec![0], keys: TextBuffer::new(), values })
     }
@@ -374,7 +374,7 @@ impl MapBuffer {
         Ok(())
     }
 
-    /// The entries from `first` on whose key comes again, counted from there.
+    /// Returns the entries from `first` on whose key comes again, counted from there.
     fn overridden(&self, first: usize) -> HashSet<usize> {
         let mut last = HashMap::new();
         (first..self.keys.len()).filter_map(|entry| last.insert(self.keys.get(entry), entry - first)).collect()

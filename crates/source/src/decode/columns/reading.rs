@@ -36,7 +36,7 @@ pub(crate) struct Frozen {
 }
 
 impl Frozen {
-    /// Whether `refusal` fails the run.
+    /// Returns whether `refusal` fails the run.
     pub(crate) fn fails(self, refusal: &Refusal) -> bool {
         let by_contract = match refusal.code {
             RejectCode::UnknownField => self.unknown,
@@ -47,8 +47,8 @@ impl Frozen {
 }
 
 impl Reading {
-    /// Whether the value that `refusal` is about is passed over, since it is not what is looked
-    /// for.
+    /// Returns whether the value that `refusal` is about is passed over, since it is not what is
+    /// looked for.
     pub(super) fn passes_over(&self, refusal: &Refusal) -> bool {
         self.looks_for.is_some_and(|frozen| !frozen.fails(refusal))
     }
@@ -62,7 +62,7 @@ impl Reading {
         }
     }
 
-    /// Whether a field that the schema does not have is noted, and its record is read on.
+    /// Returns whether a field that the schema does not have is noted, and its record is read on.
     pub(super) fn notes_unknown_fields(&self) -> bool {
         self.looks_for.is_some_and(|frozen| !frozen.unknown)
     }

@@ -35,15 +35,15 @@ const GUESSES: usize = 6;
 const UNKNOWN_KEYS_MAX: usize = 64;
 
 impl KeyOrder {
-    /// The keys of the columns `names`.
+    /// Returns the keys of the columns `names`.
     pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let columns: HashMap<Box<str>, usize> = names.enumerate().map(|(column, name)| (name.into(), column)).collect();
         let learned_max = columns.len() + UNKNOWN_KEYS_MAX;
         Self { learned: Vec::new(), columns, learned_max }
     }
 
-    /// The column of the key that `text` starts with, and the length of the key with its quotes.
-    /// The guess starts at `expected`, which is moved behind the key that was found.
+    /// Returns the column of the key that `text` starts with, and the length of the key with its
+    /// quotes. The guess starts at `expected`, which is moved behind the key that was found.
     #[inline]
     pub(crate) fn guess(&self, text: &[u8], expected: &mut usize) -> Option<(Option<usize>, usize)> {
         let upcoming = self.learned.get(*expected..)?;
@@ -56,7 +56,7 @@ impl KeyOrder {
         None
     }
 
-    /// The column of a key by its meaning.
+    /// Returns the column of a key by its meaning.
     pub(crate) fn look_up(&self, key: &str) -> Option<usize> {
         self.columns.get(key).copied()
     }
@@ -86,7 +86,7 @@ impl LearnedKey {
         Self { quoted, tail, head: u64::from_le_bytes(head), head_mask: u64::from_le_bytes(mask), column }
     }
 
-    /// Whether `text` starts with the key.
+    /// Returns whether `text` starts with the key.
     #[inline]
     fn starts(&self, text: &[u8]) -> bool {
         let Some(head) = text.first_chunk::<8>() else { return text.starts_with(&self.quoted) };
@@ -101,7 +101,7 @@ impl LearnedKey {
     }
 }
 
-/// The key between its quotes.
+/// Returns the key between its quotes.
 fn unquoted(quoted: &[u8]) -> &[u8] {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default()
 }

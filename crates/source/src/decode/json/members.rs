@@ -25,7 +25,7 @@ pub(crate) fn each_member<'a>(text: &'a str, take: &mut dyn FnMut(&str, &'a str)
     }
 }
 
-/// The element of an array at the place that `index` makes of its length.
+/// Returns the element of an array at the place that `index` makes of its length.
 pub(crate) fn element(text: &str, index: impl FnOnce(usize) -> Option<usize>) -> Option<&str> {
     let mut scanner = Scanner::new(text.as_bytes(), DEPTH_MAX).ok()?;
     if scanner.kind().ok()? != Kind::Array {

@@ -47,7 +47,7 @@ pub(crate) enum Kind {
 }
 
 impl<'a> Scanner<'a> {
-    /// A cursor at the first value of `page`. A byte order mark is passed over.
+    /// Returns a cursor at the first value of `page`. A byte order mark is passed over.
     ///
     /// # Errors
     /// When the page is empty, is HTML, or is not UTF-8.
@@ -82,12 +82,12 @@ impl<'a> Scanner<'a> {
         self.depth = bookmark.depth;
     }
 
-    /// The text from `start` to the cursor, without the whitespace around it.
+    /// Returns the text from `start` to the cursor, without the whitespace around it.
     pub(crate) fn text_from(&self, start: Bookmark) -> &'a str {
         self.text_since(start.position).trim_ascii()
     }
 
-    /// The text from `start` to the cursor. Both are at the edge of a token.
+    /// Returns the text from `start` to the cursor. Both are at the edge of a token.
     pub(crate) fn text_since(&self, start: usize) -> &'a str {
         self.text.get(start..self.position).unwrap_or_default()
     }
@@ -97,7 +97,7 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.position).copied()
     }
 
-    /// The bytes from the cursor on.
+    /// Returns the bytes from the cursor on.
     #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.position..).unwrap_or_default()
@@ -124,7 +124,7 @@ impl<'a> Scanner<'a> {
         if self.position == self.bytes.len() { Ok(()) } else { self.fail("the end of the body") }
     }
 
-    /// What the value at the cursor is.
+    /// Returns what the value at the cursor is.
     pub(crate) fn kind(&self) -> PageResult<Kind> {
         match self.peek() {
             Some(b'n') => Ok(Kind::Null),
@@ -200,7 +200,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The key at the cursor; the cursor is then at its value.
+    /// Returns the key at the cursor; the cursor is then at its value.
     #[inline]
     pub(crate) fn key(&mut self) -> PageResult<Text<'a>> {
         if self.peek() != Some(b'"') {
@@ -240,7 +240,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// The string whose opening quote is at the cursor.
+    /// Returns the string whose opening quote is at the cursor.
     #[inline]
     pub(crate) fn string(&mut self) -> PageResult<Text<'a>> {
         let start = self.position + 1;
@@ -276,7 +276,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The number at the cursor.
+    /// Returns the number at the cursor.
     #[inline]
     pub(crate) fn number(&mut self) -> PageResult<NumberText<'a>> {
         let start = self.position;
@@ -356,8 +356,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether the value at the cursor is null, or a list or an object in which nothing else is.
-    /// Stays where it is; what is no JSON will be found when it is passed.
+    /// Returns whether the value at the cursor is null, or a list or an object in which nothing
+    /// else is. Stays where it is; what is no JSON will be found when it is passed.
     pub(crate) fn holds_nothing(&mut self) -> bool {
         let here = self.bookmark();
         let holds_nothing = self.pass_nothing().unwrap_or(false);

@@ -28,7 +28,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// What the string means.
+    /// Returns what the string means.
     pub(crate) fn decoded(self) -> Result<Cow<'a, str>, LoneSurrogate> {
         if !self.escaped {
             return Ok(Cow::Borrowed(self.raw));
@@ -39,8 +39,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The number of bytes before the first quote, backslash or control character; all of them when
-/// there is none.
+/// Returns the number of bytes before the first quote, backslash or control character; all of them
+/// when there is none.
 #[inline]
 pub(crate) fn find_special(bytes: &[u8]) -> usize {
     let mut rest = bytes;
@@ -54,7 +54,7 @@ pub(crate) fn find_special(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
 }
 
-/// A bit for each byte that is special, the lowest for the first one.
+/// Returns a bit for each byte that is special, the lowest for the first one.
 #[inline]
 fn special_bytes(chunk: [u8; 16]) -> u32 {
     let bytes = u8x16::new(chunk);
@@ -68,7 +68,7 @@ fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\' || byte < 0x20
 }
 
-/// The length of the escape at the start of `bytes`, or where it goes wrong.
+/// Returns the length of the escape at the start of `bytes`, or where it goes wrong.
 pub(crate) fn escape_length(bytes: &[u8]) -> Result<usize, usize> {
     match bytes.get(1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
@@ -108,8 +108,8 @@ fn unescape(raw: &str, target: &mut String) -> Result<(), LoneSurrogate> {
     Ok(())
 }
 
-/// The character whose four digits `text` starts with, or eight of them as a surrogate pair, and
-/// what follows.
+/// Returns the character whose four digits `text` starts with, or eight of them as a surrogate
+/// pair, and what follows.
 fn unescape_unicode(text: &str) -> Result<(char, &str), LoneSurrogate> {
     let (first, rest) = hex_unit(text).ok_or(LoneSurrogate)?;
     if !(0xD800..0xE000).contains(&first) {

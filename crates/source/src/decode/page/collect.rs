@@ -12,7 +12,7 @@ use crate::decode::value::refusal::Refusal;
 use crate::decode::walk::record::RawRecord;
 
 impl RowSink<'_, '_> {
-    /// Whether what does not fit is to be collected.
+    /// Returns whether what does not fit is to be collected.
     pub(super) fn is_collected(&self, refusal: &Refusal) -> bool {
         match refusal.code {
             RejectCode::UnknownField => self.reading.unknown == UnknownFields::Collect,
@@ -43,8 +43,8 @@ impl RowSink<'_, '_> {
         Ok(())
     }
 
-    /// The columns that the record `text` would have by itself. A list or an object that holds
-    /// nothing says nothing of its field, which others may.
+    /// Returns the columns that the record `text` would have by itself. A list or an object that
+    /// holds nothing says nothing of its field, which others may.
     fn columns_of(&self, text: &str) -> PageResult<Vec<Column>> {
         let mut guess = Guess::default();
         guess.observe(&mut Scanner::new(text.as_bytes(), self.options.depth_max)?, MixedKinds::BecomeJson)?;

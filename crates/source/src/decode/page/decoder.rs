@@ -139,12 +139,12 @@ impl PageDecoder {
         Ok(decoded)
     }
 
-    /// Rows that are buffered.
+    /// Returns how many rows are buffered.
     pub fn rows(&self) -> usize {
         self.root.rows()
     }
 
-    /// Bytes that are buffered, nearly.
+    /// Returns how many bytes are buffered, nearly.
     pub fn bytes(&self) -> usize {
         self.root.bytes()
     }
@@ -170,7 +170,7 @@ impl PageDecoder {
     }
 }
 
-/// Whether a cell of such a column is text, whatever it looks like.
+/// Returns whether a cell of such a column is text, whatever it looks like.
 fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::Dictionary(_, _) | DataType::Binary)
 }

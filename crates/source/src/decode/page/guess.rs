@@ -120,7 +120,7 @@ impl Guess {
         Ok(())
     }
 
-    /// Whether there were values here, of which none was of `kind`.
+    /// Returns whether there were values here, of which none was of `kind`.
     fn is_of_another_kind(&self, kind: Kind) -> bool {
         let known = match kind {
             Kind::Null => return false,
@@ -133,7 +133,7 @@ impl Guess {
         !known && (self.booleans || self.numbers.seen || self.texts.seen || self.object || self.array)
     }
 
-    /// Whether the records have more fields than a record may have.
+    /// Returns whether the records have more fields than a record may have.
     pub(super) fn has_too_many_fields(&self) -> bool {
         self.is_map
     }
@@ -162,7 +162,7 @@ impl Guess {
         typed.map(|(name, column_type)| Column { name: name.clone(), column_type, nullable: true }).collect()
     }
 
-    /// The type that holds every value seen; none when there was none.
+    /// Returns the type that holds every value seen; none when there was none.
     fn column_type(&self) -> Option<ColumnType> {
         let kinds = [self.booleans, self.numbers.seen, self.texts.seen, self.object, self.array];
         match kinds {

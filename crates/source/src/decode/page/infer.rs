@@ -42,7 +42,7 @@ pub struct InferOptions {
 }
 
 impl InferOptions {
-    /// Options for pages that are nested `depth_max` levels deep at most.
+    /// Returns options for pages that are nested `depth_max` levels deep at most.
     pub const fn with_depth(depth_max: u32) -> Self {
         Self { depth_max, empty_containers: EmptyContainers::AreValues, mixed_kinds: MixedKinds::BecomeJson }
     }
@@ -86,19 +86,20 @@ impl Inferrer {
             .map_err(|error| *error)
     }
 
-    /// Records seen so far, those that are not objects left aside.
+    /// Returns records seen so far, those that are not objects left aside.
     pub fn records(&self) -> u64 {
         self.records
     }
 
-    /// The paths of the fields that were never anything but null; [`Self::finish`] leaves them out.
+    /// Returns the paths of the fields that were never anything but null; [`Self::finish`] leaves
+    /// them out.
     pub fn always_null(&self) -> Vec<String> {
         let mut paths = Vec::new();
         self.root.collect_always_null("$", &mut paths);
         paths
     }
 
-    /// The places, lists' indexes left out, with an integer that a double may not hold.
+    /// Returns the places, lists' indexes left out, with an integer that a double may not hold.
     pub fn beyond_doubles(&self) -> Places {
         let mut places = Places::new();
         self.root.collect_beyond_doubles("$", &mut places);

@@ -114,8 +114,8 @@ impl RecordSink for Gated<'_, '_> {
 
     fn mark(&self) {}
 
-    /// A record that was seen under a key that came again may still come again, so it is not
-    /// forgotten.
+    /// Forgets nothing: a record that was seen under a key that came again may still come again, so
+    /// it is not forgotten.
     fn roll_back(&mut self, (): ()) {}
 }
 

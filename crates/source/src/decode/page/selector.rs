@@ -22,7 +22,7 @@ impl Selector {
         configured.map_or(Self::Undetected, Self::Configured)
     }
 
-    /// The selector, which the page at `scanner` decides if nothing else has.
+    /// Returns the selector, which the page at `scanner` decides if nothing else has.
     pub(super) fn for_page(&self, scanner: &Scanner<'_>) -> PageResult<Self> {
         match self {
             Self::Configured(_) | Self::Detected(_) => Ok(self.clone()),

@@ -226,7 +226,7 @@ impl<'d, 'g> RowSink<'d, 'g> {
         }
     }
 
-    /// What fails the run.
+    /// Returns what fails the run.
     fn contract(&self) -> Frozen {
         Frozen { unknown: self.reading.unknown == UnknownFields::Fail, misfit: self.misfits == TypeMismatches::Fail }
     }

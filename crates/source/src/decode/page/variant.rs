@@ -29,9 +29,9 @@ pub(crate) struct Moving<'s> {
 }
 
 impl<'s> Moving<'s> {
-    /// What is to be moved of the record `text`, in which the value at `steps` does not fit. It is
-    /// the value of the innermost field around it: a list is moved as a whole, and so is a map.
-    /// `None` for what must stay, and for keys that come twice.
+    /// Returns what is to be moved of the record `text`, in which the value at `steps` does not
+    /// fit. It is the value of the innermost field around it: a list is moved as a whole, and so is
+    /// a map. `None` for what must stay, and for keys that come twice.
     pub(crate) fn of(rules: VariantRules<'_>, text: &str, steps: &'s [Step]) -> Option<Self> {
         let (mut within, mut owner) = (Vec::new(), None);
         let mut level = rules.fields;
@@ -62,13 +62,13 @@ impl<'s> Moving<'s> {
         Some(Self { variant, has_column, steps })
     }
 
-    /// The record with null in place of the value.
+    /// Returns the record with null in place of the value.
     pub(crate) fn left_out_of(&self, text: &str) -> Option<String> {
         with_null_at(text, self.steps)
     }
 
-    /// The record with the value under the name of its variant. `None` where something else has
-    /// that name already.
+    /// Returns the record with the value under the name of its variant. `None` where something else
+    /// has that name already.
     pub(crate) fn moved_in(&self, text: &str) -> Option<String> {
         let [value] = places_of(text, self.steps).try_into().ok()?;
         let member = format!("{}:{},", serde_json::Value::from(self.variant.name()), text.get(value)?);
@@ -86,7 +86,7 @@ impl<'s> Moving<'s> {
     }
 }
 
-/// What a step may lead into: the fields of an object, or the elements of a list.
+/// Returns what a step may lead into: the fields of an object, or the elements of a list.
 fn parts(data_type: &DataType) -> (Option<&Fields>, Option<&DataType>) {
     match data_type {
         DataType::Struct(fields) => (Some(fields), None),

@@ -8,7 +8,7 @@ use crate::decode::value::number::{NumberFault, as_number, to_decimal};
 use crate::decode::value::timestamp::TimeFault;
 use lakefeed_model::schema::TimeUnit;
 
-/// The length that `text` says, in `unit`; a bare number counts `counts`.
+/// Returns the length that `text` says, in `unit`; a bare number counts `counts`.
 pub(crate) fn duration(text: &str, unit: TimeUnit, counts: Option<TimeUnit>) -> Result<i64, TimeFault> {
     if let (Some(counted), Some(number)) = (counts, as_number(text)) {
         return length_from_count(number.text, counted, unit).map_err(of_length);
@@ -25,7 +25,7 @@ pub(crate) fn duration(text: &str, unit: TimeUnit, counts: Option<TimeUnit>) -> 
     i64::try_from(if negative { -length } else { length }).map_err(|_| TimeFault::BeyondUnit)
 }
 
-/// The parts of an ISO 8601 duration after its `P`.
+/// Returns the parts of an ISO 8601 duration after its `P`.
 fn iso(parts: &str, unit: TimeUnit) -> Result<i128, TimeFault> {
     let (date, time) = match parts.split_once('T') {
         Some((_, "")) => return Err(TimeFault::Form),
@@ -48,8 +48,8 @@ fn iso(parts: &str, unit: TimeUnit) -> Result<i128, TimeFault> {
     of_date.checked_add(of_time).and_then(|sum| sum.checked_add(of_seconds)).ok_or(TimeFault::BeyondUnit)
 }
 
-/// The sum of the parts at the start of `text` that have one of `letters`, in their order, and what
-/// follows.
+/// Returns the sum of the parts at the start of `text` that have one of `letters`, in their order,
+/// and what follows.
 fn add<'t>(text: &'t str, letters: &[(char, i128)], unit: TimeUnit) -> Result<(i128, &'t str), TimeFault> {
     let (mut sum, mut rest) = (0_i128, text);
     for (letter, seconds) in letters {
@@ -66,7 +66,7 @@ fn add<'t>(text: &'t str, letters: &[(char, i128)], unit: TimeUnit) -> Result<(i
     Ok((sum, rest))
 }
 
-/// Seconds with or without a fraction, in `unit`.
+/// Returns seconds with or without a fraction, in `unit`.
 fn seconds_of(text: &str, unit: TimeUnit) -> Result<i128, TimeFault> {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     if !is_digits(whole) || fraction.is_some_and(|fraction| !is_digits(fraction)) {

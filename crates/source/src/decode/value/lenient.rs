@@ -19,12 +19,12 @@ use lakefeed_model::schema::TimeUnit;
 /// `2026-11-23T08:00`
 const MINUTE_LENGTH: usize = 16;
 
-/// The instant that `text` is.
+/// Returns the instant that `text` is.
 pub(crate) fn any_instant<const DIGITS: u32>(text: &str, counts: Option<TimeUnit>) -> Result<i64, TimeFault> {
     any_date_time::<DIGITS>(text, counts, &|text| whole(text.as_bytes(), instant_in::<DIGITS>))
 }
 
-/// The date and time without an offset that `text` is.
+/// Returns the date and time without an offset that `text` is.
 pub(crate) fn any_local<const DIGITS: u32>(text: &str, counts: Option<TimeUnit>) -> Result<i64, TimeFault> {
     any_date_time::<DIGITS>(text, counts, &|text| whole(text.as_bytes(), local_in::<DIGITS>))
 }
@@ -43,7 +43,7 @@ fn any_date_time<const DIGITS: u32>(
     usual(&spelled_out(text).unwrap_or_else(|| text.to_owned()))
 }
 
-/// The date that `text` is.
+/// Returns the date that `text` is.
 pub(crate) fn any_date(text: &str) -> Result<i32, TimeFault> {
     let day = whole(text.as_bytes(), date);
     let (Err(fault), Some((start, _))) = (day, text.split_at_checked(10)) else { return day };
@@ -52,14 +52,14 @@ pub(crate) fn any_date(text: &str) -> Result<i32, TimeFault> {
     if midnight == join::<9>(i64::from(day) * SECONDS_PER_DAY, 0) { Ok(day) } else { Err(fault) }
 }
 
-/// The time of day that `text` is.
+/// Returns the time of day that `text` is.
 pub(crate) fn any_time_of_day<const DIGITS: u32>(text: &str) -> Result<i64, TimeFault> {
     let usual = whole(text.as_bytes(), time_in::<DIGITS>);
     if text.len() == 5 { whole(format!("{text}:00").as_bytes(), time_in::<DIGITS>) } else { usual }
 }
 
-/// A date and time with what ISO 8601 lets one leave out: seconds, and the colon and the minutes of
-/// an offset.
+/// Returns a date and time with what ISO 8601 lets one leave out: seconds, and the colon and the
+/// minutes of an offset.
 fn spelled_out(text: &str) -> Option<String> {
     let (minute, rest) = text.split_at_checked(MINUTE_LENGTH)?;
     let offset = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
@@ -73,14 +73,14 @@ fn spelled_out(text: &str) -> Option<String> {
     Some(format!("{minute}{seconds}{hours}{minutes}"))
 }
 
-/// The moment that is `number` of `unit` after 1970-01-01T00:00:00Z.
+/// Returns the moment that is `number` of `unit` after 1970-01-01T00:00:00Z.
 pub(crate) fn from_count<const DIGITS: u32>(number: &str, unit: TimeUnit) -> Result<i64, NumberFault> {
     let count = scaled(number, unit, DIGITS)?;
     let seconds = count.div_euclid(10_i64.pow(DIGITS));
     if (FIRST_SECOND..=LAST_SECOND).contains(&seconds) { Ok(count) } else { Err(NumberFault::OutOfRange) }
 }
 
-/// The length of time that is `number` of `unit`, in units of `column`.
+/// Returns the length of time that is `number` of `unit`, in units of `column`.
 pub(crate) fn length_from_count(number: &str, unit: TimeUnit, column: TimeUnit) -> Result<i64, NumberFault> {
     scaled(number, unit, column.digits().into())
 }

@@ -20,7 +20,7 @@ const WIDE_DIGITS_MAX: usize = 76;
 /// Below this a double holds every integer.
 const EXACT_IN_DOUBLE_BELOW: f64 = 9_007_199_254_740_992.0;
 
-/// The 64-bit integer that a number is. `2.0` and `1e3` are integers too.
+/// Returns the 64-bit integer that a number is. `2.0` and `1e3` are integers too.
 #[inline]
 pub(crate) fn to_i64(number: NumberText<'_>) -> Result<i64, NumberFault> {
     if number.is_integer {
@@ -30,15 +30,15 @@ pub(crate) fn to_i64(number: NumberText<'_>) -> Result<i64, NumberFault> {
     i64::try_from(wide).map_err(|_| NumberFault::OutOfRange)
 }
 
-/// The integer from `min` to `max` that a number is.
+/// Returns the integer from `min` to `max` that a number is.
 pub(crate) fn to_integer<T: TryFrom<i128>>(number: NumberText<'_>, min: i128, max: i128) -> Result<T, NumberFault> {
     let value = to_decimal(number.text, 20, 0)?;
     let value = if (min..=max).contains(&value) { value } else { return Err(NumberFault::OutOfRange) };
     T::try_from(value).map_err(|_| NumberFault::OutOfRange)
 }
 
-/// The double nearest to a number. A number beyond all doubles does not fit, nor does one so small
-/// that only zero is near, nor a whole number, written as one, that no double is.
+/// Returns the double nearest to a number. A number beyond all doubles does not fit, nor does one
+/// so small that only zero is near, nor a whole number, written as one, that no double is.
 #[inline]
 pub(crate) fn to_f64(number: NumberText<'_>) -> Result<f64, NumberFault> {
     let value: f64 = number.text.parse().map_err(|_| NumberFault::OutOfRange)?;
@@ -56,8 +56,8 @@ fn to_special_f64(number: NumberText<'_>, value: f64) -> Result<f64, NumberFault
     if is_same { Ok(value) } else { Err(NumberFault::Inexact) }
 }
 
-/// The float of 32 bits that a number is: exactly, or as the shortest text that stands for that
-/// float.
+/// Returns the float of 32 bits that a number is: exactly, or as the shortest text that stands for
+/// that float.
 pub(crate) fn to_f32(number: NumberText<'_>) -> Result<f32, NumberFault> {
     let wide = to_f64(number)?;
     let value: f32 = number.text.parse().map_err(|_| NumberFault::OutOfRange)?;
@@ -70,13 +70,13 @@ pub(crate) fn to_f32(number: NumberText<'_>) -> Result<f32, NumberFault> {
     if is_same { Ok(value) } else { Err(NumberFault::Inexact) }
 }
 
-/// Whether a number is zero, whatever its exponent.
+/// Returns whether a number is zero, whatever its exponent.
 fn is_zero(text: &str) -> bool {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
     mantissa.bytes().all(|byte| !matches!(byte, b'1'..=b'9'))
 }
 
-/// The unscaled value of a decimal, exactly. `text` is a number by the grammar of JSON.
+/// Returns the unscaled value of a decimal, exactly. `text` is a number by the grammar of JSON.
 pub(crate) fn to_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, NumberFault> {
     let Significant { negative, digits, count, power } =
         significant(text, usize::from(precision).min(DIGITS_MAX), scale)?;
@@ -85,7 +85,7 @@ pub(crate) fn to_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, N
     Ok(if negative { -value } else { value })
 }
 
-/// As [`to_decimal`], of up to 76 digits.
+/// Does as [`to_decimal`], of up to 76 digits.
 pub(crate) fn to_decimal256(text: &str, precision: u8, scale: i8) -> Result<i256, NumberFault> {
     let precision = usize::from(precision).min(WIDE_DIGITS_MAX);
     let Significant { negative, digits, count, power } = significant(text, precision, scale)?;
@@ -139,7 +139,7 @@ fn significant(text: &str, precision: usize, scale: i8) -> Result<Significant<im
     Ok(Significant { negative, digits: digits(), count, power })
 }
 
-/// The exponent, held within bounds in which it can be reckoned with.
+/// Returns the exponent, held within bounds in which it can be reckoned with.
 fn parse_exponent(text: &str) -> i64 {
     const BOUND: i64 = 1_000_000_000_000;
     let (sign, digits) = match text.strip_prefix('-') {
@@ -153,7 +153,7 @@ fn length(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A string that is a number, by the grammar of JSON.
+/// Returns a string that is a number, by the grammar of JSON.
 pub(crate) fn as_number(text: &str) -> Option<NumberText<'_>> {
     let mut scanner = Scanner::new(text.as_bytes(), 0).ok()?;
     let number = if scanner.position() == 0 { scanner.number().ok()? } else { return None };

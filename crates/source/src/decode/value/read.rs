@@ -25,7 +25,7 @@ const BASE64: GeneralPurposeConfig =
 const BASE64_STANDARD: GeneralPurpose = GeneralPurpose::new(&STANDARD, BASE64);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, BASE64);
 
-/// The meaning of the string at the cursor.
+/// Returns the meaning of the string at the cursor.
 pub(crate) fn read_text<'a>(scanner: &mut Scanner<'a>) -> Result<Cow<'a, str>, Stop> {
     let start = scanner.position();
     let text = scanner.string()?;
@@ -59,7 +59,7 @@ pub(crate) fn read_float(scanner: &mut Scanner<'_>, expected: &str) -> Result<f6
     read_number(scanner, expected, to_f64)
 }
 
-/// The three doubles that JSON cannot write, as proto3's JSON mapping writes them.
+/// Returns the three doubles that JSON cannot write, as proto3's JSON mapping writes them.
 pub(crate) fn special_float(text: &str) -> Option<f64> {
     match text {
         "NaN" => Some(f64::NAN),

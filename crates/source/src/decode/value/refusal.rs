@@ -62,7 +62,7 @@ impl Refusal {
         })
     }
 
-    /// The path of the refused value, from the record's root.
+    /// Returns the path of the refused value, from the record's root.
     pub(crate) fn path(&self) -> String {
         let mut path = "$".to_owned();
         for step in self.steps.iter().rev() {
@@ -161,7 +161,7 @@ pub(crate) fn lone_surrogate(value: &str) -> Stop {
     )
 }
 
-/// A JSON value in words, from its own text, cut to a bearable length.
+/// Returns a JSON value in words, from its own text, cut to a bearable length.
 pub(crate) fn describe(value: &str) -> String {
     let shown = || {
         let mut shown: String = value.chars().take(SHOWN_CHARACTERS_MAX).collect();

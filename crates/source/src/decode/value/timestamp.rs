@@ -49,13 +49,13 @@ pub(crate) fn whole<'t, T>(text: &'t [u8], prefix: impl Fn(&'t [u8]) -> Prefix<'
     }
 }
 
-/// The microseconds from 1970-01-01T00:00:00Z to the instant at the start of `text`.
+/// Returns the microseconds from 1970-01-01T00:00:00Z to the instant at the start of `text`.
 #[inline]
 pub(crate) fn instant(text: &[u8]) -> Prefix<'_, i64> {
     instant_in::<6>(text)
 }
 
-/// As [`instant`], in any unit.
+/// Does as [`instant`], in any unit.
 #[inline]
 pub(crate) fn instant_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     let ((seconds, fraction), suffix) = local::<DIGITS>(text)?;
@@ -70,7 +70,7 @@ pub(crate) fn instant_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     Ok((join::<DIGITS>(seconds, fraction)?, rest))
 }
 
-/// Seconds and what comes after their point as one count.
+/// Returns seconds and what comes after their point as one count.
 #[inline]
 pub(crate) fn join<const DIGITS: u32>(seconds: i64, fraction: i64) -> Result<i64, TimeFault> {
     let per_second = 10_i64.pow(DIGITS);
@@ -82,8 +82,8 @@ pub(crate) fn join<const DIGITS: u32>(seconds: i64, fraction: i64) -> Result<i64
     i64::try_from(count).map_err(|_| TimeFault::BeyondUnit)
 }
 
-/// The seconds from 1970-01-01T00:00:00 to the date and time at the start of `text`, whatever the
-/// offset after it, and the fraction of its second.
+/// Returns the seconds from 1970-01-01T00:00:00 to the date and time at the start of `text`,
+/// whatever the offset after it, and the fraction of its second.
 #[inline]
 fn local<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, (i64, i64)> {
     let (start, rest) = text.split_first_chunk::<19>().ok_or(TimeFault::Form)?;
@@ -100,14 +100,14 @@ fn local<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, (i64, i64)> {
     Ok(((seconds, fraction), rest))
 }
 
-/// The microseconds from 1970-01-01T00:00:00 to the date and time at the start of `text`, which may
-/// not have an offset.
+/// Returns the microseconds from 1970-01-01T00:00:00 to the date and time at the start of `text`,
+/// which may not have an offset.
 #[inline]
 pub(crate) fn local_without_offset(text: &[u8]) -> Prefix<'_, i64> {
     local_in::<6>(text)
 }
 
-/// As [`local_without_offset`], in any unit.
+/// Does as [`local_without_offset`], in any unit.
 #[inline]
 pub(crate) fn local_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     let ((seconds, fraction), rest) = local::<DIGITS>(text)?;
@@ -117,7 +117,7 @@ pub(crate) fn local_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     }
 }
 
-/// The days from 1970-01-01 to the date at the start of `text`.
+/// Returns the days from 1970-01-01 to the date at the start of `text`.
 #[inline]
 pub(crate) fn date(text: &[u8]) -> Prefix<'_, i32> {
     let (start, rest) = text.split_first_chunk::<10>().ok_or(TimeFault::Form)?;
@@ -127,14 +127,14 @@ pub(crate) fn date(text: &[u8]) -> Prefix<'_, i32> {
     Ok((days(pair(month, 0) * 100 + pair(month, 2), pair(month, 5), pair(day, 0))?, rest))
 }
 
-/// The microseconds from midnight to the time of day at the start of `text`. `Z` and the offset
-/// zero say the same as none; another one would be lost.
+/// Returns the microseconds from midnight to the time of day at the start of `text`. `Z` and the
+/// offset zero say the same as none; another one would be lost.
 #[inline]
 pub(crate) fn time_of_day(text: &[u8]) -> Prefix<'_, i64> {
     time_in::<6>(text)
 }
 
-/// As [`time_of_day`], in any unit.
+/// Does as [`time_of_day`], in any unit.
 #[inline]
 pub(crate) fn time_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     let (start, rest) = text.split_first_chunk::<8>().ok_or(TimeFault::Form)?;
@@ -149,9 +149,9 @@ pub(crate) fn time_in<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     }
 }
 
-/// The values of the ASCII digits of `text`, which has a digit wherever `pattern` has `0`, and is
-/// the same elsewhere: one value a byte, zeros elsewhere. All eight bytes are checked at once,
-/// which is what makes it fast.
+/// Returns the values of the ASCII digits of `text`, which has a digit wherever `pattern` has `0`,
+/// and is the same elsewhere: one value a byte, zeros elsewhere. All eight bytes are checked at
+/// once, which is what makes it fast.
 #[inline]
 fn digits(text: [u8; 8], pattern: [u8; 8]) -> Result<u64, TimeFault> {
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
@@ -162,21 +162,21 @@ fn digits(text: [u8; 8], pattern: [u8; 8]) -> Result<u64, TimeFault> {
     if (values | values.wrapping_add(limits)) & HIGH_BITS == 0 { Ok(values) } else { Err(TimeFault::Form) }
 }
 
-/// The numbers of two digits that begin at each byte of [`digits`]: at most 99, so that none runs
-/// into the next byte.
+/// Returns the numbers of two digits that begin at each byte of [`digits`]: at most 99, so that
+/// none runs into the next byte.
 #[inline]
 fn pairs(digits: u64) -> u64 {
     digits * 10 + (digits >> 8)
 }
 
-/// The number of the two digits from byte `place` on.
+/// Returns the number of the two digits from byte `place` on.
 #[inline]
 fn pair(pairs: u64, place: u32) -> u32 {
     let [number, ..] = (pairs >> (8 * place)).to_le_bytes();
     u32::from(number)
 }
 
-/// The fraction at the start of `text` in the column's unit, 0 if there is none.
+/// Returns the fraction at the start of `text` in the column's unit, 0 if there is none.
 #[inline]
 fn fraction<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     let Some((b'.', rest)) = text.split_first() else { return Ok((0, text)) };
@@ -192,8 +192,8 @@ fn fraction<const DIGITS: u32>(text: &[u8]) -> Prefix<'_, i64> {
     Ok((padded.fold(0, |value, digit| value * 10 + i64::from(digit - b'0')), suffix))
 }
 
-/// The seconds by which local time is ahead of UTC, by the offset at the start of `text`, if there
-/// is one.
+/// Returns the seconds by which local time is ahead of UTC, by the offset at the start of `text`,
+/// if there is one.
 #[inline]
 fn offset_seconds(text: &[u8]) -> Prefix<'_, Option<i64>> {
     match *text {
@@ -222,8 +222,8 @@ fn seconds_of_hours(hour: u32, minute: u32) -> Result<u32, TimeFault> {
     if hour > 23 || minute > 59 { Err(TimeFault::NoSuchTime) } else { Ok(hour * 3_600 + minute * 60) }
 }
 
-/// Days from 1970-01-01 in the proleptic Gregorian calendar. Years begin in March, so that a leap
-/// day is the last one.
+/// Returns days from 1970-01-01 in the proleptic Gregorian calendar. Years begin in March, so that
+/// a leap day is the last one.
 #[inline]
 fn days(year: u32, month: u32, day: u32) -> Result<i32, TimeFault> {
     if year == 0 {

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::decode::error::{DecodeError, PageResult};
 
-/// The page as lines, each a record. `texts` are the columns that hold text whatever it looks like.
+/// Returns the page as lines, each a record. `texts` are the columns that hold text whatever it
+/// looks like.
 pub(crate) fn as_lines(page: &[u8], delimiter: u8, texts: &HashSet<String>) -> PageResult<Vec<u8>> {
     let mut reader = ::csv::ReaderBuilder::new().delimiter(delimiter).from_reader(page);
     let header = reader.headers().map_err(|error| Box::new(broken(error)))?.clone();
@@ -37,7 +38,7 @@ pub(crate) fn as_lines(page: &[u8], delimiter: u8, texts: &HashSet<String>) -> P
     Ok(lines.into_bytes())
 }
 
-/// A cell as JSON.
+/// Returns a cell as JSON.
 fn written(cell: &str, is_text: bool) -> String {
     match cell {
         "" => "null".to_owned(),
@@ -47,7 +48,7 @@ fn written(cell: &str, is_text: bool) -> String {
     }
 }
 
-/// Whether a string is a JSON number (RFC 8259 §6). `007` is not one, and stays what it is.
+/// Returns whether a string is a JSON number (RFC 8259 §6). `007` is not one, and stays what it is.
 fn is_number(text: &str) -> bool {
     let after_sign = text.strip_prefix('-').unwrap_or(text);
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -73,7 +74,7 @@ fn broken(error: ::csv::Error) -> DecodeError {
     DecodeError::Delimited { line, message }
 }
 
-/// Whether a page has nothing but whitespace: of lines, that is a page without records.
+/// Returns whether a page has nothing but whitespace: of lines, that is a page without records.
 pub(crate) fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_whitespace)
 }

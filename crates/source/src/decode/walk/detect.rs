@@ -16,7 +16,7 @@ const DEPTH_MAX: usize = 3;
 /// Candidates that are kept; a page with more lists than that has no telling shape.
 const CANDIDATES_MAX: usize = 1_000;
 
-/// The selector for a page.
+/// Returns the selector for a page.
 ///
 /// # Errors
 /// When the page is not valid JSON.

@@ -27,8 +27,9 @@ const TOTAL_KEYS: [&str; 11] = [
 const MORE_KEYS: [&str; 7] = ["more", "has_more", "hasmore", "has_next", "hasnext", "has_next_page", "hasnextpage"];
 /// What is false where there is another page.
 const LAST_KEYS: [&str; 5] = ["last", "is_last", "islast", "is_last_page", "islastpage"];
-/// The hints of the page at `scanner`, whose records are at `selector`. Arrays are passed over,
-/// since they hold records; and where one object is the record, what it says of a total is its own.
+/// Returns the hints of the page at `scanner`, whose records are at `selector`. Arrays are passed
+/// over, since they hold records; and where one object is the record, what it says of a total is
+/// its own.
 ///
 /// # Errors
 /// When the page is not valid JSON.
@@ -72,7 +73,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// `{"next": {"href": "…"}}` and `{"next": {"url": "…"}}`
+    /// Returns `{"next": {"href": "…"}}` and `{"next": {"url": "…"}}`
     fn link_of(&self, scanner: &mut Scanner<'_>) -> PageResult<Option<(JsonPath, Scalar)>> {
         let mut found = None;
         let mut more = scanner.enter_object()?;
@@ -120,7 +121,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Whether the cursor is within what the selector names.
+    /// Returns whether the cursor is within what the selector names.
     fn is_in_record(&self) -> bool {
         let selected = self.selector.segments();
         let leads_there = |(wanted, at): (&Segment, &Segment)| *wanted == Segment::Wildcard || wanted == at;

@@ -6,8 +6,8 @@ use std::ops::Range;
 use crate::decode::json::members::{each_member, element};
 use crate::decode::value::refusal::Step;
 
-/// The record `text` with null at the place that `steps` lead to, from the value outwards; `None`
-/// when there is nothing.
+/// Returns the record `text` with null at the place that `steps` lead to, from the value outwards;
+/// `None` when there is nothing.
 pub(crate) fn with_null_at(text: &str, steps: &[Step]) -> Option<String> {
     let places = places_of(text, steps);
     if places.is_empty() {
@@ -24,7 +24,7 @@ pub(crate) fn with_null_at(text: &str, steps: &[Step]) -> Option<String> {
     Some(nulled)
 }
 
-/// Where the values at the place are: a key may come twice.
+/// Returns where the values at the place are: a key may come twice.
 pub(crate) fn places_of(text: &str, steps: &[Step]) -> Vec<Range<usize>> {
     let mut places = Vec::new();
     find(text, 0, steps, &mut places);

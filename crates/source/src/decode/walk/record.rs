@@ -54,12 +54,12 @@ pub trait RecordGate: std::fmt::Debug + Send {
 }
 
 impl<'a> RawRecord<'a> {
-    /// A record of `text`, which is valid JSON.
+    /// Returns a record of `text`, which is valid JSON.
     pub fn new(text: &'a str) -> Self {
         Self { own: text, more: "" }
     }
 
-    /// A record that has the members of `more` behind its own, which is an object or empty.
+    /// Returns a record that has the members of `more` behind its own, which is an object or empty.
     pub fn with_members(text: &'a str, more: &'a str) -> Self {
         Self { own: text, more: if text.starts_with('{') { more } else { "" } }
     }
@@ -79,7 +79,7 @@ impl<'a> RawRecord<'a> {
         find(self.own, self.more, path.segments())
     }
 
-    /// Every member of the record: its key and its raw JSON text.
+    /// Returns every member of the record: its key and its raw JSON text.
     pub fn members(&self) -> Vec<(String, &'a str)> {
         let mut members = Vec::new();
         for text in [self.own, self.more] {
@@ -91,7 +91,7 @@ impl<'a> RawRecord<'a> {
         members
     }
 
-    /// The keys of the record, for messages; the first few.
+    /// Returns the keys of the record, for messages; the first few.
     pub fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
         for text in [self.own, self.more] {
@@ -105,7 +105,7 @@ impl<'a> RawRecord<'a> {
     }
 }
 
-/// The value at `path` in `text`, where an object has the members of `more` behind its own.
+/// Returns the value at `path` in `text`, where an object has the members of `more` behind its own.
 fn find<'a>(text: &'a str, more: &'a str, path: &[Segment]) -> Option<&'a str> {
     let Some((segment, rest)) = path.split_first() else { return Some(text) };
     let mut found = None;

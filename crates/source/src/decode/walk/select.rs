@@ -26,7 +26,7 @@ pub(crate) trait RecordSink {
     /// Takes the value at the cursor and moves the cursor behind it.
     fn record(&mut self, scanner: &mut Scanner<'_>) -> PageResult<()>;
 
-    /// How much was taken so far.
+    /// Returns how much was taken so far.
     fn mark(&self) -> Self::Mark;
 
     /// Takes back what was taken since `mark`.
@@ -270,7 +270,7 @@ impl<'p, S: RecordSink> Walker<'p, '_, S> {
         }
     }
 
-    /// The value at the cursor as far as paging needs it. The cursor stays.
+    /// Returns the value at the cursor as far as paging needs it. The cursor stays.
     fn scalar(&mut self) -> PageResult<Scalar> {
         let mut scanner = self.scanner.clone();
         Ok(match scanner.kind()? {

@@ -31,7 +31,7 @@ pub(crate) struct Repetition {
 const EQUAL_PAGES_MAX: u32 = 3;
 
 impl Repetition {
-    /// `has_keys` says that no two records of the listing are equal.
+    /// Begins a count; `has_keys` says that no two records of the listing are equal.
     pub(crate) fn new(has_keys: bool) -> Self {
         Self { has_keys, until: 1, ..Self::default() }
     }
@@ -43,12 +43,12 @@ impl Repetition {
         self.last_body = Some(hash);
     }
 
-    /// Whether the last page is, byte for byte, the one before it once more.
+    /// Returns whether the last page is, byte for byte, the one before it once more.
     pub(crate) fn is_repeated(&self) -> bool {
         self.is_same_body
     }
 
-    /// Whether pages in a row held the same records.
+    /// Returns whether pages in a row held the same records.
     pub(crate) fn had_equal_pages(&self) -> bool {
         self.had_equal_pages
     }

@@ -57,12 +57,13 @@ pub(crate) struct PageFacts {
 }
 
 impl Tally {
-    /// The tally of a listing that skips `skipped` records and asks for `page_size` at a time.
+    /// Returns the tally of a listing that skips `skipped` records and asks for `page_size` at a
+    /// time.
     pub(crate) fn new(skipped: u64, page_size: Option<u64>) -> Self {
         Self { skipped, page_size, ..Self::default() }
     }
 
-    /// The same of a listing that is read by position.
+    /// Returns the same of a listing that is read by position.
     pub(crate) fn by_position(self) -> Self {
         Self { is_by_position: true, ..self }
     }
@@ -81,20 +82,20 @@ impl Tally {
         self.says_more = page.says_more;
     }
 
-    /// Whether the stated total changed on the way.
+    /// Returns whether the stated total changed on the way.
     pub(crate) fn total_moved(&self) -> bool {
         self.first_total != self.last_total
     }
 
-    /// The size at which the API seems to cap its pages, when that is less than what they were
-    /// asked to hold.
+    /// Returns the size at which the API seems to cap its pages, when that is less than what they
+    /// were asked to hold.
     pub(crate) fn page_cap(&self) -> Option<u64> {
         let Fill { first, last, is_even, had_short_page } = self.fill;
         (had_short_page && is_even && last <= first && self.page_size.is_some_and(|asked| first < asked))
             .then_some(first)
     }
 
-    /// The verdict once the listing has ended.
+    /// Returns the verdict once the listing has ended.
     pub(crate) fn verdict(&self, stop_reason: StopReason) -> Completeness {
         let (verdict, reason) = match (stop_reason, self.expected()) {
             (StopReason::SinglePage, Some(expected)) if expected > self.records => (
@@ -147,7 +148,7 @@ impl Tally {
         self.last_total.map(|total| total.saturating_sub(self.skipped))
     }
 
-    /// As many records as the total promises; is that the API's whole word?
+    /// Judges as many records as the total promises: is that the API's whole word?
     fn at_the_total(&self, stop_reason: StopReason, expected: u64) -> (Verdict, String) {
         if self.says_more == Some(true) && stop_reason != StopReason::MaximumReached {
             return (
@@ -168,7 +169,7 @@ impl Tally {
         (Verdict::True, format!("all {expected} records of the stated total were read"))
     }
 
-    /// `verdict`, unless the pages look as if the API had cut them.
+    /// Returns `verdict`, unless the pages look as if the API had cut them.
     fn unless_capped(&self, verdict: (Verdict, String)) -> (Verdict, String) {
         match (self.page_cap(), self.page_size) {
             (Some(cap), Some(asked)) => (
@@ -181,7 +182,8 @@ impl Tally {
         }
     }
 
-    /// Proven by `reason`, unless short pages on the way leave it open what they lacked.
+    /// Returns that it is proven by `reason`, unless short pages on the way leave it open what they
+    /// lacked.
     fn unless_short(&self, reason: &str) -> (Verdict, String) {
         if self.fill.had_short_page {
             let doubt =

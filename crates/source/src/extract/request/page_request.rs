@@ -8,8 +8,8 @@ use crate::paginate::{PageRequest, Scalar};
 use crate::spec::Placement;
 use lakefeed_model::spec::json_path::{SETTABLE_INDEX_MAX, Segment};
 
-/// The request of a page. A link replaces the URL and the parameters; it may be relative to `last`,
-/// the URL that was asked before.
+/// Returns the request of a page. A link replaces the URL and the parameters; it may be relative to
+/// `last`, the URL that was asked before.
 ///
 /// # Errors
 /// When the link is no URL.
@@ -78,7 +78,7 @@ fn set_body(body: &mut RequestBody, path: &[Segment], value: &Scalar) {
     }
 }
 
-/// Objects that are missing on the way are made; what stands in the way is replaced.
+/// Sets a value; objects that are missing on the way are made, what stands in the way is replaced.
 fn set_json(body: &mut Value, path: &[Segment], value: &Scalar) {
     let mut place = body;
     for segment in path {

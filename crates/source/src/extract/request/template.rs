@@ -33,23 +33,23 @@ pub struct ParentRow {
 }
 
 impl ParentRow {
-    /// A row of fields with their raw JSON strings.
+    /// Returns a row of fields with their raw JSON strings.
     pub fn new(values: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { values: values.into_iter().collect() }
     }
 
-    /// The raw JSON text of a field.
+    /// Returns the raw JSON text of a field.
     pub fn raw(&self, field: &JsonPath) -> Option<&str> {
         self.values.get(&field.to_string()).map(String::as_str)
     }
 
-    /// Every field with its raw JSON text.
+    /// Returns every field with its raw JSON text.
     pub fn values(&self) -> &BTreeMap<String, String> {
         &self.values
     }
 }
 
-/// The request of a slice: the endpoint's with its places filled in.
+/// Returns the request of a slice: the endpoint's with its places filled in.
 ///
 /// # Errors
 /// When a value that the path or the body needs is not there, or does not fit.
@@ -120,7 +120,7 @@ impl Bindings<'_> {
         Ok(pairs)
     }
 
-    /// The text of a template; `None` when one of its places has no value yet.
+    /// Returns the text of a template; `None` when one of its places has no value yet.
     fn text(&self, template: &Template) -> Result<Option<String>> {
         let mut text = String::new();
         for part in template.parts() {
@@ -135,8 +135,8 @@ impl Bindings<'_> {
         Ok(Some(text))
     }
 
-    /// JSON with its strings filled in. A string that is exactly one place takes the value's own
-    /// type; a member whose value is not there yet is left out.
+    /// Returns JSON with its strings filled in. A string that is exactly one place takes the
+    /// value's own type; a member whose value is not there yet is left out.
     fn json(&self, json: &Value) -> Result<Option<Value>> {
         Ok(Some(match json {
             Value::String(text) => {
@@ -173,7 +173,7 @@ impl Bindings<'_> {
         }))
     }
 
-    /// The raw JSON text of a place's value; `None` when there is none yet.
+    /// Returns the raw JSON text of a place's value; `None` when there is none yet.
     fn value(&self, placeholder: &Placeholder) -> Result<Option<String>> {
         match placeholder {
             Placeholder::Name(name) => Ok(Some(Value::String(format!("{{{name}}}")).to_string())),
@@ -199,7 +199,8 @@ impl Bindings<'_> {
     }
 }
 
-/// A raw JSON value as plain text: a string without its quotes, anything else as it is written.
+/// Returns a raw JSON value as plain text: a string without its quotes, anything else as it is
+/// written.
 pub fn plain_text(raw: &str) -> String {
     match serde_json::from_str::<Value>(raw) {
         Ok(Value::String(text)) => text,

@@ -55,10 +55,10 @@ const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Where segments are.
 #[async_trait]
 pub trait JournalStore: fmt::Debug + Send + Sync {
-    /// The segments of runs that are dead, in the order in which they were written.
+    /// Returns the segments of runs that are dead, in the order in which they were written.
     async fn left(&self) -> Result<Vec<String>>;
 
-    /// The bytes of one of them.
+    /// Returns the bytes of one of them.
     async fn get(&self, segment: &str) -> Result<Bytes>;
 
     /// Keeps a segment of this run.
@@ -153,7 +153,7 @@ struct Head {
 }
 
 impl Journal {
-    /// A journal in `store`. With `adopts`, the answers of dead runs are used.
+    /// Returns a journal in `store`. With `adopts`, the answers of dead runs are used.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -180,22 +180,22 @@ impl Journal {
         })
     }
 
-    /// From now on segments may be written: the table is this run's.
+    /// Lets segments be written from now on: the table is this run's.
     pub fn arm(&self) {
         self.is_armed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether kept answers turned out to be outdated after some of them were used.
+    /// Returns whether kept answers turned out to be outdated after some of them were used.
     pub fn is_stale(&self) -> bool {
         self.is_stale.load(Ordering::Relaxed)
     }
 
-    /// What became of looking for kept answers, once and when it is known.
+    /// Returns what became of looking for kept answers, once and when it is known.
     pub async fn found(&self) -> Option<Found> {
         self.kept.lock().await.found.take()
     }
 
-    /// The answer to a request: kept, or from the API.
+    /// Returns the answer to a request: kept, or from the API.
     pub(crate) async fn fetch(&self, client: &Client, resource: &str, request: &ApiRequest) -> Result<Got> {
         let key = key_of(resource, request);
         let (kept, must_be_same) = {
@@ -347,7 +347,7 @@ impl Journal {
 }
 
 impl Got {
-    /// An answer where nothing is kept.
+    /// Returns an answer where nothing is kept.
     pub(crate) fn of(fetched: Fetched) -> Self {
         Self { fetched, origin: Origin::Fetched, key: 0 }
     }
@@ -409,7 +409,7 @@ fn is_same(now: &Fetched, then: &Fetched) -> bool {
     }
 }
 
-/// The entry at `offset`, and the offset of the next one.
+/// Returns the entry at `offset`, and the offset of the next one.
 fn entry(bytes: &Bytes, offset: usize) -> Option<(Head, Bytes, usize)> {
     let part = |at: usize| -> Option<(usize, usize)> {
         let length = bytes.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)?;
@@ -431,7 +431,8 @@ async fn compressed(bytes: Vec<u8>) -> Result<Bytes> {
     Ok(work.map_err(|error| fails(error.into()))?.map_err(|error| fails(error.into()))?.into())
 }
 
-/// A disk that has lost power may give back zeros, so a segment proves that it is whole.
+/// Writes a segment so that it proves that it is whole: a disk that has lost power may give back
+/// zeros.
 fn with_checksum(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut compressor = zstd::bulk::Compressor::new(1)?;
     compressor.include_checksum(true)?;
@@ -446,7 +447,7 @@ fn decompressed(bytes: &[u8]) -> std::io::Result<Bytes> {
     Ok(plain.into())
 }
 
-/// What tells requests apart; how they are authenticated does not count.
+/// Returns what tells requests apart; how they are authenticated does not count.
 fn key_of(resource: &str, request: &ApiRequest) -> u128 {
     let mut text = format!("{resource}\n{:?}\n{}", request.method, request.url);
     for (name, value) in &request.query {

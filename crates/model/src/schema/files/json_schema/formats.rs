@@ -13,7 +13,7 @@ pub const UNIX_TIMES: &[(&str, TimeUnit)] = &[
     ("unix-time-ns", TimeUnit::Nanosecond),
 ];
 
-/// The type of a string. A format that no column does more with than to keep it stays text.
+/// Returns the type of a string. A format that no column does more with than to keep it stays text.
 pub(crate) fn string_type(schema: &Map<String, Value>, format: &str) -> ColumnType {
     let encoding = schema.get("contentEncoding").and_then(Value::as_str).unwrap_or_default();
     match (format, encoding) {
@@ -28,13 +28,13 @@ pub(crate) fn string_type(schema: &Map<String, Value>, format: &str) -> ColumnTy
     }
 }
 
-/// What a number with this format counts since 1970.
+/// Returns what a number with this format counts since 1970.
 pub(crate) fn unit_of_format(format: &str) -> Option<TimeUnit> {
     UNIX_TIMES.iter().find(|(name, _)| *name == format).map(|(_, unit)| *unit)
 }
 
-/// What a number counts where `x-arrow` makes it a time: by its format, else in the column's own
-/// unit. Nothing where it is not said to be a number.
+/// Returns what a number counts where `x-arrow` makes it a time: by its format, else in the
+/// column's own unit. Nothing where it is not said to be a number.
 pub(crate) fn count_of_type(schema: &Map<String, Value>, column_type: &ColumnType) -> Option<TimeUnit> {
     let own = match column_type {
         ColumnType::Duration(unit) => *unit,
@@ -49,7 +49,7 @@ pub(crate) fn count_of_type(schema: &Map<String, Value>, column_type: &ColumnTyp
     is_number.then(|| unit_of_format(format).unwrap_or(own))
 }
 
-/// Whether a value of the JSON type `kind` can be one of `column_type`.
+/// Returns whether a value of the JSON type `kind` can be one of `column_type`.
 pub(crate) fn arrow_fits(kind: &str, column_type: &ColumnType) -> bool {
     match kind {
         "object" => matches!(column_type, ColumnType::Map(_) | ColumnType::Json),
