@@ -101,6 +101,9 @@ pub(super) struct RunArguments {
     /// `lakefeed table rejects`
     #[arg(long, conflicts_with_all = ["full_refresh", "record", "replay"])]
     pub(super) retry_rejects: bool,
+    /// Let tables lose more rows than `limits.shrink_max`, this once
+    #[arg(long)]
+    pub(super) allow_shrink: bool,
     /// Read a range of the cursor from here, instead of from where the last run ended; the
     /// checkpoint stays
     #[arg(long, value_name = "VALUE", conflicts_with = "full_refresh")]

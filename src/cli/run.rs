@@ -53,6 +53,9 @@ fn chosen(pipeline: &Pipeline, arguments: &RunArguments) -> Runner {
     if arguments.retry_rejects {
         runner = runner.retry_rejects();
     }
+    if arguments.allow_shrink {
+        runner = runner.allow_shrink();
+    }
     if let Some(limit) = arguments.wait {
         runner = runner.wait(limit);
     }

@@ -24,7 +24,7 @@ use crate::pipeline::{Sample, Start};
 use crate::report::RunReport;
 #[cfg(feature = "cli")]
 use crate::spec::ResourceSpec;
-use crate::spec::{CursorValue, DestinationSpec};
+use crate::spec::{CountOrShare, CursorValue, DestinationSpec};
 
 /// A run of a [`Pipeline`](crate::Pipeline), to be chosen and begun.
 ///
@@ -133,6 +133,12 @@ impl Runner {
     /// Tries the rejects of earlier runs again.
     pub fn retry_rejects(mut self) -> Self {
         self.options.retry_rejects = true;
+        self
+    }
+
+    /// Lets tables lose more rows than `limits.shrink_max` says, this once.
+    pub fn allow_shrink(mut self) -> Self {
+        Arc::make_mut(&mut self.agreed.spec).limits.shrink_max = Some(CountOrShare::WHOLE);
         self
     }
 

@@ -14,49 +14,42 @@ use crate::reject::Reject;
 use crate::schema::RecordSchema;
 
 /// What a pass writes to. Each method waits while the sink is behind, and says whether it still
-/// takes anything; when it does not, whoever ends it has its error.
+/// takes anything; when it does not, whoever ends it has its error. What a sink does not say is
+/// what one does that nobody wants rows of.
 #[async_trait]
 pub(crate) trait Sink: Debug + Send {
-    /// Takes rows of the schema that was announced last.
-    async fn write(&mut self, rows: RecordBatch) -> bool;
-
     /// Takes refused records.
     async fn reject(&mut self, rejects: Vec<Reject>) -> bool;
 
+    /// Takes rows of the schema that was announced last.
+    async fn write(&mut self, _rows: RecordBatch) -> bool {
+        true
+    }
+
     /// Takes values that null stands for in rows.
-    async fn note_nulled(&mut self, nulled: Vec<Reject>) -> bool;
+    async fn note_nulled(&mut self, nulled: Vec<Reject>) -> bool {
+        self.reject(nulled).await
+    }
 
     /// Announces that the rows that follow are of the table schema `schema`.
-    async fn evolve(&mut self, schema: Arc<RecordSchema>) -> bool;
+    async fn evolve(&mut self, _schema: Arc<RecordSchema>) -> bool {
+        true
+    }
 
     /// Returns whether the values of all rows so far fit the table schema `schema`, a wider one;
     /// `None` when the sink takes nothing any more.
-    async fn fits(&mut self, schema: Arc<RecordSchema>) -> Option<bool>;
+    async fn fits(&mut self, _schema: Arc<RecordSchema>) -> Option<bool> {
+        Some(true)
+    }
 }
 
-/// A sink for records that nobody wants rows of.
+/// A sink of a resource that has no table.
 #[derive(Debug)]
 pub(crate) struct Discard;
 
 #[async_trait]
 impl Sink for Discard {
-    async fn write(&mut self, _: RecordBatch) -> bool {
-        true
-    }
-
     async fn reject(&mut self, _: Vec<Reject>) -> bool {
         true
-    }
-
-    async fn note_nulled(&mut self, _: Vec<Reject>) -> bool {
-        true
-    }
-
-    async fn evolve(&mut self, _: Arc<RecordSchema>) -> bool {
-        true
-    }
-
-    async fn fits(&mut self, _: Arc<RecordSchema>) -> Option<bool> {
-        Some(true)
     }
 }

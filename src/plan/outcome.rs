@@ -51,6 +51,8 @@ pub(crate) struct SliceCounts {
     pub rejected: BTreeMap<RejectCode, u64>,
     /// Values that null stands for in rows.
     pub nulled: u64,
+    /// Records that the cursor's range or a filter left out.
+    pub filtered: u64,
 }
 
 impl SliceCounts {
@@ -64,6 +66,7 @@ impl SliceCounts {
         self.pages += other.pages;
         self.records += other.records;
         self.nulled += other.nulled;
+        self.filtered += other.filtered;
         for (code, count) in other.rejected {
             *self.rejected.entry(code).or_default() += count;
         }

@@ -115,7 +115,8 @@ fn what_cannot_be_planned_says_what_to_change() {
 }
 
 fn outcome(verdict: Verdict, reason: &str, records: u64) -> SliceOutcome {
-    let counts = SliceCounts { pages: 1, records, rejected: [(RejectCode::Expression, 1)].into(), nulled: 2 };
+    let counts =
+        SliceCounts { pages: 1, records, rejected: [(RejectCode::Expression, 1)].into(), nulled: 2, filtered: 1 };
     let complete = Some(Completeness { verdict, reason: reason.to_owned() });
     SliceOutcome { slices: 1, counts, complete, stop_reason: Some(StopReason::EmptyPage), ..SliceOutcome::default() }
 }

@@ -145,6 +145,7 @@ fn a_good_run_reads_well() {
       rows      1,200 inserted, 30 updated (4 of them moved), 0 unchanged, 0 deleted
       files     2 changed, 1.9 MiB written
       aside     3 rejected, 1 duplicate
+                `lakefeed table rejects ./lake calendar_events --run run-1` shows them
       retries   1
       listing   complete: all 1234 records of the stated total were read (total_reached)
     ");

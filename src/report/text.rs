@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::{ResourceReport, RunReport, Status};
+use crate::error::ErrorKind;
 use crate::event::{ErrorFacts, Verdict};
 
 /// Returns the report as lines of text. Needs no colour to be understood.
 pub(super) fn render_text(report: &RunReport) -> String {
     let mut text = String::new();
     for resource in &report.resources {
-        render_resource(&mut text, resource);
+        render_resource(&mut text, resource, &report.run_id);
         // The worst error is shown as that of the run.
         if let Some(error) = &resource.error
             && report.error.as_ref().is_none_or(|worst| worst.message != error.message)
@@ -29,7 +30,7 @@ fn render_error(text: &mut String, error: &ErrorFacts) {
     }
 }
 
-fn render_resource(text: &mut String, report: &ResourceReport) {
+fn render_resource(text: &mut String, report: &ResourceReport, run_id: &str) {
     let rows = &report.rows;
     let outcome = match (report.status, report.commit) {
         (Status::Ok, Some(commit)) => format!("commit {commit}"),
@@ -71,12 +72,12 @@ fn render_resource(text: &mut String, report: &ResourceReport) {
         }
         line(format!("  files     {} changed, {} written", report.files.len(), bytes(report.bytes.written)));
     }
-    render_aside(text, report);
+    render_aside(text, report, run_id);
     render_course(text, report);
 }
 
 /// Writes what did not become rows as it was.
-fn render_aside(text: &mut String, report: &ResourceReport) {
+fn render_aside(text: &mut String, report: &ResourceReport, run_id: &str) {
     let rows = &report.rows;
     let mut line = |content: String| writeln!(text, "{content}").unwrap_or_default();
     if rows.nulled > 0 {
@@ -89,6 +90,14 @@ fn render_aside(text: &mut String, report: &ResourceReport) {
             by_reason(report),
             number(rows.duplicate)
         ));
+    }
+    let is_kept = report.error.as_ref().map_or(report.status == Status::Ok, |error| error.kind == ErrorKind::Schema);
+    let lake = report.table.trim_end_matches('/').rsplit_once('/');
+    if let Some((lake, table)) = lake.filter(|_| rows.rejected > 0 && is_kept) {
+        line(format!("            `lakefeed table rejects {lake} {table} --run {run_id}` shows them"));
+    }
+    if rows.filtered > 0 {
+        line(format!("  filtered  {} left out by a filter or the cursor", number(rows.filtered)));
     }
     if report.values_discarded > 0 {
         line(format!("  discarded {} values that did not fit", number(report.values_discarded)));

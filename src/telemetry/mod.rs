@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::event::{Observer, RetriedRejects, RowCounts, RunEvent};
+use crate::event::{Completeness, Observer, RetriedRejects, RowCounts, RunEvent, Verdict};
 
 /// Pages between two lines about progress.
 const PAGES_BETWEEN_LINES: u64 = 500;
@@ -54,14 +54,16 @@ impl Observer for LogObserver {
                     tracing::debug!(resource, records, reason = code.as_str(), "records refused");
                 }
             }
+            RunEvent::RecordsSetAside { resource, records, rejected, look } => {
+                tracing::warn!(resource, rejected, of = records, look, "records were refused");
+            }
             RunEvent::ValuesDiscarded { resource, values } => tracing::debug!(resource, values, "values discarded"),
             RunEvent::RejectsRetried { resource, retried } => {
                 let RetriedRejects { tried, accepted, refused, .. } = retried;
                 tracing::info!(resource, tried, accepted, refused, "rejects of earlier runs tried again");
             }
             RunEvent::ListingEnded { resource, stop_reason, complete } => {
-                let records = self.records.load(Ordering::Relaxed);
-                tracing::info!(resource, records, stop_reason, complete = complete.reason, "listing ended");
+                listing_ended(resource, self.records.load(Ordering::Relaxed), stop_reason, complete);
             }
             RunEvent::SchemaChanged { resource, changes } => {
                 tracing::info!(resource, changes = changes.join("; "), "schema changed");
@@ -82,6 +84,17 @@ impl Observer for LogObserver {
             }
             _ => tracing::debug!(?event),
         }
+    }
+}
+
+fn listing_ended(resource: &str, records: u64, stop_reason: &str, complete: &Completeness) {
+    // What was configured to end early needs no warning.
+    let is_chosen = ["single_page", "maximum_reached", "ignored"].contains(&stop_reason);
+    let Completeness { verdict, reason } = complete;
+    if *verdict == Verdict::Unknown && !is_chosen {
+        tracing::warn!(resource, records, stop_reason, complete = reason, "listing ended, and may not be whole");
+    } else {
+        tracing::info!(resource, records, stop_reason, complete = reason, "listing ended");
     }
 }
 

@@ -90,7 +90,7 @@ fn document(disposition: &str, has_file: bool, merge_index_bytes: u64) -> Value 
         resource["schema"] = json!("schema.json");
     }
     json!({
-        "limits": {"batch_rows": 3, "merge_index_bytes": merge_index_bytes},
+        "limits": {"batch_rows": 3, "merge_index_bytes": merge_index_bytes, "shrink_max": "100%"},
         "client": {"base_url": "https://api.example", "retry": {"max_retries": 0}},
         "resources": [resource],
     })

@@ -213,7 +213,7 @@ async fn a_record_that_is_refused_or_deleted() {
     assert_eq!((&report["rows"]["rejected"], &report["rows"]["deleted"]), (&json!(1), &json!(1)), "{report}");
     assert_eq!(column(&api, "events__tags", "value"), [json!(1), json!(2)]);
     api.set_pages(vec![json!([])]);
-    let ran = api.run(&resource, "", &[("event.json", &lax)], &["--full-refresh"]).await;
+    let ran = api.run(&resource, "", &[("event.json", &lax)], &["--full-refresh", "--allow-shrink"]).await;
     assert_eq!((ran.code, rows(&api, "events__tags").len()), (0, 0), "{ran:?}");
 }
 

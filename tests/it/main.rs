@@ -16,6 +16,7 @@ mod evolution; // schemas that evolve, contracts, readers of old and new files t
 mod examples; // the pipelines for public APIs, each against a server that answers as the API's documentation says
 mod formats; // the same pipeline as YAML, JSON, TOML and a dlt dictionary
 mod fuzz; // the body of a fuzz target over pages that are changed at random
+mod guards; // what keeps a run from being green and incomplete, and a table from being emptied
 mod lists; // lists of records as tables of their own: readers that join, contracts, rejects
 mod main_job; // the calendar API into a lake, read back by DuckDB, pyarrow and Polars
 mod merging; // strategies of merging: partitions, tombstones, counts, proofs

@@ -120,7 +120,8 @@ async fn a_full_refresh_forgets_what_the_api_no_longer_has() {
     // First the lake is filled from another API, then refreshed from the stage's own.
     let ran = stage.lakefeed_with(&["run", pipeline.to_str().unwrap()], &old.environment()).await;
     assert_eq!(ran.code, 0, "{ran:?}");
-    let ran = stage.lakefeed(&["run", pipeline.to_str().unwrap(), "--full-refresh", "--output", "json"]).await;
+    let refresh = ["run", pipeline.to_str().unwrap(), "--full-refresh", "--allow-shrink", "--output", "json"];
+    let ran = stage.lakefeed(&refresh).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_lake_is(&stage.table(), &stage.truth().await).await;
 }

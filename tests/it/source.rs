@@ -6,46 +6,9 @@ use std::collections::BTreeMap;
 use lakefeed::ErrorKind;
 use serde_json::{Value, json};
 
+use crate::support::data_files;
 use crate::support::json_rows::json_rows_in;
-use crate::support::script_server::ScriptServer;
-use crate::support::{Ran, data_files, lakefeed, output_of};
-
-/// A scripted API, and a folder for pipelines and their lake.
-struct Setting {
-    server: ScriptServer,
-    folder: tempfile::TempDir,
-}
-
-impl Setting {
-    async fn new(rules: &Value) -> Self {
-        let rules = rules.as_array().unwrap().clone();
-        Self { server: ScriptServer::start(rules).await, folder: tempfile::tempdir().unwrap() }
-    }
-
-    /// Runs resources of the API, with retries that do not wait.
-    async fn run(&self, resources: &Value, arguments: &[&str]) -> Ran {
-        let pipeline = json!({
-            "client": {"base_url": "{{BASE}}", "retry": {"max_retries": 2, "backoff_factor": 0}},
-            "resources": resources,
-        });
-        self.run_file("pipeline.json", &pipeline.to_string(), arguments).await
-    }
-
-    async fn run_file(&self, name: &str, text: &str, arguments: &[&str]) -> Ran {
-        std::fs::write(self.folder.path().join(name), self.server.fill_in(text)).unwrap();
-        let mut all = vec!["run", name, "--output", "json"];
-        if !arguments.contains(&"--destination") {
-            all.extend(["--destination", "lake"]);
-        }
-        let mut command = lakefeed(&[&all, arguments].concat());
-        command.current_dir(self.folder.path());
-        output_of(command).await
-    }
-}
-
-fn at(path: &str, reply: &Value) -> Value {
-    json!({"match": {"path": path}, "reply": reply})
-}
+use crate::support::setting::{Setting, at};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parent_with_a_cursor_is_not_run_without_its_children() {

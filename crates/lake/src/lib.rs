@@ -71,5 +71,6 @@ pub use read::manifest::{Change, GoneFile, Manifest, ManifestFile};
 pub use rejects::kept::{KeptReject, KeptRejects, KeptRejectsFile, RejectPlace, RejectState};
 pub use rejects::newer_keys::NewerKeys;
 pub use table::Table;
+pub use write::rejects_only::RejectsOnly;
 pub use write::writer::TableWriter;
 pub use write_spec::WriteSpec;

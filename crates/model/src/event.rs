@@ -121,6 +121,17 @@ pub enum RunEvent {
         /// How many, by reason.
         by_reason: BTreeMap<RejectCode, u64>,
     },
+    /// Records of a pass that was read to its end were refused.
+    RecordsSetAside {
+        /// The resource.
+        resource: String,
+        /// How many records were read.
+        records: u64,
+        /// How many of them were refused.
+        rejected: u64,
+        /// The command that shows them; `None` where no table keeps them.
+        look: Option<String>,
+    },
     /// Values that did not fit their columns were left out, as the contract says.
     ValuesDiscarded {
         /// The resource.
@@ -205,6 +216,7 @@ impl RunEvent {
             | Self::RetryScheduled { resource, .. }
             | Self::PageRead { resource, .. }
             | Self::RecordsRefused { resource, .. }
+            | Self::RecordsSetAside { resource, .. }
             | Self::ValuesDiscarded { resource, .. }
             | Self::RejectsRetried { resource, .. }
             | Self::ListingEnded { resource, .. }
@@ -256,6 +268,9 @@ pub struct RowCounts {
     /// Deletes of keys that the table did not have.
     #[serde(default)]
     pub missed: u64,
+    /// Records that the cursor's range or a filter left out.
+    #[serde(default)]
+    pub filtered: u64,
     /// Records that were refused and kept beside the table.
     pub rejected: u64,
     /// Values that did not fit and that null stands for, by the rule of their field; they are kept
@@ -281,6 +296,7 @@ impl RowCounts {
             retired: self.retired + other.retired,
             kept: self.kept + other.kept,
             missed: self.missed + other.missed,
+            filtered: self.filtered + other.filtered,
             rejected: self.rejected + other.rejected,
             nulled: self.nulled + other.nulled,
             duplicate: self.duplicate + other.duplicate,

@@ -9,10 +9,11 @@ use super::kind::{Holds, Kind};
 use super::paginator::PaginatorDocument;
 use super::read::{At, Read, mapping, tagged, words};
 use super::values::{Integer, Json, OneOf, Path, Template, Text};
-use crate::spec::{Action, Method, RecordFormat};
+use crate::spec::{Action, GraphqlErrors, Method, RecordFormat};
 
 words! {
     Method { "GET" = Self::Get, "POST" = Self::Post; also "get" = Self::Get, "post" = Self::Post }
+    GraphqlErrors { "fail" = Self::Fail, "warn" = Self::Warn, "ignore" = Self::Ignore }
     Action { "ignore" = Self::Ignore, "fail" = Self::Fail, "retry" = Self::Retry }
     RecordFormat {
         "json" = Self::Json, "ndjson" = Self::Ndjson, "csv" = Self::Delimited { delimiter: b',' },
@@ -52,6 +53,10 @@ mapping! {
         /// cell is text where its column is, else a number, `true` or `false` where it looks like
         /// one; an empty cell is null.
         record_format: OneOf<RecordFormat> [usually "by content type"],
+        /// What `errors` beside `data` mean, as GraphQL has them, where `data_selector` begins with
+        /// `data`: `fail` fails the run with the first message, `warn` takes what is there and says
+        /// that it may not be all, `ignore` looks at none.
+        graphql_errors: OneOf<GraphqlErrors> [GraphqlErrors::Fail],
         /// How the listing is cut into pages: [paginators](#paginators).
         paginator: PaginatorDocument [usually "the client's, else `auto`"],
         /// How only what is new is read: [incremental](#incremental).

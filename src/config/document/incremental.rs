@@ -22,8 +22,9 @@ words! {
 mapping! {
     /// How only what is new is read.
     IncrementalDocument "incremental" {
-        /// Where a record has its cursor value, a number or a string. Date-times are compared as
-        /// instants.
+        /// Where a record has its cursor value, a number or a string. Date-times (ISO 8601, or as
+        /// mails have them) are compared as instants, numbers by size also when they are written
+        /// as text, other strings by their characters.
         cursor_path: Path [required] like "updated_at",
         /// Where the first run starts.
         initial_value: CursorValue [usually "everything"] like "2026-01-01T00:00:00Z",

@@ -105,6 +105,15 @@ mapping! {
         /// [refused](schemas.md#records-that-are-refused): a count (0 for none), or a share such as
         /// `"1%"` of those that were read. With more of them the run fails with exit code 6.
         rejects_max: Rejects [none] like "1%",
+        /// A pass that refused every record it read fails with exit code 6 if it read at least so
+        /// many; with fewer it warns. Into a table that is new or replaced it fails with one.
+        all_refused_min: Count [Limits::default().all_refused_min],
+        /// Rows of a table that a run may take away because they did not come (`replace`,
+        /// `--full-refresh`, keys that are absent): a count, or a share such as `"50%"` of the
+        /// table. With more of them the run fails with exit code 5 and commits nothing;
+        /// `run --allow-shrink` lets one run pass. `"100%"` sets no bound. Rows that records delete
+        /// do not count.
+        shrink_max: Rejects [usually "`\"50%\"` of a table of 100 rows or more, and never all rows of a table because nothing came"] like "10%",
     }
 }
 

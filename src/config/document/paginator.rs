@@ -33,12 +33,27 @@ mapping! {
 }
 
 mapping! {
+    /// What the listing is held against.
+    CountingDocument "counting" {
+        /// Where a page states the number of records in the whole listing, on the first page at
+        /// least. Fewer than that are incomplete. Where it is not written, the first page is
+        /// searched for it (`total`, `total_count`, `count`, …); `null` (in TOML, `false`) when
+        /// nothing there is a total.
+        total_path: TotalPath [usually "found on the first page"] like "meta.count",
+    }
+}
+
+mapping! {
     /// Asks for records from a number on.
     OffsetDocument "offset" {
         /// Records per page, and the step of the offset.
         limit: Count [required] like "100",
         /// The offset of the first page.
-        offset: Whole [0],
+        offset: Whole [usually "`base_offset`"],
+        /// The offset of the API's first record: 0, or 1 as in SCIM. Where only `offset: 1` is
+        /// written, it is open which of both it is, and the listing asks on until the total is
+        /// reached or a page is empty.
+        base_offset: Whole [usually "`0`"] like "1",
         /// The query parameter of the offset.
         offset_param: Text [usually "`offset`"],
         /// The query parameter of the limit.
@@ -47,9 +62,10 @@ mapping! {
         offset_body_path: Path [none],
         /// The place of the limit in the body, instead.
         limit_body_path: Path [none],
-        /// Where a page states the number of records. It must be there on every page. `null` (in
-        /// TOML, `false`) when the API does not say.
-        total_path: TotalPath [TotalPath::Given("total".to_owned())] like "meta.count",
+        /// Where a page states the number of records. It must be there on every page; one that is
+        /// not written may be missing on a page without records. `null` (in TOML, `false`) when the
+        /// API does not say.
+        total_path: TotalPath [usually "`total`"] like "meta.count",
         /// The offset at which to stop, exclusive.
         maximum_offset: Whole [none],
         ..ending: EndingDocument,
@@ -59,17 +75,19 @@ mapping! {
 mapping! {
     /// Asks for page after page by its number.
     PageNumberDocument "page_number" {
-        /// The number of the API's first page.
-        base_page: Whole [0],
+        /// The number of the API's first page. Where neither this nor `page` is written, page 1 is
+        /// asked for before an empty page 0 is believed.
+        base_page: Whole [usually "`0`"] like "1",
         /// The number of the first page to ask for.
         page: Whole [usually "`base_page`"],
         /// The query parameter of the number.
         page_param: Text [usually "`page`"],
         /// The place of the number in the body, instead.
         page_body_path: Path [none],
-        /// Where a page states the number of *pages*. It must be there on every page. `null` (in
-        /// TOML, `false`) when the API does not say.
-        total_path: TotalPath [TotalPath::Given("total".to_owned())] like "meta.pages",
+        /// Where a page states the number of *pages*. It must be there on every page; one that is
+        /// not written may be missing on a page without records. `null` (in TOML, `false`) when the
+        /// API does not say.
+        total_path: TotalPath [usually "`total`"] like "meta.pages",
         /// The number at which to stop, exclusive.
         maximum_page: Whole [none],
         ..ending: EndingDocument,
@@ -85,6 +103,7 @@ mapping! {
         cursor_param: Text [usually "`cursor`"],
         /// The place in the body that takes it, instead.
         cursor_body_path: Path [none],
+        ..counting: CountingDocument,
         ..ending: EndingDocument,
     }
 }
@@ -96,6 +115,7 @@ mapping! {
         cursor_key: Text ["next".to_owned()] like "X-Next-Cursor",
         /// The query parameter that takes it.
         cursor_param: Text [usually "`cursor`"],
+        ..counting: CountingDocument,
         ..ending: EndingDocument,
     }
 }
@@ -105,6 +125,7 @@ mapping! {
     JsonLinkDocument "json_link" {
         /// Where the link is. It may be relative.
         next_url_path: Path ["next".to_owned()] like "links.next",
+        ..counting: CountingDocument,
         ..ending: EndingDocument,
     }
 }
@@ -114,6 +135,7 @@ mapping! {
     HeaderLinkDocument "header_link" {
         /// The relation of the link.
         links_next_key: Text ["next".to_owned()],
+        ..counting: CountingDocument,
         ..ending: EndingDocument,
     }
 }
@@ -127,6 +149,7 @@ mapping! {
         param: Text [usually "this or `body_path`"],
         /// The place in the body that takes it.
         body_path: Path [usually "this or `param`"],
+        ..counting: CountingDocument,
         ..ending: EndingDocument,
     }
 }

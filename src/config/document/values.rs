@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::kind::{Holds, Kind};
 use super::read::{At, Read, is_open};
-use crate::spec::RejectsMax;
+use crate::spec::CountOrShare;
 
 /// A value without parts. Numbers and booleans may also be written as strings, so that
 /// `limit: ${env:LIMIT}` works.
@@ -343,21 +343,21 @@ impl Single for CursorValue {
 pub(crate) struct Rejects;
 
 impl Single for Rejects {
-    type Value = RejectsMax;
+    type Value = CountOrShare;
     const KIND: Kind = Kind::Either(&[
         <Whole as Single>::KIND,
         Kind::Pattern(r"^\s*(\+?[0-9]+|0*(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)\s*%)\s*$", "a share such as '1%'"),
     ]);
 
-    fn convert(value: &Value) -> Option<RejectsMax> {
+    fn convert(value: &Value) -> Option<CountOrShare> {
         match value {
-            Value::String(text) => RejectsMax::parse(text),
-            number => Whole::convert(number).map(RejectsMax::Count),
+            Value::String(text) => CountOrShare::parse(text),
+            number => Whole::convert(number).map(CountOrShare::Count),
         }
     }
 
-    fn stand_in() -> Option<RejectsMax> {
-        Some(RejectsMax::Count(0))
+    fn stand_in() -> Option<CountOrShare> {
+        Some(CountOrShare::Count(0))
     }
 }
 

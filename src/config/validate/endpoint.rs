@@ -89,6 +89,7 @@ pub(crate) fn validate_endpoint(
         response_actions: actions,
         auth: auth.map(Arc::new),
         record_format: endpoint.record_format,
+        graphql_errors: endpoint.graphql_errors,
     };
     Some((spec, parent))
 }

@@ -128,5 +128,7 @@ fn limits(limits: &LimitsDocument) -> Limits {
         file_bytes_target: limits.file_bytes_target,
         row_group_rows: size(limits.row_group_rows),
         rejects_max: limits.rejects_max,
+        all_refused_min: limits.all_refused_min,
+        shrink_max: limits.shrink_max,
     }
 }

@@ -3,12 +3,17 @@
 use super::values::json_path;
 use crate::config::document::Mapping as _;
 use crate::config::document::paginator::{
-    EndingDocument, KeysetDocument, OffsetDocument, PageNumberDocument, PaginatorDocument,
+    CountingDocument, EndingDocument, KeysetDocument, OffsetDocument, PageNumberDocument, PaginatorDocument,
 };
 use crate::config::document::problems::Problems;
 use crate::config::document::values::TotalPath;
 use crate::spec::json_path::{SETTABLE_INDEX_MAX, Segment};
-use crate::spec::{FollowFrom, FollowSpec, FollowTo, JsonPath, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
+use crate::spec::{
+    FollowFrom, FollowSpec, FollowTo, FollowTotal, JsonPath, OffsetSpec, PageNumberSpec, PaginationSpec, Placement,
+};
+
+/// What ends a listing, and what it is held against.
+type Ending<'d> = (&'d CountingDocument, &'d EndingDocument);
 
 /// What a paginator must fit.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +26,14 @@ pub(crate) fn validate_paginator(document: &PaginatorDocument, around: Around<'_
     let body = |path: &str, place: &str, key: &str| {
         json_path(path, &format!("{place}/{key}"), around.problems).map(FollowFrom::Body)
     };
-    let follow = |from: Option<FollowFrom>, to: Option<FollowTo>, ending: &EndingDocument, stops: bool| {
+    let follow = |from: Option<FollowFrom>, to: Option<FollowTo>, (counting, ending): Ending<'_>, stops: bool| {
+        let total = match around.total_path(counting.total_path.as_ref(), counting.place()) {
+            (Some(path), true) => FollowTotal::At(path),
+            (Some(_), false) => FollowTotal::Hinted,
+            (None, _) => FollowTotal::Nowhere,
+        };
         Some(PaginationSpec::Follow(FollowSpec {
+            total,
             from: from?,
             to: to?,
             stop_after_empty_page: ending.stop_after_empty_page.unwrap_or(stops),
@@ -42,21 +53,26 @@ pub(crate) fn validate_paginator(document: &PaginatorDocument, around: Around<'_
                 (cursor.cursor_param.as_ref(), "cursor_param"),
                 "cursor",
             );
-            follow(body(&cursor.cursor_path, place, "cursor_path"), to.map(FollowTo::Value), &cursor.ending, false)
+            follow(
+                body(&cursor.cursor_path, place, "cursor_path"),
+                to.map(FollowTo::Value),
+                (&cursor.counting, &cursor.ending),
+                false,
+            )
         }
         PaginatorDocument::HeaderCursor(cursor) => {
             let place = cursor.place();
             let to = around.placement(place, (None, ""), (cursor.cursor_param.as_ref(), "cursor_param"), "cursor");
             let from = header_name(&cursor.cursor_key, place, around.problems).map(FollowFrom::Header);
-            follow(from, to.map(FollowTo::Value), &cursor.ending, false)
+            follow(from, to.map(FollowTo::Value), (&cursor.counting, &cursor.ending), false)
         }
         PaginatorDocument::JsonLink(link) => {
             let from = body(&link.next_url_path, link.place(), "next_url_path");
-            follow(from, Some(FollowTo::Url), &link.ending, false)
+            follow(from, Some(FollowTo::Url), (&link.counting, &link.ending), false)
         }
         PaginatorDocument::HeaderLink(link) => {
             let from = FollowFrom::LinkHeader(link.links_next_key.clone());
-            follow(Some(from), Some(FollowTo::Url), &link.ending, false)
+            follow(Some(from), Some(FollowTo::Url), (&link.counting, &link.ending), false)
         }
         PaginatorDocument::Keyset(keyset) => {
             let place = keyset.place();
@@ -70,16 +86,18 @@ pub(crate) fn validate_paginator(document: &PaginatorDocument, around: Around<'_
                 "after",
             );
             let from = last_record(keyset, around).map(FollowFrom::LastRecord);
-            follow(from, to.map(FollowTo::Value), &keyset.ending, true)
+            follow(from, to.map(FollowTo::Value), (&keyset.counting, &keyset.ending), true)
         }
     }
 }
 
 impl Around<'_> {
-    fn total_path(self, given: &TotalPath, place: &str) -> Option<JsonPath> {
+    /// Returns where the total is, and whether the pipeline file says so.
+    fn total_path(self, given: Option<&TotalPath>, place: &str) -> (Option<JsonPath>, bool) {
         match given {
-            TotalPath::None => None,
-            TotalPath::Given(text) => json_path(text, &format!("{place}/total_path"), self.problems),
+            Some(TotalPath::None) => (None, false),
+            Some(TotalPath::Given(text)) => (json_path(text, &format!("{place}/total_path"), self.problems), true),
+            None => (Some(JsonPath::keys(["total"])), false),
         }
     }
 
@@ -120,10 +138,16 @@ impl Around<'_> {
     }
 
     /// Notes a listing that nothing would end. Whether an empty page ends it.
-    fn must_end(self, place: &str, total: &TotalPath, maximum: (Option<u64>, &str), ending: &EndingDocument) -> bool {
+    fn must_end(
+        self,
+        place: &str,
+        total: Option<&TotalPath>,
+        maximum: (Option<u64>, &str),
+        ending: &EndingDocument,
+    ) -> bool {
         let stops = ending.stop_after_empty_page.unwrap_or(true);
         let has_more = ending.has_more_path.as_ref().is_some_and(|path| !path.is_empty());
-        if matches!(total, TotalPath::None) && maximum.0.is_none() && !has_more && !stops {
+        if matches!(total, Some(TotalPath::None)) && maximum.0.is_none() && !has_more && !stops {
             self.problems.add(
                 place,
                 format!(
@@ -139,7 +163,7 @@ impl Around<'_> {
 fn validate_offset(offset: &OffsetDocument, around: Around<'_>) -> Option<OffsetSpec> {
     let place = offset.place();
     let maximum = (offset.maximum_offset, "maximum_offset");
-    let stop_after_empty_page = around.must_end(place, &offset.total_path, maximum, &offset.ending);
+    let stop_after_empty_page = around.must_end(place, offset.total_path.as_ref(), maximum, &offset.ending);
     let offset_in = around.placement(
         place,
         (offset.offset_body_path.as_ref(), "offset_body_path"),
@@ -152,12 +176,17 @@ fn validate_offset(offset: &OffsetDocument, around: Around<'_>) -> Option<Offset
         (offset.limit_param.as_ref(), "limit_param"),
         "limit",
     );
+    let (total_path, total_is_required) = around.total_path(offset.total_path.as_ref(), place);
+    let is_open = offset.base_offset.is_none() && offset.offset == Some(1);
+    let base_offset = offset.base_offset.unwrap_or(0);
     Some(OffsetSpec {
         limit: offset.limit?,
-        offset: offset.offset,
+        offset: offset.offset.unwrap_or(base_offset),
+        base_offset: (!is_open).then_some(base_offset),
         offset_in: offset_in?,
         limit_in: limit_in?,
-        total_path: around.total_path(&offset.total_path, place),
+        total_path,
+        total_is_required,
         maximum_offset: offset.maximum_offset,
         stop_after_empty_page,
         has_more_path: around.has_more_path(&offset.ending),
@@ -167,18 +196,22 @@ fn validate_offset(offset: &OffsetDocument, around: Around<'_>) -> Option<Offset
 fn validate_page_number(pages: &PageNumberDocument, around: Around<'_>) -> Option<PageNumberSpec> {
     let place = pages.place();
     let maximum = (pages.maximum_page, "maximum_page");
-    let stop_after_empty_page = around.must_end(place, &pages.total_path, maximum, &pages.ending);
+    let stop_after_empty_page = around.must_end(place, pages.total_path.as_ref(), maximum, &pages.ending);
     let page_in = around.placement(
         place,
         (pages.page_body_path.as_ref(), "page_body_path"),
         (pages.page_param.as_ref(), "page_param"),
         "page",
     );
+    let (total_path, total_is_required) = around.total_path(pages.total_path.as_ref(), place);
+    let base_page = pages.base_page.unwrap_or(0);
     Some(PageNumberSpec {
-        base_page: pages.base_page,
-        page: pages.page.unwrap_or(pages.base_page),
+        base_page,
+        base_is_open: pages.base_page.is_none() && pages.page.is_none(),
+        page: pages.page.unwrap_or(base_page),
         page_in: page_in?,
-        total_path: around.total_path(&pages.total_path, place),
+        total_path,
+        total_is_required,
         maximum_page: pages.maximum_page,
         stop_after_empty_page,
         has_more_path: around.has_more_path(&pages.ending),

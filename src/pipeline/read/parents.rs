@@ -1,10 +1,12 @@
 //! The fields of a parent's records that its children are asked with, kept until the children's
-//! turn.
+//! turn. A parent that comes twice is asked for its children once.
 
+use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 use tempfile::{SpooledTempFile, spooled_tempfile_in};
+use twox_hash::XxHash3_128;
 
 use crate::decode::RawRecord;
 use crate::error::{Error, Result};
@@ -19,34 +21,42 @@ const MEMORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct ParentRows {
     parent: String,
+    /// First those that requests are made of.
     fields: Vec<JsonPath>,
+    asked_with: usize,
     temporary_folder: PathBuf,
     spool: BufReader<SpooledTempFile>,
     rows: u64,
+    /// What is asked with so far, by its hash: about 32 bytes a parent.
+    known: HashSet<u128>,
 }
 
 impl ParentRows {
     /// Returns no rows yet, of the fields that `children` want of the resource of `run`.
     pub(crate) fn new<'c>(run: &ResourceRun<'_>, children: impl Iterator<Item = &'c ResourceSpec>) -> Self {
+        let children: Vec<_> = children.filter_map(|child| child.parent.as_ref()).collect();
         let mut fields: Vec<JsonPath> = Vec::new();
-        for child in children.filter_map(|child| child.parent.as_ref()) {
-            for field in child.fields.iter().chain(child.include.iter().map(|(path, _)| path)) {
+        let mut add = |wanted: &mut dyn Iterator<Item = &JsonPath>| {
+            for field in wanted {
                 if !fields.contains(field) {
                     fields.push(field.clone());
                 }
             }
-        }
-        Self::of(run.name(), fields, run.components.temporary_folder.clone())
+            fields.len()
+        };
+        let asked_with = add(&mut children.iter().flat_map(|child| &child.fields));
+        add(&mut children.iter().flat_map(|child| &child.include).map(|(path, _)| path));
+        Self::of(run.name(), (fields, asked_with), run.components.temporary_folder.clone())
     }
 
     /// Returns no rows yet, of the same fields.
     pub(crate) fn emptied(&self) -> Self {
-        Self::of(self.parent.clone(), self.fields.clone(), self.temporary_folder.clone())
+        Self::of(self.parent.clone(), (self.fields.clone(), self.asked_with), self.temporary_folder.clone())
     }
 
-    fn of(parent: String, fields: Vec<JsonPath>, temporary_folder: PathBuf) -> Self {
+    fn of(parent: String, (fields, asked_with): (Vec<JsonPath>, usize), temporary_folder: PathBuf) -> Self {
         let spool = BufReader::new(spooled_tempfile_in(MEMORY_BYTES_MAX, &temporary_folder));
-        Self { parent, fields, temporary_folder, spool, rows: 0 }
+        Self { parent, fields, asked_with, temporary_folder, spool, rows: 0, known: HashSet::new() }
     }
 
     /// Returns whether any child wants anything.
@@ -59,7 +69,7 @@ impl ParentRows {
         self.rows
     }
 
-    /// Takes the fields of a record.
+    /// Takes the fields of a record, unless one came before that asks for the same.
     ///
     /// # Errors
     /// When the record lacks one of them; the error names those that it has.
@@ -67,7 +77,10 @@ impl ParentRows {
         let whole = record.text();
         let record = RawRecord::new(&whole);
         let mut line = String::from("{");
-        for field in &self.fields {
+        for (position, field) in self.fields.iter().enumerate() {
+            if position == self.asked_with && !self.known.insert(XxHash3_128::oneshot(line.as_bytes())) {
+                return Ok(());
+            }
             let Some(raw) = record.find(field) else {
                 return Err(Error::source_unreadable(format!("a record of {} has no field {field}", self.parent))
                     .with_hint(format!("its fields are: {}", record.keys().join(", "))));
@@ -81,6 +94,10 @@ impl ParentRows {
             line.extend(
                 raw.chars().map(|character| if character == '\n' || character == '\r' { ' ' } else { character }),
             );
+        }
+        let asks_with_all = self.asked_with == self.fields.len();
+        if asks_with_all && !self.known.insert(XxHash3_128::oneshot(line.as_bytes())) {
+            return Ok(());
         }
         line.push_str("}\n");
         self.rows += 1;
@@ -125,8 +142,9 @@ mod tests {
     use crate::environment::Environment;
 
     fn rows(fields: &[&str]) -> ParentRows {
-        let fields = fields.iter().map(|field| JsonPath::parse(field).unwrap()).collect();
-        ParentRows::of("posts".to_owned(), fields, Environment::empty().temporary_folder())
+        let fields: Vec<_> = fields.iter().map(|field| JsonPath::parse(field).unwrap()).collect();
+        let asked_with = fields.len().min(1);
+        ParentRows::of("posts".to_owned(), (fields, asked_with), Environment::empty().temporary_folder())
     }
 
     #[test]
@@ -145,6 +163,22 @@ mod tests {
             let second = rows.next().unwrap().unwrap();
             assert_eq!((raw(&second, "id"), raw(&second, "author.name")), ("1.50".into(), "[1, 2]".into()));
             assert_eq!(rows.next().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_parent_that_comes_twice_is_asked_once() {
+        for fields in [&["id"][..], &["id", "name"]] {
+            let mut rows = rows(fields);
+            for (id, name) in [("1", "a"), ("2", "b"), ("1", "c"), ("\"1\"", "d")] {
+                rows.take(RawRecord::new(&format!("{{\"id\":{id},\"name\":\"{name}\"}}"))).unwrap();
+            }
+            rows.rewind().unwrap();
+            let mut ids = Vec::new();
+            while let Some(row) = rows.next().unwrap() {
+                ids.push(row.raw(&JsonPath::keys(["id"])).unwrap().to_owned());
+            }
+            assert_eq!(ids, ["1", "2", "\"1\""], "{fields:?}");
         }
     }
 

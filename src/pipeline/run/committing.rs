@@ -18,7 +18,7 @@ pub(super) async fn commit(run: &ResourceRun<'_>, staged: Staged) -> Result<()> 
         Err(error) => return Err(give_up(writers, error).await),
     };
     let Some(writers) = writers else {
-        let rows = RowCounts { read: read.counts.records, ..RowCounts::default() };
+        let rows = rows(&read.counts, RowCounts::default());
         run.emit(&RunEvent::NothingChanged { resource: run.name(), rows, checkpoint });
         return Ok(());
     };
@@ -35,13 +35,18 @@ pub(super) async fn commit(run: &ResourceRun<'_>, staged: Staged) -> Result<()> 
 }
 
 fn emit_outcome(run: &ResourceRun<'_>, outcome: CommitOutcome, counts: &SliceCounts, checkpoint: Checkpoint) {
-    let (read, rejected, nulled) = (counts.records, counts.rejected(), counts.nulled);
-    let rows = RowCounts { read, rejected, nulled, ..outcome.rows };
+    let rows = rows(counts, outcome.rows);
     let resource = run.name();
     run.emit(&match outcome.commit {
         Some(commit) => RunEvent::Committed { resource, commit, rows, files: outcome.files, checkpoint },
         None => RunEvent::NothingChanged { resource, rows, checkpoint },
     });
+}
+
+/// Returns what became of the records of a pass; `written` is what the table counted.
+fn rows(counts: &SliceCounts, written: RowCounts) -> RowCounts {
+    let SliceCounts { records, nulled, filtered, .. } = *counts;
+    RowCounts { read: records, rejected: counts.rejected(), nulled, filtered, ..written }
 }
 
 /// Returns how far the resource has got with this pass. A run over a range of its own leaves what

@@ -7,18 +7,20 @@
 use std::sync::Arc;
 
 use super::opening::{Opened, open};
-use super::reading::{end_listing, extract, refuse_drift, refuse_rejects, retire_absent};
+use super::reading::{
+    end_listing, extract, refuse_drift, refuse_nothing_but_rejects, refuse_rejects, retire_absent, tell_refused,
+};
 use super::reprocess_rejects::reprocess_rejects;
 use crate::checkpoint::{Checkpoint, CursorRun, PositionDelta};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::RunEvent;
 use crate::extract::{Ending, Journal};
 use crate::lake::{Table, TableWriter};
 use crate::pipeline::context::ResourceRun;
 use crate::pipeline::read::{self, Drift, Pages, ParentRows, RecordTransform, SliceSource};
-use crate::pipeline::sink::Discard;
+use crate::pipeline::sink::{Discard, Sink};
 use crate::pipeline::typing::{Records, Typing};
-use crate::pipeline::write::{self, LakeSink, TableSet, give_up, keeps_pages};
+use crate::pipeline::write::{self, LakeSink, RejectsSink, TableSet, give_up, keeps_pages};
 use crate::plan::SliceOutcome;
 use crate::spec::WriteDisposition;
 
@@ -77,17 +79,21 @@ pub(super) async fn walk(run: &ResourceRun<'_>, pass: Pass<'_>) -> Result<Staged
     let cursor = slices.cursor();
     let pages = Pages::new(slices, run.client.concurrency(), None);
     let transform = RecordTransform::new(run.resource, None, cursor, children);
-    walk_pages(run, pages, transform).await
+    walk_pages(run, pages, transform, &mut Discard).await
 }
 
-/// Does as [`walk`], with pages of which some were read already.
+/// Does as [`walk`], with pages of which some were read already. What is refused goes to `sink`.
 pub(super) async fn walk_pages(
     run: &ResourceRun<'_>,
     pages: Pages<'_>,
     mut transform: RecordTransform,
+    sink: &mut dyn Sink,
 ) -> Result<Staged> {
     let records = Records::walked(run);
-    let outcome = extract(run, pages, records, &mut Discard, &mut transform, None).await?.unwrap_or_default();
+    let outcome = extract(run, pages, records, sink, &mut transform, None).await?.unwrap_or_default();
+    refuse_rejects(run, &outcome.counts, true)?;
+    refuse_nothing_but_rejects(run, &outcome.counts, true)?;
+    tell_refused(run, &outcome.counts);
     end_listing(run, &outcome);
     let (outcome, children) = with_delta(run, outcome, transform)?;
     Ok(Staged { writers: None, outcome, schema_changes: Vec::new(), children })
@@ -150,7 +156,7 @@ async fn read_pass(
     let shapes = opened.as_ref().map(|opened| &opened.shapes);
     let mut transform = RecordTransform::new(run.resource, shapes, cursor, children);
     let Some(Opened { rules, mut shapes, mut writers }) = opened else {
-        return Ok(walk_pages(run, pages, transform).await?);
+        return Ok(Box::pin(set_aside(run, table, pages, transform)).await?);
     };
     if let Some(commit) = writers.own.recovered() {
         run.emit(&RunEvent::Recovered { resource: run.name(), commit });
@@ -176,8 +182,11 @@ async fn read_pass(
         let mut outcome = outcome.unwrap_or_default();
         refuse_drift(run, &mut writers.own, &outcome)?;
         refuse_rejects(run, &outcome.counts, true)?;
+        refuse_nothing_but_rejects(run, &outcome.counts, writers.own.last_commit_at().is_none())?;
+        tell_refused(run, &outcome.counts);
         retire_absent(run, &mut outcome, &mut writers.own);
         end_listing(run, &outcome);
+        writers.own.check_shrink()?;
         with_delta(run, outcome, transform)
     });
     match checked {
@@ -187,6 +196,22 @@ async fn read_pass(
         }
         Err(error) => Err(Stopped { writers: Some(writers), error }),
     }
+}
+
+/// Reads a pass to its end whose records have not a single column, or may not come into a table:
+/// what is refused of them is kept beside the table that could be.
+async fn set_aside(
+    run: &ResourceRun<'_>,
+    table: &Table,
+    pages: Pages<'_>,
+    transform: RecordTransform,
+) -> Result<Staged> {
+    let mut sink = RejectsSink::new(run, table);
+    let walked = walk_pages(run, pages, transform, &mut sink).await;
+    let is_kept = walked.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Schema);
+    let kept = sink.finish(is_kept).await;
+    // Why nothing more could be kept is why the reading ended, too.
+    kept.and(walked)
 }
 
 /// Returns whether another run has committed between the look at the checkpoint and the moment when

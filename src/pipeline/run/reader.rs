@@ -15,14 +15,14 @@ use super::committing::checkpoint;
 use super::family::{lineage, slices};
 use super::opening::{plan_in_windows, resource_finished, resource_started, schemas};
 use super::pass::{Pass, walk, walk_pages, with_delta};
-use super::reading::{end_listing, extract, refuse_rejects};
+use super::reading::{end_listing, extract, refuse_nothing_but_rejects, refuse_rejects};
 use crate::checkpoint::Checkpoint;
 use crate::client::Client;
 use crate::error::{Error, Result, catch_panic};
 use crate::pipeline::context::{Components, ResourceRun, RunOptions, client};
 use crate::pipeline::read::{Drift, Pages, ParentRows, RecordTransform, SliceSource};
 use crate::pipeline::typing::{Records, Typing};
-use crate::pipeline::write::{BatchSink, ReadItem};
+use crate::pipeline::write::{BatchSink, ReadItem, RejectItems};
 use crate::spec::PipelineSpec;
 
 /// What comes of reading a resource, item by item. It ends after the last row, or with an error.
@@ -160,13 +160,14 @@ async fn read_rows(
     let shapes = opened.as_ref().map(|(_, shapes)| shapes);
     let mut transform = RecordTransform::new(run.resource, shapes, cursor, None);
     let outcome = match opened {
-        None => walk_pages(run, pages, transform).await?.outcome,
+        None => walk_pages(run, pages, transform, &mut RejectItems(items)).await?.outcome,
         Some((rules, shapes)) => {
             let mut sink = BatchSink::begin(run.resource, &shapes, items).await;
             let records = Records::Typed(Box::new(Typing::new(run, shapes, rules)?));
             let drift = Drift::over(run.resource, run.limits.nesting_depth_max);
             let outcome = extract(run, pages, records, &mut sink, &mut transform, drift).await?.unwrap_or_default();
             refuse_rejects(run, &outcome.counts, true)?;
+            refuse_nothing_but_rejects(run, &outcome.counts, true)?;
             end_listing(run, &outcome);
             with_delta(run, outcome, transform)?.0
         }

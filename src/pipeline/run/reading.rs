@@ -12,7 +12,7 @@ use crate::pipeline::sink::Sink;
 use crate::pipeline::typing::Records;
 use crate::plan::{SliceCounts, SliceOutcome};
 use crate::reject::{Reject, RejectCode};
-use crate::spec::{RejectsMax, WriteDisposition};
+use crate::spec::{CountOrShare, WriteDisposition};
 
 /// Reads every page and hands its rows on; returns what came of it once the listing is proven
 /// complete, `None` when the sink takes no more. `drift` watches for records that move between
@@ -63,7 +63,8 @@ async fn read_page(
     let Some(decoded) = records.read(&page, transform, sink).await? else { return Ok(false) };
     let (rejected, by_reason) = (decoded.rejects.len() as u64, by_reason(&decoded.rejects));
     let (records, nulled) = (decoded.meta.records, decoded.nulled.len() as u64);
-    counts.add(SliceCounts { pages: 0, records, rejected: by_reason.clone(), nulled });
+    let filtered = decoded.dropped;
+    counts.add(SliceCounts { pages: 0, records, rejected: by_reason.clone(), nulled, filtered });
     let total = match acceptance {
         Acceptance::Sampled { total } => total,
         Acceptance::Pending => pages.stated_total(&decoded.meta),
@@ -101,22 +102,57 @@ async fn read_page(
 pub(super) fn refuse_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, at_the_end: bool) -> Result<()> {
     let Some(bound) = run.limits.rejects_max else { return Ok(()) };
     let (records, rejected) = (counts.records, counts.rejected());
-    let is_certain = at_the_end || matches!(bound, RejectsMax::Count(_));
+    let is_certain = at_the_end || matches!(bound, CountOrShare::Count(_));
     if !is_certain || !bound.is_exceeded(rejected, records) {
         return Ok(());
     }
-    let error = Error::schema(format!(
-        "resource {}: {rejected} of {records} records were refused, and limits.rejects_max is {bound}",
-        run.resource.name
-    ));
-    let mend = "mend the schema or the pipeline, or raise limits.rejects_max";
-    if run.lake_of_table().is_none() {
-        return Err(error.with_hint(mend));
+    let what = format!("{rejected} of {records} records were refused, and limits.rejects_max is {bound}");
+    Err(refused(run, &what, "mend the schema or the pipeline, or raise limits.rejects_max"))
+}
+
+/// Refuses a pass that refused every record it read: where the table is new or replaced, or where
+/// there were many. A replaced table is not emptied on the strength of records that were refused
+/// either.
+pub(super) fn refuse_nothing_but_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, is_new: bool) -> Result<()> {
+    let (records, rejected) = (counts.records, counts.rejected());
+    let replaces = run.resource.write_disposition == WriteDisposition::Replace || run.options.full_refresh;
+    let mend = "mend the schema or the pipeline; nothing was changed";
+    if rejected == 0 {
+        return Ok(());
     }
+    if replaces && rejected + counts.filtered == records {
+        let what = format!("no record is left to replace the table by: {rejected} of {records} were refused");
+        return Err(refused(run, &what, mend));
+    }
+    if rejected == records && (is_new || records >= run.limits.all_refused_min) {
+        return Err(refused(run, &format!("all {records} records were refused"), mend));
+    }
+    Ok(())
+}
+
+/// Tells how many records were refused, and how to see them.
+pub(super) fn tell_refused(run: &ResourceRun<'_>, counts: &SliceCounts) {
+    let rejected = counts.rejected();
+    if rejected > 0 {
+        let look = look_at_rejects(run);
+        run.emit(&RunEvent::RecordsSetAside { resource: run.name(), records: counts.records, rejected, look });
+    }
+}
+
+fn refused(run: &ResourceRun<'_>, what: &str, mend: &str) -> Error {
+    let error = Error::schema(format!("resource {}: {what}", run.resource.name));
+    match look_at_rejects(run) {
+        Some(look) => error.with_hint(format!("`{look}` shows them; {mend}")),
+        None => error.with_hint(mend),
+    }
+}
+
+/// Returns the command that shows the refused records of the run; `None` where no table keeps them.
+fn look_at_rejects(run: &ResourceRun<'_>) -> Option<String> {
+    run.lake_of_table()?;
     let (url, table) = (run.table_url(), &run.resource.table_name);
     let lake = url.strip_suffix(table).unwrap_or(&url).trim_end_matches('/');
-    let run_id = &run.options.run_id;
-    Err(error.with_hint(format!("`lakefeed table rejects {lake} {table} --run {run_id}` shows them; {mend}")))
+    Some(format!("lakefeed table rejects {lake} {table} --run {}", run.options.run_id))
 }
 
 /// Refuses a drift: records that move between the pages of an offset listing come twice, and push

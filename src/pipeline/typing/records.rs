@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::page::Typing;
-use crate::decode::{Decoded, PageReader, RecordGate};
+use crate::decode::{DecodeOptions, Decoded, MismatchPolicy, PageDecoder, RecordGate, TypeMismatches, UnknownFields};
 use crate::error::Result;
 use crate::extract::Page;
 use crate::pipeline::context::ResourceRun;
@@ -12,20 +12,25 @@ use crate::pipeline::read::{RecordTransform, input};
 use crate::pipeline::sink::Sink;
 use crate::schema::RecordSchema;
 
+/// What becomes of the fields of records that nobody wants rows of.
+const WALKED: MismatchPolicy =
+    MismatchPolicy { unknown_fields: UnknownFields::Ignore, type_mismatches: TypeMismatches::Reject };
+
 /// The records of a pass.
 #[derive(Debug)]
 pub(crate) enum Records<'r, 'a> {
     /// Become rows.
     Typed(Box<Typing<'r, 'a>>),
-    /// Are looked at one by one, and no more.
-    Walked(PageReader),
+    /// Are looked at one by one, and no more than refused: rows without a column.
+    Walked(Box<PageDecoder>),
 }
 
 impl Records<'_, '_> {
     /// Returns records that nobody wants rows of.
     pub(crate) fn walked(run: &ResourceRun<'_>) -> Self {
         let selector = run.resource.endpoint.data_selector.clone();
-        Self::Walked(PageReader::new(selector, run.limits.nesting_depth_max))
+        let options = DecodeOptions::with_depth(run.limits.nesting_depth_max);
+        Self::Walked(Box::new(PageDecoder::of_nothing(selector, options)))
     }
 
     /// Returns the schema that they have got to; none where they become no rows.
@@ -43,15 +48,15 @@ impl Records<'_, '_> {
         transform: &mut RecordTransform,
         sink: &mut dyn Sink,
     ) -> Result<Option<Decoded>> {
-        let reader = match self {
+        let decoder = match self {
             Self::Typed(typing) => return typing.decode(page, transform, sink).await,
-            Self::Walked(reader) => reader,
+            Self::Walked(decoder) => decoder,
         };
         let members = transform.members();
         let gate = transform.is_needed().then_some(transform as &mut dyn RecordGate);
-        let meta = reader.read(&input(page, &members), gate);
-        let meta = meta.map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?;
-        Ok(Some(Decoded::nothing_of(meta)))
+        let decoded = decoder.decode(&input(page, &members), WALKED, gate);
+        decoder.truncate(0);
+        Ok(Some(decoded.map_err(|error| error.into_error(&page.place, page.content_type.as_deref()))?))
     }
 
     /// Hands on the rows that are buffered, where they are as many as go together. `false` when the

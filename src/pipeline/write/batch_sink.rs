@@ -96,6 +96,17 @@ impl Sink for BatchSink<'_> {
     }
 }
 
+/// Hands on what was refused, where there is no column and so no rows.
+#[derive(Debug)]
+pub(crate) struct RejectItems(pub(crate) mpsc::Sender<ReadItem>);
+
+#[async_trait]
+impl Sink for RejectItems {
+    async fn reject(&mut self, rejects: Vec<Reject>) -> bool {
+        self.0.send(ReadItem::Rejects(rejects)).await.is_ok()
+    }
+}
+
 /// Adds the places of a column at which integers are that no double is. Elements of a list are at
 /// the place of the list.
 fn note_inexact(parent: &str, field: &Field, column: &dyn Array, places: &mut BTreeSet<String>) {

@@ -6,13 +6,15 @@ mod give_up;
 mod lake_sink;
 mod lock_wait;
 mod orphans;
+mod rejects_sink;
 mod superseded;
 mod tables;
 
 pub(crate) use batch_sink::BatchSink;
-pub(crate) use batch_sink::ReadItem;
+pub(crate) use batch_sink::{ReadItem, RejectItems};
 pub(crate) use child_tables::KnownTables;
 pub(crate) use give_up::{give_up, keeps_pages};
 pub(crate) use lake_sink::LakeSink;
 pub(crate) use lock_wait::{table, wait_for_table};
+pub(crate) use rejects_sink::RejectsSink;
 pub(crate) use tables::{TableSet, commit_children};

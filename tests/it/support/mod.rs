@@ -8,6 +8,7 @@ pub mod kill_store;
 pub mod python_server;
 pub mod s3;
 pub mod script_server;
+pub mod setting;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -18,7 +18,7 @@ use crate::storage::layout::rejects_name;
 use crate::storage::objects::{Storage, staged_name};
 use crate::storage::upload::Upload;
 use crate::tasks::compute;
-use lakefeed_model::error::Result;
+use lakefeed_model::error::{Error, Result};
 use lakefeed_model::reject::Reject;
 use lakefeed_model::spec::Limits;
 
@@ -110,6 +110,20 @@ impl RejectsWriter {
                 texts(|reject| &reject.raw),
             ],
         )
+    }
+}
+
+/// Puts a completed staged file under its name, for good.
+///
+/// # Errors
+/// When the store fails, or the staged file is gone.
+pub(crate) async fn keep(storage: &Storage, file: &RejectsFile) -> Result<()> {
+    let (from, to) = (storage.resolve(&file.staged)?, storage.resolve(&file.path)?);
+    storage.sync_content(std::slice::from_ref(&from)).await?;
+    if storage.copy(&from, &to).await? {
+        storage.sync_names(&[to]).await
+    } else {
+        Err(Error::storage(format!("the staged rejects {} are gone", storage.show(&from))))
     }
 }
 

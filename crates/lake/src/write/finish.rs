@@ -5,11 +5,12 @@ use std::sync::Arc;
 use crate::commit::sweep::sweep_staging;
 use crate::format::{CommitDraft, CommitOutcome};
 use crate::log::document::{Operation, RejectsFile, TableDescription};
+use crate::rejects::writer::keep;
 use crate::staging::changes::Changes;
 use crate::write::session::Session;
 use crate::write::staged_rows::CompletedRows;
 use lakefeed_model::checkpoint::Checkpoint;
-use lakefeed_model::error::{Error, Result};
+use lakefeed_model::error::Result;
 use lakefeed_model::event::RowCounts;
 
 impl Session {
@@ -90,13 +91,6 @@ impl Session {
 
     pub(super) async fn keep_rejects(&self, rejects: Option<&RejectsFile>) -> Result<()> {
         let Some(file) = rejects else { return Ok(()) };
-        let storage = self.held.storage();
-        let (from, to) = (storage.resolve(&file.staged)?, storage.resolve(&file.path)?);
-        storage.sync_content(std::slice::from_ref(&from)).await?;
-        if storage.copy(&from, &to).await? {
-            storage.sync_names(&[to]).await
-        } else {
-            Err(Error::storage(format!("the staged rejects {} are gone", storage.show(&from))))
-        }
+        keep(self.held.storage(), file).await
     }
 }

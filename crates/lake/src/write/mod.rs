@@ -5,6 +5,7 @@
 mod begin;
 mod evolve;
 mod finish;
+pub(crate) mod rejects_only;
 mod session;
 mod settle;
 mod staged_rows;

@@ -7,6 +7,7 @@ use crate::held_table::HeldTable;
 use crate::merge::rules::TableRules;
 use crate::staging::area::FileShape;
 use crate::write_spec::WriteSpec;
+use lakefeed_model::error::{Error, Result};
 
 /// The run's hold on its table.
 #[derive(Debug)]
@@ -21,6 +22,17 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Checks that a table of `before` rows may lose `lost` of them because they did not come.
+    pub(super) fn check_shrink(&self, lost: u64, before: u64, came: bool) -> Result<()> {
+        let Self { held, write, .. } = self;
+        let Some(bound) = write.limits.shrinks_too_much(lost, before, came) else { return Ok(()) };
+        let (resource, url) = (&write.resource, &held.storage().url);
+        Err(Error::incomplete(format!(
+            "resource {resource}: {lost} of {before} rows of table {url} did not come and would be gone, and limits.shrink_max is {bound}; nothing was changed"
+        ))
+        .with_hint("look at what the API gave; if it is right, run once with --allow-shrink, or raise limits.shrink_max"))
+    }
+
     /// Returns the shape of the data files of the table.
     pub(super) fn file_shape(&self) -> FileShape<'_> {
         let Self { agreed, write, .. } = self;

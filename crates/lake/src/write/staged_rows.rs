@@ -253,7 +253,10 @@ impl StagedRows {
             // A table that is built anew is merged into nothing.
             let nothing = Snapshot::default();
             let into = if replaces { &nothing } else { snapshot };
-            Box::pin(whole::merge(merge, into, &mut counts)).await?
+            let changes = Box::pin(whole::merge(merge, into, &mut counts)).await?;
+            let matched = counts.updated + counts.unchanged;
+            session.check_shrink(counts.retired, counts.retired + matched, rows > 0)?;
+            changes
         } else {
             counts.inserted = rows;
             let left = taken_back.iter().filter_map(|path| snapshot.files.get(path));

@@ -76,6 +76,19 @@ impl TableWriter {
         Ok(self.staging.counts.duplicate)
     }
 
+    /// Checks that the run does not replace the table by so much less that its limits forbid it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incomplete`](lakefeed_model::error::ErrorKind) when it does.
+    pub fn check_shrink(&mut self) -> Result<()> {
+        let before = self.session.held.snapshot().rows();
+        if !self.session.write.replaces() || before == 0 {
+            return Ok(());
+        }
+        let rows = self.staging.rows - self.duplicates()?;
+        self.session.check_shrink(before.saturating_sub(rows), before, rows > 0)
+    }
+
     /// Stages the rows of a batch. Of rows with the same key the last one wins in a merge, or the
     /// one that its [`MergeSpec`](crate::spec::MergeSpec) says.
     ///

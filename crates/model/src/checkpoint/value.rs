@@ -37,8 +37,8 @@ pub enum ValueError {
     },
 }
 
-/// Returns the order of two values: numbers by size, exactly; date-times as instants; other strings
-/// by their characters.
+/// Returns the order of two values: numbers by size, exactly, also when they are written as text;
+/// date-times (ISO 8601, or as in mails) as instants; other strings by their characters.
 ///
 /// # Errors
 /// When one is a number and the other a string.
@@ -47,12 +47,20 @@ pub fn compare(left: &CursorValue, right: &CursorValue) -> Result<Ordering, Valu
         (CursorValue::Number(left), CursorValue::Number(right)) => Ok(compare_numbers(left, right)),
         (CursorValue::Text(left), CursorValue::Text(right)) => Ok(match (Moment::parse(left), Moment::parse(right)) {
             (Some(one), Some(other)) => one.instant().cmp(&other.instant()),
+            _ if is_number(left) && is_number(right) => compare_numbers(left, right),
             _ => left.cmp(right),
         }),
         (CursorValue::Number(_), CursorValue::Text(_)) | (CursorValue::Text(_), CursorValue::Number(_)) => {
             Err(ValueError::Unlike { left: left.to_string(), right: right.to_string() })
         }
     }
+}
+
+/// Returns whether a string is a number, and nothing but digits with a sign and a point.
+fn is_number(text: &str) -> bool {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole.strip_prefix('-').unwrap_or(whole)) && digits(fraction)
 }
 
 fn compare_numbers(left: &str, right: &str) -> Ordering {
@@ -208,6 +216,8 @@ enum Style {
     Date,
     /// `2026-11-23T08:00:00.000+01:00`
     DateTime { separator: char, fraction_digits: usize, zone: Zone },
+    /// `Mon, 23 Nov 2026 08:00:00 +0100` (RFC 2822), or with `GMT` at the end.
+    Mail { has_weekday: bool, is_gmt: bool, offset: FixedOffset },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +234,9 @@ impl Moment {
     fn parse(text: &str) -> Option<Self> {
         if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
             return (text.len() == 10).then(|| Self { at: date.and_time(NaiveTime::MIN), style: Style::Date });
+        }
+        if text.as_bytes().get(4) != Some(&b'-') {
+            return Self::parse_mail(text);
         }
         let separator = text.chars().nth(10).filter(|separator| "Tt ".contains(*separator))?;
         let time = text.get(11..)?;
@@ -242,8 +255,19 @@ impl Moment {
         Some(Self { at, style: Style::DateTime { separator, fraction_digits: fraction_digits.min(9), zone } })
     }
 
+    fn parse_mail(text: &str) -> Option<Self> {
+        let instant = DateTime::parse_from_rfc2822(text).ok()?;
+        let style = Style::Mail {
+            has_weekday: text.contains(','),
+            is_gmt: text.trim_end().ends_with(|last: char| last.is_ascii_alphabetic()),
+            offset: *instant.offset(),
+        };
+        Some(Self { at: instant.naive_local(), style })
+    }
+
     fn offset(&self) -> FixedOffset {
         match self.style {
+            Style::Mail { offset, .. } => offset,
             Style::DateTime { zone: Zone::Offset(offset), .. } => offset,
             Style::DateTime { zone: Zone::None | Zone::Utc, .. } | Style::Date => chrono::Offset::fix(&Utc),
         }
@@ -261,8 +285,10 @@ impl Moment {
     }
 
     fn write(&self) -> String {
-        let Style::DateTime { separator, fraction_digits, zone } = self.style else {
-            return self.at.format("%Y-%m-%d").to_string();
+        let (separator, fraction_digits, zone) = match self.style {
+            Style::Date => return self.at.format("%Y-%m-%d").to_string(),
+            Style::Mail { has_weekday, is_gmt, offset } => return self.write_mail(has_weekday, is_gmt, offset),
+            Style::DateTime { separator, fraction_digits, zone } => (separator, fraction_digits, zone),
         };
         let mut text = format!("{}{separator}{}", self.at.format("%Y-%m-%d"), self.at.format("%H:%M:%S"));
         if fraction_digits > 0 {
@@ -276,6 +302,17 @@ impl Moment {
             Zone::Offset(offset) => text.push_str(&offset.to_string()),
         }
         text
+    }
+
+    fn write_mail(&self, has_weekday: bool, is_gmt: bool, offset: FixedOffset) -> String {
+        let weekday = if has_weekday { self.at.format("%a, ").to_string() } else { String::new() };
+        // A zone with a name that is not at 0 is one of North America: it is written as a number.
+        let zone = if is_gmt && offset.local_minus_utc() == 0 {
+            "GMT".to_owned()
+        } else {
+            offset.to_string().replace(':', "")
+        };
+        format!("{weekday}{} {zone}", self.at.format("%d %b %Y %H:%M:%S"))
     }
 }
 
@@ -303,6 +340,12 @@ mod tests {
             (text("2024-01-02"), text("2024-01-01T23:59:59Z"), Ordering::Greater),
             (text("2024-01-02 00:00:00"), text("2024-01-02T00:00:00Z"), Ordering::Equal),
             (text("abc"), text("abd"), Ordering::Less),
+            (text("9"), text("10"), Ordering::Less),
+            (text("-9"), text("-10.5"), Ordering::Greater),
+            (text("v9"), text("v10"), Ordering::Greater),
+            (text("Fri, 04 Dec 2026 08:00:00 +0000"), text("Thu, 03 Dec 2026 23:00:00 GMT"), Ordering::Greater),
+            (text("Mon, 30 Nov 2026 10:00:00 +0100"), text("2026-11-30T09:00:00Z"), Ordering::Equal),
+            (text("30 Nov 2026 10:00:00 GMT"), text("Tue, 01 Dec 2026 00:00:00 GMT"), Ordering::Less),
         ] {
             assert_eq!(compare(&left, &right), Ok(expected), "{left} {right}");
         }
@@ -317,6 +360,9 @@ mod tests {
             (text("2024-03-01T00:00:00.500+02:00"), 1.0, text("2024-02-29T23:59:59.500+02:00")),
             (text("2024-03-01 00:00:00"), 1.0, text("2024-02-29 23:59:59")),
             (text("2024-03-01"), 1.0, text("2024-02-29")),
+            (text("Fri, 01 Mar 2024 00:00:00 GMT"), 60.0, text("Thu, 29 Feb 2024 23:59:00 GMT")),
+            (text("Fri, 01 Mar 2024 00:00:00 +0200"), 60.0, text("Thu, 29 Feb 2024 23:59:00 +0200")),
+            (text("1 Mar 2024 00:00:00 GMT"), 60.0, text("29 Feb 2024 23:59:00 GMT")),
             (number("10"), 3.0, number("7")),
             (number("9007199254740993"), 1.0, number("9007199254740992")),
             (number("1.5"), 0.5, number("1")),

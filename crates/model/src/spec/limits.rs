@@ -33,19 +33,26 @@ pub struct Limits {
     pub row_group_rows: usize,
     /// Records of one pass over a resource that may be refused; with more of them it fails and
     /// commits nothing. No bound when `None`.
-    pub rejects_max: Option<RejectsMax>,
+    pub rejects_max: Option<CountOrShare>,
+    /// Records from which on a pass fails that refused every one of them. One into a table that is
+    /// new or replaced fails with a single record.
+    pub all_refused_min: u64,
+    /// Rows of a table that one run may take away because they did not come: by replacing it, or by
+    /// absence. Those that records themselves delete do not count. When `None`, half of a table of
+    /// 100 rows or more, and never all rows because nothing came.
+    pub shrink_max: Option<CountOrShare>,
 }
 
-/// How many records may be refused before a run fails.
+/// A bound on a part of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RejectsMax {
+pub enum CountOrShare {
     /// So many of them.
     Count(u64),
-    /// So many of each million records that were read; at most a million.
+    /// So many of each million; at most a million.
     PerMillion(u32),
 }
 
-impl RejectsMax {
+impl CountOrShare {
     /// Returns the bound that a string means: a count, or a share such as `1%` with up to four
     /// digits after the point.
     pub fn parse(text: &str) -> Option<Self> {
@@ -61,16 +68,34 @@ impl RejectsMax {
         (per_million <= 1_000_000).then_some(Self::PerMillion(per_million))
     }
 
-    /// Returns whether `rejected` of `read` records are too many.
-    pub fn is_exceeded(self, rejected: u64, read: u64) -> bool {
+    /// All of it.
+    pub const WHOLE: Self = Self::PerMillion(1_000_000);
+
+    /// Returns whether `part` of `whole` is too much.
+    pub fn is_exceeded(self, part: u64, whole: u64) -> bool {
         match self {
-            Self::Count(count) => rejected > count,
-            Self::PerMillion(share) => u128::from(rejected) * 1_000_000 > u128::from(read) * u128::from(share),
+            Self::Count(count) => part > count,
+            Self::PerMillion(share) => u128::from(part) * 1_000_000 > u128::from(whole) * u128::from(share),
         }
     }
 }
 
-impl std::fmt::Display for RejectsMax {
+/// Rows from which on a table may not lose more than half of them at once, unless the pipeline says
+/// otherwise.
+const SHRINK_ROWS_MIN: u64 = 100;
+
+impl Limits {
+    /// Returns the bound that is broken when a table of `before` rows loses `lost` of them because
+    /// they did not come; `came` says whether anything did.
+    pub fn shrinks_too_much(&self, lost: u64, before: u64, came: bool) -> Option<CountOrShare> {
+        const HALF: CountOrShare = CountOrShare::PerMillion(500_000);
+        let is_guarded = before >= SHRINK_ROWS_MIN || !came;
+        let bound = self.shrink_max.or_else(|| is_guarded.then_some(HALF))?;
+        bound.is_exceeded(lost, before).then_some(bound)
+    }
+}
+
+impl std::fmt::Display for CountOrShare {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Count(count) => write!(f, "{count}"),
@@ -97,6 +122,8 @@ impl Default for Limits {
             file_bytes_target: 128 * 1024 * 1024,
             row_group_rows: 131_072,
             rejects_max: None,
+            all_refused_min: 10,
+            shrink_max: None,
         }
     }
 }
@@ -108,12 +135,12 @@ mod tests {
     #[test]
     fn a_bound_of_rejects_is_a_count_or_a_share() {
         for (text, bound, shown) in [
-            ("0", Some(RejectsMax::Count(0)), "0"),
-            (" 25 ", Some(RejectsMax::Count(25)), "25"),
-            ("1%", Some(RejectsMax::PerMillion(10_000)), "1%"),
-            ("0.5 %", Some(RejectsMax::PerMillion(5_000)), "0.5%"),
-            ("0.0001%", Some(RejectsMax::PerMillion(1)), "0.0001%"),
-            ("100%", Some(RejectsMax::PerMillion(1_000_000)), "100%"),
+            ("0", Some(CountOrShare::Count(0)), "0"),
+            (" 25 ", Some(CountOrShare::Count(25)), "25"),
+            ("1%", Some(CountOrShare::PerMillion(10_000)), "1%"),
+            ("0.5 %", Some(CountOrShare::PerMillion(5_000)), "0.5%"),
+            ("0.0001%", Some(CountOrShare::PerMillion(1)), "0.0001%"),
+            ("100%", Some(CountOrShare::PerMillion(1_000_000)), "100%"),
             ("100.1%", None, ""),
             ("0.00001%", None, ""),
             ("-1%", None, ""),
@@ -123,22 +150,22 @@ mod tests {
             ("many", None, ""),
             ("99999999999999%", None, ""),
         ] {
-            assert_eq!(RejectsMax::parse(text), bound, "{text:?}");
+            assert_eq!(CountOrShare::parse(text), bound, "{text:?}");
             assert_eq!(bound.map(|bound| bound.to_string()).unwrap_or_default(), shown);
         }
     }
 
     #[test]
     fn a_bound_is_exceeded_by_the_first_record_beyond_it() {
-        let one_percent = RejectsMax::PerMillion(10_000);
+        let one_percent = CountOrShare::PerMillion(10_000);
         for (bound, rejected, read, exceeded) in [
-            (RejectsMax::Count(0), 0, 0, false),
-            (RejectsMax::Count(0), 1, 1_000, true),
-            (RejectsMax::Count(3), 3, 3, false),
+            (CountOrShare::Count(0), 0, 0, false),
+            (CountOrShare::Count(0), 1, 1_000, true),
+            (CountOrShare::Count(3), 3, 3, false),
             (one_percent, 1, 100, false),
             (one_percent, 2, 100, true),
             (one_percent, 1, 99, true),
-            (RejectsMax::PerMillion(1_000_000), 7, 7, false),
+            (CountOrShare::PerMillion(1_000_000), 7, 7, false),
             (one_percent, u64::MAX, u64::MAX, true),
         ] {
             assert_eq!(bound.is_exceeded(rejected, read), exceeded, "{bound}: {rejected} of {read}");

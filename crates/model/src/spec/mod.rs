@@ -11,4 +11,4 @@ pub use incremental::{
     RangeBound, RowOrder,
 };
 pub use json_path::JsonPath;
-pub use limits::{Limits, RejectsMax};
+pub use limits::{CountOrShare, Limits};

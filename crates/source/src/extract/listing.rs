@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, header};
 use url::Url;
 
+use super::complete::graphql::ErrorsBesideData;
 use super::complete::repetition::Repetition;
 use super::complete::tally::{PageFacts, Tally};
 use super::fetcher::Fetcher;
@@ -50,6 +51,7 @@ pub struct Listing {
     page_bytes: usize,
     tally: Tally,
     repetition: Repetition,
+    beside_data: ErrorsBesideData,
     limits: Limits,
     deadline: Duration,
 }
@@ -84,9 +86,13 @@ impl Listing {
         let paginator = Paginator::new(&asked.endpoint.paginator);
         let page_size = paginator.page_size();
         let tally = match &asked.endpoint.paginator {
-            PaginationSpec::Offset(offset) => Tally::new(offset.offset, page_size).by_position(),
+            PaginationSpec::Offset(offset) => {
+                let skipped = offset.offset.saturating_sub(offset.base_offset.unwrap_or(1));
+                Tally::new(skipped, page_size).by_position().begins_at_zero_or_one(offset.base_offset.is_none())
+            }
             PaginationSpec::PageNumber(_) => Tally::new(0, page_size).by_position(),
-            PaginationSpec::SinglePage | PaginationSpec::Auto | PaginationSpec::Follow(_) => Tally::new(0, page_size),
+            PaginationSpec::SinglePage => Tally::new(0, page_size),
+            PaginationSpec::Auto | PaginationSpec::Follow(_) => Tally::new(0, page_size).with_total_as_floor(),
         };
         Self {
             resource: asked.resource.to_owned(),
@@ -100,6 +106,7 @@ impl Listing {
             next: Some(paginator.first()),
             tally,
             repetition: Repetition::new(asked.has_key),
+            beside_data: ErrorsBesideData::of(asked.endpoint),
             paginator,
             stopped: None,
             place: String::new(),
@@ -138,8 +145,15 @@ impl Listing {
             let request = self.request(&page)?;
             self.place = self.client.place(&request);
             let got = match self.prefetch.take(&page).await {
-                Some(got) => got?,
-                None => self.fetcher.fetch(&self.resource, &request).await?,
+                Some(got) => got,
+                None => self.fetcher.fetch(&self.resource, &request).await,
+            };
+            let got = match got {
+                Err(error) if self.paginator.may_be_missing() && is_not_there(&error) => {
+                    self.stopped = Some(StopReason::EmptyPage);
+                    return Ok(None);
+                }
+                got => got?,
             };
             self.last_url = Some(request.url);
             let Fetched::Answer(response) = got.fetched.clone() else {
@@ -165,13 +179,15 @@ impl Listing {
         self.headers =
             self.paginator.header_lookups().iter().map(|wanted| look_up(&response.headers, wanted)).collect();
         let content_type = text(&header::CONTENT_TYPE).map(str::to_owned);
+        let mut questions = self.paginator.questions();
+        questions.lookups.extend(self.beside_data.question());
         Page {
             number: self.tally.pages,
             body: response.body,
             place: self.place.clone(),
             format: self.format.unwrap_or_else(|| RecordFormat::of_content_type(content_type.as_deref())),
             content_type,
-            questions: self.paginator.questions(),
+            questions,
             origin: self.got.as_ref().map_or(Origin::Fetched, |got| got.origin),
         }
     }
@@ -206,13 +222,24 @@ impl Listing {
                 "the API seems to ignore the paging parameters: check their names (offset_param, cursor_param, …) in endpoint.paginator",
             ));
         }
-        let meta = &PageMeta { headers: std::mem::take(&mut self.headers), ..meta.clone() };
+        let mut meta = PageMeta { headers: std::mem::take(&mut self.headers), ..meta.clone() };
+        if let Some(said) = self.beside_data.answered(&mut meta.values) {
+            return Err(Error::source_unreadable(format!(
+                "{}: the answer has errors beside its data: {said}",
+                self.place
+            ))
+            .with_hint("mend the query; endpoint.graphql_errors: warn takes what is there"));
+        }
+        let meta = &meta;
         self.tally.note(PageFacts {
             records: meta.records,
             total: self.paginator.stated_total(meta),
             says_more: self.paginator.says_more(meta),
         });
         let step = self.paginator.next(meta).map_err(|error| self.cannot_go_on(&error))?;
+        if self.paginator.may_be_missing() {
+            self.tally.begin_here();
+        }
         if let Some(got) = self.got.take() {
             self.fetcher.note(&got);
         }
@@ -282,6 +309,9 @@ impl Listing {
             let doubt = "pages in a row held the same record, and nothing tells whether it is one";
             complete = Completeness { verdict: Verdict::Unknown, reason: format!("{}, but {doubt}", complete.reason) };
         }
+        if let Some(doubt) = self.beside_data.doubt().filter(|_| complete.verdict == Verdict::True) {
+            complete = Completeness { verdict: Verdict::Unknown, reason: doubt };
+        }
         if complete.verdict == Verdict::False {
             return Err(self.not_whole(&complete.reason));
         }
@@ -335,6 +365,11 @@ impl Listing {
         }
         Ok(())
     }
+}
+
+/// Returns whether the API said that there is nothing at that address.
+fn is_not_there(error: &Error) -> bool {
+    error.http().and_then(|http| http.status) == Some(404)
 }
 
 /// Returns what headers say of something that the paginator wants to know.

@@ -10,7 +10,8 @@ use url::{Url, form_urlencoded};
 
 use crate::client::{Client, Components, Transport};
 use crate::spec::{
-    Asked, Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, Method, PaginationSpec, RetrySpec, Timeouts,
+    Asked, Auth, BodySpec, ClientSpec, EndpointSpec, EndpointUrl, GraphqlErrors, Method, PaginationSpec, RetrySpec,
+    Timeouts,
 };
 use lakefeed_model::clock::ManualClock;
 use lakefeed_model::event::Silent;
@@ -36,6 +37,7 @@ pub(super) fn endpoint(paginator: PaginationSpec) -> EndpointSpec {
         response_actions: Vec::new(),
         auth: None,
         record_format: None,
+        graphql_errors: GraphqlErrors::Fail,
     }
 }
 

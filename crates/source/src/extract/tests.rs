@@ -52,6 +52,8 @@ impl Transport for Api {
 
 fn offset(limit: u64) -> OffsetSpec {
     OffsetSpec {
+        base_offset: Some(0),
+        total_is_required: false,
         limit,
         offset: 0,
         offset_in: Placement::Query("offset".to_owned()),

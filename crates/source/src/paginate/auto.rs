@@ -8,13 +8,13 @@ use super::follow::Follow;
 use super::page_meta::{Lookup, PageMeta, PagingHints, Scalar};
 use super::page_number::PageNumber;
 use super::paginator::Paginator;
-use crate::spec::{FollowFrom, FollowSpec, FollowTo, PageNumberSpec, Placement};
+use crate::spec::{FollowFrom, FollowSpec, FollowTo, FollowTotal, PageNumberSpec, Placement};
 use lakefeed_model::spec::JsonPath;
 
 /// Returns the paginator that the first page asks for, and the page as that paginator sees it.
 pub(super) fn detect(page: &PageMeta) -> (Paginator, PageMeta) {
     let hints = page.hints.as_deref().cloned().unwrap_or_default();
-    let seen = |values: Vec<Lookup>| PageMeta { values, hints: None, ..page.clone() };
+    let seen = |values: Vec<Lookup>| PageMeta { values, ..page.clone() };
     if page.headers.first().and_then(Lookup::found).is_some() {
         let spec = follow(FollowFrom::LinkHeader("next".to_owned()), FollowTo::Url);
         return (Paginator::Follow(Follow::new(&spec)), seen(Vec::new()));
@@ -41,13 +41,15 @@ fn is_link(value: &Scalar) -> bool {
 }
 
 fn follow(from: FollowFrom, to: FollowTo) -> FollowSpec {
-    FollowSpec { from, to, stop_after_empty_page: false, has_more_path: None }
+    FollowSpec { from, to, stop_after_empty_page: false, has_more_path: None, total: FollowTotal::Hinted }
 }
 
 fn numbered(total_path: JsonPath, number: Option<&Scalar>) -> Paginator {
     let known = number.and_then(Scalar::as_u64);
     let base_page = known.unwrap_or(0);
     let spec = PageNumberSpec {
+        base_is_open: false,
+        total_is_required: false,
         base_page,
         page: base_page,
         page_in: Placement::Query("page".to_owned()),

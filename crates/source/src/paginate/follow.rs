@@ -1,6 +1,9 @@
 //! Pages that lead to the next one: by a token in the body or a header, by a link, or by their last
 //! record.
 //!
+//! A total may be stated, or be found on the first page, where nobody says that there is none; it
+//! ends no listing.
+//!
 //! Per accepted page, in this order:
 //!
 //! 1. A page without records ends the listing if `stop_after_empty_page`.
@@ -15,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::page_meta::{HeaderLookup, Lookup, PageMeta, Scalar};
 use super::step::{PageRequest, PaginationError, Step, StopReason, read};
-use crate::spec::{FollowFrom, FollowSpec, FollowTo};
+use crate::spec::{FollowFrom, FollowSpec, FollowTo, FollowTotal};
 use lakefeed_model::spec::JsonPath;
 
 /// The state of a listing in which each page leads to the next one.
@@ -30,12 +33,19 @@ pub struct Follow {
     /// Tokens since the landmark, and how many until it is moved.
     since: u64,
     until: u64,
+    /// Where the total is, once that is known.
+    #[serde(default)]
+    total_at: Option<JsonPath>,
 }
 
 impl Follow {
     /// Returns a listing at its first page.
     pub fn new(spec: &FollowSpec) -> Self {
-        Self { spec: spec.clone(), next: None, landmark: None, since: 0, until: 1 }
+        let total_at = match &spec.total {
+            FollowTotal::At(path) => Some(path.clone()),
+            FollowTotal::Nowhere | FollowTotal::Hinted => None,
+        };
+        Self { spec: spec.clone(), next: None, landmark: None, since: 0, until: 1, total_at }
     }
 
     pub(super) fn request(&self) -> PageRequest {
@@ -53,7 +63,28 @@ impl Follow {
             FollowFrom::Body(path) | FollowFrom::LastRecord(path) => Some(path),
             FollowFrom::Header(_) | FollowFrom::LinkHeader(_) => None,
         };
-        [self.spec.has_more_path.as_ref(), from].into_iter().flatten().cloned().collect()
+        [self.spec.has_more_path.as_ref(), from, self.total_at.as_ref()].into_iter().flatten().cloned().collect()
+    }
+
+    /// Returns whether the first page is to be searched for a total.
+    pub(super) fn wants_hints(&self) -> bool {
+        self.spec.total == FollowTotal::Hinted && self.next.is_none()
+    }
+
+    fn total_in<'p>(&self, page: &'p PageMeta) -> Option<&'p Lookup> {
+        page.values.get(self.lookups().len().checked_sub(1)?)
+    }
+
+    /// Returns the total that `page` states, where it states a usable one. A hint that is no more
+    /// than the records of the page is about the page.
+    pub(super) fn stated_total(&self, page: &PageMeta) -> Option<u64> {
+        let hinted = || page.hints.as_ref()?.total.as_ref().map(|(_, total)| total);
+        let found = match &self.total_at {
+            Some(_) => self.total_in(page).and_then(Lookup::found),
+            None => hinted(),
+        };
+        let is_hint = self.spec.total == FollowTotal::Hinted;
+        found.and_then(Scalar::as_u64).filter(|total| !is_hint || *total > page.records)
     }
 
     pub(super) fn header_lookups(&self) -> Vec<HeaderLookup> {
@@ -71,6 +102,16 @@ impl Follow {
     }
 
     pub(super) fn next(&mut self, page: &PageMeta) -> Result<Step, PaginationError> {
+        match &self.spec.total {
+            FollowTotal::At(path) if self.next.is_none() => {
+                read(self.total_in(page), "total_path", path, "an integer", Scalar::as_u64)?;
+            }
+            FollowTotal::Hinted if self.next.is_none() => {
+                self.total_at =
+                    page.hints.as_ref().and_then(|hints| hints.total.as_ref()).map(|(path, _)| path.clone());
+            }
+            FollowTotal::At(_) | FollowTotal::Hinted | FollowTotal::Nowhere => {}
+        }
         if page.records == 0 && self.spec.stop_after_empty_page {
             return Ok(Step::Done(StopReason::EmptyPage));
         }

@@ -62,7 +62,7 @@ pub struct PagingHints {
     /// The number of this page.
     pub page: Option<Scalar>,
     /// The number of records in the whole listing.
-    pub total: Option<Scalar>,
+    pub total: Option<(JsonPath, Scalar)>,
     /// The path of a boolean that says that there is another page.
     pub more: Option<JsonPath>,
 }

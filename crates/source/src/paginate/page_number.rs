@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::page_meta::{PageMeta, Scalar};
-use super::step::{PageRequest, PaginationError, Step, StopReason, read};
+use super::step::{PageRequest, PaginationError, Step, StopReason, lacks, read};
 use crate::spec::PageNumberSpec;
 use lakefeed_model::spec::JsonPath;
 
@@ -21,17 +21,29 @@ pub struct PageNumber {
     next_page: u64,
     /// Whether the first page's number was never asked for, and is not known.
     base_is_guessed: bool,
+    /// The number of pages that a page before stated: some APIs say it on the first page only.
+    #[serde(default)]
+    known_pages: Option<u64>,
+    /// Whether page 1 was asked for only to see whether it is there.
+    #[serde(default)]
+    asks_for_one: bool,
 }
 
 impl PageNumber {
     /// Returns a listing that starts at the spec's first page.
     pub fn new(spec: &PageNumberSpec) -> Self {
-        Self { spec: spec.clone(), next_page: spec.page, base_is_guessed: false }
+        Self {
+            spec: spec.clone(),
+            next_page: spec.page,
+            base_is_guessed: false,
+            known_pages: None,
+            asks_for_one: false,
+        }
     }
 
     /// Returns a listing whose first page came without asking for a number.
     pub(super) fn detected(spec: &PageNumberSpec, base_is_guessed: bool) -> Self {
-        Self { spec: spec.clone(), next_page: spec.page, base_is_guessed }
+        Self { spec: spec.clone(), next_page: spec.page, base_is_guessed, known_pages: None, asks_for_one: false }
     }
 
     pub(super) fn request(&self) -> PageRequest {
@@ -76,18 +88,46 @@ impl PageNumber {
         Some(self.request())
     }
 
+    /// Returns the request for page 1, when page 0 came empty and the API may count from 1. A page
+    /// that states a total of 0 is believed.
+    fn ask_for_page_one(&mut self, page: &PageMeta) -> Option<PageRequest> {
+        let is_open = std::mem::take(&mut self.spec.base_is_open);
+        if !is_open || self.next_page != 0 || page.records > 0 || self.stated_pages(page) == Some(0) {
+            return None;
+        }
+        self.spec.base_page = 1;
+        self.next_page = 1;
+        self.asks_for_one = true;
+        Some(self.request())
+    }
+
+    /// Returns whether the next page need not be there.
+    pub(super) fn may_be_missing(&self) -> bool {
+        self.asks_for_one
+    }
+
     pub(super) fn next(&mut self, page: &PageMeta) -> Result<Step, PaginationError> {
         let next_page = self.next_page.checked_add(1).ok_or(PaginationError::Overflow)?;
+        self.asks_for_one = false;
+        if let Some(request) = self.ask_for_page_one(page) {
+            return Ok(Step::Fetch(request));
+        }
         let stated = self.stated_pages(page).map(|pages| pages.saturating_add(self.spec.base_page));
-        if page.records == 0 && self.spec.stop_after_empty_page && stated.is_none_or(|end| next_page >= end) {
+        let may_lack_total = stated.or(self.known_pages).is_some() || !self.spec.total_is_required;
+        let ends_empty = page.records == 0 && self.spec.stop_after_empty_page && may_lack_total;
+        if ends_empty && stated.is_none_or(|end| next_page >= end) {
             return Ok(Step::Done(if stated.is_some() { StopReason::TotalReached } else { StopReason::EmptyPage }));
         }
         let mut values = page.values.iter();
-        let end = match &self.spec.total_path {
+        let pages = match &self.spec.total_path {
             None => None,
-            Some(path) => Some(read(values.next(), "total_path", path, "an integer", Scalar::as_u64)?)
-                .map(|pages| pages.saturating_add(self.spec.base_page)),
+            Some(_) if lacks(values.as_slice()) && self.known_pages.is_some() => {
+                values.next();
+                self.known_pages
+            }
+            Some(path) => Some(read(values.next(), "total_path", path, "an integer", Scalar::as_u64)?),
         };
+        let end = pages.map(|pages| pages.saturating_add(self.spec.base_page));
         let has_more = match &self.spec.has_more_path {
             None => true,
             Some(path) => read(values.next(), "has_more_path", path, "true or false", Scalar::as_bool)?,
@@ -97,6 +137,7 @@ impl PageNumber {
             self.base_is_guessed = false;
         }
         self.next_page = next_page;
+        self.known_pages = pages;
         if end.is_some_and(|end| next_page >= end) {
             return Ok(Step::Done(StopReason::TotalReached));
         }

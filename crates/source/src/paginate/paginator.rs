@@ -58,7 +58,12 @@ impl Paginator {
             Self::Follow(follow) => follow.lookups(),
         };
         // Whoever is told nothing looks at the first page as a whole.
-        Questions { lookups, wants_hints: *self == Self::Auto }
+        let wants_hints = match self {
+            Self::Auto => true,
+            Self::Follow(follow) => follow.wants_hints(),
+            Self::SinglePage | Self::Offset(_) | Self::PageNumber(_) => false,
+        };
+        Questions { lookups, wants_hints }
     }
 
     /// Returns what [`Self::next`] wants to know of a page's headers, in the order of
@@ -101,6 +106,11 @@ impl Paginator {
         }
     }
 
+    /// Returns whether an answer that the next page is not there ends the listing.
+    pub fn may_be_missing(&self) -> bool {
+        matches!(self, Self::PageNumber(pages) if pages.may_be_missing())
+    }
+
     /// Returns the request `ahead` pages after the next one, where the last page states a total
     /// that makes it certain. What [`Self::next`] says when it comes to that page is what counts.
     pub fn ahead(&self, ahead: u64, page: &PageMeta) -> Option<PageRequest> {
@@ -119,11 +129,12 @@ impl Paginator {
             // pages.
             Self::Auto => {
                 let in_header = page.headers.get(1).and_then(Lookup::found).and_then(Scalar::as_u64);
-                let in_body = || page.hints.as_ref()?.total.as_ref()?.as_u64();
+                let in_body = || page.hints.as_ref()?.total.as_ref()?.1.as_u64();
                 in_header.or_else(in_body).filter(|_| self.detects_one_page(page))
             }
-            Self::SinglePage | Self::PageNumber(_) | Self::Follow(_) => None,
+            Self::SinglePage | Self::PageNumber(_) => None,
             Self::Offset(offset) => offset.stated_total(page),
+            Self::Follow(follow) => follow.stated_total(page),
         }
     }
 

@@ -105,6 +105,11 @@ impl StopReason {
     }
 }
 
+/// Returns whether the first of these values is missing.
+pub(super) fn lacks(values: &[Lookup]) -> bool {
+    values.first().is_none_or(|value| *value == Lookup::Missing)
+}
+
 pub(super) fn read<T>(
     value: Option<&Lookup>,
     option: &'static str,

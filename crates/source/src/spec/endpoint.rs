@@ -33,6 +33,19 @@ pub struct EndpointSpec {
     pub auth: Option<Arc<Auth>>,
     /// How pages hold records; by what the API says of each page when `None`.
     pub record_format: Option<RecordFormat>,
+    /// What GraphQL errors beside the data mean.
+    pub graphql_errors: GraphqlErrors,
+}
+
+/// What `errors` beside `data` mean, where the records are within `data`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GraphqlErrors {
+    /// The run fails with the first of them.
+    Fail,
+    /// The listing is not known to be whole.
+    Warn,
+    /// Nothing.
+    Ignore,
 }
 
 /// What is listed.

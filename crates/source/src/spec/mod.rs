@@ -12,7 +12,9 @@ pub use auth::{
 };
 pub use client::{ClientSpec, Header, RateLimitSpec, RetrySpec, Timeouts, is_loopback};
 pub use endpoint::{
-    Action, Asked, BodySpec, EndpointSpec, EndpointUrl, Method, RecordFormat, ResponseAction, join_url,
+    Action, Asked, BodySpec, EndpointSpec, EndpointUrl, GraphqlErrors, Method, RecordFormat, ResponseAction, join_url,
 };
-pub use pagination::{FollowFrom, FollowSpec, FollowTo, OffsetSpec, PageNumberSpec, PaginationSpec, Placement};
+pub use pagination::{
+    FollowFrom, FollowSpec, FollowTo, FollowTotal, OffsetSpec, PageNumberSpec, PaginationSpec, Placement,
+};
 pub use template::{Placeholder, Template, TemplateError, TemplatePart};

@@ -37,12 +37,17 @@ pub struct OffsetSpec {
     pub limit: u64,
     /// The offset of the first page.
     pub offset: u64,
+    /// The offset of the listing's first record. `None` where it is open whether the API counts
+    /// from 0 or from 1.
+    pub base_offset: Option<u64>,
     /// Where the offset goes.
     pub offset_in: Placement,
     /// Where the limit goes.
     pub limit_in: Placement,
     /// Where the page says how many records there are in all.
     pub total_path: Option<JsonPath>,
+    /// Whether the total must be there on a page without records, too.
+    pub total_is_required: bool,
     /// The offset at which to stop, exclusive.
     pub maximum_offset: Option<u64>,
     /// Whether a page without records ends the listing.
@@ -56,12 +61,16 @@ pub struct OffsetSpec {
 pub struct PageNumberSpec {
     /// The number of the API's first page.
     pub base_page: u64,
+    /// Whether that is open: page 1 is asked for before an empty page 0 is believed.
+    pub base_is_open: bool,
     /// The number of the first page to ask for.
     pub page: u64,
     /// Where the number goes.
     pub page_in: Placement,
     /// Where the page says how many *pages* there are in all.
     pub total_path: Option<JsonPath>,
+    /// Whether the total must be there on a page without records, too.
+    pub total_is_required: bool,
     /// The page number at which to stop, exclusive.
     pub maximum_page: Option<u64>,
     /// Whether a page without records ends the listing.
@@ -83,6 +92,20 @@ pub struct FollowSpec {
     /// Where the page says whether there is another; apart from the token, and only able to end a
     /// listing.
     pub has_more_path: Option<JsonPath>,
+    /// Where a page says how many records there are in all.
+    pub total: FollowTotal,
+}
+
+/// Where pages that lead to each other say how many records there are in all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FollowTotal {
+    /// Nowhere, whatever looks like it.
+    Nowhere,
+    /// Wherever the first page seems to.
+    Hinted,
+    /// At this place; the first page must have it.
+    At(JsonPath),
 }
 
 /// Where a page says how to go on.

@@ -30,11 +30,3 @@ pub struct Decoded {
     /// rest only `meta` counts.
     pub mismatches: Vec<Mismatch>,
 }
-
-impl Decoded {
-    /// Returns what decoding gives of a page whose records nobody wants rows of.
-    pub fn nothing_of(meta: PageMeta) -> Self {
-        let (rejects, nulled, variants, mismatches) = Default::default();
-        Self { meta, rejects, nulled, dropped: 0, discarded: 0, variants, mismatches }
-    }
-}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use lakefeed_model::schema::FieldRules;
 use lakefeed_model::spec::JsonPath;
@@ -43,6 +43,20 @@ impl PageDecoder {
     /// page; without one, the first page decides where.
     pub fn new<'t>(target: impl Into<RowTarget<'t>>, selector: Option<JsonPath>, options: DecodeOptions) -> Self {
         Self::at(&target.into(), Selector::new(selector), options)
+    }
+
+    /// Makes a decoder of records that nobody wants rows of: it tells which of them are refused,
+    /// and counts the others.
+    pub fn of_nothing(selector: Option<JsonPath>, options: DecodeOptions) -> Self {
+        Self {
+            root: ObjectBuffer::new(&[], &mut Vec::new(), &FieldRules::default()),
+            deletes: None,
+            schema: SchemaRef::new(Schema::empty()),
+            has_rules: false,
+            fixed_fields: Vec::new(),
+            selector: Selector::new(selector),
+            options,
+        }
     }
 
     fn at(target: &RowTarget<'_>, selector: Selector, options: DecodeOptions) -> Self {

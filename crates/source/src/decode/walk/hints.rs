@@ -116,7 +116,7 @@ impl Reader<'_> {
         } else if PAGE_KEYS.contains(&plain.as_str()) {
             hints.page.get_or_insert(value);
         } else if TOTAL_KEYS.contains(&plain.as_str()) && is_of_listing {
-            hints.total.get_or_insert(value);
+            hints.total.get_or_insert((place, value));
         }
         Ok(())
     }
@@ -193,6 +193,6 @@ mod tests {
         }
         let hints = hints_of(r#"{"meta":{"page":1,"total_pages":"3","total":250}}"#);
         assert_eq!(hints.pages.unwrap().1, text("3"));
-        assert_eq!((hints.page, hints.total), (Some(number(1)), Some(number(250))));
+        assert_eq!((hints.page, hints.total.map(|(_, total)| total)), (Some(number(1)), Some(number(250))));
     }
 }

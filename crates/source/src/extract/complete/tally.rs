@@ -16,6 +16,8 @@ use lakefeed_model::event::{Completeness, Verdict};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) pages: u64,
+    /// Pages at the start that turned out to be none of the listing.
+    pages_before: u64,
     pub(crate) records: u64,
     /// The total that the first page with a total stated.
     first_total: Option<u64>,
@@ -25,6 +27,10 @@ pub(crate) struct Tally {
     says_more: Option<bool>,
     /// Records of the listing that come before the first one that was asked for.
     skipped: u64,
+    /// Whether the first offset may be that of the first record, or of the second.
+    base_is_open: bool,
+    /// Whether a total is a lower bound alone: pages lead to each other, and it may be a guess.
+    total_is_floor: bool,
     /// Pages are asked for by position, so that a record that goes pulls another one past the
     /// reader.
     is_by_position: bool,
@@ -68,9 +74,21 @@ impl Tally {
         Self { is_by_position: true, ..self }
     }
 
+    /// Returns the same of a listing from offset 1, of which it may be open whether offsets count
+    /// from 0 or from 1.
+    pub(crate) fn begins_at_zero_or_one(self, base_is_open: bool) -> Self {
+        Self { base_is_open, ..self }
+    }
+
+    /// Returns the same of a listing whose pages lead to each other: fewer records than the total
+    /// are too few, and more are none too many.
+    pub(crate) fn with_total_as_floor(self) -> Self {
+        Self { total_is_floor: true, ..self }
+    }
+
     pub(crate) fn note(&mut self, page: PageFacts) {
         if page.records > 0 {
-            self.fill = self.fill.with(self.pages, page.records, self.page_size);
+            self.fill = self.fill.with(self.pages - self.pages_before, page.records, self.page_size);
         }
         self.pages += 1;
         self.records += page.records;
@@ -80,6 +98,11 @@ impl Tally {
         }
         self.last_total = page.total.or(self.last_total);
         self.says_more = page.says_more;
+    }
+
+    /// Notes that the pages so far are none of the listing: it begins with the next one.
+    pub(crate) fn begin_here(&mut self) {
+        self.pages_before = self.pages;
     }
 
     /// Returns whether the stated total changed on the way.
@@ -111,6 +134,25 @@ impl Tally {
             }
             (StopReason::SinglePage, _) => {
                 (Verdict::Unknown, "one page was read, and it does not say whether there are more".to_owned())
+            }
+            (StopReason::EmptyPage | StopReason::NoMore | StopReason::NoNext, Some(expected))
+                if self.total_is_floor =>
+            {
+                self.above_floor(stop_reason, expected)
+            }
+            (StopReason::TotalReached | StopReason::EmptyPage | StopReason::NoMore, Some(expected))
+                if self.base_is_open && self.records.checked_add(1) == Some(expected) =>
+            {
+                (
+                    Verdict::Unknown,
+                    format!(
+                        "{} of {expected} records were read from offset 1 on: write base_offset: 1 or base_offset: 0 to say whether that is the first record",
+                        self.records
+                    ),
+                )
+            }
+            (StopReason::EmptyPage | StopReason::NoMore | StopReason::NoNext, None) if self.records == 0 => {
+                (Verdict::Unknown, "no record came, and the API states no total of 0".to_owned())
             }
             (StopReason::RangeEnded, _) => {
                 (Verdict::True, "the records that follow are past the range, by incremental.row_order".to_owned())
@@ -145,7 +187,21 @@ impl Tally {
     }
 
     fn expected(&self) -> Option<u64> {
-        self.last_total.map(|total| total.saturating_sub(self.skipped))
+        let total = if self.total_is_floor { self.last_total.min(self.first_total) } else { self.last_total };
+        total.map(|total| total.saturating_sub(self.skipped))
+    }
+
+    /// Judges a listing whose pages lead to each other beside a total.
+    fn above_floor(&self, stop_reason: StopReason, expected: u64) -> (Verdict, String) {
+        if self.records < expected {
+            return (Verdict::False, self.mismatch(expected));
+        }
+        if self.records == expected {
+            return (Verdict::True, format!("all {expected} records of the stated total were read"));
+        }
+        // What looked like a total was none, or records came on the way.
+        let Completeness { verdict, reason } = Self { last_total: None, ..*self }.verdict(stop_reason);
+        (verdict, reason)
     }
 
     /// Judges as many records as the total promises: is that the API's whole word?
@@ -255,7 +311,9 @@ mod tests {
     fn without_a_total_full_pages_and_a_clear_end_are_proof() {
         for (pages, reason, expected) in [
             (&[(4, None), (1, None), (0, None)][..], StopReason::EmptyPage, Verdict::True),
-            (&[(0, None)], StopReason::EmptyPage, Verdict::True),
+            (&[(0, None)], StopReason::EmptyPage, Verdict::Unknown),
+            (&[(0, None)], StopReason::NoNext, Verdict::Unknown),
+            (&[(0, None)], StopReason::NoMore, Verdict::Unknown),
             (&[(4, None), (4, None)], StopReason::NoMore, Verdict::True),
             (&[(2, None)], StopReason::NoMore, Verdict::True),
             (&[(4, None)], StopReason::MaximumReached, Verdict::Unknown),
@@ -323,6 +381,26 @@ mod tests {
                 tally.note(PageFacts { records, total, says_more: None });
             }
             assert_eq!(tally.verdict(StopReason::TotalReached).verdict, expected, "{by_position} {totals:?}");
+        }
+    }
+
+    #[test]
+    fn pages_that_lead_to_each_other_must_bring_what_the_total_promises() {
+        for (totals, reason, expected) in [
+            ([Some(6), None], StopReason::NoNext, Verdict::True),
+            ([Some(7), None], StopReason::NoNext, Verdict::False),
+            ([Some(7), Some(6)], StopReason::NoNext, Verdict::True),
+            // One came while the listing was read.
+            ([Some(6), Some(7)], StopReason::EmptyPage, Verdict::True),
+            // It is no total.
+            ([Some(4), Some(2)], StopReason::NoNext, Verdict::True),
+            ([None, None], StopReason::NoNext, Verdict::True),
+        ] {
+            let mut tally = Tally::new(0, None).with_total_as_floor();
+            for (records, total) in [4, 2].into_iter().zip(totals) {
+                tally.note(PageFacts { records, total, says_more: None });
+            }
+            assert_eq!(tally.verdict(reason).verdict, expected, "{totals:?} {reason}");
         }
     }
 

@@ -9,6 +9,7 @@ use crate::spec::{PaginationSpec, Placement};
 
 fn cursor() -> FollowSpec {
     FollowSpec {
+        total: FollowTotal::Hinted,
         from: FollowFrom::Body(JsonPath::keys(["next"])),
         to: FollowTo::Value(Placement::Query("cursor".to_owned())),
         stop_after_empty_page: false,

@@ -8,6 +8,8 @@ use lakefeed_model::spec::JsonPath;
 
 fn spec(limit: u64) -> OffsetSpec {
     OffsetSpec {
+        base_offset: Some(0),
+        total_is_required: false,
         limit,
         offset: 0,
         offset_in: Placement::Query("offset".to_owned()),

@@ -8,6 +8,8 @@ use crate::spec::{PaginationSpec, Placement};
 
 fn spec(base_page: u64) -> PageNumberSpec {
     PageNumberSpec {
+        base_is_open: false,
+        total_is_required: false,
         base_page,
         page: base_page,
         page_in: Placement::Query("page".to_owned()),

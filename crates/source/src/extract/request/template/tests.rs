@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::spec::{Method, PaginationSpec};
+use crate::spec::{GraphqlErrors, Method, PaginationSpec};
 use lakefeed_model::spec::{CursorFormat, CursorValue};
 
 fn template(text: &str) -> Template {
@@ -23,6 +23,7 @@ fn endpoint(path: &str) -> EndpointSpec {
         response_actions: Vec::new(),
         auth: None,
         record_format: None,
+        graphql_errors: GraphqlErrors::Fail,
     }
 }
 
