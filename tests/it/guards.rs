@@ -379,3 +379,40 @@ async fn a_parent_that_comes_twice_is_asked_once() {
     assert_eq!(ran.report()["resources"][1]["rows"]["inserted"], json!(2), "{ran:?}");
     assert_eq!(setting.server.seen().len(), 3);
 }
+
+/// Pages of 10 of 95 records, numbered from 1; `total` says how many pages or records there are.
+fn numbered(total: u64) -> Value {
+    let page = |number: u64| {
+        let items = ((number - 1) * 10..95).take(10).map(|id| json!({"id": id})).collect::<Vec<_>>();
+        json!({"match": {"path": "/events", "query": {"page": number.to_string()}},
+            "reply": {"json": {"items": items, "total": total}}})
+    };
+    (1..=100).map(page).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_a_total_counts_pages_or_records_is_found_out() {
+    for (total, requests) in [(10, 10), (95, 11)] {
+        let setting = Setting::new(&numbered(total)).await;
+        let paginator = json!({"type": "page_number", "base_page": 1});
+        let endpoint = json!({"data_selector": "items", "paginator": paginator});
+        let ran = setting.run(&json!([{"name": "events", "endpoint": endpoint}]), &[]).await;
+        assert_eq!((ran.code, &ran.resource()["rows"]["inserted"]), (0, &json!(95)), "{total}: {ran:?}");
+        assert_eq!(ran.resource()["complete"]["verdict"], "true", "{total}: {ran:?}");
+        assert_eq!(setting.server.seen().len(), requests, "{total}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_token_without_records_ends_a_listing() {
+    let page = |cursor: Value, ids: Value, next: &str| json!({"match": {"path": "/events", "query": {"cursor": cursor}}, "reply": {"json": {"items": ids, "next": next}}});
+    let rules = json!([
+        page(Value::Null, json!([{"id": 1}]), "a"),
+        page(json!("a"), json!([{"id": 2}]), "b"),
+        page(json!("b"), json!([]), "b"),
+    ]);
+    let setting = Setting::new(&rules).await;
+    let endpoint = json!({"data_selector": "items", "paginator": {"type": "cursor", "cursor_path": "next"}});
+    let ran = setting.run(&json!([{"name": "events", "endpoint": endpoint}]), &[]).await;
+    assert_eq!((ran.code, &ran.resource()["rows"]["inserted"]), (0, &json!(2)), "{ran:?}");
+}

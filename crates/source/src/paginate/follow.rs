@@ -11,7 +11,8 @@
 //!    is a promise: a page that says that there is more and does not say how to go on is an error.
 //! 3. A token or link that is missing, null, empty, false or 0 ends the listing. (A last record
 //!    without a value is an error: the listing cannot go on after it.)
-//! 4. A token or link that came before is a loop, which is an error. Brent's cycle detection finds
+//! 4. The same token once more, on a page without records, ends the listing.
+//! 5. A token or link that came before is a loop, which is an error. Brent's cycle detection finds
 //!    it in constant memory.
 
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,10 @@ impl Follow {
                 Some(path) => Err(PaginationError::MoreWithoutNext { path: path.clone() }),
             };
         };
+        // Some APIs give the token again with which nothing more came.
+        if page.records == 0 && self.next.as_ref() == Some(&next) {
+            return Ok(Step::Done(StopReason::NoNext));
+        }
         self.note(&next)?;
         self.next = Some(next);
         Ok(Step::Fetch(self.request()))

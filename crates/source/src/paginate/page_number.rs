@@ -3,6 +3,9 @@
 //! The rules are those of the offset paginator; the total is a number of *pages*, so the listing
 //! ends when the next number would be `base_page + total`. `maximum_page` is exclusive.
 //!
+//! Some APIs count records all the same. As long as that may be, only so many pages are asked for
+//! ahead as hold that many records; an empty page after exactly as many ends the listing.
+//!
 //! Where the paginator was detected and the page did not say its own number, it is open whether the
 //! API counts from 0 or from 1. The first page is then 0; when page 1 turns out to be the first
 //! page again, the API counts from 1, and the listing goes on with page 2.
@@ -27,6 +30,9 @@ pub struct PageNumber {
     /// Whether page 1 was asked for only to see whether it is there.
     #[serde(default)]
     asks_for_one: bool,
+    /// Records of the first page, and of all pages so far: they tell whether the API counts pages.
+    #[serde(default)]
+    records: (u64, u64),
 }
 
 impl PageNumber {
@@ -38,12 +44,13 @@ impl PageNumber {
             base_is_guessed: false,
             known_pages: None,
             asks_for_one: false,
+            records: (0, 0),
         }
     }
 
     /// Returns a listing whose first page came without asking for a number.
     pub(super) fn detected(spec: &PageNumberSpec, base_is_guessed: bool) -> Self {
-        Self { spec: spec.clone(), next_page: spec.page, base_is_guessed, known_pages: None, asks_for_one: false }
+        Self { base_is_guessed, ..Self::new(spec) }
     }
 
     pub(super) fn request(&self) -> PageRequest {
@@ -57,6 +64,14 @@ impl PageNumber {
             return None;
         }
         let page = self.next_page.checked_add(ahead)?;
+        let (first, read) = self.records;
+        // As long as it may be records that are counted, only so many pages are certain.
+        let pages_total = if read > pages_total || first == 0 {
+            pages_total
+        } else {
+            pages_total
+                .min(pages_total.div_ceil(first).saturating_add(self.spec.page.saturating_sub(self.spec.base_page)))
+        };
         let end = pages_total.saturating_add(self.spec.base_page).min(self.spec.maximum_page.unwrap_or(u64::MAX));
         (page < end).then(|| Self { next_page: page, ..self.clone() }.request())
     }
@@ -69,6 +84,13 @@ impl PageNumber {
     pub(super) fn stated_pages(&self, page: &PageMeta) -> Option<u64> {
         self.spec.total_path.as_ref()?;
         page.values.first()?.found()?.as_u64()
+    }
+
+    /// Returns the total of records, where an empty page after that many records shows that the API
+    /// counts them, and not pages.
+    pub(super) fn stated_records(&self, page: &PageMeta) -> Option<u64> {
+        let total = self.stated_pages(page).or(self.known_pages)?;
+        (page.records == 0 && total > 0 && self.records.1 == total).then_some(total)
     }
 
     pub(super) fn says_more(&self, page: &PageMeta) -> Option<bool> {
@@ -113,6 +135,9 @@ impl PageNumber {
             return Ok(Step::Fetch(request));
         }
         let stated = self.stated_pages(page).map(|pages| pages.saturating_add(self.spec.base_page));
+        if self.spec.stop_after_empty_page && self.stated_records(page).is_some() {
+            return Ok(Step::Done(StopReason::TotalReached));
+        }
         let may_lack_total = stated.or(self.known_pages).is_some() || !self.spec.total_is_required;
         let ends_empty = page.records == 0 && self.spec.stop_after_empty_page && may_lack_total;
         if ends_empty && stated.is_none_or(|end| next_page >= end) {
@@ -138,6 +163,8 @@ impl PageNumber {
         }
         self.next_page = next_page;
         self.known_pages = pages;
+        let (first, read) = self.records;
+        self.records = (if read == 0 { page.records } else { first }, read + page.records);
         if end.is_some_and(|end| next_page >= end) {
             return Ok(Step::Done(StopReason::TotalReached));
         }

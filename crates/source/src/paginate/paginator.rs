@@ -132,7 +132,8 @@ impl Paginator {
                 let in_body = || page.hints.as_ref()?.total.as_ref()?.1.as_u64();
                 in_header.or_else(in_body).filter(|_| self.detects_one_page(page))
             }
-            Self::SinglePage | Self::PageNumber(_) => None,
+            Self::SinglePage => None,
+            Self::PageNumber(pages) => pages.stated_records(page),
             Self::Offset(offset) => offset.stated_total(page),
             Self::Follow(follow) => follow.stated_total(page),
         }
