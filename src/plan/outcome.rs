@@ -31,6 +31,9 @@ pub(crate) struct SliceOutcome {
     /// Whether the total that the API states changed while a listing was read.
     #[serde(default)]
     pub total_moved: bool,
+    /// The total that the API stated last, of one slice; none of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
     /// How far the position moves, once the rows are committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta: Option<PositionDelta>,
@@ -83,6 +86,7 @@ impl Default for SliceOutcome {
             stop_reason: None,
             complete: None,
             total_moved: false,
+            total: None,
             delta: None,
             schema: None,
         }
@@ -91,13 +95,14 @@ impl Default for SliceOutcome {
 
 impl From<ListingOutcome> for SliceOutcome {
     fn from(listing: ListingOutcome) -> Self {
-        let ListingOutcome { stop_reason, complete, pages, records, total: _, total_moved } = listing;
+        let ListingOutcome { stop_reason, complete, pages, records, total, total_moved } = listing;
         Self {
             slices: 1,
             counts: SliceCounts { pages, records, ..SliceCounts::default() },
             stop_reason: Some(stop_reason),
             complete: Some(complete),
             total_moved,
+            total,
             ..Self::default()
         }
     }
@@ -115,6 +120,7 @@ impl SliceOutcome {
     /// ends.
     pub(crate) fn and(mut self, next: Self) -> Result<Self, DeltaError> {
         let slices = self.slices + next.slices;
+        let total = if slices == 1 { self.total.or(next.total) } else { None };
         self.counts.add(next.counts);
         let delta = match (self.delta, next.delta) {
             (Some(first), Some(next)) => Some(first.then(&next)?),
@@ -127,6 +133,7 @@ impl SliceOutcome {
             stop_reason: next.stop_reason.or(self.stop_reason),
             complete: both(self.complete, next.complete, slices),
             total_moved: self.total_moved || next.total_moved,
+            total,
             delta,
             schema: next.schema.or(self.schema),
         })

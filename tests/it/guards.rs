@@ -416,3 +416,67 @@ async fn the_same_token_without_records_ends_a_listing() {
     let ran = setting.run(&json!([{"name": "events", "endpoint": endpoint}]), &[]).await;
     assert_eq!((ran.code, &ran.resource()["rows"]["inserted"]), (0, &json!(2)), "{ran:?}");
 }
+
+/// An API that sorts by a column that is not unique: of two pages of two, the second begins with a
+/// record of the first, and one never comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_whose_order_is_not_unique_has_lost_rows() {
+    let merge = json!({"primary_key": "id", "write_disposition": "merge"});
+    let versions =
+        json!({"primary_key": "id", "write_disposition": "merge", "columns": {"at": {"dedup_sort": "desc"}}});
+    for (more, total, code, verdict) in [
+        (&merge, json!(4), 5, "false"),
+        (&merge, Value::Null, 0, "unknown"),
+        (&versions, json!(4), 0, "true"),
+        (&json!({"write_disposition": "append"}), json!(4), 0, "true"),
+    ] {
+        let page = |offset: &str, ids: [u64; 2]| {
+            let items = ids.map(|id| json!({"id": id, "at": offset}));
+            let mut page = json!({"items": items});
+            if !total.is_null() {
+                page["total"] = total.clone();
+            }
+            json!({"match": {"path": "/events", "query": {"offset": offset}}, "reply": {"json": page}})
+        };
+        let rules = json!([page("0", [1, 2]), page("2", [2, 3]), {"match": {"path": "/events"}, "reply": {"json": {"items": []}}}]);
+        let setting = Setting::new(&rules).await;
+        let mut paginator = json!({"type": "offset", "limit": 2});
+        if total.is_null() {
+            paginator["total_path"] = Value::Null;
+        }
+        let mut resource = json!({"name": "events", "endpoint": {"data_selector": "items", "paginator": paginator}});
+        resource.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let ran = setting.run(&json!([resource]), &[]).await;
+        assert_eq!(ran.code, code, "{more} {total}: {ran:?}");
+        assert_eq!(ran.resource()["complete"]["verdict"], verdict, "{more} {total}: {ran:?}");
+        assert!(code == 0 || ran.stderr.contains("sort by the primary key"), "{ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_that_holds_nothing_is_refused() {
+    let rules = json!([{"match": {"path": "/events"}, "reply": {"json": [{"id": 1, "at": 1_767_225_600}]}}]);
+    let resource = |more: Value| {
+        let mut incremental = json!({"cursor_path": "at", "format": "epoch_s"});
+        incremental.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!([{"name": "events", "endpoint": {"paginator": "single_page", "incremental": incremental}}])
+    };
+    for (more, arguments, code, read) in [
+        (json!({}), &["--from", "2026-02-01", "--to", "2026-01-01"][..], 2, 0),
+        (json!({}), &["--from", "2026-01-01", "--to", "2026-01-01"], 2, 0),
+        (json!({"format": "iso"}), &["--from", "7", "--to", "2026-01-01"], 2, 0),
+        (json!({"initial_value": "2026-01-01", "end_value": "2025-01-01"}), &[], 2, 0),
+        // A cursor that counts seconds takes dates.
+        (json!({}), &["--from", "2026-01-01", "--to", "2026-02-01"], 0, 1),
+        (json!({}), &["--from", "2025-01-01", "--to", "2026-01-01"], 0, 0),
+        (json!({"initial_value": "2026-01-01"}), &[], 0, 1),
+        (json!({"initial_value": "2026-01-02"}), &[], 0, 0),
+    ] {
+        let setting = Setting::new(&rules).await;
+        let ran = setting.run(&resource(more.clone()), arguments).await;
+        assert_eq!(ran.code, code, "{more} {arguments:?}: {ran:?}");
+        if code == 0 {
+            assert_eq!(ran.resource()["rows"]["inserted"], json!(read), "{more} {arguments:?}: {ran:?}");
+        }
+    }
+}

@@ -54,7 +54,8 @@ mapping! {
         /// An empty list: none are told apart, and all at the start are read again.
         primary_key: OneOrMore<Column> [usually "that of the resource"],
         /// How values are written in requests: seconds or milliseconds since 1970,
-        /// `2026-11-23T08:00:00Z` or `2026-11-23`, in UTC.
+        /// `2026-11-23T08:00:00Z` or `2026-11-23`, in UTC. With the first two, numbers of records
+        /// are compared with dates, too.
         format: OneOf<CursorFormat> [usually "as the API writes it"],
         /// The length of one time window. A run then reads window by window until now (or
         /// `end_value`), each committed on its own. Needs `initial_value`.

@@ -180,7 +180,7 @@ async fn read_pass(
     let (mut writers, written) = sink.finish().await?;
     let checked = written.and(extracted).and_then(|outcome| {
         let mut outcome = outcome.unwrap_or_default();
-        refuse_drift(run, &mut writers.own, &outcome)?;
+        refuse_drift(run, &mut writers.own, &mut outcome)?;
         refuse_rejects(run, &outcome.counts, true)?;
         refuse_nothing_but_rejects(run, &outcome.counts, writers.own.last_commit_at().is_none())?;
         tell_refused(run, &outcome.counts);

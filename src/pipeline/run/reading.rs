@@ -155,15 +155,36 @@ fn look_at_rejects(run: &ResourceRun<'_>) -> Option<String> {
     Some(format!("lakefeed table rejects {lake} {table} --run {}", run.options.run_id))
 }
 
-/// Refuses a drift: records that move between the pages of an offset listing come twice, and push
-/// others past the reader.
-pub(super) fn refuse_drift(run: &ResourceRun<'_>, writer: &mut TableWriter, outcome: &SliceOutcome) -> Result<()> {
-    if !is_by_position(run.resource) || !outcome.total_moved {
+/// Refuses a listing by position that has lost rows: records that move between its pages, or whose
+/// order is not unique, come twice, and push others past the reader. Where no total is stated, it
+/// is only not known to be whole.
+pub(super) fn refuse_drift(run: &ResourceRun<'_>, writer: &mut TableWriter, outcome: &mut SliceOutcome) -> Result<()> {
+    // Versions of one row may come in one listing, and the same record in two of them.
+    let has_key = !run.resource.primary_key.is_empty() && run.resource.merge.precedence.is_none();
+    let is_unique = has_key && outcome.slices == 1;
+    if !is_by_position(run.resource) || !(is_unique || outcome.total_moved) {
         return Ok(());
     }
-    match writer.duplicates()? {
-        0 => Ok(()),
-        twice => Err(drifted(run, twice)),
+    let twice = writer.duplicates()?;
+    if twice == 0 {
+        return Ok(());
+    }
+    if outcome.total_moved {
+        return Err(drifted(run, twice));
+    }
+    let distinct = outcome.counts.records.saturating_sub(twice);
+    match (outcome.total, &mut outcome.complete) {
+        (Some(total), _) if distinct < total => Err(Error::incomplete(format!(
+            "resource {}: {total} records are promised, and {distinct} different ones came, {twice} of them again: others may never have come",
+            run.resource.name
+        ))
+        .with_hint("the order of the listing seems not to be unique: have the API sort by the primary key, with a parameter in endpoint.params")),
+        (None, Some(complete)) if complete.verdict == Verdict::True => {
+            complete.verdict = Verdict::Unknown;
+            complete.reason = format!("{}, but {twice} records came again, so that others may never have come", complete.reason);
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::bindings::CursorBindings;
-use super::delta::{CursorDelta, later};
+use super::delta::CursorDelta;
 use super::value::{self, ValueError};
 use super::window::{Window, Windows};
 use crate::spec::{CursorSpec, CursorValue, LastValue, OnMissing, RangeBound, RowOrder};
@@ -119,6 +119,9 @@ impl CursorRun {
             None => initial,
             Some(state) => Some(spec.start_after(&state.last_value)?),
         };
+        if let (Some(start), Some(end)) = (&start, &end) {
+            spec.check_range(start, end)?;
+        }
         // An empty list of fields says that nothing tells records apart, as in dlt.
         let has_key = spec.key.as_ref().is_none_or(|key| !key.is_empty());
         let is_exact = spec.lag.is_none() && spec.lookback.is_none();
@@ -290,7 +293,7 @@ impl CursorRun {
     }
 
     fn later(&self, left: &CursorValue, right: &CursorValue) -> Result<Ordering, ValueError> {
-        later(left, right, self.spec.last_value)
+        self.spec.later(left, right)
     }
 
     fn remember(&mut self, found: &CursorValue, key: u128) -> Result<(), ValueError> {
@@ -314,6 +317,27 @@ impl CursorRun {
 }
 
 impl CursorSpec {
+    /// Returns the order of two values, in the direction in which the cursor moves.
+    fn later(&self, left: &CursorValue, right: &CursorValue) -> Result<Ordering, ValueError> {
+        let found = value::compare_as(left, right, self.format)?;
+        Ok(match self.last_value {
+            LastValue::Max => found,
+            LastValue::Min => found.reverse(),
+        })
+    }
+
+    /// Refuses a range that holds no value.
+    fn check_range(&self, start: &CursorValue, end: &CursorValue) -> Result<(), ValueError> {
+        let holds_both = self.range_start == RangeBound::Closed && self.range_end == RangeBound::Closed;
+        match self.later(start, end)? {
+            Ordering::Less => Ok(()),
+            Ordering::Equal if holds_both => Ok(()),
+            Ordering::Equal | Ordering::Greater => {
+                Err(ValueError::EmptyRange { from: start.to_string(), to: end.to_string() })
+            }
+        }
+    }
+
     /// Returns where a run starts that follows `last_value`: the lag or look-back before it, but
     /// never before the initial value.
     fn start_after(&self, last_value: &CursorValue) -> Result<CursorValue, ValueError> {
@@ -327,11 +351,7 @@ impl CursorSpec {
         };
         let start = value::before(last_value, lag)?;
         let Some(initial) = &self.initial_value else { return Ok(start) };
-        let is_before = match (value::compare(&start, initial)?, self.last_value) {
-            (Ordering::Less, LastValue::Max) | (Ordering::Greater, LastValue::Min) => true,
-            (Ordering::Less | Ordering::Equal | Ordering::Greater, _) => false,
-        };
-        Ok(if is_before { initial.clone() } else { start })
+        Ok(if self.later(&start, initial)? == Ordering::Less { initial.clone() } else { start })
     }
 }
 

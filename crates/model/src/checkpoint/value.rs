@@ -29,6 +29,14 @@ pub enum ValueError {
         /// What it would have to be.
         expected: &'static str,
     },
+    /// A range whose end is not behind its start.
+    #[error("the range from {from} to {to} is empty: its end must come after its start")]
+    EmptyRange {
+        /// Where it starts.
+        from: String,
+        /// Where it ends.
+        to: String,
+    },
     /// The result is beyond the calendar or the numbers.
     #[error("{value:?} less the lag is out of range")]
     OutOfRange {
@@ -52,6 +60,47 @@ pub fn compare(left: &CursorValue, right: &CursorValue) -> Result<Ordering, Valu
         }),
         (CursorValue::Number(_), CursorValue::Text(_)) | (CursorValue::Text(_), CursorValue::Number(_)) => {
             Err(ValueError::Unlike { left: left.to_string(), right: right.to_string() })
+        }
+    }
+}
+
+/// Returns the order of two values as [`compare`] does; with a `format` that says what numbers
+/// count since 1970, a number and a date-time are compared as instants.
+///
+/// # Errors
+/// When one is a number and the other a string, and this is not so.
+pub(super) fn compare_as(
+    left: &CursorValue,
+    right: &CursorValue,
+    format: Option<CursorFormat>,
+) -> Result<Ordering, ValueError> {
+    compare(left, right).or_else(|unlike| {
+        let per_second = match format {
+            Some(CursorFormat::EpochSeconds) => 1,
+            Some(CursorFormat::EpochMilliseconds) => 1_000,
+            Some(CursorFormat::Iso | CursorFormat::Date) | None => return Err(unlike),
+        };
+        match (microseconds(left, per_second), microseconds(right, per_second)) {
+            (Some(left), Some(right)) => Ok(left.cmp(&right)),
+            _ => Err(unlike),
+        }
+    })
+}
+
+/// Returns the microseconds since 1970 of a date-time, or of a number of which `per_second` are a
+/// second.
+fn microseconds(value: &CursorValue, per_second: i64) -> Option<i64> {
+    match value {
+        CursorValue::Text(text) => Some(Moment::parse(text)?.instant().timestamp_micros()),
+        CursorValue::Number(text) => {
+            if let Ok(number) = text.parse::<i64>() {
+                return number.checked_mul(1_000_000 / per_second);
+            }
+            #[expect(clippy::cast_precision_loss, reason = "1 or 1,000")]
+            let micros = text.parse::<f64>().ok()? * 1e6 / per_second as f64;
+            #[expect(clippy::cast_possible_truncation, reason = "what is out of range saturates")]
+            let micros = micros as i64;
+            Some(micros)
         }
     }
 }
@@ -350,6 +399,21 @@ mod tests {
             assert_eq!(compare(&left, &right), Ok(expected), "{left} {right}");
         }
         assert!(compare(&number("1"), &text("1")).is_err());
+    }
+
+    #[test]
+    fn a_number_that_counts_since_1970_is_compared_with_a_date() {
+        let (seconds, millis) = (Some(CursorFormat::EpochSeconds), Some(CursorFormat::EpochMilliseconds));
+        for (left, right, format, expected) in [
+            (number("1735689600"), text("2025-01-01"), seconds, Some(Ordering::Equal)),
+            (number("1735689600.5"), text("2025-01-01T00:00:00Z"), seconds, Some(Ordering::Greater)),
+            (text("2025-01-02"), number("1735689600000"), millis, Some(Ordering::Greater)),
+            (number("1735689600"), text("2025-01-01"), None, None),
+            (number("1735689600"), text("2025-01-01"), Some(CursorFormat::Iso), None),
+            (number("1735689600"), text("soon"), seconds, None),
+        ] {
+            assert_eq!(compare_as(&left, &right, format).ok(), expected, "{left} {right}");
+        }
     }
 
     #[test]
