@@ -480,3 +480,25 @@ async fn a_range_that_holds_nothing_is_refused() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_row_leaves_with_its_group_for_a_record_that_was_refused() {
+    const SCHEMA: &str =
+        r#"{"properties": {"id": {"type": "integer"}, "g": {"type": "string"}, "n": {"type": "integer"}}}"#;
+    let files = [("schema.json", SCHEMA)];
+    let rows =
+        |last: Value| json!([{"id": 1, "g": "a", "n": 1}, {"id": 2, "g": "a", "n": last}, {"id": 3, "g": "b", "n": 3}]);
+    for (key, code, ids) in [("primary_key: id\n    ", 0, [1, 2, 3]), ("", 6, [1, 2, 3])] {
+        let resource = format!("{key}merge_key: g\n    write_disposition: merge\n    schema: schema.json");
+        let api = Api::new(vec![rows(json!(2))]).await;
+        assert_eq!(api.run(&resource, "", &files, &[]).await.code, 0);
+        api.set_pages(vec![rows(json!("two"))]);
+        let ran = api.run(&resource, "", &files, &[]).await;
+        assert_eq!(ran.code, code, "{key}: {ran:?}");
+        assert_eq!(api.column("id"), ids.map(Value::from), "{key}");
+        // Without a refused record, what did not come again leaves with its group.
+        api.set_pages(vec![json!([{"id": 1, "g": "a", "n": 1}])]);
+        assert_eq!(api.run(&resource, "", &files, &[]).await.code, 0);
+        assert_eq!(api.column("id"), [json!(1), json!(3)], "{key}");
+    }
+}

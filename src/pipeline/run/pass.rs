@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::opening::{Opened, open};
 use super::reading::{
-    end_listing, extract, refuse_drift, refuse_nothing_but_rejects, refuse_rejects, retire_absent, tell_refused,
+    end_listing, extract, refuse_drift, refuse_nothing_but_rejects, refuse_rejects, retire_absent, spare_groups,
+    tell_refused,
 };
 use super::reprocess_rejects::reprocess_rejects;
 use crate::checkpoint::{Checkpoint, CursorRun, PositionDelta};
@@ -183,6 +184,7 @@ async fn read_pass(
         refuse_drift(run, &mut writers.own, &mut outcome)?;
         refuse_rejects(run, &outcome.counts, true)?;
         refuse_nothing_but_rejects(run, &outcome.counts, writers.own.last_commit_at().is_none())?;
+        spare_groups(run, &outcome.counts, &mut writers.own)?;
         tell_refused(run, &outcome.counts);
         retire_absent(run, &mut outcome, &mut writers.own);
         end_listing(run, &outcome);

@@ -130,6 +130,23 @@ pub(super) fn refuse_nothing_but_rejects(run: &ResourceRun<'_>, counts: &SliceCo
     Ok(())
 }
 
+/// Sees to it that no row leaves with its group for a record of it that was refused. Without a
+/// primary key, what is left of a group cannot be told from what came, so the pass is refused.
+pub(super) fn spare_groups(run: &ResourceRun<'_>, counts: &SliceCounts, writer: &mut TableWriter) -> Result<()> {
+    let (records, rejected) = (counts.records, counts.rejected());
+    let merges = run.resource.write_disposition == WriteDisposition::Merge;
+    if rejected == 0 || !merges || run.resource.merge.merge_key.is_empty() {
+        return Ok(());
+    }
+    if run.resource.primary_key.is_empty() {
+        let what =
+            format!("{rejected} of {records} records were refused, and what they were would leave with its group");
+        return Err(refused(run, &what, "mend the schema or the pipeline, or give the resource a primary_key"));
+    }
+    writer.keep_rest_of_groups();
+    Ok(())
+}
+
 /// Tells how many records were refused, and how to see them.
 pub(super) fn tell_refused(run: &ResourceRun<'_>, counts: &SliceCounts) {
     let rejected = counts.rejected();

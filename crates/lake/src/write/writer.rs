@@ -144,6 +144,14 @@ impl TableWriter {
         self.staging.taken_back = files;
     }
 
+    /// Keeps rows whose group has come and whose key has not: a record that was refused may be
+    /// theirs.
+    pub fn keep_rest_of_groups(&mut self) {
+        if let Some(incoming_keys) = &mut self.staging.incoming_keys {
+            incoming_keys.groups.clear();
+        }
+    }
+
     /// Notes that the listing was proven complete: keys that did not come are gone, where history
     /// is kept and absent keys are to be closed.
     pub fn listing_was_whole(&mut self) {
