@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{ResourceReport, RunReport, Status};
 use crate::error::ErrorKind;
 use crate::event::{ErrorFacts, Verdict};
+use crate::reject::command_to_show;
 
 /// Returns the report as lines of text. Needs no colour to be understood.
 pub(super) fn render_text(report: &RunReport) -> String {
@@ -92,9 +93,8 @@ fn render_aside(text: &mut String, report: &ResourceReport, run_id: &str) {
         ));
     }
     let is_kept = report.error.as_ref().map_or(report.status == Status::Ok, |error| error.kind == ErrorKind::Schema);
-    let lake = report.table.trim_end_matches('/').rsplit_once('/');
-    if let Some((lake, table)) = lake.filter(|_| rows.rejected > 0 && is_kept) {
-        line(format!("            `lakefeed table rejects {lake} {table} --run {run_id}` shows them"));
+    if let Some(look) = command_to_show(&report.table, run_id).filter(|_| rows.rejected > 0 && is_kept) {
+        line(format!("            `{look}` shows them"));
     }
     if rows.filtered > 0 {
         line(format!("  filtered  {} left out by a filter or the cursor", number(rows.filtered)));

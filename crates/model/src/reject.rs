@@ -44,6 +44,13 @@ impl RejectCode {
     }
 }
 
+/// Returns the command that shows the refused records of a run beside the table at a URL or path;
+/// `None` where that is no table of a lake.
+pub fn command_to_show(table: &str, run_id: &str) -> Option<String> {
+    let (lake, table) = table.trim_end_matches('/').rsplit_once('/')?;
+    Some(format!("lakefeed table rejects {lake} {table} --run {run_id}"))
+}
+
 /// A refused record. It is counted, reported and kept beside the table; it never fails the page
 /// that it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]

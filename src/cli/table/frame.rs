@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, StatisticsOptions};
 
-use super::grid::{Side, lay_out, on_one_line};
+use super::grid::{Side, lay_out};
 use super::rows::{cell, unshowable};
 use crate::error::{Error, Result};
 
@@ -56,12 +56,11 @@ impl Frame {
 
     /// Returns all rows in columns, numbers to the right.
     pub(super) fn columns_of_text(&self) -> Result<String> {
-        let names: Vec<String> = self.schema.fields().iter().map(|field| on_one_line(field.name())).collect();
-        let sides = self.schema.fields().iter();
-        let sides = sides.map(|field| if field.data_type().is_numeric() { Side::Right } else { Side::Left });
-        let headings: Vec<(&str, Side)> = names.iter().map(String::as_str).zip(sides).collect();
+        let side = |field: &FieldRef| if field.data_type().is_numeric() { Side::Right } else { Side::Left };
+        let fields = self.schema.fields().iter();
+        let headings: Vec<(&str, Side)> = fields.map(|field| (field.name().as_str(), side(field))).collect();
         let mut rows: Vec<Vec<String>> = Vec::with_capacity(self.rows());
-        let shown = |cell: Option<String>| cell.map_or_else(|| "null".to_owned(), |cell| on_one_line(&cell));
+        let shown = |cell: Option<String>| cell.unwrap_or_else(|| "null".to_owned());
         self.each_row(|cells| rows.push(cells.into_iter().map(shown).collect()))?;
         Ok(lay_out(&headings, &rows))
     }

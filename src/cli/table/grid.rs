@@ -22,29 +22,24 @@ pub(in crate::cli) fn grid<const COLUMNS: usize>(
 
 /// Does as [`grid`], for columns whose number is not known before.
 pub(super) fn lay_out(headings: &[(&str, Side)], rows: &[impl AsRef<[String]>]) -> String {
-    let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| row.as_ref().iter().map(|cell| on_one_line(cell)).collect()).collect();
-    let width = |text: &str| text.chars().count();
-    let mut widths: Vec<usize> = headings.iter().map(|(heading, _)| width(heading)).collect();
-    for row in &rows {
-        for (widest, cell) in widths.iter_mut().zip(row) {
-            *widest = (*widest).max(width(cell));
+    let on_one_line = |text: &str| printable(text).collect::<String>();
+    let heading = headings.iter().map(|(heading, _)| on_one_line(heading)).collect();
+    let rows = rows.iter().map(|row| row.as_ref().iter().map(|cell| on_one_line(cell)).collect());
+    let lines: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
+    let mut widths = vec![0; headings.len()];
+    for line in &lines {
+        for (widest, cell) in widths.iter_mut().zip(line) {
+            *widest = cell.chars().count().max(*widest);
         }
     }
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let cells = cells.zip(headings).zip(&widths).map(|((cell, (_, side)), width)| match side {
+    let line = |cells: &Vec<String>| {
+        let cells = cells.iter().zip(headings).zip(&widths).map(|((cell, (_, side)), width)| match side {
             Side::Left => format!("{cell:<width$}"),
             Side::Right => format!("{cell:>width$}"),
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
-    let rows = rows.iter().map(|row| line(&mut row.iter().map(String::as_str)));
-    std::iter::once(line(&mut headings.iter().map(|(heading, _)| *heading))).chain(rows).collect()
-}
-
-/// Returns a string on one line, without what a terminal would obey.
-pub(super) fn on_one_line(text: &str) -> String {
-    printable(text).collect()
+    lines.iter().map(line).collect()
 }
 
 /// Returns a string on one line, cut to a bearable length, without what a terminal would obey.

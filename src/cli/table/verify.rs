@@ -40,9 +40,9 @@ fn text(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return String::new();
     }
-    let rows = findings.iter().map(|finding| {
-        [name(finding.level), name(finding.code), finding.place.clone(), finding.detail.replace('\n', " ")]
-    });
+    let rows = findings
+        .iter()
+        .map(|finding| [name(finding.level), name(finding.code), finding.place.clone(), finding.detail.clone()]);
     grid([("level", Left), ("code", Left), ("place", Left), ("detail", Left)], &rows.collect::<Vec<_>>())
 }
 

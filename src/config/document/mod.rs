@@ -26,7 +26,7 @@ use problems::Problems;
 pub(crate) use read::Mapping;
 use read::{At, Read, mapping};
 use resource::{Defaults, ResourceDocument, merge_all};
-use values::{Boolean, Bytes, Count, Integer, PositiveSeconds, Rejects, Seconds, Text, Url};
+use values::{Boolean, Bound, Bytes, Count, Integer, PositiveSeconds, Seconds, Text, Url};
 
 use crate::spec::Limits;
 
@@ -104,7 +104,7 @@ mapping! {
         /// Records of one pass over a resource that may be
         /// [refused](schemas.md#records-that-are-refused): a count (0 for none), or a share such as
         /// `"1%"` of those that were read. With more of them the run fails with exit code 6.
-        rejects_max: Rejects [none] like "1%",
+        rejects_max: Bound [none] like "1%",
         /// A pass that refused every record it read fails with exit code 6 if it read at least so
         /// many; with fewer it warns. Into a table that is new or replaced it fails with one.
         all_refused_min: Count [Limits::default().all_refused_min],
@@ -113,7 +113,7 @@ mapping! {
         /// table. With more of them the run fails with exit code 5 and commits nothing;
         /// `run --allow-shrink` lets one run pass. `"100%"` sets no bound. Rows that records delete
         /// do not count.
-        shrink_max: Rejects [usually "`\"50%\"` of a table of 100 rows or more, and never all rows of a table because nothing came"] like "10%",
+        shrink_max: Bound [usually "`\"50%\"` of a table of 100 rows or more, and never all rows of a table because nothing came"] like "10%",
     }
 }
 

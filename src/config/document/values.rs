@@ -339,10 +339,10 @@ impl Single for CursorValue {
     }
 }
 
-/// A number of refused records, or a share of those that were read.
-pub(crate) struct Rejects;
+/// A bound on a part: a count, or a share of the whole.
+pub(crate) struct Bound;
 
-impl Single for Rejects {
+impl Single for Bound {
     type Value = CountOrShare;
     const KIND: Kind = Kind::Either(&[
         <Whole as Single>::KIND,

@@ -77,10 +77,8 @@ impl ParentRows {
         let whole = record.text();
         let record = RawRecord::new(&whole);
         let mut line = String::from("{");
+        let mut asked_end = line.len();
         for (position, field) in self.fields.iter().enumerate() {
-            if position == self.asked_with && !self.known.insert(XxHash3_128::oneshot(line.as_bytes())) {
-                return Ok(());
-            }
             let Some(raw) = record.find(field) else {
                 return Err(Error::source_unreadable(format!("a record of {} has no field {field}", self.parent))
                     .with_hint(format!("its fields are: {}", record.keys().join(", "))));
@@ -94,9 +92,11 @@ impl ParentRows {
             line.extend(
                 raw.chars().map(|character| if character == '\n' || character == '\r' { ' ' } else { character }),
             );
+            if position < self.asked_with {
+                asked_end = line.len();
+            }
         }
-        let asks_with_all = self.asked_with == self.fields.len();
-        if asks_with_all && !self.known.insert(XxHash3_128::oneshot(line.as_bytes())) {
+        if !self.known.insert(XxHash3_128::oneshot(line.as_bytes().get(..asked_end).unwrap_or_default())) {
             return Ok(());
         }
         line.push_str("}\n");

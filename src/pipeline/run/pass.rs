@@ -7,10 +7,7 @@
 use std::sync::Arc;
 
 use super::opening::{Opened, open};
-use super::reading::{
-    end_listing, extract, refuse_drift, refuse_nothing_but_rejects, refuse_rejects, retire_absent, spare_groups,
-    tell_refused,
-};
+use super::reading::{end_listing, extract, judge_rejects, refuse_drift, retire_absent, spare_groups, tell_refused};
 use super::reprocess_rejects::reprocess_rejects;
 use crate::checkpoint::{Checkpoint, CursorRun, PositionDelta};
 use crate::error::{Error, ErrorKind, Result};
@@ -92,8 +89,7 @@ pub(super) async fn walk_pages(
 ) -> Result<Staged> {
     let records = Records::walked(run);
     let outcome = extract(run, pages, records, sink, &mut transform, None).await?.unwrap_or_default();
-    refuse_rejects(run, &outcome.counts, true)?;
-    refuse_nothing_but_rejects(run, &outcome.counts, true)?;
+    judge_rejects(run, &outcome.counts, true)?;
     tell_refused(run, &outcome.counts);
     end_listing(run, &outcome);
     let (outcome, children) = with_delta(run, outcome, transform)?;
@@ -182,8 +178,7 @@ async fn read_pass(
     let checked = written.and(extracted).and_then(|outcome| {
         let mut outcome = outcome.unwrap_or_default();
         refuse_drift(run, &mut writers.own, &mut outcome)?;
-        refuse_rejects(run, &outcome.counts, true)?;
-        refuse_nothing_but_rejects(run, &outcome.counts, writers.own.last_commit_at().is_none())?;
+        judge_rejects(run, &outcome.counts, writers.own.last_commit_at().is_none())?;
         spare_groups(run, &outcome.counts, &mut writers.own)?;
         tell_refused(run, &outcome.counts);
         retire_absent(run, &mut outcome, &mut writers.own);

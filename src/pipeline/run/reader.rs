@@ -15,7 +15,7 @@ use super::committing::checkpoint;
 use super::family::{lineage, slices};
 use super::opening::{plan_in_windows, resource_finished, resource_started, schemas};
 use super::pass::{Pass, walk, walk_pages, with_delta};
-use super::reading::{end_listing, extract, refuse_nothing_but_rejects, refuse_rejects};
+use super::reading::{end_listing, extract, judge_rejects};
 use crate::checkpoint::Checkpoint;
 use crate::client::Client;
 use crate::error::{Error, Result, catch_panic};
@@ -166,8 +166,7 @@ async fn read_rows(
             let records = Records::Typed(Box::new(Typing::new(run, shapes, rules)?));
             let drift = Drift::over(run.resource, run.limits.nesting_depth_max);
             let outcome = extract(run, pages, records, &mut sink, &mut transform, drift).await?.unwrap_or_default();
-            refuse_rejects(run, &outcome.counts, true)?;
-            refuse_nothing_but_rejects(run, &outcome.counts, true)?;
+            judge_rejects(run, &outcome.counts, true)?;
             end_listing(run, &outcome);
             with_delta(run, outcome, transform)?.0
         }

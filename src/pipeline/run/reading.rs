@@ -11,7 +11,7 @@ use crate::pipeline::read::{Acceptance, Drift, Pages, RecordTransform, SlicedPag
 use crate::pipeline::sink::Sink;
 use crate::pipeline::typing::Records;
 use crate::plan::{SliceCounts, SliceOutcome};
-use crate::reject::{Reject, RejectCode};
+use crate::reject::{Reject, RejectCode, command_to_show};
 use crate::spec::{CountOrShare, WriteDisposition};
 
 /// Reads every page and hands its rows on; returns what came of it once the listing is proven
@@ -97,9 +97,15 @@ async fn read_page(
     Ok(true)
 }
 
+/// Judges how many records of a pass were refused, once all of them are known.
+pub(super) fn judge_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, is_new: bool) -> Result<()> {
+    refuse_rejects(run, counts, true)?;
+    refuse_nothing_but_rejects(run, counts, is_new)
+}
+
 /// Returns whether more records were refused than the pipeline bears. A share of them is known at
 /// the end only.
-pub(super) fn refuse_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, at_the_end: bool) -> Result<()> {
+fn refuse_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, at_the_end: bool) -> Result<()> {
     let Some(bound) = run.limits.rejects_max else { return Ok(()) };
     let (records, rejected) = (counts.records, counts.rejected());
     let is_certain = at_the_end || matches!(bound, CountOrShare::Count(_));
@@ -113,7 +119,7 @@ pub(super) fn refuse_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, at_the
 /// Refuses a pass that refused every record it read: where the table is new or replaced, or where
 /// there were many. A replaced table is not emptied on the strength of records that were refused
 /// either.
-pub(super) fn refuse_nothing_but_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, is_new: bool) -> Result<()> {
+fn refuse_nothing_but_rejects(run: &ResourceRun<'_>, counts: &SliceCounts, is_new: bool) -> Result<()> {
     let (records, rejected) = (counts.records, counts.rejected());
     let replaces = run.resource.write_disposition == WriteDisposition::Replace || run.options.full_refresh;
     let mend = "mend the schema or the pipeline; nothing was changed";
@@ -167,9 +173,7 @@ fn refused(run: &ResourceRun<'_>, what: &str, mend: &str) -> Error {
 /// Returns the command that shows the refused records of the run; `None` where no table keeps them.
 fn look_at_rejects(run: &ResourceRun<'_>) -> Option<String> {
     run.lake_of_table()?;
-    let (url, table) = (run.table_url(), &run.resource.table_name);
-    let lake = url.strip_suffix(table).unwrap_or(&url).trim_end_matches('/');
-    Some(format!("lakefeed table rejects {lake} {table} --run {}", run.options.run_id))
+    command_to_show(&run.table_url(), &run.options.run_id)
 }
 
 /// Refuses a listing by position that has lost rows: records that move between its pages, or whose

@@ -30,23 +30,19 @@ impl<'s, 'r> RejectsSink<'s, 'r> {
     pub(crate) async fn finish(self, is_kept: bool) -> Result<()> {
         let Self { kept, failed, .. } = self;
         let ended = match kept {
-            Some(kept) if is_kept && failed.is_none() => kept.finish().await,
-            Some(kept) => kept.abort().await,
+            Some(kept) => kept.end(is_kept && failed.is_none()).await,
             None => Ok(()),
         };
         failed.map_or(ended, Err)
     }
 
     async fn keep(&mut self, rejects: &[Reject]) -> Result<()> {
-        if self.kept.is_none() {
-            let run_id = &self.run.options.run_id;
-            let begun = self.table.begin_rejects(run_id, &self.run.resource.name, self.run.limits).await?;
-            self.kept = Some(begun);
-        }
-        match &mut self.kept {
-            Some(kept) => kept.write(rejects).await,
-            None => Ok(()),
-        }
+        let ResourceRun { options, resource, limits, .. } = self.run;
+        let kept = match self.kept.take() {
+            Some(kept) => kept,
+            None => self.table.begin_rejects(&options.run_id, &resource.name, limits).await?,
+        };
+        self.kept.insert(kept).write(rejects).await
     }
 }
 

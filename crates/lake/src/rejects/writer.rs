@@ -74,8 +74,14 @@ impl RejectsWriter {
         })
     }
 
-    pub(crate) async fn abort(self) {
-        self.upload.abort().await;
+    /// Ends without a commit: the records are kept all the same, or not.
+    pub(crate) async fn end(self, storage: &Storage, is_kept: bool) -> Result<()> {
+        if !is_kept {
+            self.upload.abort().await;
+            return Ok(());
+        }
+        let file = self.finish(storage).await?;
+        keep(storage, &file).await
     }
 
     async fn drain(&mut self, storage: &Storage) -> Result<()> {

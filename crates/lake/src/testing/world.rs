@@ -20,7 +20,7 @@ use lakefeed_model::clock::ManualClock;
 use lakefeed_model::environment::Environment;
 use lakefeed_model::error::Result;
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
-use lakefeed_model::spec::{Limits, WriteDisposition};
+use lakefeed_model::spec::{CountOrShare, Limits, WriteDisposition};
 
 pub(crate) const TABLE: &str = "events";
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -82,7 +82,8 @@ impl World {
 
     pub(crate) fn new(store: Arc<dyn ObjectStore>, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse().unwrap()));
-        let limits = Limits { file_bytes_target: 1, ..Limits::default() };
+        // Oracles decide what tables lose.
+        let limits = Limits { file_bytes_target: 1, shrink_max: Some(CountOrShare::WHOLE), ..Limits::default() };
         Self { store, clock, folder, limits, durability: None, snapshot_file_every: 2 }
     }
 

@@ -1,7 +1,7 @@
 //! Refused records of a run that has no rows, and so no schema to begin a table by.
 
 use crate::held_table::HeldTable;
-use crate::rejects::writer::{RejectsWriter, keep};
+use crate::rejects::writer::RejectsWriter;
 use crate::table::Table;
 use lakefeed_model::error::Result;
 use lakefeed_model::reject::Reject;
@@ -41,30 +41,15 @@ impl RejectsOnly {
         self.writer.write(self.held.storage(), rejects).await
     }
 
-    /// Keeps the records, and gives the table back.
+    /// Gives the table back; the records are kept beside it, or not.
     ///
     /// # Errors
-    /// When they cannot be kept.
-    pub async fn finish(self) -> Result<()> {
+    /// When they cannot be kept, or what is staged cannot be deleted; a later run sweeps it.
+    pub async fn end(self, is_kept: bool) -> Result<()> {
         let Self { held, writer } = self;
-        let kept = match writer.finish(held.storage()).await {
-            Ok(file) => keep(held.storage(), &file).await,
-            Err(error) => Err(error),
-        };
+        let kept = writer.end(held.storage(), is_kept).await;
         let swept = held.delete_staged().await;
         held.release().await;
         kept.and(swept)
-    }
-
-    /// Gives the table back, and keeps nothing.
-    ///
-    /// # Errors
-    /// When what is staged cannot be deleted; a later run sweeps it.
-    pub async fn abort(self) -> Result<()> {
-        let Self { held, writer } = self;
-        writer.abort().await;
-        let swept = held.delete_staged().await;
-        held.release().await;
-        swept
     }
 }

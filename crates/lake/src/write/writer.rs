@@ -205,14 +205,7 @@ impl TableWriter {
         let StagedRows { rolling, rejects, .. } = *staging;
         rolling.abort().await;
         let kept = match rejects {
-            Some(rejects) if keeps == Keeps::Rejects => match rejects.finish(session.held.storage()).await {
-                Ok(file) => session.keep_rejects(Some(&file)).await,
-                Err(error) => Err(error),
-            },
-            Some(rejects) => {
-                rejects.abort().await;
-                Ok(())
-            }
+            Some(rejects) => rejects.end(session.held.storage(), keeps == Keeps::Rejects).await,
             None => Ok(()),
         };
         let Session { held, write, .. } = *session;

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::bindings::CursorBindings;
-use super::delta::CursorDelta;
+use super::delta::{CursorDelta, directed};
 use super::value::{self, ValueError};
 use super::window::{Window, Windows};
 use crate::spec::{CursorSpec, CursorValue, LastValue, OnMissing, RangeBound, RowOrder};
@@ -319,11 +319,7 @@ impl CursorRun {
 impl CursorSpec {
     /// Returns the order of two values, in the direction in which the cursor moves.
     fn later(&self, left: &CursorValue, right: &CursorValue) -> Result<Ordering, ValueError> {
-        let found = value::compare_as(left, right, self.format)?;
-        Ok(match self.last_value {
-            LastValue::Max => found,
-            LastValue::Min => found.reverse(),
-        })
+        value::compare_as(left, right, self.format).map(|found| directed(found, self.last_value))
     }
 
     /// Refuses a range that holds no value.

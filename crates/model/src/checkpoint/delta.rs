@@ -146,11 +146,15 @@ fn is_before(position: Option<&CursorValue>, from: &CursorValue, order: LastValu
 /// # Errors
 /// When one is a number and the other a string.
 pub(super) fn later(left: &CursorValue, right: &CursorValue, order: LastValue) -> Result<Ordering, ValueError> {
-    let found = compare(left, right)?;
-    Ok(match order {
+    compare(left, right).map(|found| directed(found, order))
+}
+
+/// Returns an order of two values in the direction in which a cursor moves.
+pub(super) fn directed(found: Ordering, order: LastValue) -> Ordering {
+    match order {
         LastValue::Max => found,
         LastValue::Min => found.reverse(),
-    })
+    }
 }
 
 #[cfg(test)]

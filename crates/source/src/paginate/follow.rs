@@ -18,7 +18,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::page_meta::{HeaderLookup, Lookup, PageMeta, Scalar};
-use super::step::{PageRequest, PaginationError, Step, StopReason, read};
+use super::step::{PageRequest, PaginationError, Step, StopReason, read, read_total};
 use crate::spec::{FollowFrom, FollowSpec, FollowTo, FollowTotal};
 use lakefeed_model::spec::JsonPath;
 
@@ -79,10 +79,9 @@ impl Follow {
     /// Returns the total that `page` states, where it states a usable one. A hint that is no more
     /// than the records of the page is about the page.
     pub(super) fn stated_total(&self, page: &PageMeta) -> Option<u64> {
-        let hinted = || page.hints.as_ref()?.total.as_ref().map(|(_, total)| total);
         let found = match &self.total_at {
             Some(_) => self.total_in(page).and_then(Lookup::found),
-            None => hinted(),
+            None => hinted(page).map(|(_, total)| total),
         };
         let is_hint = self.spec.total == FollowTotal::Hinted;
         found.and_then(Scalar::as_u64).filter(|total| !is_hint || *total > page.records)
@@ -105,11 +104,10 @@ impl Follow {
     pub(super) fn next(&mut self, page: &PageMeta) -> Result<Step, PaginationError> {
         match &self.spec.total {
             FollowTotal::At(path) if self.next.is_none() => {
-                read(self.total_in(page), "total_path", path, "an integer", Scalar::as_u64)?;
+                read_total(self.total_in(page), path, None)?;
             }
             FollowTotal::Hinted if self.next.is_none() => {
-                self.total_at =
-                    page.hints.as_ref().and_then(|hints| hints.total.as_ref()).map(|(path, _)| path.clone());
+                self.total_at = hinted(page).map(|(path, _)| path.clone());
             }
             FollowTotal::At(_) | FollowTotal::Hinted | FollowTotal::Nowhere => {}
         }
@@ -190,6 +188,11 @@ fn sendable(value: &Scalar) -> Option<Scalar> {
         Scalar::Number(_) | Scalar::Text(_) => Some(value.clone()),
         Scalar::Null | Scalar::Bool(_) | Scalar::Container => None,
     }
+}
+
+/// Returns where the body of a page seems to have a total, and that.
+fn hinted(page: &PageMeta) -> Option<&(JsonPath, Scalar)> {
+    page.hints.as_ref()?.total.as_ref()
 }
 
 #[cfg(test)]

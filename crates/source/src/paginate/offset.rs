@@ -17,7 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::page_meta::{PageMeta, Scalar};
-use super::step::{PageRequest, PaginationError, Step, StopReason, lacks, read};
+use super::step::{PageRequest, PaginationError, Step, StopReason, read, read_total};
 use crate::spec::{OffsetSpec, Placement};
 use lakefeed_model::spec::JsonPath;
 
@@ -111,11 +111,7 @@ impl Offset {
         let mut values = page.values.iter();
         let total = match &self.total_path {
             None => None,
-            Some(_) if lacks(values.as_slice()) && self.known_total.is_some() => {
-                values.next();
-                self.known_total
-            }
-            Some(path) => Some(read(values.next(), "total_path", path, "an integer", Scalar::as_u64)?),
+            Some(path) => Some(read_total(values.next(), path, self.known_total)?),
         };
         let has_more = match &self.has_more_path {
             None => true,

@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::page_meta::{PageMeta, Scalar};
-use super::step::{PageRequest, PaginationError, Step, StopReason, lacks, read};
+use super::step::{PageRequest, PaginationError, Step, StopReason, read, read_total};
 use crate::spec::PageNumberSpec;
 use lakefeed_model::spec::JsonPath;
 
@@ -146,11 +146,7 @@ impl PageNumber {
         let mut values = page.values.iter();
         let pages = match &self.spec.total_path {
             None => None,
-            Some(_) if lacks(values.as_slice()) && self.known_pages.is_some() => {
-                values.next();
-                self.known_pages
-            }
-            Some(path) => Some(read(values.next(), "total_path", path, "an integer", Scalar::as_u64)?),
+            Some(path) => Some(read_total(values.next(), path, self.known_pages)?),
         };
         let end = pages.map(|pages| pages.saturating_add(self.spec.base_page));
         let has_more = match &self.spec.has_more_path {

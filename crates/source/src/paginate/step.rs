@@ -105,9 +105,12 @@ impl StopReason {
     }
 }
 
-/// Returns whether the first of these values is missing.
-pub(super) fn lacks(values: &[Lookup]) -> bool {
-    values.first().is_none_or(|value| *value == Lookup::Missing)
+/// Reads a total that must be there, unless an earlier page has stated one.
+pub(super) fn read_total(value: Option<&Lookup>, path: &JsonPath, known: Option<u64>) -> Result<u64, PaginationError> {
+    match (value, known) {
+        (None | Some(Lookup::Missing), Some(known)) => Ok(known),
+        _ => read(value, "total_path", path, "an integer", Scalar::as_u64),
+    }
 }
 
 pub(super) fn read<T>(

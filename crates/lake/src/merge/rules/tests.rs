@@ -27,7 +27,7 @@ use lakefeed_model::clock::Clock as _;
 use lakefeed_model::error::{ErrorKind, Result};
 use lakefeed_model::event::RowCounts;
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
-use lakefeed_model::spec::{CountOrShare, Limits, WriteDisposition};
+use lakefeed_model::spec::{Limits, WriteDisposition};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -324,13 +324,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let mut world = World::in_memory();
-            world.limits = Limits {
-                merge_index_bytes,
-                file_bytes_target,
-                row_group_rows,
-                shrink_max: Some(CountOrShare::WHOLE),
-                ..Limits::default()
-            };
+            world.limits = Limits { merge_index_bytes, file_bytes_target, row_group_rows, ..world.limits };
             let mut table = Vec::new();
             for (number, run) in runs.iter().enumerate() {
                 world.clock.advance(std::time::Duration::from_secs(run.minutes * 60));

@@ -13,8 +13,8 @@ use lakefeed_model::error::ErrorKind;
 use lakefeed_model::event::{FileChangeKind, RowCounts};
 use lakefeed_model::reject::{Reject, RejectCode};
 use lakefeed_model::schema::{Column, ColumnType, RecordSchema};
+use lakefeed_model::spec::Limits;
 use lakefeed_model::spec::WriteDisposition::{Append, Merge, Replace};
-use lakefeed_model::spec::{CountOrShare, Limits};
 
 fn counts(outcome: &CommitOutcome) -> RowCounts {
     RowCounts { written: 0, ..outcome.rows }
@@ -318,13 +318,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let mut world = World::in_memory();
-            world.limits = Limits {
-                merge_index_bytes,
-                file_bytes_target,
-                row_group_rows,
-                shrink_max: Some(CountOrShare::WHOLE),
-                ..Limits::default()
-            };
+            world.limits = Limits { merge_index_bytes, file_bytes_target, row_group_rows, ..world.limits };
             let mut model = BTreeMap::new();
             for (number, batches) in runs.iter().enumerate() {
                 let expected = apply(&mut model, batches);

@@ -21,9 +21,8 @@ impl ErrorsBesideData {
         let is_data = |segment: &Segment| matches!(segment, Segment::Key(key) if key == "data");
         let selector = endpoint.data_selector.as_ref().map(JsonPath::segments).unwrap_or_default();
         let is_watched = endpoint.graphql_errors != GraphqlErrors::Ignore && selector.first().is_some_and(is_data);
-        let message = ["errors", "message"].map(|key| Segment::Key(key.to_owned()));
-        let [errors, message] = message;
-        let place = is_watched.then(|| JsonPath::of([errors, Segment::Index(0), message]));
+        let key = |name: &str| Segment::Key(name.to_owned());
+        let place = is_watched.then(|| JsonPath::of([key("errors"), Segment::Index(0), key("message")]));
         Self { place, is_fatal: endpoint.graphql_errors == GraphqlErrors::Fail, first: None }
     }
 

@@ -197,7 +197,7 @@ impl Tally {
             return (Verdict::False, self.mismatch(expected));
         }
         if self.records == expected {
-            return (Verdict::True, format!("all {expected} records of the stated total were read"));
+            return self.at_the_total(stop_reason, expected);
         }
         // What looked like a total was none, or records came on the way.
         let Completeness { verdict, reason } = Self { last_total: None, ..*self }.verdict(stop_reason);
@@ -402,6 +402,10 @@ mod tests {
             }
             assert_eq!(tally.verdict(reason).verdict, expected, "{totals:?} {reason}");
         }
+        // As many records as the total promises, and a page that says that there is more.
+        let mut tally = Tally::new(0, None).with_total_as_floor();
+        tally.note(PageFacts { records: 4, total: Some(4), says_more: Some(true) });
+        assert_eq!(tally.verdict(StopReason::EmptyPage).verdict, Verdict::False);
     }
 
     #[test]
